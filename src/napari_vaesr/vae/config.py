@@ -1,0 +1,45 @@
+"""What a network is made of. No torch here, so that model cards can be read without it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Level(BaseModel):
+    """One level of latent variables."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stride: int = Field(ge=1, description="Low-res pixels between neighbouring latent positions.")
+    channels: int = Field(ge=1, description="Latent channels (z_dim) at every position.")
+
+
+class NetworkConfig(BaseModel):
+    """The architecture of a super-resolution VAE, enough to build it again."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    architecture: Literal["ladder_vae", "conv_vae"] = Field(
+        default="ladder_vae", description="The ladder of docs/how-it-works.md, or the tutorial's plain VAE."
+    )
+    scales: tuple[int, ...] = Field(default=(2, 3, 4), description="Scale factors the network can make.")
+    frames: int = Field(default=1, ge=1, description="Low-res planes the first layer looks at.")
+    width: int = Field(default=48, ge=1, description="Channels of the trunk.")
+    blocks: int = Field(default=10, ge=0, description="Residual blocks of two 3x3 convolutions in the trunk.")
+    decoder_width: int = Field(default=24, ge=1, description="Channels of the part repeated for every sample.")
+    levels: tuple[Level, ...] = Field(
+        default=(Level(stride=4, channels=8), Level(stride=2, channels=8), Level(stride=1, channels=8)),
+        description="Latent levels from the coarsest to the finest.",
+    )
+
+
+PRESETS: dict[str, NetworkConfig] = {
+    "tiny": NetworkConfig(width=20, blocks=4, decoder_width=16),
+    "base": NetworkConfig(),
+    "conv_vae": NetworkConfig(
+        architecture="conv_vae", width=64, blocks=0, decoder_width=64, levels=(Level(stride=8, channels=32),)
+    ),
+}
+"""Named sizes: ``tiny`` (about 60 thousand parameters), ``base`` (about half a million), ``conv_vae`` (the baseline)."""

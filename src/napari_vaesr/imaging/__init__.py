@@ -1,0 +1,1 @@
+"""Pixels without a network: axes, intensities, tiles, placement and colour. NumPy only."""

@@ -1,0 +1,215 @@
+"""Named axes: which axes are the plane, and in which order the others are looped."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_vaesr.errors import VaesrError
+
+LETTERS = "TCZYXS"
+MEANING = "T time, C channel, Z depth, Y rows, X columns, S the colours of an RGB image"
+
+
+class SourceArray(Protocol):
+    """What is asked of an image: NumPy, Dask and Zarr arrays all have it."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> Any: ...
+    def __getitem__(self, key: Any, /) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Axes:
+    """The named axes of an array, and the planes they make.
+
+    A *plane* is what the network sees: all of ``Y`` and ``X`` (and ``S`` of a colour image) at one position
+    of every other axis. Planes are numbered from 0 in C order over those other axes, the *loop* axes.
+
+    Attributes
+    ----------
+    names : str
+        One upper-case letter per axis of the array, in its own order, for example ``"TCZYX"``.
+    shape : tuple of int
+        Length of every axis.
+    """
+
+    names: str
+    shape: tuple[int, ...]
+
+    @classmethod
+    def parse(cls, names: str, shape: Sequence[int]) -> Axes:
+        """Check axis letters against the shape of an array.
+
+        Parameters
+        ----------
+        names : str
+            Unique letters from ``TCZYXS`` in the order of the array's axes; lower case is accepted.
+        shape : sequence of int
+            The array's shape.
+
+        Raises
+        ------
+        VaesrError
+            When the letters don't fit the shape, repeat, are unknown, lack ``Y`` or ``X``, or ``S`` is not
+            3 or 4 long; or when an axis has length 0.
+        """
+        letters = str(names).strip().upper()
+        lengths = tuple(int(length) for length in shape)
+        unknown = sorted(set(letters) - set(LETTERS))
+        if unknown:
+            raise VaesrError(f"Axes {names!r} hold {''.join(unknown)!r}, please use {MEANING}.")
+        if len(set(letters)) != len(letters):
+            raise VaesrError(f"Axes {names!r} name a letter twice, please name every axis once.")
+        if len(letters) != len(lengths):
+            raise VaesrError(
+                f"Axes {names!r} name {len(letters)} axes but the image has shape {lengths}, "
+                f"please give one letter for each of its {len(lengths)} axes ({MEANING})."
+            )
+        if "Y" not in letters or "X" not in letters:
+            raise VaesrError(
+                f"Axes {names!r} for the shape {lengths} lack Y or X, please name both: they are what is upscaled."
+            )
+        if 0 in lengths:
+            raise VaesrError(f"The image is empty (shape {lengths}), please choose one that has pixels.")
+        if "S" in letters and lengths[letters.index("S")] not in (3, 4):
+            raise VaesrError(
+                f"Axis S of the shape {lengths} is {lengths[letters.index('S')]} long but colours are 3 (RGB) or "
+                f"4 (RGBA), please name separate channels C."
+            )
+        return cls(letters, lengths)
+
+    @property
+    def height(self) -> int:
+        """Length of ``Y`` in pixels."""
+        return self.shape[self.names.index("Y")]
+
+    @property
+    def width(self) -> int:
+        """Length of ``X`` in pixels."""
+        return self.shape[self.names.index("X")]
+
+    @property
+    def is_rgb(self) -> bool:
+        """Whether pixels are colours, that is, whether there is an ``S`` axis."""
+        return "S" in self.names
+
+    @property
+    def loop_names(self) -> str:
+        """Letters of the axes that planes are numbered over, in the array's order."""
+        return "".join(name for name in self.names if name not in "YXS")
+
+    @property
+    def loop_shape(self) -> tuple[int, ...]:
+        """Lengths of the loop axes."""
+        return tuple(length for name, length in zip(self.names, self.shape, strict=True) if name not in "YXS")
+
+    @property
+    def plane_names(self) -> str:
+        """Letters of the axes inside a plane, in the array's order, for example ``"YX"`` or ``"SYX"``."""
+        return "".join(name for name in self.names if name in "YXS")
+
+    @property
+    def plane_count(self) -> int:
+        """Number of planes."""
+        return math.prod(self.loop_shape)
+
+    def plane_coordinates(self, n: int) -> dict[str, int]:
+        """Return the index of plane `n` along every loop axis, by letter."""
+        if not 0 <= n < self.plane_count:
+            raise VaesrError(f"There is no plane {n}, please choose one from 0 to {self.plane_count - 1}.")
+        indices = np.unravel_index(n, self.loop_shape) if self.loop_shape else ()
+        return {name: int(index) for name, index in zip(self.loop_names, indices, strict=True)}
+
+    def plane_number(self, coordinates: Mapping[str, int]) -> int:
+        """Return the number of the plane at these indices.
+
+        Parameters
+        ----------
+        coordinates : mapping of str to int
+            One index for every loop axis; other letters are ignored.
+        """
+        number = 0
+        for name, length in zip(self.loop_names, self.loop_shape, strict=True):
+            index = coordinates.get(name)
+            if index is None or not 0 <= index < length:
+                raise VaesrError(
+                    f"Axis {name} is at {index}, please give an index from 0 to {length - 1} for it."
+                )
+            number = number * length + int(index)
+        return number
+
+    def channel_of(self, n: int) -> int:
+        """Return the index of plane `n` along ``C``, 0 where there is no such axis."""
+        return self.plane_coordinates(n).get("C", 0)
+
+    def plane_selector(self, n: int) -> tuple[int | slice, ...]:
+        """Return the index that picks plane `n`; the axes left over keep the array's order."""
+        return self.output_selector(n, slice(None), slice(None))
+
+    def output_selector(self, n: int, rows: slice, columns: slice) -> tuple[int | slice, ...]:
+        """Return the index of a part of plane `n` in an array with these axis names.
+
+        The length of ``Y`` and ``X`` plays no part, so it serves an upscaled array too. What is written there
+        must have the axes in the array's order: see `arrange_plane`.
+        """
+        index: dict[str, int | slice] = {
+            **self.plane_coordinates(n),
+            "Y": rows,
+            "X": columns,
+            "S": slice(None),
+        }
+        return tuple(index[name] for name in self.names)
+
+    def read_plane(self, array: SourceArray, n: int, rows: slice, columns: slice) -> npt.NDArray[Any]:
+        """Read a part of plane `n` in one bounded read.
+
+        Parameters
+        ----------
+        array : NumPy, Dask or Zarr array
+            The image these axes belong to.
+        n : int
+            Plane number.
+        rows, columns : slice
+            The part wanted, in pixels.
+
+        Returns
+        -------
+        ndarray of shape (Y, X) or (Y, X, S)
+            In this order whatever the order in the array.
+        """
+        part = np.asarray(array[self.output_selector(n, rows, columns)])
+        return np.transpose(part, [self.plane_names.index(name) for name in "YXS" if name in self.names])
+
+    def arrange_plane(self, plane: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Bring a (Y, X) or (Y, X, S) plane into the order that the axes have in the array."""
+        order = "YXS" if self.is_rgb else "YX"
+        return np.transpose(plane, [order.index(name) for name in self.plane_names])
+
+    def upscaled_shape(self, scale: int) -> tuple[int, ...]:
+        """Return the shape with ``Y`` and ``X`` `scale` times as long."""
+        return tuple(
+            length * scale if name in "YX" else length
+            for name, length in zip(self.names, self.shape, strict=True)
+        )
+
+    def without_samples(self) -> Axes:
+        """Return the same axes less ``S``, as the uncertainty of a colour image has them."""
+        kept = [(name, length) for name, length in zip(self.names, self.shape, strict=True) if name != "S"]
+        return Axes("".join(name for name, _ in kept), tuple(length for _, length in kept))
+
+
+def default_axes(ndim: int, rgb: bool = False) -> str | None:
+    """Return axis letters where the number of axes leaves no doubt, else None.
+
+    Axes are never guessed from sizes: a plain 2-D image is ``"YX"`` and a 3-D image known to be RGB is
+    ``"YXS"``; anything else has to be named by the user.
+    """
+    return {(2, False): "YX", (3, True): "YXS"}.get((ndim, rgb))

@@ -1,0 +1,92 @@
+"""Where an upscaled image lies: same corners in the world, smaller pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+Vector = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """How pixel indices become world coordinates: ``world = rotate @ shear @ diag(scale) @ index + translate``.
+
+    Pixel centres sit at whole indices, so an axis of ``n`` pixels spans from -0.5 to ``n - 0.5``. A further
+    affine transform of the layer applies on top of this and stays as it is.
+
+    Attributes
+    ----------
+    scale : array of shape (N,)
+        World units per pixel of every axis.
+    translate : array of shape (N,)
+        World position of the pixel at index 0.
+    rotate : array of shape (N, N)
+        Rotation matrix.
+    shear : array of shape (N, N) or (N (N - 1) / 2,)
+        Shear matrix, or the part of an upper triangular one above its diagonal, row by row.
+    """
+
+    scale: Vector
+    translate: Vector
+    rotate: Vector
+    shear: Vector
+
+    @property
+    def linear(self) -> Vector:
+        """The linear part, an (N, N) matrix."""
+        matrix: Vector = self.rotate @ _shear_matrix(self.shear, len(self.scale)) @ np.diag(self.scale)
+        return matrix
+
+    def to_world(self, indices: npt.ArrayLike) -> Vector:
+        """Return world coordinates of pixel indices; both of shape (..., N)."""
+        world: Vector = np.asarray(indices, dtype=np.float64) @ self.linear.T + self.translate
+        return world
+
+    def upscaled(self, factors: Mapping[int, float]) -> Placement:
+        """Return the placement with the same world corners and `factors` times as many pixels.
+
+        Index ``i`` of an axis upscaled by ``f`` lies at ``(i + 1/2) / f - 1/2`` of the source: the scale is
+        divided by ``f``, and the first pixel's centre moves by ``(1/f - 1) / 2`` source pixels.
+
+        Parameters
+        ----------
+        factors : mapping of int to float
+            Factor by axis index; axes not named stay as they are.
+        """
+        divisor, half_pixel = np.ones(len(self.scale)), np.zeros(len(self.scale))
+        for axis, factor in factors.items():
+            divisor[axis] = factor
+            half_pixel[axis] = (1 / factor - 1) / 2
+        return replace(self, scale=self.scale / divisor, translate=self.translate + self.linear @ half_pixel)
+
+
+def upscaled_placement(
+    scale: npt.ArrayLike,
+    translate: npt.ArrayLike,
+    rotate: npt.ArrayLike,
+    shear: npt.ArrayLike,
+    factors: Mapping[int, float],
+) -> tuple[Vector, Vector]:
+    """Return the scale and translate that keep an upscaled image where its source lies.
+
+    Rotate, shear and any affine are copied unchanged. See `Placement` for the parameters.
+
+    Returns
+    -------
+    scale, translate : array of shape (N,)
+    """
+    parts = (np.asarray(part, dtype=np.float64) for part in (scale, translate, rotate, shear))
+    placement = Placement(*parts).upscaled(factors)
+    return placement.scale, placement.translate
+
+
+def _shear_matrix(shear: Vector, size: int) -> Vector:
+    if shear.ndim == 2:
+        return shear
+    matrix = np.eye(size)
+    matrix[np.triu_indices(size, k=1)] = shear
+    return matrix

@@ -1,0 +1,155 @@
+"""Cutting a plane into tiles that give the same result as the whole plane.
+
+All coordinates are global low-res pixels of the plane. A tile's *core* is the part of the result it is
+responsible for; its *padded* part is what the network has to see for that, core plus halo. Padded parts start
+and stop on multiples of the alignment (the network's coarsest latent stride), so every tile divides the plane
+into latent cells at the same places. They may leave the image, where pixels are reflected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_vaesr.errors import VaesrError
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One tile of a plane.
+
+    Attributes
+    ----------
+    rows, columns : range
+        The core, low-res pixels.
+    padded_rows, padded_columns : range
+        The core with its halo; may leave the image on every side.
+    """
+
+    rows: range
+    columns: range
+    padded_rows: range
+    padded_columns: range
+
+    @property
+    def padded_shape(self) -> tuple[int, int]:
+        """Height and width of the padded tile, low-res pixels."""
+        return len(self.padded_rows), len(self.padded_columns)
+
+    def core_slices(self, scale: int = 1) -> tuple[slice, slice]:
+        """Return where the core lies inside the padded tile upscaled by `scale`."""
+        return _inside(self.rows, self.padded_rows, scale), _inside(self.columns, self.padded_columns, scale)
+
+
+def _inside(core: range, padded: range, scale: int) -> slice:
+    return slice((core.start - padded.start) * scale, (core.stop - padded.start) * scale)
+
+
+def round_up(value: int, multiple: int) -> int:
+    """Return the smallest multiple of `multiple` that is not below `value`."""
+    return -(-value // multiple) * multiple
+
+
+def plan_tiles(rows: range, columns: range, tile: int, halo: int, alignment: int) -> list[Tile]:
+    """Cover a region with tiles, every pixel exactly once.
+
+    Parameters
+    ----------
+    rows, columns : range
+        The region, low-res pixels; it may start and stop anywhere.
+    tile : int
+        Largest side of a core, low-res pixels; rounded up to the alignment. Tiles are made as equal as
+        possible, so they are often a little smaller.
+    halo : int
+        Context on every side of a core, low-res pixels; rounded up to the alignment.
+    alignment : int
+        Core origins (but for the region's own start) and padded ranges sit on multiples of this.
+
+    Returns
+    -------
+    list of Tile
+        Row by row; all padded shapes are equal.
+
+    Raises
+    ------
+    VaesrError
+        When the region is empty, `tile` or `alignment` is below 1, or `halo` below 0.
+    """
+    if tile < 1:
+        raise VaesrError(f"The tile size is {tile}, please choose at least 1 pixel.")
+    if halo < 0 or alignment < 1:
+        raise VaesrError(
+            f"Tiles need a halo from 0 and an alignment from 1, please mend {halo} and {alignment}."
+        )
+    for extent in (rows, columns):
+        if extent.step != 1 or not extent:
+            raise VaesrError(f"The region {extent} holds no pixels to upscale, please choose a larger one.")
+    return [
+        Tile(core_rows, core_columns, padded_rows, padded_columns)
+        for core_rows, padded_rows in _plan_axis(rows, tile, halo, alignment)
+        for core_columns, padded_columns in _plan_axis(columns, tile, halo, alignment)
+    ]
+
+
+def _plan_axis(extent: range, tile: int, halo: int, alignment: int) -> list[tuple[range, range]]:
+    """Return (core, padded) along one axis: equal aligned cells, cut to the extent at both ends."""
+    halo = round_up(halo, alignment)
+    first = extent.start // alignment * alignment
+    length = round_up(extent.stop - first, alignment)
+    count = -(-length // round_up(tile, alignment))
+    cell = round_up(-(-length // count), alignment)
+    return [
+        (
+            range(max(start, extent.start), min(start + cell, extent.stop)),
+            range(start - halo, start + cell + halo),
+        )
+        for start in range(first, extent.stop, cell)
+    ]
+
+
+def reflect_indices(indices: range, size: int) -> npt.NDArray[np.intp]:
+    """Return which pixel stands in for each index, by the rule of ``numpy.pad(mode="reflect")``.
+
+    Parameters
+    ----------
+    indices : range
+        Positions along an axis, any distance outside it.
+    size : int
+        Length of the axis in pixels, at least 1; a single pixel stands in for everything.
+    """
+    positions = np.asarray(indices, dtype=np.intp)
+    if size == 1:
+        return np.zeros_like(positions)
+    period = 2 * (size - 1)
+    positions = positions % period
+    return np.minimum(positions, period - positions)
+
+
+def read_padded(
+    read: Callable[[slice, slice], npt.NDArray[Any]], tile: Tile, height: int, width: int
+) -> npt.NDArray[Any]:
+    """Read a padded tile, reflecting what lies outside the image.
+
+    Parameters
+    ----------
+    read : callable
+        ``read(rows, columns)`` returns the image's pixels there, of shape (Y, X) or (Y, X, S). Called once,
+        with the smallest box that holds every pixel needed.
+    tile : Tile
+        What to read.
+    height, width : int
+        Size of the image in pixels.
+
+    Returns
+    -------
+    ndarray of shape (len(tile.padded_rows), len(tile.padded_columns)) or with S behind
+    """
+    rows = reflect_indices(tile.padded_rows, height)
+    columns = reflect_indices(tile.padded_columns, width)
+    top, left = int(rows.min()), int(columns.min())
+    box = read(slice(top, int(rows.max()) + 1), slice(left, int(columns.max()) + 1))
+    return box[rows - top][:, columns - left]

@@ -1,0 +1,67 @@
+# Two commands on a fresh machine with Python >= 3.11, git and make:
+#   make demo    upscale the bundled microscopy stack into demo/
+#   make test    lint and test everything
+# The environment lives in .venv and is built again only when pyproject.toml or constraints.txt changes.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test napari lint docs clean
+
+VENV := .venv
+ifeq ($(OS),Windows_NT)
+BIN := $(VENV)/Scripts
+else
+BIN := $(VENV)/bin
+endif
+
+# One stamp per set of extras that has been installed into the environment.
+BASE := $(VENV)/installed-base
+DEV := $(VENV)/installed-dev
+DOCS := $(VENV)/installed-docs
+REQUIREMENTS := pyproject.toml constraints.txt
+INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
+
+SAMPLE := src/napari_vaesr/samples/nuclei.tif
+
+help:
+	@echo "make demo    upscale the bundled microscopy stack x2 into demo/"
+	@echo "make test    lint, check the types and run the tests"
+	@echo "make napari  open the viewer with the widget docked and the sample loaded"
+	@echo "make lint    ruff, mypy and import-linter alone"
+	@echo "make docs    build the documentation into site/"
+	@echo "make clean   remove the environment and everything that was built"
+
+$(BIN)/python:
+	tools/make-environment $(VENV)
+
+$(BASE): $(REQUIREMENTS) | $(BIN)/python
+	$(INSTALL) "."
+	@touch $@
+
+$(DEV): $(REQUIREMENTS) | $(BIN)/python
+	$(INSTALL) ".[dev]"
+	@touch $@ $(BASE)
+
+$(DOCS): $(REQUIREMENTS) | $(BIN)/python
+	$(INSTALL) ".[docs]"
+	@touch $@
+
+demo: $(BASE)
+	$(BIN)/napari-vaesr upscale $(SAMPLE) demo/nuclei_x2.ome.tif --scale 2 --samples 16 --figure --force
+
+test: lint
+	tools/with-display $(BIN)/python -m pytest
+
+napari: $(DEV)
+	$(BIN)/napari --plugin napari-vaesr "Upscale" --sample napari-vaesr nuclei
+
+lint: $(DEV)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+docs: $(DOCS)
+	$(BIN)/mkdocs build --strict
+
+clean:
+	rm -rf $(VENV) build dist site demo .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

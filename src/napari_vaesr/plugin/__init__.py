@@ -1,0 +1,1 @@
+"""napari's side of the house: the widget, the reader, the sample data and the layers they add."""

@@ -1,0 +1,44 @@
+"""Variational super-resolution: upscale microscopy images and see where to trust the result.
+
+Everything public is here and imported when it is first used, so that ``import napari_vaesr`` costs
+nothing and loads neither torch nor napari.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_vaesr.engine.api import upscale
+    from napari_vaesr.engine.result import Result
+    from napari_vaesr.errors import VaesrError
+    from napari_vaesr.plugin.layers import upscale_layer
+    from napari_vaesr.zoo.registry import load_model, models
+
+    __version__: str
+
+__all__ = ["Result", "VaesrError", "__version__", "load_model", "models", "upscale", "upscale_layer"]
+
+_HOMES = {
+    "Result": "napari_vaesr.engine.result",
+    "VaesrError": "napari_vaesr.errors",
+    "load_model": "napari_vaesr.zoo.registry",
+    "models": "napari_vaesr.zoo.registry",
+    "upscale": "napari_vaesr.engine.api",
+    "upscale_layer": "napari_vaesr.plugin.layers",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("napari-vaesr")
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,108 @@
+"""The Python door: one function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from napari_vaesr.engine.job import Progress, UpscaleJob
+from napari_vaesr.engine.result import Result
+from napari_vaesr.engine.settings import Precision, UncertaintyKind, make_settings
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.axes import default_axes
+from napari_vaesr.zoo.registry import Model
+
+
+def upscale(
+    image: Any,
+    axes: str | None = None,
+    *,
+    model: str | PathLike[str] | Model = "microscopy",
+    scale: int = 2,
+    samples: int = 16,
+    uncertainty: UncertaintyKind = "std",
+    seed: int = 0,
+    temperature: float = 1.0,
+    device: str = "auto",
+    precision: Precision = "auto",
+    tile: int | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Result:
+    """Upscale an image along ``Y`` and ``X``, with the uncertainty of every pixel.
+
+    Parameters
+    ----------
+    image : array
+        NumPy, Dask or Zarr array of integers or finite floats; anything else becomes a NumPy array.
+    axes : str, optional
+        One letter per axis: ``T`` time, ``C`` channel, ``Z`` depth, ``Y`` rows, ``X`` columns, ``S`` the
+        colours of an RGB image. May be left out for a 2-D image only.
+    model : str, path or Model
+        A name (see `napari_vaesr.models`), a path, an address, or what `napari_vaesr.load_model` returned.
+    scale : int
+        How many times more pixels along ``Y`` and ``X``; one of the model's scales.
+    samples : int
+        How many possible images are drawn. Their number costs time but no memory; 1 gives no uncertainty.
+    uncertainty : {"std", "variance", "relative"}
+        Which uncertainty `Result.uncertainty` holds.
+    seed : int
+        The same seed gives the same result.
+    temperature : float
+        Strength of the latent noise, from 0.
+    device : str
+        ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps`` or ``xpu``.
+    precision : {"auto", "float32", "bfloat16", "float16"}
+        Number format of the network.
+    tile : int, optional
+        Largest side of a tile in input pixels. The result does not depend on it, but for rounding.
+    progress : callable, optional
+        Called with a `Progress` several times per tile. What it raises stops the work.
+
+    Returns
+    -------
+    Result
+        NumPy arrays with the axes of the input.
+
+    Raises
+    ------
+    VaesrError
+        When something about the input or the settings is not right; the message says what to do.
+
+    Examples
+    --------
+    >>> result = upscale(stack, axes="ZYX", scale=2, samples=16)  # doctest: +SKIP
+    >>> result.mean.shape, result.std.shape  # doctest: +SKIP
+    ((60, 512, 512), (60, 512, 512))
+    """
+    loaded = model if isinstance(model, Model) else None
+    settings = make_settings(
+        model=loaded.card.name if loaded else model,
+        scale=scale,
+        samples=samples,
+        uncertainty=uncertainty,
+        seed=seed,
+        temperature=temperature,
+        device=device,
+        precision=precision,
+        tile=tile,
+    )
+    array = image if hasattr(image, "shape") and hasattr(image, "dtype") else np.asarray(image)
+    job = UpscaleJob(array, named_axes(array, axes), settings, model=loaded)
+    for step in job:
+        if progress is not None:
+            progress(step)
+    return job.result
+
+
+def named_axes(array: Any, axes: str | None) -> str:
+    """Return the axes given, or the only ones possible where none are given."""
+    named = axes or default_axes(len(array.shape))
+    if named is None:
+        raise VaesrError(
+            f"The axes of an image of shape {tuple(array.shape)} are not known, "
+            "please name them, for example axes='ZYX'."
+        )
+    return named

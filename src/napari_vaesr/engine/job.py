@@ -1,0 +1,371 @@
+"""An upscaling as a job that can be described, watched, cancelled and made again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import torch
+
+from napari_vaesr.engine.device import memory_released
+from napari_vaesr.engine.planes import Piece, SourcePlane, result_dtype
+from napari_vaesr.engine.result import Array, FloatArray, Result
+from napari_vaesr.engine.settings import UpscaleSettings, make_settings
+from napari_vaesr.engine.upscaler import Upscaler
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.axes import Axes, SourceArray
+from napari_vaesr.imaging.intensity import IntensityScaling, check_array, fit_scalings
+from napari_vaesr.zoo.registry import Model, load_model
+
+ONE_SAMPLE = "One sample has no spread, so there is no uncertainty: draw 2 samples or more to get one."
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a job is.
+
+    Attributes
+    ----------
+    done, total : int
+        Work in units of the engine; `total` is known from the start and never changes.
+    message : str
+        What is being done, or something that the user should know.
+    """
+
+    done: int
+    total: int
+    message: str
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a job would do.
+
+    Attributes
+    ----------
+    planes, tiles : int
+        How much there is to compute, in all.
+    shape : tuple of int
+        Shape of the result's mean.
+    memory : int
+        Estimated bytes for computing and for one plane of the result.
+    result_bytes : int
+        Bytes of the whole result, for those who hold it in memory.
+    seconds : float
+        Estimated time.
+    device, precision, reason : str
+        Where it would run, in which number format, and why there.
+    """
+
+    planes: int
+    tiles: int
+    shape: tuple[int, ...]
+    memory: int
+    result_bytes: int
+    seconds: float
+    device: str
+    precision: str
+    reason: str
+
+
+class UpscaleJob:
+    """Upscaling of an image: everything is checked at once, nothing is computed before it is iterated.
+
+    Iterating does the work and yields `Progress` several times per tile; afterwards `result` is there.
+    Closing the iterator cancels the job and gives its memory back.
+
+    Parameters
+    ----------
+    array : NumPy, Dask or Zarr array
+        The whole image; read plane by plane.
+    axes : str
+        One letter of ``TCZYXS`` per axis.
+    settings : UpscaleSettings
+        What to do.
+    planes : sequence of int, optional
+        Which planes, by number, in order: the same indices along every loop axis. All by default.
+    rows, columns : range, optional
+        Region of every plane in low-res pixels; the whole plane by default.
+    model : Model, optional
+        The model, if it is loaded already; else ``settings.model`` is loaded.
+    scalings : sequence of IntensityScaling, optional
+        One per channel; fitted to the image by default.
+
+    Raises
+    ------
+    VaesrError
+        When the image, the axes, a setting or the extent is not right.
+    """
+
+    def __init__(
+        self,
+        array: SourceArray,
+        axes: str,
+        settings: UpscaleSettings,
+        planes: Sequence[int] | None = None,
+        rows: range | None = None,
+        columns: range | None = None,
+        *,
+        model: Model | None = None,
+        scalings: Sequence[IntensityScaling] | None = None,
+    ) -> None:
+        self.array = array
+        self.axes = Axes.parse(axes, array.shape)
+        check_array(array, self.axes)
+        self.settings = settings
+        self._all_planes = planes is None
+        self.planes = list(range(self.axes.plane_count) if planes is None else planes)
+        self.rows = _checked_extent("rows", rows, self.axes.height)
+        self.columns = _checked_extent("columns", columns, self.axes.width)
+        self.result_axes = self._picked_axes()
+        self.model = load_model(settings.model) if model is None else model
+        self.upscaler = Upscaler(self.model, settings)
+        if scalings is None:
+            scalings = fit_scalings(array, self.axes, self.model.card.intensity)
+        self.scalings = tuple(scalings)
+        self.messages = [ONE_SAMPLE] if settings.samples == 1 else []
+        self._result: Result | None = None
+
+    @classmethod
+    def from_record(
+        cls, array: SourceArray, record: Mapping[str, Any], *, model: Model | None = None
+    ) -> UpscaleJob:
+        """Return the job that makes a result again.
+
+        Parameters
+        ----------
+        array : array
+            The same image.
+        record : mapping
+            `Result.record`, perhaps by way of JSON.
+        model : Model, optional
+            As for `UpscaleJob`.
+
+        Raises
+        ------
+        VaesrError
+            When the image has another shape or the model is another version than recorded.
+        """
+        if list(array.shape) != list(record["input"]["shape"]):
+            raise VaesrError(
+                f"The record was made from shape {tuple(record['input']['shape'])}, "
+                f"please give that image instead of one of shape {tuple(array.shape)}."
+            )
+        extent = record["extent"]
+        job = cls(
+            array,
+            record["axes"],
+            make_settings(**record["settings"]),
+            extent["planes"],
+            range(*extent["rows"]),
+            range(*extent["columns"]),
+            model=model,
+            scalings=[IntensityScaling(**scaling) for scaling in record["intensity"]],
+        )
+        if job.model.card.sha256 != record["model"]["sha256"]:
+            raise VaesrError(
+                f"The record was made with version {record['model']['version']} of the model "
+                f"{record['model']['name']} and other weights, please install that version."
+            )
+        return job
+
+    @property
+    def plane_shape(self) -> tuple[int, int]:
+        """Height and width of a plane of the result."""
+        return len(self.rows) * self.settings.scale, len(self.columns) * self.settings.scale
+
+    @property
+    def total(self) -> int:
+        """The `Progress.total` of the job."""
+        return self.upscaler.work(len(self.planes) * len(self.rows) * len(self.columns))
+
+    @property
+    def result(self) -> Result:
+        """The finished result; raises `RuntimeError` before the job was iterated to its end."""
+        if self._result is None:
+            raise RuntimeError("The job has no result yet: iterate it to its end first.")
+        return self._result
+
+    def describe(self) -> Description:
+        """Estimate what the job needs; takes well under a second."""
+        upscaler = self.upscaler
+        tiles = upscaler.plan(self.rows, self.columns)
+        computed = len(self.planes) * sum(math.prod(tile.padded_shape) for tile in tiles)
+        mean, spread = self._result_shapes()
+        maps = 0 if self.settings.samples == 1 else 1 if self.settings.uncertainty == "std" else 2
+        result_bytes = (
+            math.prod(mean) * result_dtype(self.array.dtype).itemsize + maps * math.prod(spread) * 4
+        )
+        return Description(
+            planes=len(self.planes),
+            tiles=len(self.planes) * len(tiles),
+            shape=mean,
+            memory=upscaler.memory(tiles[0]) + result_bytes // len(self.planes),
+            result_bytes=result_bytes,
+            seconds=computed * upscaler.seconds_per_pixel(),
+            device=upscaler.choice.device,
+            precision=upscaler.choice.precision,
+            reason=upscaler.choice.reason,
+        )
+
+    def __iter__(self) -> Generator[Progress, None, None]:
+        """Do the work; see the class."""
+        with memory_released():
+            mean, std, uncertainty = self._allocate()
+            spread_axes = self.result_axes.without_samples()
+            for progress, position, piece in self._pieces():
+                if piece is not None:
+                    rows, columns = piece.inside(self.rows, self.columns, self.settings.scale)
+                    where = self.result_axes.output_selector(position, rows, columns)
+                    mean[where] = self.result_axes.arrange_plane(piece.mean)
+                    where = spread_axes.output_selector(position, rows, columns)
+                    if std is not None and piece.std is not None:
+                        std[where] = spread_axes.arrange_plane(piece.std)
+                    if uncertainty is not None and uncertainty is not std and piece.uncertainty is not None:
+                        uncertainty[where] = spread_axes.arrange_plane(piece.uncertainty)
+                yield progress
+            self._result = Result(mean, std, uncertainty, self.record(), self.axes.names)
+
+    def planes_stream(
+        self, progress: Callable[[Progress], None] | None = None
+    ) -> Generator[tuple[int, Array, FloatArray | None], None, None]:
+        """Do the work one plane after the other, for writers that never hold the stack.
+
+        Parameters
+        ----------
+        progress : callable, optional
+            Called with every `Progress`; what it raises cancels the job.
+
+        Yields
+        ------
+        number : int
+            The plane's number in the source.
+        mean : ndarray of shape (Y, X) or (Y, X, S)
+            In the dtype of the result.
+        uncertainty : ndarray of shape (Y, X) or None
+            Of the kind asked for, the standard deviation by default; float32. None for a single sample.
+        """
+        samples = (self.axes.shape[self.axes.names.index("S")],) if self.axes.is_rgb else ()
+        has_spread = self.settings.samples > 1
+        with memory_released():
+            mean = np.empty(0)
+            uncertainty: FloatArray | None = None
+            missing = 0
+            for step, position, piece in self._pieces():
+                if progress is not None:
+                    progress(step)
+                if piece is None:
+                    continue
+                if not missing:
+                    missing = len(self.rows) * len(self.columns)
+                    mean = np.empty(self.plane_shape + samples, result_dtype(self.array.dtype))
+                    uncertainty = np.empty(self.plane_shape, np.float32) if has_spread else None
+                where = piece.inside(self.rows, self.columns, self.settings.scale)
+                mean[where] = piece.mean
+                if uncertainty is not None and piece.uncertainty is not None:
+                    uncertainty[where] = piece.uncertainty
+                missing -= len(piece.rows) * len(piece.columns)
+                if not missing:
+                    yield self.planes[position], mean, uncertainty
+
+    def record(self) -> dict[str, Any]:
+        """Return all that is needed to make the result again, ready for JSON."""
+        choice, card = self.upscaler.choice, self.model.card
+        used = {"device": choice.device, "precision": choice.precision, "tile": self.upscaler.tile}
+        return {
+            "version": version("napari-vaesr"),
+            "torch": torch.__version__,
+            "model": {"name": card.name, "version": card.version, "sha256": card.sha256},
+            "settings": self.settings.model_dump() | used,
+            "device_reason": choice.reason,
+            "halo": self.upscaler.halo,
+            "axes": self.axes.names,
+            "input": {"shape": list(self.axes.shape), "dtype": str(np.dtype(self.array.dtype))},
+            "intensity": [scaling.model_dump() for scaling in self.scalings],
+            "extent": {
+                "planes": None if self._all_planes else list(self.planes),
+                "rows": [self.rows.start, self.rows.stop],
+                "columns": [self.columns.start, self.columns.stop],
+            },
+            "messages": list(self.messages),
+        }
+
+    def _pieces(self) -> Iterator[tuple[Progress, int, Piece | None]]:
+        """Compute all planes; yields progress, the plane's position in `planes`, and what was finished."""
+        done, total, count = 0, self.total, len(self.planes)
+        for position, number in enumerate(self.planes):
+            scaling = self.scalings[self.axes.channel_of(number)]
+            plane = SourcePlane(self.array, self.axes, number, scaling)
+            plane.hold(self.rows, self.columns, self.upscaler.halo)
+            usual = f"plane {position + 1} of {count}"
+            for step in self.upscaler.moments(plane, self.rows, self.columns):
+                done += step.work
+                if step.message:
+                    self.messages.append(step.message)
+                piece = None
+                if step.finished is not None:
+                    piece = plane.finish(
+                        step.finished.tile,
+                        self.settings.scale,
+                        step.finished.mean,
+                        step.finished.std,
+                        self.settings.uncertainty,
+                    )
+                yield Progress(done, total, step.message or usual), position, piece
+
+    def _result_shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        axes, scale = self.result_axes, self.settings.scale
+        return axes.upscaled_shape(scale), axes.without_samples().upscaled_shape(scale)
+
+    def _allocate(self) -> tuple[Array, FloatArray | None, FloatArray | None]:
+        mean_shape, spread_shape = self._result_shapes()
+        try:
+            mean = np.empty(mean_shape, result_dtype(self.array.dtype))
+            if self.settings.samples == 1:
+                return mean, None, None
+            std = np.empty(spread_shape, np.float32)
+            if self.settings.uncertainty == "std":
+                return mean, std, std
+            return mean, std, np.empty(spread_shape, np.float32)
+        except (MemoryError, ValueError):
+            pass
+        raise VaesrError(
+            f"A result of shape {mean_shape} does not fit into memory, "
+            "please write it to a file or choose fewer planes."
+        )
+
+    def _picked_axes(self) -> Axes:
+        """Return the axes of the low-res pixels chosen: loop axes keep only the indices picked."""
+        region = {"Y": len(self.rows), "X": len(self.columns)}
+        if self._all_planes:
+            return self._resized(region)
+        if not self.planes:
+            raise VaesrError("No plane is chosen, please choose at least one.")
+        places = [self.axes.plane_coordinates(number) for number in self.planes]
+        picked = {name: sorted({place[name] for place in places}) for name in self.axes.loop_names}
+        result = self._resized(region | {name: len(indices) for name, indices in picked.items()})
+        # Only the same indices along every loop axis, in order, make an array.
+        if result.plane_count == len(self.planes):
+            block = [result.plane_coordinates(position) for position in range(result.plane_count)]
+            if places == [{name: picked[name][i] for name, i in place.items()} for place in block]:
+                return result
+        raise VaesrError(
+            "The planes chosen don't form a block, please choose the same indices along every axis in order."
+        )
+
+    def _resized(self, lengths: Mapping[str, int]) -> Axes:
+        named = zip(self.axes.names, self.axes.shape, strict=True)
+        return Axes(self.axes.names, tuple(lengths.get(name, length) for name, length in named))
+
+
+def _checked_extent(name: str, extent: range | None, size: int) -> range:
+    whole = range(size)
+    if extent is None:
+        return whole
+    if extent.step != 1 or not extent or extent.start < 0 or extent.stop > size:
+        raise VaesrError(f"The {name} {extent} are not inside the image, please choose from 0 to {size}.")
+    return extent

@@ -1,0 +1,83 @@
+"""Running mean and variance of antithetic pairs of samples; memory does not grow with their number."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+class PairedMoments:
+    r"""Mean and variance of samples that come in antithetic pairs, one pair after the other.
+
+    Noise :math:`\epsilon` and :math:`-\epsilon` give a pair of samples :math:`s^+, s^-` with the half sum
+    :math:`m = (s^+ + s^-)/2` and the half difference :math:`d = (s^+ - s^-)/2`. The two are uncorrelated and
+    :math:`E[d] = 0` by symmetry, so over :math:`J` pairs
+
+    .. math:: \mathrm{Var}(s) \approx \frac{1}{J} \sum_j d_j^2 + \frac{1}{J-1} \sum_j (m_j - \bar m)^2
+
+    is free of bias; with one pair the second term is left out. The sums run as in Welford (1962), in float32.
+    A last sample without its partner enters the mean only.
+
+    Attributes
+    ----------
+    samples : int
+        How many samples have been added.
+    """
+
+    def __init__(self) -> None:
+        self.samples = 0
+        self._mean: Tensor | None = None
+        self._half_sums: Tensor | None = None  # sum of (m - mean of m)^2
+        self._half_differences: Tensor | None = None  # sum of d^2
+
+    def add(self, samples: Tensor) -> None:
+        """Add samples 2j, 2j + 1, ...: whole pairs, but for the very last call, which may end on half a pair.
+
+        Parameters
+        ----------
+        samples : Tensor
+            Shape (samples, ...), float32.
+        """
+        if self.samples % 2:
+            raise ValueError("Nothing can follow a sample without its partner.")
+        for pair in torch.split(samples, 2):
+            if len(pair) == 2:
+                self._add_pair(pair[0], pair[1])
+            else:
+                self._add_last(pair[0])
+
+    def _add_pair(self, plus: Tensor, minus: Tensor) -> None:
+        mean = (plus + minus).mul_(0.5)
+        difference = (plus - minus).mul_(0.5)
+        self.samples += 2
+        pairs = self.samples // 2
+        if self._mean is None or self._half_sums is None or self._half_differences is None:
+            self._mean, self._half_sums = mean, torch.zeros_like(mean)
+            self._half_differences = difference.square_()
+            return
+        self._half_differences.addcmul_(difference, difference)
+        change = mean.sub_(self._mean)
+        self._mean.add_(change, alpha=1 / pairs)
+        self._half_sums.addcmul_(change, change, value=(pairs - 1) / pairs)
+
+    def _add_last(self, sample: Tensor) -> None:
+        self.samples += 1
+        if self._mean is None:
+            self._mean = sample.clone()
+        else:
+            self._mean.lerp_(sample, 1 / self.samples)
+
+    @property
+    def mean(self) -> Tensor:
+        """The mean of all samples."""
+        if self._mean is None:
+            raise ValueError("There are no samples yet.")
+        return self._mean
+
+    @property
+    def variance(self) -> Tensor | None:
+        """The variance of one sample about the mean, None while there is no pair."""
+        if self._half_sums is None or self._half_differences is None:
+            return None
+        pairs = self.samples // 2
+        return self._half_differences / pairs + self._half_sums / max(pairs - 1, 1)

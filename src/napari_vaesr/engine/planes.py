@@ -1,0 +1,148 @@
+"""One plane: its pixels as the network wants them, and the network's answer as the user wants it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from napari_vaesr.engine.result import Array, FloatArray, uncertainty_map
+from napari_vaesr.engine.settings import UncertaintyKind
+from napari_vaesr.imaging.axes import Axes, SourceArray
+from napari_vaesr.imaging.colour import luma_chroma_to_rgb, rgb_to_luma_chroma
+from napari_vaesr.imaging.intensity import IntensityScaling, check_finite
+from napari_vaesr.imaging.tiling import Tile, plan_tiles, read_padded, reflect_indices
+from napari_vaesr.vae.resize import REACH, upsample_bicubic
+
+LARGEST_HELD = 2**26
+"""Pixels of a region that is read once and held; a larger one is read tile by tile."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A finished part of one plane, in the source's intensities.
+
+    Attributes
+    ----------
+    rows, columns : range
+        Where it is, low-res pixels of the plane.
+    mean : ndarray of shape (scale * rows, scale * columns) or with S behind
+        In the dtype of the result.
+    std, uncertainty : ndarray of shape (scale * rows, scale * columns) or None
+        Float32; None for a single sample.
+    """
+
+    rows: range
+    columns: range
+    mean: Array
+    std: FloatArray | None
+    uncertainty: FloatArray | None
+
+    def inside(self, rows: range, columns: range, scale: int) -> tuple[slice, slice]:
+        """Return where the piece lies in the upscaled region `rows`, `columns` of its plane."""
+        return (
+            slice((self.rows.start - rows.start) * scale, (self.rows.stop - rows.start) * scale),
+            slice((self.columns.start - columns.start) * scale, (self.columns.stop - columns.start) * scale),
+        )
+
+
+class SourcePlane:
+    """A plane of an image, read in source intensities and shown to the network as unit intensities.
+
+    Grey planes go through the network as they are. Of colours the luma does; chroma and alpha are enlarged by
+    bicubic interpolation.
+
+    Parameters
+    ----------
+    array : NumPy, Dask or Zarr array
+        The whole image.
+    axes : Axes
+        Its axes.
+    number : int
+        Which plane, counted as in `Axes`.
+    scaling : IntensityScaling
+        From source to unit intensities.
+    """
+
+    def __init__(self, array: SourceArray, axes: Axes, number: int, scaling: IntensityScaling) -> None:
+        self.number = number
+        self.height, self.width = axes.height, axes.width
+        self._array, self._axes, self._scaling = array, axes, scaling
+        self._held: Array | None = None
+        self._corner = (0, 0)
+
+    def hold(self, rows: range, columns: range, halo: int) -> None:
+        """Read a region and the context it needs once, so that its tiles don't read it piece by piece."""
+        box_rows = _box(rows, halo, self.height)
+        box_columns = _box(columns, halo, self.width)
+        if len(box_rows) * len(box_columns) <= LARGEST_HELD:
+            self._held = self._fetch(_slice(box_rows), _slice(box_columns))
+            self._corner = (box_rows.start, box_columns.start)
+
+    def luma(self, rows: slice, columns: slice) -> FloatArray:
+        """Read what the network sees: unit intensities of shape (Y, X)."""
+        pixels = self._read(rows, columns)
+        if not self._axes.is_rgb:
+            return self._scaling.to_unit(pixels)
+        return rgb_to_luma_chroma(self._scaling.to_unit(pixels[..., :3]))[0]
+
+    def finish(
+        self,
+        tile: Tile,
+        scale: int,
+        mean: FloatArray,
+        std: FloatArray | None,
+        kind: UncertaintyKind,
+    ) -> Piece:
+        """Bring the unit mean and standard deviation of a tile's core back to the source's intensities."""
+        scaling, dtype = self._scaling, result_dtype(self._array.dtype)
+        spread = shown = None
+        if std is not None:
+            spread = scaling.std_from_unit(std)
+            shown = spread
+            if kind != "std":
+                shown = uncertainty_map(kind, scaling.from_unit(mean, np.float32), spread, scaling.gain)
+        if not self._axes.is_rgb:
+            return Piece(tile.rows, tile.columns, scaling.from_unit(mean, dtype), spread, shown)
+        others = self._enlarge_chroma(tile, scale)
+        colours = luma_chroma_to_rgb(mean, others[..., :2])
+        pixels = np.concatenate([colours, others[..., 2:]], axis=-1)  # alpha, if there is any
+        return Piece(tile.rows, tile.columns, scaling.from_unit(pixels, dtype), spread, shown)
+
+    def _enlarge_chroma(self, tile: Tile, scale: int) -> FloatArray:
+        """Bicubic chroma and alpha of a tile's core, shape (Y, X, 2 or 3)."""
+        (core,) = plan_tiles(tile.rows, tile.columns, max(len(tile.rows), len(tile.columns)), REACH, 1)
+        pixels = self._scaling.to_unit(read_padded(self._read, core, self.height, self.width))
+        others = np.concatenate([rgb_to_luma_chroma(pixels[..., :3])[1], pixels[..., 3:]], axis=-1)
+        enlarged = upsample_bicubic(torch.from_numpy(others).movedim(-1, 0)[None], scale)[0].movedim(0, -1)
+        part: FloatArray = enlarged.numpy()[core.core_slices(scale)]
+        return part
+
+    def _read(self, rows: slice, columns: slice) -> Array:
+        if self._held is None:
+            return self._fetch(rows, columns)
+        top, left = self._corner
+        return self._held[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+
+    def _fetch(self, rows: slice, columns: slice) -> Array:
+        pixels = self._axes.read_plane(self._array, self.number, rows, columns)
+        check_finite(pixels)
+        return pixels
+
+
+def result_dtype(dtype: Any) -> np.dtype[Any]:
+    """Return the dtype of the mean: integers as they are, float32 for all floats."""
+    source = np.dtype(dtype)
+    return source if source.kind in "iu" else np.dtype(np.float32)
+
+
+def _box(extent: range, halo: int, size: int) -> range:
+    """Return the pixels that an extent with its halo needs, after reflection at the border."""
+    needed = reflect_indices(range(extent.start - halo, extent.stop + halo), size)
+    return range(int(needed.min()), int(needed.max()) + 1)
+
+
+def _slice(extent: range) -> slice:
+    return slice(extent.start, extent.stop)

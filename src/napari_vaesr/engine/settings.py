@@ -1,0 +1,93 @@
+"""What can be set for an upscaling. The field descriptions are the tooltips and the documentation."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from napari_vaesr.errors import VaesrError
+
+UncertaintyKind = Literal["std", "variance", "relative"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+class UpscaleSettings(BaseModel):
+    """All the choices that make a result, together with the model and the input."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str = Field(
+        default="microscopy",
+        min_length=1,
+        description="Which model: a name, a path to its file, or an address it can be downloaded from.",
+    )
+    scale: int = Field(default=2, ge=1, description="How many times more pixels along Y and along X.")
+    samples: int = Field(
+        default=16,
+        ge=1,
+        description="How many possible images are drawn; their mean and spread are the result.",
+    )
+    uncertainty: UncertaintyKind = Field(
+        default="std",
+        description="Standard deviation in intensity units, its square, or relative to the mean.",
+    )
+    seed: int = Field(
+        default=0, ge=0, lt=2**63, description="The same seed draws the same samples; another draws others."
+    )
+    temperature: float = Field(
+        default=1.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Strength of the latent noise: 1 as the model learned it, 0 for the most typical image.",
+    )
+    device: str = Field(
+        default="auto",
+        pattern=r"^(auto|cpu|cuda(:\d+)?|mps|xpu(:\d+)?)$",
+        description="Where to compute: auto, cpu, cuda, cuda:1, mps or xpu.",
+    )
+    precision: Precision = Field(
+        default="auto",
+        description="Number format of the network; auto takes the fastest one that the device does well.",
+    )
+    tile: int | None = Field(
+        default=None,
+        ge=1,
+        description="Largest side of a tile in input pixels; empty for one that fits the memory.",
+    )
+
+
+def make_settings(**values: Any) -> UpscaleSettings:
+    """Check settings and say in one sentence what is wrong with them.
+
+    Parameters
+    ----------
+    **values
+        Fields of `UpscaleSettings`; those left out take their defaults.
+
+    Raises
+    ------
+    VaesrError
+        For an unknown setting or a value out of range.
+    """
+    plain = {name: _plain(value) for name, value in values.items()}
+    try:
+        return UpscaleSettings(**plain)
+    except ValidationError as error:
+        problem = error.errors()[0]
+    name = str(problem["loc"][0])
+    if problem["type"] == "extra_forbidden":
+        known = ", ".join(UpscaleSettings.model_fields)
+        raise VaesrError(f"There is no setting {name!r}, please choose from {known}.")
+    if problem["type"] == "string_pattern_mismatch":
+        expected = "one of auto, cpu, cuda, cuda:1, mps or xpu"
+    else:
+        expected = str(problem["msg"]).removeprefix("Input should be ").removeprefix("Value should be ")
+    raise VaesrError(f"The setting {name} is {plain[name]!r}, please make it {expected}.")
+
+
+def _plain(value: Any) -> Any:
+    """Turn a NumPy scalar or a path into what pydantic and JSON know."""
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
+        return value.item()
+    return str(value) if hasattr(value, "__fspath__") else value

@@ -1,0 +1,325 @@
+"""The heart of the engine: one model on one plane, tile by tile, encoded once and decoded many times."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+
+from napari_vaesr.engine.device import DeviceChoice, choose_device, is_out_of_memory, release_memory
+from napari_vaesr.engine.moments import PairedMoments
+from napari_vaesr.engine.result import FloatArray
+from napari_vaesr.engine.settings import UpscaleSettings
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.tiling import Tile, plan_tiles, read_padded, round_up
+from napari_vaesr.vae.base import Encoded, SuperResolutionVAE
+from napari_vaesr.vae.noise import latent_noise
+from napari_vaesr.zoo.registry import Model
+
+LARGEST_TILE = 1024
+"""Largest side of an automatic tile in low-res pixels; the halo is a small part of it already."""
+
+CPU_BUDGET = 2**30
+"""Bytes that the network's activations may take on the CPU."""
+
+ACCELERATOR_SHARE = 0.4
+"""Part of an accelerator's free memory that activations may take."""
+
+ENCODING_WORK = 8
+"""Progress counts the encoding of a tile as so many samples of it."""
+
+
+class Plane(Protocol):
+    """What the upscaler asks of a plane."""
+
+    @property
+    def number(self) -> int:
+        """Which plane of the stack it is; decides its noise."""
+
+    @property
+    def height(self) -> int:
+        """Rows in low-res pixels."""
+
+    @property
+    def width(self) -> int:
+        """Columns in low-res pixels."""
+
+    def luma(self, rows: slice, columns: slice) -> FloatArray:
+        """Read unit intensities of shape (rows, columns)."""
+
+
+@dataclass(frozen=True)
+class TileMoments:
+    """Mean and calibrated standard deviation of one tile's core, in unit intensities.
+
+    Attributes
+    ----------
+    tile : Tile
+        Where.
+    mean : ndarray of shape (scale * rows, scale * columns)
+        Float32.
+    std : ndarray of the same shape, or None
+        None for a single sample.
+    """
+
+    tile: Tile
+    mean: FloatArray
+    std: FloatArray | None
+
+
+@dataclass(frozen=True)
+class Step:
+    """A little progress.
+
+    Attributes
+    ----------
+    work : int
+        Work done since the step before, in low-res pixels times samples; negative when a tile has to start
+        again.
+    finished : TileMoments or None
+        The tile that this step finished.
+    message : str
+        Something the user should know.
+    """
+
+    work: int
+    finished: TileMoments | None = None
+    message: str = ""
+
+
+class Upscaler:
+    """Runs a model on regions of planes.
+
+    Parameters
+    ----------
+    model : Model
+        A card and its network.
+    settings : UpscaleSettings
+        What to do with it; ``settings.model`` plays no part here.
+
+    Attributes
+    ----------
+    choice : DeviceChoice
+        Where it runs, and why.
+    halo : int
+        Context around every tile in low-res pixels, on a multiple of the network's alignment.
+    tile : int
+        Largest side of a tile in low-res pixels; halved whenever memory runs out.
+
+    Raises
+    ------
+    VaesrError
+        When the model can't make the scale or the device is not there.
+    """
+
+    def __init__(self, model: Model, settings: UpscaleSettings) -> None:
+        config = model.card.network
+        if settings.scale not in config.scales:
+            scales = ", ".join(str(scale) for scale in config.scales)
+            raise VaesrError(
+                f"The model {model.card.name} can't upscale {settings.scale} times, "
+                f"please choose from {scales}."
+            )
+        if config.frames != 1:
+            raise VaesrError(
+                f"The model {model.card.name} needs {config.frames} planes at once, "
+                "please choose one for single planes."
+            )
+        self.settings = settings
+        self.choice = choose_device(settings.device, settings.precision)
+        self.network = prepare_network(model.network, self.choice)
+        self.halo = round_up(self.network.receptive_radius, self.network.alignment)
+        self.tile = settings.tile or self._automatic_tile()
+        calibration = model.card.calibration.get(str(settings.scale))
+        self._slope = calibration.slope if calibration else 1.0
+        self._offset = calibration.offset if calibration else 0.0
+        self._budget = self._memory_budget()
+
+    def moments(self, plane: Plane, rows: range, columns: range) -> Iterator[Step]:
+        """Compute a region of a plane.
+
+        Parameters
+        ----------
+        plane : Plane
+            Where pixels come from; read once per tile.
+        rows, columns : range
+            The region, low-res pixels. Its result does not depend on how it is cut out of the plane.
+
+        Yields
+        ------
+        Step
+            Several per tile; one of them holds the tile's moments.
+
+        Raises
+        ------
+        VaesrError
+            When even the smallest tile does not fit the memory.
+        """
+        waiting = deque(self.plan(rows, columns))
+        while waiting:
+            tile = waiting.popleft()
+            work = 0
+            try:
+                for step in self._tile_steps(plane, tile):
+                    work += step.work
+                    yield step
+                continue
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+            # Out of the except clause the failed tile's tensors are free, for nothing holds the traceback.
+            message = self._halve_tile(tile)
+            waiting = deque(part for old in [tile, *waiting] for part in self.plan(old.rows, old.columns))
+            yield Step(-work, message=message)
+
+    def plan(self, rows: range, columns: range) -> list[Tile]:
+        """Return the tiles of a region."""
+        return plan_tiles(rows, columns, self.tile, self.halo, self.network.alignment)
+
+    def work(self, pixels: int) -> int:
+        """Return the sum of all steps' work for so many low-res pixels."""
+        return pixels * (self.settings.samples + ENCODING_WORK)
+
+    def samples_at_once(self, tile: Tile) -> int:
+        """Return how many samples of a tile are decoded together: whole pairs, as many as fit the memory."""
+        area = _area(tile)
+        shared, each = self._bytes_per_pixel()
+        room = (self._budget - area * shared) // (area * each)
+        return max(2, int(min(room, self.settings.samples)) // 2 * 2)
+
+    def memory(self, tile: Tile) -> int:
+        """Estimate the bytes that a tile takes while it is computed."""
+        shared, each = self._bytes_per_pixel()
+        samples = min(self.samples_at_once(tile), self.settings.samples)
+        return _area(tile) * (shared + each * samples)
+
+    def seconds_per_pixel(self) -> float:
+        """Time a small tile, in well under a second, and return seconds per low-res pixel for an estimate."""
+        side = round_up(64, self.network.alignment)
+        tile = Tile(range(side), range(side), range(side), range(side))
+        pixels = np.zeros((side, side), dtype=np.float32)
+        encoding = decoding = float("inf")
+        for _ in range(2):  # the first pass warms up
+            start = time.perf_counter()
+            encoded = self._encode(pixels)
+            middle = time.perf_counter()
+            self._add_samples(PairedMoments(), encoded, tile, plane_number=0, samples=range(2))
+            encoding = min(encoding, middle - start)
+            decoding = min(decoding, time.perf_counter() - middle)
+        return (encoding + decoding / 2 * self.settings.samples) / side**2
+
+    def _tile_steps(self, plane: Plane, tile: Tile) -> Iterator[Step]:
+        pixels = len(tile.rows) * len(tile.columns)
+        encoded = self._encode(read_padded(plane.luma, tile, plane.height, plane.width))
+        yield Step(pixels * ENCODING_WORK)
+        moments = PairedMoments()
+        samples, at_once = self.settings.samples, self.samples_at_once(tile)
+        for first in range(0, samples, at_once):
+            chunk = range(first, min(first + at_once, samples))
+            self._add_samples(moments, encoded, tile, plane.number, chunk)
+            last = chunk.stop == samples
+            yield Step(pixels * len(chunk), self._finish(moments, tile) if last else None)
+
+    @torch.inference_mode()
+    def _encode(self, pixels: FloatArray) -> Encoded:
+        planes = torch.from_numpy(np.ascontiguousarray(pixels))[None, None].to(self.choice.device)
+        return self.network.encode(planes, self.settings.scale)
+
+    @torch.inference_mode()
+    def _add_samples(
+        self, moments: PairedMoments, encoded: Encoded, tile: Tile, plane_number: int, samples: range
+    ) -> None:
+        noise = [
+            latent_noise(
+                self.settings.seed,
+                plane_number,
+                samples,
+                index,
+                level.channels,
+                _latent_range(tile.padded_rows, level.stride),
+                _latent_range(tile.padded_columns, level.stride),
+                self.choice.device,
+            )[:, None].mul_(self.settings.temperature)
+            for index, level in enumerate(self.network.levels)
+        ]
+        rows, columns = tile.core_slices(self.settings.scale)
+        moments.add(self.network.decode(encoded, noise)[:, 0, 0, rows, columns])
+
+    @torch.inference_mode()
+    def _finish(self, moments: PairedMoments, tile: Tile) -> TileMoments:
+        mean: FloatArray = moments.mean.cpu().numpy()
+        if moments.variance is None:
+            return TileMoments(tile, mean, None)
+        std = moments.variance.sqrt().mul(self._slope).add(self._offset).clamp_(min=0)
+        return TileMoments(tile, mean, std.cpu().numpy())
+
+    def _halve_tile(self, tile: Tile) -> str:
+        """Make room after memory ran out at this tile, and return what to tell the user."""
+        side = max(len(tile.rows), len(tile.columns))
+        release_memory()
+        if side <= self.network.alignment:
+            raise VaesrError(
+                "There is not enough memory for the smallest tile, "
+                "please close other programs or use the CPU."
+            )
+        self.tile = round_up(max(side // 2, 1), self.network.alignment)
+        self._budget //= 4
+        return f"Memory ran out with tiles of {side} pixels, going on with tiles of {self.tile}."
+
+    def _bytes_per_pixel(self) -> tuple[int, int]:
+        """Estimate activations per low-res pixel: those shared by the samples, and those of one sample."""
+        config, scale, item = self.network.config, self.settings.scale, self.choice.dtype.itemsize
+        latents = sum(4 * level.channels // level.stride**2 for level in config.levels)
+        shared = 4 * config.width * item + 4 * 4 * scale**2
+        each = 4 * config.decoder_width * item + 4 * latents + 4 * 4 * scale**2
+        return shared, each
+
+    def _memory_budget(self) -> int:
+        device = torch.device(self.choice.device)
+        if device.type == "cuda":
+            return int(ACCELERATOR_SHARE * torch.cuda.mem_get_info(device)[0])
+        if device.type == "xpu":
+            return int(ACCELERATOR_SHARE * torch.xpu.mem_get_info(device)[0])
+        if device.type == "mps":
+            return int(ACCELERATOR_SHARE * torch.mps.recommended_max_memory())
+        return CPU_BUDGET
+
+    def _automatic_tile(self) -> int:
+        """Return the largest side at which a pair of samples fits the memory."""
+        shared, each = self._bytes_per_pixel()
+        padded = int((self._memory_budget() / (shared + 2 * each)) ** 0.5)
+        return max(self.network.alignment, min(LARGEST_TILE, padded - 2 * self.halo))
+
+
+_prepared: WeakKeyDictionary[torch.nn.Module, dict[tuple[str, str], SuperResolutionVAE]] = WeakKeyDictionary()
+
+
+def prepare_network(network: SuperResolutionVAE, choice: DeviceChoice) -> SuperResolutionVAE:
+    """Return a copy of the network on a device in a precision, made once and kept as long as the network.
+
+    Weights converted once serve faster than converting at each call, and plain convolutions run fastest with
+    channels last.
+    """
+    copies = _prepared.setdefault(network, {})
+    key = (choice.device, choice.precision)
+    if key not in copies:
+        prepared = copy.deepcopy(network).eval().requires_grad_(False)
+        prepared.to(device=choice.device, dtype=choice.dtype)
+        copies[key] = prepared.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return copies[key]
+
+
+def _latent_range(padded: range, stride: int) -> range:
+    return range(padded.start // stride, padded.stop // stride)
+
+
+def _area(tile: Tile) -> int:
+    height, width = tile.padded_shape
+    return height * width

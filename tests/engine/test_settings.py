@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_vaesr.engine.settings import UpscaleSettings, make_settings
+from napari_vaesr.errors import VaesrError
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("samples", 0),
+        ("samples", 2.5),
+        ("scale", 0),
+        ("scale", "two"),
+        ("uncertainty", "entropy"),
+        ("seed", -1),
+        ("temperature", -0.1),
+        ("temperature", float("nan")),
+        ("device", "gpu"),
+        ("precision", "int8"),
+        ("tile", 0),
+        ("model", ""),
+        ("overlap", 8),
+    ],
+)
+def test_a_bad_setting_is_named_in_one_sentence(name, value):
+    with pytest.raises(VaesrError) as caught:
+        make_settings(**{name: value})
+    message = str(caught.value)
+    assert name in message and "\n" not in message and message.endswith(".") and message.count(". ") == 0
+
+
+def test_the_sentence_says_what_is_possible():
+    with pytest.raises(VaesrError, match="samples is 0, please make it greater than or equal to 1"):
+        make_settings(samples=0)
+    with pytest.raises(VaesrError, match="'std', 'variance' or 'relative'"):
+        make_settings(uncertainty="entropy")
+
+
+def test_numpy_scalars_and_paths_are_understood():
+    settings = make_settings(samples=np.int64(3), temperature=np.float32(0.5), model=Path("a") / "b.json")
+    assert settings.samples == 3 and settings.temperature == 0.5
+    assert settings.model == str(Path("a") / "b.json")
+
+
+def test_settings_survive_json():
+    settings = make_settings(scale=3, seed=7, tile=64)
+    assert UpscaleSettings.model_validate_json(settings.model_dump_json()) == settings
+
+
+def test_every_setting_is_described():
+    assert all(field.description for field in UpscaleSettings.model_fields.values())

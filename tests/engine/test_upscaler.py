@@ -1,0 +1,322 @@
+"""The contracts of tiles, noise, memory and devices on a small network."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from napari_vaesr.engine import upscaler as module
+from napari_vaesr.engine.settings import make_settings
+from napari_vaesr.engine.upscaler import Upscaler, prepare_network
+from napari_vaesr.errors import VaesrError
+
+
+@dataclass
+class Picture:
+    """A plane in memory."""
+
+    pixels: np.ndarray
+    number: int = 0
+
+    @property
+    def height(self):
+        return self.pixels.shape[0]
+
+    @property
+    def width(self):
+        return self.pixels.shape[1]
+
+    def luma(self, rows, columns):
+        return self.pixels[rows, columns]
+
+
+def picture(height, width, number=0):
+    return Picture(np.random.default_rng(7).random((height, width), dtype=np.float32), number)
+
+
+def upscaler(model, **changes):
+    return Upscaler(model, make_settings(**{"samples": 4, "device": "cpu", "precision": "float32", **changes}))
+
+
+def run(engine, plane, rows=None, columns=None):
+    """Return mean and std of a region and the steps that led there."""
+    rows = range(plane.height) if rows is None else rows
+    columns = range(plane.width) if columns is None else columns
+    scale = engine.settings.scale
+    mean = np.full((len(rows) * scale, len(columns) * scale), np.nan, np.float32)
+    std = mean.copy()
+    steps = list(engine.moments(plane, rows, columns))
+    for step in steps:
+        if step.finished is None:
+            continue
+        tile = step.finished.tile
+        where = (
+            slice((tile.rows.start - rows.start) * scale, (tile.rows.stop - rows.start) * scale),
+            slice((tile.columns.start - columns.start) * scale, (tile.columns.stop - columns.start) * scale),
+        )
+        assert np.isnan(mean[where]).all(), "computed twice"
+        mean[where] = step.finished.mean
+        if step.finished.std is not None:
+            std[where] = step.finished.std
+    return mean, std, steps
+
+
+@settings(max_examples=15, deadline=None)
+@given(data=st.data(), height=st.integers(1, 45), width=st.integers(1, 45), tile=st.integers(1, 30))
+def test_tiles_and_regions_change_nothing(model, data, height, width, tile):
+    """Contracts 1 and 2: any tile size, and any region computed alone, gives the pixels of the whole plane."""
+    plane = picture(height, width, number=3)
+    whole_mean, whole_std, _ = run(upscaler(model, tile=64), plane)
+    top = data.draw(st.integers(0, height - 1))
+    left = data.draw(st.integers(0, width - 1))
+    rows = range(top, data.draw(st.integers(top + 1, height)))
+    columns = range(left, data.draw(st.integers(left + 1, width)))
+    mean, std, _ = run(upscaler(model, tile=tile), plane, rows, columns)
+    part = (slice(2 * top, 2 * rows.stop), slice(2 * left, 2 * columns.stop))
+    np.testing.assert_allclose(mean, whole_mean[part], atol=2e-5)
+    np.testing.assert_allclose(std, whole_std[part], atol=2e-5)
+
+
+def test_a_halo_too_small_would_be_seen(model, monkeypatch):
+    """The test above can fail: without the halo, tiles differ by far more than its tolerance."""
+    plane = picture(40, 40)
+    whole, _, _ = run(upscaler(model, tile=64), plane)
+    engine = upscaler(model, tile=12)
+    engine.halo = 0
+    tiled, _, _ = run(engine, plane)
+    assert np.abs(tiled - whole).max() > 1e-2
+
+
+def test_bfloat16_tiles_agree_to_its_precision(model):
+    plane = picture(40, 44)
+    whole_mean, whole_std, _ = run(upscaler(model, tile=64, precision="bfloat16"), plane)
+    mean, std, _ = run(upscaler(model, tile=12, precision="bfloat16"), plane)
+    np.testing.assert_allclose(mean, whole_mean, atol=2e-2)
+    np.testing.assert_allclose(std, whole_std, atol=2e-2)
+    exact, _, _ = run(upscaler(model, tile=64), plane)
+    np.testing.assert_allclose(mean, exact, atol=5e-2)
+
+
+@settings(max_examples=10, deadline=None)
+@given(samples=st.integers(1, 9), budget=st.sampled_from([1, 40_000, 10**9]))
+def test_sample_chunks_change_nothing(model, samples, budget):
+    plane = picture(9, 10)
+    mean, std, _ = run(upscaler(model, samples=samples), plane)
+    engine = upscaler(model, samples=samples)
+    engine._budget = budget
+    assert engine.samples_at_once(engine.plan(range(9), range(10))[0]) % 2 == 0
+    again_mean, again_std, _ = run(engine, plane)
+    np.testing.assert_allclose(again_mean, mean, atol=1e-5)
+    np.testing.assert_allclose(again_std, std, atol=1e-5)
+    assert np.isnan(std).all() == (samples == 1)
+
+
+def test_noise_depends_on_seed_and_plane_only(model):
+    plane = picture(16, 16)
+    mean, std, _ = run(upscaler(model), plane)
+    np.testing.assert_array_equal(run(upscaler(model), plane)[0], mean)
+    for other in (
+        run(upscaler(model, seed=1), plane)[0],
+        run(upscaler(model), Picture(plane.pixels, number=1))[0],
+    ):
+        assert np.abs(other - mean).max() > 1e-3
+    assert std.min() > 0
+
+
+def test_temperature_zero_is_the_most_typical_image(model):
+    mean, std, _ = run(upscaler(model, temperature=0), picture(12, 12))
+    assert std.max() == 0
+    again, _, _ = run(upscaler(model, temperature=0, samples=1, seed=5), picture(12, 12))
+    np.testing.assert_allclose(again, mean, atol=1e-6)
+
+
+def test_std_is_calibrated_by_the_card(model):
+    """The card says slope 2 and offset 1/4 at scale 3."""
+    plane = picture(8, 8)
+    mean, calibrated, _ = run(upscaler(model, scale=3), plane)
+    card = model.card.model_copy(update={"calibration": {}})
+    same, plain, _ = run(upscaler(type(model)(card=card, network=model.network), scale=3), plane)
+    np.testing.assert_array_equal(mean, same)
+    np.testing.assert_allclose(calibrated, 2 * plain + 0.25, rtol=1e-6)
+
+
+def test_work_adds_up(model):
+    engine = upscaler(model, tile=8, samples=5)
+    _, _, steps = run(engine, picture(20, 24))
+    assert sum(step.work for step in steps) == engine.work(20 * 24)
+    assert len([step for step in steps if step.finished]) == len(engine.plan(range(20), range(24)))
+
+
+class Peak(TorchDispatchMode):
+    """Measures the most bytes of tensors alive at once."""
+
+    def __init__(self):
+        super().__init__()
+        self.alive = self.peak = 0
+        self.seen = set()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        for tensor in result if isinstance(result, (list, tuple)) else [result]:
+            if isinstance(tensor, torch.Tensor):
+                self.track(tensor.untyped_storage())
+        return result
+
+    def track(self, storage):
+        if storage.data_ptr() in self.seen or not storage.nbytes():
+            return
+        pointer, size = storage.data_ptr(), storage.nbytes()
+        self.seen.add(pointer)
+        self.alive += size
+        self.peak = max(self.peak, self.alive)
+        weakref.finalize(storage, self.forget, pointer, size)
+
+    def forget(self, pointer, size):
+        self.seen.discard(pointer)
+        self.alive -= size
+
+
+def peak_bytes(engine, plane):
+    with Peak() as peak:
+        for _ in engine.moments(plane, range(plane.height), range(plane.width)):
+            pass
+    return peak.peak
+
+
+def test_memory_does_not_grow_with_samples(model):
+    """Contract 3: once the budget is full, more samples take more time and no more memory."""
+    plane = picture(40, 40)
+    peaks = {}
+    for samples in (4, 8, 32):
+        engine = upscaler(model, samples=samples, tile=64)
+        area = engine.plan(range(40), range(40))[0].padded_shape
+        shared, each = engine._bytes_per_pixel()
+        engine._budget = area[0] * area[1] * (shared + 4 * each)
+        peaks[samples] = peak_bytes(engine, plane)
+    assert peaks[32] <= 1.05 * peaks[8] <= 1.15 * peaks[4]
+    wasteful = upscaler(model, samples=32, tile=64)
+    assert peak_bytes(wasteful, plane) > 2 * peaks[32], "the measurement sees chunks"
+
+
+def test_memory_does_not_grow_with_the_plane(model):
+    small, large = (peak_bytes(upscaler(model, tile=16), picture(size, size)) for size in (32, 96))
+    assert large <= 1.05 * small
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory."),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+        MemoryError(),
+    ],
+)
+def test_out_of_memory_halves_the_tile_and_goes_on(model, monkeypatch, error):
+    """Contract 7, by injected failure."""
+    plane = picture(40, 40)
+    expected, expected_std, _ = run(upscaler(model, tile=40), plane)
+    engine = upscaler(model, tile=40)
+    limit = (12 + 2 * engine.halo) ** 2
+    failures = 0
+    real = engine.network.decode
+
+    def decode(encoded, noise):
+        nonlocal failures
+        if noise[-1].shape[-1] * noise[-1].shape[-2] > limit:
+            failures += 1
+            raise error
+        return real(encoded, noise)
+
+    monkeypatch.setattr(engine.network, "decode", decode)
+    mean, std, steps = run(engine, plane)
+    np.testing.assert_allclose(mean, expected, atol=2e-5)
+    np.testing.assert_allclose(std, expected_std, atol=2e-5)
+    messages = [step.message for step in steps if step.message]
+    assert messages == [
+        "Memory ran out with tiles of 40 pixels, going on with tiles of 20.",
+        "Memory ran out with tiles of 20 pixels, going on with tiles of 12.",
+    ]
+    assert engine.tile == 12
+    assert sum(step.work for step in steps) == engine.work(1600)
+    assert failures == 2
+
+
+def test_a_failed_tile_is_freed_before_the_next_is_tried(model, monkeypatch):
+    engine = upscaler(model, tile=24)
+    failed = []
+    real = engine.network.decode
+
+    def decode(encoded, noise):
+        if not failed:
+            failed.append(weakref.ref(encoded.base))
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        assert failed[0]() is None, "tensors of the failed tile are still held"
+        return real(encoded, noise)
+
+    monkeypatch.setattr(engine.network, "decode", decode)
+    run(engine, picture(24, 24))
+
+
+def test_out_of_memory_at_the_smallest_tile_is_said(model, monkeypatch):
+    engine = upscaler(model, tile=32)
+
+    def decode(encoded, noise):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(engine.network, "decode", decode)
+    with pytest.raises(VaesrError, match="not enough memory"):
+        run(engine, picture(16, 16))
+
+
+def test_other_errors_are_not_swallowed(model, monkeypatch):
+    engine = upscaler(model)
+
+    def decode(encoded, noise):
+        raise RuntimeError("something else")
+
+    monkeypatch.setattr(engine.network, "decode", decode)
+    with pytest.raises(RuntimeError, match="something else"):
+        run(engine, picture(8, 8))
+
+
+def test_scale_and_frames_are_checked(model):
+    with pytest.raises(VaesrError, match="can't upscale 4 times, please choose from 2, 3"):
+        upscaler(model, scale=4)
+    config = model.card.network.model_copy(update={"frames": 3})
+    card = model.card.model_copy(update={"network": config})
+    with pytest.raises(VaesrError, match="3 planes at once"):
+        upscaler(type(model)(card=card, network=model.network))
+
+
+def test_the_model_itself_is_not_touched(model):
+    before = {name: value.clone() for name, value in model.network.state_dict().items()}
+    run(upscaler(model, precision="bfloat16"), picture(8, 8))
+    after = model.network.state_dict()
+    assert all(after[name].dtype == torch.float32 for name in before)
+    assert all(torch.equal(after[name], before[name]) for name in before)
+
+
+def test_prepared_networks_are_kept(model):
+    choice = upscaler(model).choice
+    assert prepare_network(model.network, choice) is prepare_network(model.network, choice)
+    assert prepare_network(model.network, choice) is not model.network
+
+
+def test_an_automatic_tile_fits_the_memory(model, monkeypatch):
+    roomy = upscaler(model)
+    assert roomy.tile == module.LARGEST_TILE
+    monkeypatch.setattr(module, "CPU_BUDGET", 2**22)
+    tight = upscaler(model)
+    assert tight.network.alignment <= tight.tile < 300
+    assert tight.memory(tight.plan(range(900), range(900))[0]) <= 1.1 * 2**22
+
+
+def test_time_is_estimated(model):
+    assert 0 < upscaler(model).seconds_per_pixel() < 1e-2

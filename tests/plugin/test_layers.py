@@ -12,8 +12,8 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.layers import (
     checked_axes,
     labelled_axes,
-    lazy_uncertainty_limits,
     layer_tuples,
+    lazy_uncertainty_limits,
     source_array,
     suggested_axes,
     uncertainty_limits,

@@ -31,7 +31,7 @@ AXIS_LETTERS = frozenset("TCZYX")
 
 
 def source_array(layer: napari.layers.Image) -> Any:
-    """The pixels of a layer: its finest level where it is multiscale.
+    """Return the pixels of a layer: its finest level where it is multiscale.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def source_array(layer: napari.layers.Image) -> Any:
 
 
 def labelled_axes(layer: napari.layers.Image) -> str | None:
-    """The axes of the layer's pixels where they are certain, else None.
+    """Return the axes of the layer's pixels where they are certain, else None.
 
     They are certain when the layer's axis labels are distinct letters of ``TCZYX`` with both
     ``Y`` and ``X``, or when the layer has only two dimensions and no labels of its own.
@@ -63,7 +63,7 @@ def labelled_axes(layer: napari.layers.Image) -> str | None:
 
 
 def suggested_axes(layer: napari.layers.Image) -> str:
-    """The axes to propose to a user, who sees and may change them: a guess where nothing is certain."""
+    """Propose axes to a user, who sees and may change them: a guess where nothing is certain."""
     certain = labelled_axes(layer)
     if certain is not None:
         return certain
@@ -88,8 +88,9 @@ def layer_tuples(
     uncertainty: str = "std",
     origin: Mapping[str, int] | None = None,
     taken_names: Collection[str] = (),
+    uncertainty_range: tuple[float, float] | None = None,
 ) -> list[LayerTuple]:
-    """The layers that show `result` over the layer that it was made from.
+    """Build the layers that show `result` over the layer that it was made from.
 
     Parameters
     ----------
@@ -108,6 +109,9 @@ def layer_tuples(
         Axes that it does not name start at 0.
     taken_names : collection of str
         Names that the viewer uses already: a layer data tuple with such a name would overwrite that layer.
+
+    uncertainty_range : (float, float), optional
+        Contrast limits of the uncertainty; by default they are measured, which computes a lazy one.
 
     Returns
     -------
@@ -137,7 +141,7 @@ def layer_tuples(
             "rgb": False,
             "visible": False,
             "colormap": UNCERTAINTY_COLORMAP,
-            "contrast_limits": uncertainty_limits(result.uncertainty),
+            "contrast_limits": uncertainty_range or uncertainty_limits(result.uncertainty),
             "metadata": record,
         }
         tuples.append((result.uncertainty, attributes, "image"))
@@ -193,8 +197,8 @@ def upscale_layer(layer: napari.layers.Image, axes: str | None = None, **setting
     layer : napari.layers.Image
         Grey or colour, multiscale or not, in memory or lazy; it is not changed.
     axes : str, optional
-        Names of the axes of the pixels, letters of ``TCZYX``; a colour image may or may not name its last, ``S``.
-        Left out, the layer's axis labels are used.
+        Names of the axes of the pixels, letters of ``TCZYX``; the ``S`` of a colour image may be left out.
+        By default, the layer's axis labels are used.
     **settings
         As for `napari_vaesr.upscale`: ``model``, ``scale``, ``samples``, ``uncertainty``, ``seed``, ...
 
@@ -223,7 +227,7 @@ def upscale_layer(layer: napari.layers.Image, axes: str | None = None, **setting
 
 
 def checked_axes(layer: napari.layers.Image, axes: str | None) -> str:
-    """The axes of the layer's pixels, in capitals, with the ``S`` of a colour image whether given or not.
+    """Return the axes of the layer's pixels in capitals, with the ``S`` of a colour image given or not.
 
     Raises
     ------
@@ -242,6 +246,6 @@ def checked_axes(layer: napari.layers.Image, axes: str | None) -> str:
         return axes
     if "S" in axes[:-1]:
         raise VaesrError(
-            f"The colours of '{layer.name}' are its last axis: name it S, as in YXS, or leave it out."
+            f"The colours of '{layer.name}' are its last axis: name it S, as in YXS, or not at all."
         )
     return axes if axes.endswith("S") else axes + "S"

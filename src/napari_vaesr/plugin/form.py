@@ -1,0 +1,206 @@
+"""The inputs of the panel: which layer, which model, which settings, and what they do to each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import ComboBox, Container, FloatSpinBox, LineEdit, SpinBox
+from napari.layers import Image
+from napari.utils.notifications import show_warning
+from qtpy.QtGui import QIcon
+from qtpy.QtWidgets import QLabel
+from superqt import QCollapsible
+
+from napari_vaesr.engine.settings import UpscaleSettings, make_settings
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.axes import Axes
+from napari_vaesr.plugin.layers import checked_axes, source_array, suggested_axes
+from napari_vaesr.plugin.preferences import preferred_settings
+from napari_vaesr.zoo.registry import models
+
+if TYPE_CHECKING:
+    import napari
+
+UNCERTAINTIES = [
+    ("Standard deviation", "std"),
+    ("Variance", "variance"),
+    ("Relative (std / mean)", "relative"),
+]
+EXTENTS = [("Current plane", "plane"), ("Whole stack", "stack")]
+DEVICES = ["auto", "cpu", "cuda", "mps", "xpu"]
+PRECISIONS = ["auto", "float32", "bfloat16", "float16"]
+AUTOMATIC = 0
+TILES = [("automatic", AUTOMATIC), *((f"{side} pixels", side) for side in (64, 128, 256, 512, 1024, 2048))]
+
+TOOLTIPS = {
+    "layer": "The image to upscale: grey or colour, in memory, lazy or multiscale. It is not changed.",
+    "axes": "One letter per axis of the image, in order: T time, C channel, Z depth, Y rows, X columns,\n"
+    "S the colours of a colour image. Y and X are upscaled, plane by plane along all other axes.\n"
+    "Taken from the layer's axis labels where they are such letters; otherwise a guess, please check it.",
+    "scale": "How many times as many pixels along Y and along X; the model says which it can do.",
+    "samples": "How many possible images are drawn of each plane; the new layers show their mean and how\n"
+    "much they differ. More take longer and make both smoother. One gives no uncertainty layer.",
+    "uncertainty": "What the second layer shows, pixel by pixel: the standard deviation in the image's\n"
+    "intensity units, its square, or the standard deviation divided by the mean.",
+    "extent": "Current plane: only the plane on show, in its place in the stack.\nWhole stack: every plane.",
+    "seed": "The same seed gives the same pixels; another draws other samples.",
+    "temperature": "Strength of the samples' variation: 1 as the model learned it, 0 for none.",
+    "device": "Where to compute: auto, cpu, cuda, mps or xpu. The status line says what is used and why.",
+    "precision": "Number format of the network; auto takes the fastest one that the device does well.",
+    "tile": "Largest side, in source pixels, of the pieces that a plane is upscaled in. Smaller ones need\n"
+    "less memory and give the same pixels. Automatic: as large as memory allows.",
+}
+
+
+class UpscaleForm(Container):
+    """What to upscale and how.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        The viewer whose image layers it offers.
+    """
+
+    def __init__(self, viewer: napari.viewer.Viewer):
+        self._viewer = viewer
+        self._cards = models()
+        start = _starting_settings()
+        inputs = self._make_inputs(start)
+        advanced = self._make_advanced_inputs(start)
+        super().__init__(widgets=inputs, labels=True)
+        self.margins = (0, 0, 0, 0)
+        self.advanced = Container(widgets=advanced, labels=True)
+        self.advanced.margins = (0, 0, 0, 0)
+        for container in (self, self.advanced):
+            _align_labels(container)
+        # The arrow is part of the text: as an icon it would keep the colour of the theme it was made in.
+        self.folded = QCollapsible("▸  Advanced", expandedIcon=QIcon(), collapsedIcon=QIcon())
+        self.folded.setDuration(0)
+        self.folded.toggled.connect(lambda opened: self.folded.setText(f"{'▾' if opened else '▸'}  Advanced"))
+        self.folded.toggleButton().setStyleSheet("text-align: left; background: transparent; padding: 0;")
+        self.folded.addWidget(self.advanced.native)
+        self.native.layout().addWidget(self.folded)
+
+        self._on_model_changed(self.model.value)
+        if isinstance(viewer.layers.selection.active, Image):
+            self.layer.value = viewer.layers.selection.active
+        self._on_layer_changed(self.layer.value)
+        self.model.changed.connect(self._on_model_changed)
+        self.layer.changed.connect(self._on_layer_changed)
+
+    def _make_inputs(self, start: UpscaleSettings) -> list[Any]:
+        names = list(self._cards)
+        self.layer = ComboBox(label="Image layer", choices=self._image_layers)
+        self.axes = LineEdit(label="Axes")
+        self.model = ComboBox(
+            label="Model", choices=names, value=start.model if start.model in names else names[0]
+        )
+        self.scale = ComboBox(label="Scale", choices=[start.scale], value=start.scale)
+        self.samples = SpinBox(label="Samples", value=start.samples, min=1, max=max(1024, start.samples))
+        self.uncertainty = ComboBox(label="Uncertainty", choices=UNCERTAINTIES, value=start.uncertainty)
+        self.extent = ComboBox(label="Extent", choices=EXTENTS, value="plane")
+        return _with_tooltips(
+            layer=self.layer,
+            axes=self.axes,
+            model=self.model,
+            scale=self.scale,
+            samples=self.samples,
+            uncertainty=self.uncertainty,
+            extent=self.extent,
+        )
+
+    def _make_advanced_inputs(self, start: UpscaleSettings) -> list[Any]:
+        self.seed = SpinBox(label="Seed", value=start.seed, min=0, max=2**31 - 1)
+        self.temperature = FloatSpinBox(
+            label="Temperature", value=start.temperature, min=0, max=max(2.0, start.temperature), step=0.1
+        )
+        devices = list(dict.fromkeys([*DEVICES, start.device]))
+        self.device = ComboBox(label="Device", choices=devices, value=start.device)
+        self.precision = ComboBox(label="Precision", choices=PRECISIONS, value=start.precision)
+        self.tile = ComboBox(label="Tile", choices=TILES, value=start.tile or AUTOMATIC)
+        return _with_tooltips(
+            seed=self.seed,
+            temperature=self.temperature,
+            device=self.device,
+            precision=self.precision,
+            tile=self.tile,
+        )
+
+    def _image_layers(self, *_: Any) -> list[Image]:
+        return [layer for layer in self._viewer.layers if isinstance(layer, Image)]
+
+    def _on_layer_changed(self, layer: Image | None) -> None:
+        if layer is not None:
+            self.axes.value = suggested_axes(layer)
+
+    def _on_model_changed(self, name: str) -> None:
+        card = self._cards[name]
+        kept = self.scale.value
+        self.scale.choices = list(card.scales)
+        if kept in card.scales:
+            self.scale.value = kept
+        self.model.tooltip = f"{card.title}\n\n{card.description}"
+
+    def settings(self) -> UpscaleSettings:
+        """Return what the form is set to.
+
+        Raises
+        ------
+        VaesrError
+            If a value is out of range.
+        """
+        return make_settings(
+            model=self.model.value,
+            scale=self.scale.value,
+            samples=self.samples.value,
+            uncertainty=self.uncertainty.value,
+            seed=self.seed.value,
+            temperature=self.temperature.value,
+            device=self.device.value,
+            precision=self.precision.value,
+            tile=None if self.tile.value == AUTOMATIC else self.tile.value,
+        )
+
+    def outlook(self) -> str:
+        """Say in one line what would be made.
+
+        Raises
+        ------
+        VaesrError
+            If there is no layer, or the axes do not fit it.
+        """
+        layer = self.layer.value
+        if layer is None:
+            raise VaesrError("Open an image to begin.")
+        named = Axes.parse(checked_axes(layer, self.axes.value), source_array(layer).shape)
+        self.extent.enabled = named.plane_count > 1
+        count = named.plane_count if self.extent.value == "stack" else 1
+        height, width, factor = named.height, named.width, self.scale.value
+        return (
+            f"{count} plane{'s' if count > 1 else ''} of {width} × {height} pixels "
+            f"to {width * factor} × {height * factor}."
+        )
+
+
+def _with_tooltips(**inputs: Any) -> list[Any]:
+    for name, each in inputs.items():
+        each.tooltip = TOOLTIPS.get(name)
+    return list(inputs.values())
+
+
+def _align_labels(container: Container) -> None:
+    """Give all labels the room of the longest, in napari's font, which is larger than Qt's own."""
+    texts = {each.label for each in container}
+    labels = [label for label in container.native.findChildren(QLabel) if label.text() in texts]
+    width = max(label.fontMetrics().horizontalAdvance(label.text()) for label in labels)
+    for label in labels:
+        label.setMinimumWidth(round(1.3 * width))
+
+
+def _starting_settings() -> UpscaleSettings:
+    """Take the settings from Preferences, or the defaults where a preference is not valid."""
+    try:
+        return preferred_settings()
+    except VaesrError as error:
+        show_warning(f"In Preferences, VAE super-resolution: {error}")
+        return make_settings()

@@ -1,0 +1,174 @@
+"""Open an image with its mean and its uncertainty, which are computed plane by plane as one scrolls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_vaesr.plugin.layers import LayerTuple, layer_tuples, lazy_uncertainty_limits
+
+if TYPE_CHECKING:
+    from napari_vaesr.files.image import ImageFile
+
+Paths = str | PathLike[str] | Sequence[str | PathLike[str]]
+
+# napari gives the first channels of an image these colours; a lone channel is grey.
+CHANNEL_COLORMAPS = ("magenta", "green", "cyan", "yellow", "red", "blue")
+
+
+def get_reader(path: Paths) -> Callable[[Paths], list[LayerTuple]] | None:
+    """Return the reader for a path or a list of paths, or None if one of them is not an image that we read.
+
+    Cheap, and never raises.
+    """
+    from napari_vaesr.files.image import can_read
+
+    paths = _path_list(path)
+    return read_upscaled if paths and all(can_read(each) for each in paths) else None
+
+
+def read_upscaled(path: Paths) -> list[LayerTuple]:
+    """Read images and set up their upscaling; no pixel is upscaled before it is shown.
+
+    Model, scale, samples, uncertainty, device and seed come from napari's Preferences.
+
+    Parameters
+    ----------
+    path : path or sequence of paths
+        Image files, or folders where the format is a folder.
+
+    Returns
+    -------
+    list of (array, dict, "image")
+        For every image, and every channel of it, the source, the mean and the uncertainty, the last hidden.
+
+    Raises
+    ------
+    VaesrError
+        If a file cannot be read or its axes are not known, or a preference is not valid.
+    """
+    from napari.settings import get_settings
+
+    from napari_vaesr.files.image import read_image
+
+    # napari computes what is visible, and waits for it unless it renders asynchronously.
+    in_background = bool(get_settings().experimental.async_)
+    images = [read_image(each) for each in _path_list(path)]
+    layers = [layer for image in images for layer in _upscaled_layers(image, show_mean=in_background)]
+    if not in_background:
+        _offer_to_show([data for data, attributes, _ in layers if attributes["name"].endswith(" mean")])
+    return layers
+
+
+def image_layer(image: ImageFile, **attributes: Any) -> LayerTuple:
+    """Make a layer of an image as it is, in its true size.
+
+    Parameters
+    ----------
+    image : ImageFile
+        What `napari_vaesr.files.image.read_image` gave.
+    **attributes
+        Further attributes of the layer, such as ``contrast_limits``.
+    """
+    spatial_axes = image.axes.replace("S", "")
+    placed = {
+        "name": image.name,
+        "rgb": "S" in image.axes,
+        "multiscale": False,
+        "scale": [image.pixel_size.get(name, 1.0) for name in spatial_axes],
+        "units": [image.units.get(name, "pixel") for name in spatial_axes],
+        "axis_labels": list(spatial_axes),
+    }
+    return image.data, {**placed, **attributes}, "image"
+
+
+def _upscaled_layers(image: ImageFile, show_mean: bool) -> list[LayerTuple]:
+    from napari.layers import Image
+
+    from napari_vaesr.engine.lazy import lazy_upscale
+    from napari_vaesr.engine.result import Result
+    from napari_vaesr.plugin.preferences import preferred_settings
+
+    settings = preferred_settings()
+    mean, uncertainty, record = lazy_upscale(image.data, image.axes, settings)
+    # The intensities that the network sees as 0 and 1 are as good as contrast limits, and known already.
+    limits = [(each["offset"], each["offset"] + each["gain"]) for each in record["intensity"]]
+    if "S" in image.axes or "C" not in image.axes:
+        channels = [(image, mean, uncertainty)]
+    else:
+        channels = [
+            (_channel(image, index), _take(mean, image, index), _take(uncertainty, image, index))
+            for index in range(len(limits))
+        ]
+
+    layers: list[LayerTuple] = []
+    for number, (source, its_mean, its_uncertainty) in enumerate(channels):
+        look: dict[str, Any] = {"contrast_limits": limits[number]}
+        if len(channels) > 1:
+            # Channels add up on screen, but a source must not add to its own mean.
+            colormap = CHANNEL_COLORMAPS[number % len(CHANNEL_COLORMAPS)]
+            look |= {"colormap": colormap, "blending": "additive", "visible": not show_mean}
+        source_layer = image_layer(source, **look)
+        result = Result(its_mean, its_uncertainty, its_uncertainty, record, source.axes)
+        shown = layer_tuples(
+            result,
+            Image(source_layer[0], **source_layer[1]),
+            source.axes,
+            settings.scale,
+            settings.uncertainty,
+            uncertainty_range=lazy_uncertainty_limits(limits[number], settings.uncertainty),
+        )
+        shown[0][1]["visible"] = show_mean
+        layers += [source_layer, *shown]
+    return layers
+
+
+def _offer_to_show(means: list[Any]) -> None:
+    """Say that the means are computed once shown, and offer to do that without stopping the window."""
+    from napari import current_viewer
+    from napari.settings import get_settings
+    from napari.utils.notifications import Notification, NotificationSeverity, notification_manager
+
+    def show(_dialog: Any) -> None:
+        get_settings().experimental.async_ = True
+        for layer in getattr(current_viewer(), "layers", ()):
+            layer.visible |= any(layer.data is mean for mean in means)
+
+    notification_manager.dispatch(
+        Notification(
+            "The mean is computed plane by plane once you show it; with napari's asynchronous rendering "
+            "(Preferences, Experimental) the window stays usable meanwhile.",
+            NotificationSeverity.INFO,
+            actions=(("Switch it on and show the mean", show),),
+        )
+    )
+
+
+def _channel(image: ImageFile, index: int) -> ImageFile:
+    names = image.channel_names
+    name = names[index] if names and index < len(names) else f"channel {index}"
+    return replace(
+        image,
+        data=_take(image.data, image, index),
+        axes=image.axes.replace("C", ""),
+        name=f"{image.name} {name}",
+    )
+
+
+def _take(array: Any, image: ImageFile, index: int) -> Any:
+    """One channel of an array with the image's axes, without reading it."""
+    import dask.array
+
+    if array is None:
+        return None
+    lazy = array if isinstance(array, (np.ndarray, dask.array.Array)) else dask.array.from_array(array)
+    return lazy[tuple(index if name == "C" else slice(None) for name in image.axes)]
+
+
+def _path_list(path: Paths) -> list[Path]:
+    return [Path(path)] if isinstance(path, (str, PathLike)) else [Path(each) for each in path]

@@ -1,0 +1,258 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import dask.array as da
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from napari.utils.notifications import notification_manager
+
+from napari_vaesr.plugin.form import TOOLTIPS
+from napari_vaesr.plugin.widget import UpscaleWidget
+
+MENU_TITLE = "Upscale with uncertainty (VAE super-resolution)"
+
+
+@pytest.fixture
+def registry(tiny_model_path, monkeypatch):
+    """Offer the tiny model beside the bundled ones."""
+    monkeypatch.setenv("NAPARI_VAESR_MODELS", str(tiny_model_path.parent))
+
+
+@pytest.fixture
+def messages():
+    """Texts of the notifications of this test."""
+    start = len(notification_manager.records)
+    return lambda: [record.message for record in notification_manager.records[start:]]
+
+
+def cells(shape=(3, 12, 16), dtype="uint16"):
+    return np.random.default_rng(0).integers(0, 255, shape).astype(dtype)
+
+
+def make_widget(viewer, qtbot=None):
+    widget = UpscaleWidget(viewer)
+    if qtbot is not None:
+        qtbot.addWidget(widget.native)
+    widget.form.model.value = "test-tiny"
+    widget.form.device.value = "cpu"
+    widget.form.samples.value = 4
+    return widget
+
+
+def idle(widget):
+    return lambda: widget._worker is None
+
+
+def run_to_end(widget, qtbot):
+    widget.run_button.native.click()
+    assert widget._worker is not None, widget.status.value
+    qtbot.waitUntil(idle(widget), timeout=20000)
+
+
+@pytest.fixture
+def viewer(registry, qtbot):
+    """A viewer without a window, for what the panel does."""
+    return ViewerModel()
+
+
+@pytest.fixture
+def window(registry, make_napari_viewer):
+    return make_napari_viewer()
+
+
+def test_opening_the_panel_imports_no_torch():
+    code = (
+        "import sys, napari_vaesr.plugin.widget, napari_vaesr.plugin.reader;"
+        "from napari_vaesr.zoo.registry import models; models();"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_panel_follows_layer_and_model(viewer, qtbot):
+    widget = make_widget(viewer, qtbot)
+    assert not widget.run_button.enabled and "Open an image" in widget.status.value
+    viewer.add_image(cells(), name="stack", axis_labels=("t", "y", "x"))
+    viewer.add_image(cells((12, 16)), name="plane")
+    viewer.add_labels(np.zeros((12, 16), int))
+    widget.reset_choices()
+    form = widget.form
+    assert [layer.name for layer in form.layer.choices] == ["stack", "plane"]
+    form.layer.value = viewer.layers["plane"]
+    assert form.axes.value == "YX" and not form.extent.enabled
+    assert widget.status.value == "1 plane of 16 × 12 pixels to 32 × 24."
+    form.layer.value = viewer.layers["stack"]
+    assert form.axes.value == "TYX" and form.extent.enabled
+    form.extent.value = "stack"
+    assert widget.status.value == "3 planes of 16 × 12 pixels to 32 × 24."
+    form.axes.value = "YX"
+    assert not widget.run_button.enabled and "(3, 12, 16)" in widget.status.value
+    form.axes.value = "zyx"
+    assert widget.run_button.enabled
+    assert list(form.scale.choices) == [2, 3, 4]
+    assert "Random weights" in form.model.tooltip
+
+
+def test_everything_has_a_tooltip(viewer, qtbot):
+    widget = make_widget(viewer, qtbot)
+    inputs = [*widget.form, *widget.form.advanced, widget.run_button, widget.cancel_button]
+    assert all(each.tooltip for each in inputs)
+    assert len(TOOLTIPS) == len(inputs) - 3  # the model's own is its description
+
+
+def test_a_run_adds_layers_and_a_second_run_adds_more(viewer, qtbot, messages):
+    source = viewer.add_image(cells(), name="cells", scale=(2, 1, 1), units=("um", "um", "um"))
+    viewer.dims.set_point(0, 2.0)
+    widget = make_widget(viewer, qtbot)
+    run_to_end(widget, qtbot)
+    assert [layer.name for layer in viewer.layers] == ["cells", "cells x2 mean", "cells x2 std"]
+    mean, spread = viewer.layers[1:]
+    assert mean.data.shape == (1, 24, 32) and mean.units == source.units
+    assert mean.data_to_world((0, 0.5, 0.5)) == pytest.approx(source.data_to_world((1, 0, 0)))
+    assert not spread.visible and mean.visible and source.visible
+    assert widget.run_button.enabled and not widget.cancel_button.enabled
+    assert "x2 mean" in widget.status.value and not messages()
+
+    widget.form.layer.value = source
+    run_to_end(widget, qtbot)
+    assert [layer.name for layer in viewer.layers[3:]] == ["cells x2 mean [1]", "cells x2 std [1]"]
+    np.testing.assert_array_equal(viewer.layers[3].data, mean.data)
+
+
+def test_one_sample_says_that_there_is_no_uncertainty(viewer, qtbot, messages):
+    viewer.add_image(cells((12, 16)), name="cells")
+    widget = make_widget(viewer, qtbot)
+    widget.form.samples.value = 1
+    run_to_end(widget, qtbot)
+    assert len(viewer.layers) == 2
+    assert any("no uncertainty" in message for message in messages())
+
+
+@pytest.mark.parametrize("kind", ["rgb", "multiscale", "dask"])
+def test_all_kinds_of_image_layer(viewer, qtbot, kind):
+    if kind == "rgb":
+        viewer.add_image(cells((12, 16, 3), "uint8"), rgb=True, name="a")
+    elif kind == "multiscale":
+        viewer.add_image(
+            [cells((12, 16)), cells((6, 8))], multiscale=True, name="a", contrast_limits=(0, 255)
+        )
+    else:
+        viewer.add_image(da.from_array(cells((12, 16)), chunks=5), name="a", contrast_limits=(0, 255))
+    run_to_end(make_widget(viewer, qtbot), qtbot)
+    mean, spread = viewer.layers[1:]
+    assert mean.rgb == (kind == "rgb") and spread.data.shape == (24, 32)
+
+
+def test_an_additive_source_steps_back_for_its_mean(viewer, qtbot):
+    source = viewer.add_image(cells((12, 16)), blending="additive", colormap="green")
+    run_to_end(make_widget(viewer, qtbot), qtbot)
+    assert not source.visible and viewer.layers[1].visible
+
+
+def test_bad_pixels_are_one_notification(viewer, qtbot, messages):
+    pixels = cells((12, 16), "float32")
+    pixels[3, 3] = np.nan
+    viewer.add_image(pixels, contrast_limits=(0, 255))
+    widget = make_widget(viewer, qtbot)
+    run_to_end(widget, qtbot)
+    assert len(viewer.layers) == 1
+    assert len(messages()) == 1 and "NaN" in messages()[0] and "\n" not in messages()[0]
+    assert widget.status.value == messages()[0] and widget.run_button.enabled
+
+
+def slow_stack(planes=50):
+    return np.zeros((planes, 48, 48), "uint16") + np.arange(48, dtype="uint16")
+
+
+def start_slow_run(widget, viewer, qtbot):
+    widget.form.extent.value = "stack"
+    widget.run()
+    qtbot.waitUntil(lambda: widget.progress.value > 0, timeout=20000)
+    task = widget._task
+    return task
+
+
+def test_cancel_adds_nothing_and_releases_the_engine(viewer, qtbot, messages):
+    viewer.add_image(slow_stack(), name="cells", contrast_limits=(0, 48))
+    widget = make_widget(viewer, qtbot)
+    task = start_slow_run(widget, viewer, qtbot)
+    widget.cancel_button.native.click()
+    qtbot.waitUntil(idle(widget), timeout=20000)
+    assert len(viewer.layers) == 1 and task._iterator is None
+    assert "Cancelled" in widget.status.value and not messages()
+    assert widget.run_button.enabled
+
+
+def test_the_layer_removed_while_it_is_upscaled(viewer, qtbot, messages):
+    viewer.add_image(slow_stack(), name="cells", contrast_limits=(0, 48))
+    widget = make_widget(viewer, qtbot)
+    start_slow_run(widget, viewer, qtbot)
+    viewer.layers.clear()
+    qtbot.waitUntil(idle(widget), timeout=20000)
+    assert len(viewer.layers) == 0
+    assert len(messages()) == 1 and "'cells' was removed" in messages()[0]
+
+
+def test_the_panel_closed_while_running(window, qtbot, messages):
+    window.add_image(slow_stack(), name="cells", contrast_limits=(0, 48))
+    dock, widget = window.window.add_plugin_dock_widget("napari-vaesr", "Upscale with uncertainty")
+    widget.form.model.value, widget.form.device.value = "test-tiny", "cpu"
+    start_slow_run(widget, window, qtbot)
+    dock.destroyOnClose()
+    qtbot.waitUntil(idle(widget), timeout=20000)
+    assert len(window.layers) == 1 and any("panel was closed" in message for message in messages())
+
+
+def test_the_window_closed_while_running(window, qtbot):
+    window.add_image(slow_stack(), name="cells", contrast_limits=(0, 48))
+    _, widget = window.window.add_plugin_dock_widget("napari-vaesr", "Upscale with uncertainty")
+    widget.form.model.value, widget.form.device.value = "test-tiny", "cpu"
+    task = start_slow_run(widget, window, qtbot)
+    window.close()
+    qtbot.waitUntil(idle(widget), timeout=20000)
+    assert task._iterator is None
+
+
+def test_in_a_real_window_from_the_menu(window, qtbot):
+    from napari._app_model import get_app_model
+
+    layer = window.add_image(
+        cells(),
+        name="cells",
+        rotate=(0, 0, 30),
+        scale=(2, 0.5, 0.5),
+        translate=(1, 2, 3),
+        blending="translucent",
+    )
+    get_app_model().commands.execute_command("napari-vaesr.upscale").result()
+    (dock,) = (each for name, each in window.window._wrapped_dock_widgets.items() if "Upscale" in name)
+    widget = dock.inner_widget()
+    assert widget.form.layer.value is layer
+    widget.form.model.value, widget.form.device.value = "test-tiny", "cpu"
+    widget.form.extent.value = "stack"
+    run_to_end(widget, qtbot)
+    mean = window.layers["cells x2 mean"]
+    for corner, inside in (((-0.5,) * 3, (-0.5,) * 3), ((2.5, 23.5, 31.5), (2.5, 11.5, 15.5))):
+        np.testing.assert_allclose(mean.data_to_world(corner), layer.data_to_world(inside), atol=1e-9)
+
+
+def test_the_entry_in_layers_filter_and_plugins(window):
+    from napari._app_model import get_app_model
+
+    menus = get_app_model().menus
+    for menu in ("napari/layers/filter", "napari/plugins"):
+        titles = [item.command.title for item in menus.get_menu(menu) if hasattr(item, "command")]
+        assert MENU_TITLE in titles, menu
+
+
+def test_renaming_a_layer_keeps_the_choice(window):
+    window.add_image(cells((12, 16)), name="first")
+    window.add_image(cells(), name="second")
+    _, widget = window.window.add_plugin_dock_widget("napari-vaesr", "Upscale with uncertainty")
+    widget.form.layer.value, widget.form.axes.value = window.layers["second"], "TYX"
+    window.layers["second"].name = "renamed"
+    assert widget.form.layer.value is window.layers["renamed"]
+    assert widget.form.axes.value == "TYX"

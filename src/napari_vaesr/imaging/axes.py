@@ -20,9 +20,15 @@ class SourceArray(Protocol):
     """What is asked of an image: NumPy, Dask and Zarr arrays all have it."""
 
     @property
-    def shape(self) -> tuple[int, ...]: ...
+    def shape(self) -> tuple[int, ...]:
+        """Length of every axis."""
+        ...
+
     @property
-    def dtype(self) -> Any: ...
+    def dtype(self) -> Any:
+        """Type of a pixel."""
+        ...
+
     def __getitem__(self, key: Any, /) -> Any: ...
 
 
@@ -74,15 +80,13 @@ class Axes:
                 f"please give one letter for each of its {len(lengths)} axes ({MEANING})."
             )
         if "Y" not in letters or "X" not in letters:
-            raise VaesrError(
-                f"Axes {names!r} for the shape {lengths} lack Y or X, please name both: they are what is upscaled."
-            )
+            raise VaesrError(f"Axes {names!r} for the shape {lengths} lack Y or X, please name both.")
         if 0 in lengths:
             raise VaesrError(f"The image is empty (shape {lengths}), please choose one that has pixels.")
         if "S" in letters and lengths[letters.index("S")] not in (3, 4):
             raise VaesrError(
-                f"Axis S of the shape {lengths} is {lengths[letters.index('S')]} long but colours are 3 (RGB) or "
-                f"4 (RGBA), please name separate channels C."
+                f"Axis S of the shape {lengths} must be 3 or 4 long (RGB or RGBA), "
+                f"please name separate channels C."
             )
         return cls(letters, lengths)
 

@@ -34,7 +34,7 @@ def rgb_to_luma_chroma(rgb: npt.NDArray[Float]) -> tuple[npt.NDArray[Float], npt
 
 
 def luma_chroma_to_rgb(luma: npt.NDArray[Float], chroma: npt.NDArray[Float]) -> npt.NDArray[Float]:
-    """Join luma (...) and chroma (..., 2) into colours (..., 3): the exact inverse of `rgb_to_luma_chroma`."""
+    """Join luma (...) and chroma (..., 2) into colours (..., 3): `rgb_to_luma_chroma` undone."""
     blue = luma + 2 * (1 - BLUE) * chroma[..., 0]
     red = luma + 2 * (1 - RED) * chroma[..., 1]
     green = (luma - RED * red - BLUE * blue) / GREEN

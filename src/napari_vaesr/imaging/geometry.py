@@ -13,7 +13,7 @@ Vector = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Placement:
-    """How pixel indices become world coordinates: ``world = rotate @ shear @ diag(scale) @ index + translate``.
+    """How an index becomes a world position: ``rotate @ shear @ diag(scale) @ index + translate``.
 
     Pixel centres sit at whole indices, so an axis of ``n`` pixels spans from -0.5 to ``n - 0.5``. A further
     affine transform of the layer applies on top of this and stays as it is.

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import dask.array as da
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.axes import Axes
+from napari_vaesr.imaging.intensity import IntensityScaling, check_array, check_finite, fit_scalings
+
+
+@given(
+    st.sampled_from([np.uint8, np.uint16, np.int16]),
+    st.floats(-70_000, 70_000),
+    st.floats(1e-3, 1e6),
+)
+def test_integers_come_back_exactly(dtype, offset, gain):
+    limits = np.iinfo(dtype)
+    values = np.arange(limits.min, limits.max + 1).astype(dtype)
+    scaling = IntensityScaling(offset=offset, gain=gain)
+    unit = scaling.to_unit(values)
+    assert unit.dtype == np.float32
+    back = scaling.from_unit(unit, dtype)
+    assert back.dtype == dtype
+    np.testing.assert_array_equal(back, values)
+
+
+@given(st.floats(-100, 100), st.floats(1e-2, 1e3), st.integers(0, 2**32 - 1))
+def test_floats_come_back_unclipped(offset, gain, seed):
+    values = np.random.default_rng(seed).normal(0, 1000, 50)
+    scaling = IntensityScaling(offset=offset, gain=gain)
+    back = scaling.from_unit(scaling.to_unit(values), np.float32)
+    assert back.dtype == np.float32
+    np.testing.assert_allclose(back, values, rtol=1e-6, atol=1e-6 * (abs(offset) + 1000))
+
+
+def test_only_the_output_dtype_clips_and_it_rounds():
+    scaling = IntensityScaling(offset=10, gain=100)
+    unit = np.array([-1, 0.004, 0.006, 3])
+    np.testing.assert_array_equal(scaling.from_unit(unit, np.uint8), [0, 10, 11, 255])
+    np.testing.assert_allclose(scaling.from_unit(unit, np.float32), [-90, 10.4, 10.6, 310], rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.uint32, np.int64, np.uint64])
+def test_clipping_never_wraps_around(dtype):
+    limits = np.iinfo(dtype)
+    ends = IntensityScaling(offset=0, gain=1).from_unit([-1e30, 7.0, 1e30], dtype)
+    assert ends.tolist() == [limits.min, 7, limits.max]
+
+
+def test_std_keeps_the_gain_but_not_the_offset():
+    std = IntensityScaling(offset=1000, gain=200).std_from_unit(np.float32([0, 0.5]))
+    assert std.dtype == np.float32 and std.tolist() == [0, 100]
+
+
+@pytest.mark.parametrize("gain", [0, -1, np.nan, np.inf])
+def test_a_gain_that_cannot_be_undone_is_refused(gain):
+    with pytest.raises(ValidationError):
+        IntensityScaling(offset=0, gain=gain)
+
+
+def test_methods():
+    values = np.linspace(100, 1100, 10_001)
+    image = values.reshape(1, -1)
+    axes = Axes.parse("YX", image.shape)
+    (percentile,) = fit_scalings(image, axes, "percentile")
+    assert percentile.offset == pytest.approx(101) and percentile.gain == pytest.approx(998)
+    (minmax,) = fit_scalings(image, axes, "minmax")
+    assert (minmax.offset, minmax.gain) == (100, 1000)
+    assert fit_scalings(image, axes, "dtype") == (minmax,)
+    assert fit_scalings(image.astype(np.uint16), axes, "dtype") == (minmax,)
+    for unit_range in ((image % 256).astype(np.uint8), image / 1100):
+        (full,) = fit_scalings(unit_range, axes, "dtype")
+        assert (full.offset, full.gain) == (0, 255 if unit_range.dtype == np.uint8 else 1)
+
+
+def test_one_scaling_per_channel_and_alpha_left_out():
+    image = np.stack([np.linspace(0, top, 64).reshape(8, 8) for top in (1, 10, 100)], axis=-1)
+    scalings = fit_scalings(image, Axes.parse("YXC", image.shape), "minmax")
+    assert [scaling.gain for scaling in scalings] == [1, 10, 100]
+    rgba = np.concatenate([image, np.full((8, 8, 1), 255)], axis=-1)
+    assert [s.gain for s in fit_scalings(rgba, Axes.parse("YXS", rgba.shape), "minmax")] == [100]
+
+
+@pytest.mark.parametrize("method", ["percentile", "minmax", "dtype"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("shape", [(1, 1), (5, 7)])
+def test_a_constant_image_works(method, dtype, shape):
+    image = np.full(shape, 7, dtype)
+    (scaling,) = fit_scalings(image, Axes.parse("YX", shape), method)
+    unit = scaling.to_unit(image)
+    assert np.isfinite(unit).all()
+    np.testing.assert_array_equal(scaling.from_unit(unit, dtype), image)
+
+
+def test_an_almost_empty_image_falls_back_to_its_extremes():
+    image = np.zeros((100, 100), np.uint16)
+    image[3, 4] = 50
+    (scaling,) = fit_scalings(image, Axes.parse("YX", image.shape), "percentile")
+    assert (scaling.offset, scaling.gain) == (0, 50)
+
+
+def test_lazy_and_eager_agree_from_few_planes():
+    image = np.random.default_rng(1).gamma(2, 100, (40, 2, 30, 20)).astype(np.uint16)
+    axes = Axes.parse("ZCYX", image.shape)
+    read = []
+
+    def block(block_info):
+        location = block_info[None]["array-location"]
+        read.append(location[0][0])
+        return image[tuple(slice(*ends) for ends in location)]
+
+    lazy = da.map_blocks(
+        block, chunks=((1,) * 40, (1, 1), 30, 20), dtype=image.dtype, meta=image[:0, :0, :0, :0]
+    )
+    assert fit_scalings(lazy, axes, "percentile") == fit_scalings(image, axes, "percentile")
+    assert sorted(set(read)) == [0, 6, 11, 17, 22, 28, 33, 39]
+
+
+def test_the_sample_is_bounded(monkeypatch):
+    monkeypatch.setattr("napari_vaesr.imaging.intensity.VALUES_PER_PLANE", 100)
+    image = np.zeros((50, 40), np.uint8)
+    seen = []
+
+    class Watched:
+        shape, dtype = image.shape, image.dtype
+
+        def __getitem__(self, key):
+            seen.append(image[key].size)
+            return image[key]
+
+    fit_scalings(Watched(), Axes.parse("YX", image.shape), "minmax")
+    assert sum(seen) <= 100
+
+
+@pytest.mark.parametrize(
+    ("image", "says"),
+    [
+        (np.zeros((4, 4), bool), "boolean"),
+        (np.zeros((4, 4), complex), "complex"),
+        (np.zeros((4, 4), object), "dtype object"),
+        (np.zeros((4, 4), "datetime64[s]"), "dtype datetime64"),
+        (np.full((4, 4), np.nan), "NaN"),
+        (np.full((4, 4), np.inf, np.float32), "NaN or infinite"),
+        (np.array([[-1e308, 1e308]]), "more than a float"),
+    ],
+)
+def test_bad_images_are_refused_in_one_sentence(image, says):
+    with pytest.raises(VaesrError, match=says) as caught:
+        fit_scalings(image, Axes.parse("YX", image.shape), "minmax")
+    assert str(caught.value).count(". ") == 0
+
+
+def test_check_array_knows_empty_and_foreign_shapes():
+    axes = Axes.parse("YX", (4, 4))
+    with pytest.raises(VaesrError, match="empty"):
+        check_array(np.zeros((0, 4)), axes)
+    with pytest.raises(VaesrError, match=r"\(5, 4\)"):
+        check_array(np.zeros((5, 4)), axes)
+    check_array(np.zeros((4, 4)), axes)
+
+
+def test_check_finite_passes_integers_and_finite_floats():
+    check_finite(np.ones((2, 2), np.uint8))
+    check_finite(np.ones((2, 2)))
+    with pytest.raises(VaesrError):
+        check_finite(np.float32([0, np.nan]))

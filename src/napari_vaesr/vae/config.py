@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 class Level(BaseModel):
@@ -26,13 +26,22 @@ class NetworkConfig(BaseModel):
     )
     scales: tuple[int, ...] = Field(default=(2, 3, 4), description="Scale factors the network can make.")
     frames: int = Field(default=1, ge=1, description="Low-res planes the first layer looks at.")
-    width: int = Field(default=48, ge=1, description="Channels of the trunk.")
-    blocks: int = Field(default=10, ge=0, description="Residual blocks of two 3x3 convolutions in the trunk.")
+    width: int = Field(default=64, ge=1, description="Channels of the trunk.")
+    blocks: int = Field(default=7, ge=0, description="Residual blocks of two 3x3 convolutions in the trunk.")
     decoder_width: int = Field(default=24, ge=1, description="Channels of the part repeated for every sample.")
     levels: tuple[Level, ...] = Field(
         default=(Level(stride=4, channels=8), Level(stride=2, channels=8), Level(stride=1, channels=8)),
+        min_length=1,
         description="Latent levels from the coarsest to the finest.",
     )
+
+    @field_validator("levels")
+    @classmethod
+    def _each_stride_divides_the_one_before(cls, levels: tuple[Level, ...]) -> tuple[Level, ...]:
+        for upper, lower in zip(levels, levels[1:], strict=False):
+            if upper.stride % lower.stride or upper.stride == lower.stride:
+                raise ValueError("latent levels go from coarse to fine, each stride a divisor of the one before")
+        return levels
 
 
 PRESETS: dict[str, NetworkConfig] = {

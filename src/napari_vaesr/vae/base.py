@@ -1,0 +1,124 @@
+"""What every super-resolution VAE here can do: encode once, decode many samples, and say what its ELBO is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import lcm
+
+import torch
+from torch import Tensor, nn
+
+from .config import Level, NetworkConfig
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """All that does not depend on the latents, computed once and shared by every sample.
+
+    Attributes
+    ----------
+    base : Tensor
+        The deterministic estimate, (batch, 1, scale * height, scale * width), float32.
+    features : tuple of Tensor
+        What the decoder needs besides the latents; private to the architecture.
+    scale : int
+        The factor the planes were encoded for.
+    """
+
+    base: Tensor
+    features: tuple[Tensor, ...]
+    scale: int
+
+
+@dataclass(frozen=True)
+class Elbo:
+    """The terms of the evidence lower bound (Kingma and Welling, 2014) and what comes with them.
+
+    Attributes
+    ----------
+    base : Tensor
+        The deterministic estimate, (batch, 1, scale * height, scale * width), float32.
+    mean : Tensor
+        The reconstruction from posterior latents, same shape.
+    nll : Tensor
+        Negative log-likelihood in nats per high-res pixel, a scalar.
+    kl : tuple of Tensor
+        KL(q || p) of every level in nats per latent position, scalars, coarsest first.
+    """
+
+    base: Tensor
+    mean: Tensor
+    nll: Tensor
+    kl: tuple[Tensor, ...]
+
+
+class SuperResolutionVAE(nn.Module, ABC):
+    """A network from low-res planes in [0, 1] to samples of the high-res plane.
+
+    Planes are (batch, frames, height, width), float32; height and width are multiples of `alignment`. Weights may be
+    bfloat16 or float16: what decides a pixel's value (interpolation, sums) stays float32.
+    """
+
+    config: NetworkConfig
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """The latent levels, coarsest first."""
+        return self.config.levels
+
+    @property
+    def alignment(self) -> int:
+        """Tile origins and sizes are multiples of this, in low-res pixels, so that latent grids coincide."""
+        return lcm(*(level.stride for level in self.levels))
+
+    @property
+    @abstractmethod
+    def receptive_radius(self) -> int:
+        """How far, in low-res pixels, a pixel of the result can look in any direction."""
+
+    @abstractmethod
+    def encode(self, planes: Tensor, scale: int) -> Encoded:
+        """Compute everything that all samples share."""
+
+    @abstractmethod
+    def decode(self, encoded: Encoded, noise: Sequence[Tensor]) -> Tensor:
+        """Turn standard normal noise into samples.
+
+        Parameters
+        ----------
+        encoded : Encoded
+            The result of `encode` for a batch of planes.
+        noise : sequence of Tensor
+            For each level (samples, batch, channels, height / stride, width / stride), already times the temperature.
+
+        Returns
+        -------
+        Tensor
+            (samples, batch, 1, scale * height, scale * width), float32.
+        """
+
+    @abstractmethod
+    def elbo(self, low: Tensor, high: Tensor, scale: int) -> Elbo:
+        """Evaluate the bound's terms, sampling the posterior once (the reparameterised gradient estimator).
+
+        Parameters
+        ----------
+        low : Tensor
+            (batch, frames, height, width).
+        high : Tensor
+            The truth, (batch, 1, scale * height, scale * width).
+        scale : int
+            One of the configured scales.
+        """
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype of the weights."""
+        return next(self.parameters()).dtype
+
+
+def standard_noise(like: Sequence[Tensor], samples: int = 1) -> list[Tensor]:
+    """Draw unstructured noise of the shapes that `decode` wants; for training, where position does not matter."""
+    return [torch.randn(samples, *tensor.shape, device=tensor.device) for tensor in like]

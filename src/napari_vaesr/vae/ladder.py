@@ -1,0 +1,254 @@
+"""The residual conditional ladder VAE: a deterministic base plus a residual drawn through a ladder of latents.
+
+    F = trunk(y)                                       plain convolutions at low resolution
+    b = bicubic(y) + shuffle(conv(F))                  the base
+    z_l ~ p(z_l | z_<l, F)                             coarse to fine
+    x = b + shuffle(conv(decoder(F, z)))               one sample
+
+The conditional prior follows Sohn et al. (2015), the top-down ladder Sønderby et al. (2016) and the posterior relative
+to the prior Vahdat and Kautz (2020). The trunk's blocks are those of EDSR (Lim et al., 2017): no normalisation and no
+pooling over the image, so that the reach of a pixel is known and tiles can be exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .base import Elbo, Encoded, SuperResolutionVAE
+from .config import NetworkConfig
+from .resize import REACH, upsample_bicubic
+
+RESIDUAL_UNIT = 0.04
+"""A typical standard deviation of ``x - b`` for intensities in [0, 1]; brings the posterior's input near unit size."""
+
+
+Draw = Callable[[int, Tensor | None, Tensor], Tensor]
+"""From a level, the coarser level's message and the prior's standard deviation to latents."""
+
+
+def conv3x3(inputs: int, outputs: int, gain: float = 1.0) -> nn.Conv2d:
+    """A 3 x 3 convolution with He initialisation for leaky ReLU, times `gain`, and no initial bias."""
+    layer = nn.Conv2d(inputs, outputs, 3, padding=1)
+    nn.init.kaiming_normal_(layer.weight, a=0.1)
+    layer.weight.data *= gain
+    assert layer.bias is not None
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def rectify(x: Tensor) -> Tensor:
+    """Leaky ReLU with slope 0.1: unlike SiLU it is not a straight line at the small contrasts of an image."""
+    return F.leaky_relu(x, 0.1)
+
+
+def bounded_exp(x: Tensor) -> Tensor:
+    """Exponential of an argument kept within 5 of zero, against overflow early in training."""
+    return torch.exp(x.clamp(-5.0, 5.0))
+
+
+def rectify_(x: Tensor) -> Tensor:
+    """Rectify in place; allowed on a convolution's output, which its gradient does not need."""
+    return F.leaky_relu_(x, 0.1)
+
+
+def over_samples(layer: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """Apply a layer for (batch, ...) to a tensor (samples, batch, ...)."""
+    return layer(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+
+
+class ResidualBlock(nn.Module):
+    """Two 3 x 3 convolutions around a rectifier, added to the input."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = conv3x3(width, width)
+        self.second = conv3x3(width, width, gain=0.1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Keep shape (batch, width, height, width)."""
+        change: Tensor = self.second(rectify_(self.first(x)))
+        return change.add_(x)
+
+
+class Trunk(nn.Module):
+    """Low-res planes to low-res features; most of the parameters and of the work, done once for all samples."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.entry = conv3x3(config.frames, config.width)
+        self.blocks = nn.Sequential(*(ResidualBlock(config.width) for _ in range(config.blocks)))
+        self.exit = conv3x3(config.width, config.width)
+        self.reach = 2 + 2 * config.blocks
+
+    def forward(self, planes: Tensor) -> Tensor:
+        """From (batch, frames, height, width) in [0, 1] to (batch, width, height, width)."""
+        entry = self.entry(4 * (planes - 0.5))
+        exit: Tensor = self.exit(self.blocks(entry))
+        return rectify_(exit.add_(entry))
+
+
+class Rung(nn.Module):
+    """One level of the ladder: the prior and the posterior of its latents, and the state they lead to.
+
+    Latents are drawn around zero: any other mean would only repeat what the features and the message already add.
+    """
+
+    def __init__(self, width: int, channels: int, message: int) -> None:
+        super().__init__()
+        self.prior = nn.Conv2d(width, channels, 1)
+        self.mix = conv3x3(channels + message, width, gain=0.3)
+        self.evidence = conv3x3(2 * width + message, width)
+        self.posterior = conv3x3(width, 2 * channels, gain=0.1)
+        nn.init.normal_(self.prior.weight, std=0.01)
+
+    def prior_scale(self, features: Tensor) -> Tensor:
+        """The features' share of the prior's standard deviation, computed once for all samples."""
+        return bounded_exp(self.prior(features))
+
+    def forward(self, latents: Tensor, message: Tensor | None, features: Tensor) -> Tensor:
+        """From latents (samples, batch, channels, height, width) to the decoder's state on the same grid."""
+        latents = latents if message is None else torch.cat([latents, message], dim=2)
+        return rectify_(over_samples(self.mix, latents).add_(features))
+
+
+class Descent(nn.Module):
+    """From one level's state to the next level: a message, and a factor on its prior's standard deviation.
+
+    Both are made on the coarse grid and repeated, for what happens on the fine grid is paid for every sample.
+    """
+
+    def __init__(self, width: int, channels: int, step: int) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(width, 2 * channels, 1)
+        self.step = step
+        nn.init.normal_(self.layer.weight, std=0.05)
+
+    def forward(self, state: Tensor) -> tuple[Tensor, Tensor]:
+        """From (samples, batch, width, height, width) to the two of them on a grid `step` times finer."""
+        message, log_factor = over_samples(self.layer, state).chunk(2, dim=2)
+        coarse = torch.cat([message, bounded_exp(log_factor)], dim=2)
+        message, factor = over_samples(lambda x: F.interpolate(x, scale_factor=self.step), coarse).chunk(2, dim=2)
+        return message, factor
+
+
+class LadderVAE(SuperResolutionVAE):
+    """The model of this project. See the module's docstring for its equations.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+        `width` and `blocks` size the trunk, `decoder_width` the part repeated per sample, `levels` the latents.
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        width, narrow = config.width, config.decoder_width
+        strides = [level.stride for level in config.levels]
+        if strides[-1] != 1:
+            raise ValueError("the finest latent level of a ladder_vae has stride 1")
+        self.steps = [upper // lower for upper, lower in zip(strides, strides[1:], strict=False)]
+
+        self.trunk = Trunk(config)
+        self.base_head = nn.ModuleDict({str(s): conv3x3(width, s**2, gain=0.1) for s in config.scales})
+
+        def patches() -> nn.ModuleList:
+            return nn.ModuleList(nn.Conv2d(narrow, narrow, n, stride=n) for n in self.steps)
+
+        # From the finest level to the coarsest: aligned patches, so that every latent knows its own pixels.
+        self.narrow = conv3x3(width, narrow)
+        self.coarsen = patches()
+        messages = [0, *(level.channels for level in config.levels[1:])]
+        self.rungs = nn.ModuleList(
+            Rung(narrow, level.channels, message)
+            for level, message in zip(config.levels, messages, strict=True)
+        )
+        self.descents = nn.ModuleList(
+            Descent(narrow, level.channels, step)
+            for level, step in zip(config.levels[1:], self.steps, strict=False)
+        )
+        self.residual_head = nn.ModuleDict({str(s): conv3x3(narrow, s**2, gain=0.1) for s in config.scales})
+
+        # The posterior alone sees the truth; none of this is used for upscaling.
+        self.truth = nn.ModuleDict({str(s): conv3x3(s**2, narrow) for s in config.scales})
+        self.coarsen_truth = patches()
+        self.log_sigma = nn.ParameterDict({str(s): nn.Parameter(torch.tensor(-3.5)) for s in config.scales})
+
+    @property
+    def receptive_radius(self) -> int:
+        """How far, in low-res pixels, a pixel of the result can look in any direction."""
+        reach = self.trunk.reach + 1  # the 3 x 3 that narrows the features
+        for level in self.levels:
+            reach += level.stride  # the 3 x 3 that mixes the latents in, on this level's grid
+        reach += self.levels[0].stride - 1  # a coarse cell sees all of its pixels
+        return max(reach + 1, REACH)  # the heads
+
+    def encode(self, planes: Tensor, scale: int) -> Encoded:
+        """Compute the base and the features of every level; see `SuperResolutionVAE`."""
+        features = self.trunk(planes.to(self.dtype).contiguous(memory_format=torch.channels_last))
+        centre = planes[:, self.config.frames // 2, None]
+        correction = F.pixel_shuffle(self.base_head[str(scale)](features).float(), scale)
+        base = upsample_bicubic(centre, scale) + correction
+        ladder = self._pyramid(rectify(self.narrow(features)), self.coarsen)
+        priors = (rung.prior_scale(level) for rung, level in zip(self.rungs, ladder, strict=True))
+        return Encoded(base, (*ladder, *priors), scale)
+
+    def decode(self, encoded: Encoded, noise: Sequence[Tensor]) -> Tensor:
+        """Draw from the prior; see `SuperResolutionVAE`."""
+
+        def draw(level: int, message: Tensor | None, deviation: Tensor) -> Tensor:
+            return deviation * noise[level].to(deviation.dtype)
+
+        return encoded.base + self._descend(encoded, draw)
+
+    def elbo(self, low: Tensor, high: Tensor, scale: int) -> Elbo:
+        """Evaluate the bound for the residual that the base leaves; see `SuperResolutionVAE`."""
+        encoded = self.encode(low, scale)
+        # The base learns from its own loss: the bound explains what it leaves, it does not move it.
+        residual = high - encoded.base.detach()
+        unit = F.pixel_unshuffle(residual / RESIDUAL_UNIT, scale).to(self.dtype)
+        truth = self._pyramid(rectify(self.truth[str(scale)](unit)), self.coarsen_truth)
+        kl: list[Tensor] = []
+
+        def draw(level: int, message: Tensor | None, deviation: Tensor) -> Tensor:
+            rung = self.rungs[level]
+            seen = [encoded.features[level][None], truth[level][None]]
+            seen = torch.cat(seen if message is None else [*seen, message], dim=2)
+            evidence = over_samples(lambda x: rung.posterior(rectify_(rung.evidence(x))), seen)
+            shift, log_ratio = evidence.float().chunk(2, dim=2)
+            ratio = bounded_exp(log_ratio)
+            # KL between two Gaussians, the posterior's mean and deviation being in units of the prior's deviation.
+            density = 0.5 * (shift**2 + ratio**2 - 1) - ratio.log()
+            kl.append(density.sum(dim=2).mean())
+            return deviation * (shift + ratio * torch.randn_like(shift))
+
+        mean = self._descend(encoded, draw)[0]
+        log_sigma = self.log_sigma[str(scale)].clamp(min=-7.0)
+        error = (residual - mean) * torch.exp(-log_sigma)
+        nll = (0.5 * error**2).mean() + log_sigma + 0.9189385  # log sqrt(2 pi)
+        return Elbo(encoded.base, encoded.base + mean, nll, tuple(kl))
+
+    def _pyramid(self, finest: Tensor, coarsen: nn.ModuleList) -> tuple[Tensor, ...]:
+        """Features of every level, coarsest first, from those of the finest."""
+        features = [finest]
+        for layer in reversed(coarsen):
+            features.append(rectify(layer(features[-1])))
+        return tuple(reversed(features))
+
+    def _descend(self, encoded: Encoded, draw: Draw) -> Tensor:
+        """Walk the ladder from coarse to fine and return the residual, (samples, batch, 1, ...), float32."""
+        depth = len(self.rungs)
+        state = message = None
+        for level, rung in enumerate(self.rungs):
+            features, deviation = encoded.features[level], encoded.features[depth + level][None]
+            if state is not None:
+                message, factor = self.descents[level - 1](state)
+                deviation = deviation * factor
+            latents = draw(level, message, deviation)
+            state = rung(latents.to(features.dtype), message, features)
+        residual = over_samples(self.residual_head[str(encoded.scale)], state).float()
+        return F.pixel_shuffle(residual, encoded.scale)

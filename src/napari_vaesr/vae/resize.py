@@ -1,0 +1,101 @@
+"""Bicubic resizing with pixel centres aligned, as fixed convolutions of bounded reach.
+
+The kernel is that of Keys (1981), "Cubic convolution interpolation for digital image processing", with a = -0.5,
+which MATLAB's ``imresize`` and Pillow use; downsampling stretches it by the factor (antialiasing).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+REACH = 2
+"""Low-res pixels that an upsampled pixel looks at on either side."""
+
+
+def keys_cubic(distance: Tensor) -> Tensor:
+    """Evaluate Keys' cubic kernel (a = -0.5) at the given distances, in pixels."""
+    x = distance.abs()
+    near = 1.5 * x**3 - 2.5 * x**2 + 1
+    far = -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2
+    return torch.where(x <= 1, near, torch.where(x < 2, far, torch.zeros_like(x)))
+
+
+@cache
+def _upsampling_taps(scale: int) -> Tensor:
+    """Weights (scale**2, 1, 5, 5): one 5 x 5 kernel for each of the high-res pixels within a low-res one."""
+    phase = (torch.arange(scale, dtype=torch.float64) + 0.5) / scale - 0.5
+    offset = torch.arange(-REACH, REACH + 1, dtype=torch.float64)
+    taps = keys_cubic(phase[:, None] - offset[None, :])
+    return torch.einsum("ai,bj->abij", taps, taps).reshape(scale**2, 1, 5, 5).float()
+
+
+def upsample_bicubic(images: Tensor, scale: int) -> Tensor:
+    """Enlarge images by bicubic interpolation.
+
+    Parameters
+    ----------
+    images : Tensor
+        Shape (batch, channels, height, width), any floating dtype.
+    scale : int
+        How many times larger.
+
+    Returns
+    -------
+    Tensor
+        Shape (batch, channels, scale * height, scale * width), float32. Beyond the border the image counts as
+        repeating its edge pixel.
+    """
+    batch, channels, height, width = images.shape
+    planes = F.pad(images.float().reshape(-1, 1, height, width), (REACH,) * 4, mode="replicate")
+    with torch.autocast(images.device.type, enabled=False):
+        phases = F.conv2d(planes, _upsampling_taps(scale).to(images.device))
+    return F.pixel_shuffle(phases, scale).reshape(batch, channels, scale * height, scale * width)
+
+
+def downsample_bicubic(images: Tensor, scale: int) -> Tensor:
+    """Shrink images by antialiased bicubic interpolation, the degradation of the super-resolution benchmarks.
+
+    Parameters
+    ----------
+    images : Tensor
+        Shape (batch, channels, height, width), sizes divisible by `scale`.
+    scale : int
+        How many times smaller.
+
+    Returns
+    -------
+    Tensor
+        Shape (batch, channels, height / scale, width / scale), float32. Equals MATLAB's ``imresize`` (which mirrors
+        the image at its border) before rounding.
+
+    Raises
+    ------
+    ValueError
+        When a size is not a multiple of `scale`.
+    """
+    batch, channels, height, width = images.shape
+    if height % scale or width % scale:
+        raise ValueError(f"A {height} x {width} image cannot be reduced {scale} times: crop it to a multiple first.")
+    rows = _downsampling_matrix(height, scale).to(images.device)
+    columns = _downsampling_matrix(width, scale).to(images.device)
+    with torch.autocast(images.device.type, enabled=False):
+        return rows @ images.float() @ columns.T
+
+
+@cache
+def _downsampling_matrix(size: int, scale: int) -> Tensor:
+    """Weights (size / scale, size) of one axis, mirrored at the border as MATLAB does."""
+    centre = (torch.arange(size // scale, dtype=torch.float64) + 0.5) * scale - 0.5
+    reach = 2 * scale
+    first = torch.floor(centre).long() - reach
+    position = first[:, None] + torch.arange(2 * reach + 2)
+    weight = keys_cubic((position - centre[:, None]) / scale)
+    weight = weight / weight.sum(dim=1, keepdim=True)
+    mirrored = position.remainder(2 * size)
+    mirrored = torch.where(mirrored < size, mirrored, 2 * size - 1 - mirrored)
+    matrix = torch.zeros(size // scale, size, dtype=torch.float64)
+    return matrix.scatter_add_(1, mirrored, weight).float()

@@ -18,6 +18,7 @@ from napari_vaesr.plugin.layers import LayerTuple, checked_axes, layer_tuples, s
 if TYPE_CHECKING:
     import napari.layers
 
+    from napari_vaesr.engine.job import Description
     from napari_vaesr.engine.result import Result
     from napari_vaesr.engine.settings import UpscaleSettings
 
@@ -88,11 +89,12 @@ class UpscaleTask:
             job = UpscaleJob(
                 self.pixels, self.axes, self.settings, planes=None if self.plane is None else [self.plane]
             )
-            place = job.describe().reason  # such as "on the CPU, because ..."
-            yield Step(0, job.total, f"Running {place}")
+            place = _place(job.describe())
+            yield Step(0, job.total, f"Starting {place}")
             self._iterator = iter(job)
             for progress in self._iterator:
-                yield Step(progress.done, progress.total, f"Running {place}: {progress.message}")
+                message = progress.message[:1].upper() + progress.message[1:]
+                yield Step(progress.done, progress.total, f"{message}, {place}")
             return job.result
         except VaesrError as error:
             return Failure(str(error))
@@ -148,6 +150,11 @@ def plane_at(layer: napari.layers.Image, axes: str, point: Sequence[float]) -> d
     }
 
 
+def _place(description: Description) -> str:
+    """Say where a job runs and why there, such as ``on cpu in float32 (asked for)``."""
+    return f"on {description.device} in {description.precision} ({description.reason})"
+
+
 def first_sentence(error: BaseException) -> str:
     """Put an unexpected error in one line: its kind and the first line of what it says."""
     lines = str(error).strip().splitlines()
@@ -165,8 +172,14 @@ class TimeLeft:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic):
         self._clock = clock
+        self._began = clock()
         self._start: float | None = None
         self._first_done = 0
+
+    @property
+    def elapsed(self) -> str:
+        """How long it took so far, in words."""
+        return duration(self._clock() - self._began)
 
     def update(self, done: int, total: int) -> str:
         """Take note of `done` of `total` and say how long the rest takes, or nothing if not known yet.

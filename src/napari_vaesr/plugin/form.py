@@ -95,7 +95,9 @@ class UpscaleForm(Container):
         self.model = ComboBox(
             label="Model", choices=names, value=start.model if start.model in names else names[0]
         )
-        self.scale = ComboBox(label="Scale", choices=[start.scale], value=start.scale)
+        self.scale = ComboBox(label="Scale", choices=self._scales)
+        if start.scale in self.scale.choices:
+            self.scale.value = start.scale
         self.samples = SpinBox(label="Samples", value=start.samples, min=1, max=max(1024, start.samples))
         self.uncertainty = ComboBox(label="Uncertainty", choices=UNCERTAINTIES, value=start.uncertainty)
         self.extent = ComboBox(label="Extent", choices=EXTENTS, value="plane")
@@ -133,13 +135,21 @@ class UpscaleForm(Container):
         if layer is not None:
             self.axes.value = suggested_axes(layer)
 
+    def _scales(self, *_: Any) -> tuple[int, ...]:
+        return self._cards[self.model.value].scales
+
     def _on_model_changed(self, name: str) -> None:
+        self.scale.reset_choices()
         card = self._cards[name]
-        kept = self.scale.value
-        self.scale.choices = list(card.scales)
-        if kept in card.scales:
-            self.scale.value = kept
         self.model.tooltip = f"{card.title}\n\n{card.description}"
+
+    def reset_choices(self, *_: Any) -> None:
+        """Offer the layers that there are now; a chosen layer stays chosen, renamed or not."""
+        layer, axes = self.layer.value, self.axes.value
+        super().reset_choices()
+        if layer in self.layer.choices:
+            self.layer.value = layer
+            self.axes.value = axes
 
     def settings(self) -> UpscaleSettings:
         """Return what the form is set to.

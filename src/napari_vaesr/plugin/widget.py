@@ -122,7 +122,7 @@ class UpscaleWidget(Container):
         for message in result.record["messages"]:
             show_info(message)
         names = " and ".join(f"'{layer}'" for layer in added)
-        self.status.value = f"Added {names}."
+        self.status.value = f"Added {names} in {self._time_left.elapsed}."
 
     def _on_aborted(self) -> None:
         task = self._end_run()

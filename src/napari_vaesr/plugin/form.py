@@ -16,10 +16,12 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.plugin.layers import checked_axes, source_array, suggested_axes
 from napari_vaesr.plugin.preferences import preferred_settings
-from napari_vaesr.zoo.registry import models
+from napari_vaesr.zoo.registry import get_card, models
 
 if TYPE_CHECKING:
     import napari
+
+    from napari_vaesr.zoo.card import ModelCard
 
 UNCERTAINTIES = [
     ("Standard deviation", "std"),
@@ -63,8 +65,8 @@ class UpscaleForm(Container):
 
     def __init__(self, viewer: napari.viewer.Viewer):
         self._viewer = viewer
-        self._cards = models()
         start = _starting_settings()
+        self._cards = _known_cards(start.model)
         inputs = self._make_inputs(start)
         advanced = self._make_advanced_inputs(start)
         super().__init__(widgets=inputs, labels=True)
@@ -81,7 +83,7 @@ class UpscaleForm(Container):
         self.folded.addWidget(self.advanced.native)
         self.native.layout().addWidget(self.folded)
 
-        self._on_model_changed(self.model.value)
+        self._on_model_changed()
         if isinstance(viewer.layers.selection.active, Image):
             self.layer.value = viewer.layers.selection.active
         self._on_layer_changed(self.layer.value)
@@ -89,12 +91,12 @@ class UpscaleForm(Container):
         self.layer.changed.connect(self._on_layer_changed)
 
     def _make_inputs(self, start: UpscaleSettings) -> list[Any]:
-        names = list(self._cards)
         self.layer = ComboBox(label="Image layer", choices=self._image_layers)
         self.axes = LineEdit(label="Axes")
-        self.model = ComboBox(
-            label="Model", choices=names, value=start.model if start.model in names else names[0]
-        )
+        names = [(card.name, reference) for reference, card in self._cards.items()]
+        self.model = ComboBox(label="Model", choices=names)
+        if start.model in self._cards:
+            self.model.value = start.model
         self.scale = ComboBox(label="Scale", choices=self._scales)
         if start.scale in self.scale.choices:
             self.scale.value = start.scale
@@ -136,12 +138,13 @@ class UpscaleForm(Container):
             self.axes.value = suggested_axes(layer)
 
     def _scales(self, *_: Any) -> tuple[int, ...]:
-        return self._cards[self.model.value].scales
+        return self._cards[self.model.value].scales if self._cards else ()
 
-    def _on_model_changed(self, name: str) -> None:
+    def _on_model_changed(self, *_: Any) -> None:
         self.scale.reset_choices()
-        card = self._cards[name]
-        self.model.tooltip = f"{card.title}\n\n{card.description}"
+        if self._cards:
+            card = self._cards[self.model.value]
+            self.model.tooltip = f"{card.title}\n\n{card.description}"
 
     def reset_choices(self, *_: Any) -> None:
         """Offer the layers that there are now; a chosen layer stays chosen, renamed or not."""
@@ -177,8 +180,10 @@ class UpscaleForm(Container):
         Raises
         ------
         VaesrError
-            If there is no layer, or the axes do not fit it.
+            If there is no model or no layer, or the axes do not fit it.
         """
+        if not self._cards:
+            raise VaesrError("There is no model: put one into the folder that 'napari-vaesr models' names.")
         layer = self.layer.value
         if layer is None:
             raise VaesrError("Open an image to begin.")
@@ -205,6 +210,17 @@ def _align_labels(container: Container) -> None:
     width = max(label.fontMetrics().horizontalAdvance(label.text()) for label in labels)
     for label in labels:
         label.setMinimumWidth(round(1.3 * width))
+
+
+def _known_cards(preferred: str) -> dict[str, ModelCard]:
+    """Return the models to choose from, among them the preferred one, be it a name or a file."""
+    cards = dict(models())
+    if preferred not in cards and "://" not in preferred:  # what must be downloaded first is not offered here
+        try:
+            cards[preferred] = get_card(preferred)
+        except VaesrError as error:
+            show_warning(f"In Preferences, VAE super-resolution: {error}")
+    return cards
 
 
 def _starting_settings() -> UpscaleSettings:

@@ -99,7 +99,7 @@ def _upscaled_layers(image: ImageFile, show_mean: bool) -> list[LayerTuple]:
     # The intensities that the network sees as 0 and 1 are as good as contrast limits, and known already.
     limits = [(each["offset"], each["offset"] + each["gain"]) for each in record["intensity"]]
     if "S" in image.axes or "C" not in image.axes:
-        channels = [(image, mean, uncertainty)]
+        channels: list[tuple[ImageFile, Any, Any]] = [(image, mean, uncertainty)]
     else:
         channels = [
             (_channel(image, index), _take(mean, image, index), _take(uncertainty, image, index))

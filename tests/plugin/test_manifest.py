@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from napari.settings import get_plugin_settings
+from npe2 import PluginManifest
+
+import napari_vaesr
+from napari_vaesr.engine.settings import UpscaleSettings
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.plugin.preferences import preferred_settings
+
+MANIFEST = Path(napari_vaesr.__file__).with_name("napari.yaml")
+
+
+@pytest.fixture
+def manifest():
+    return PluginManifest.from_file(MANIFEST)
+
+
+@pytest.fixture
+def registered(plugin_settings, npe2pm, manifest):
+    """The plugin alone, with preferences of its own."""
+    npe2pm.register(manifest)
+    return get_plugin_settings("napari-vaesr").upscaling
+
+
+def test_the_manifest_is_valid_and_every_command_exists(manifest):
+    manifest.validate_imports()
+    for command in manifest.contributions.commands:
+        module, name = command.python_name.split(":")
+        assert callable(getattr(import_module(module), name)), command.id
+
+
+def test_the_installed_package_has_this_manifest(manifest):
+    installed = PluginManifest.from_distribution("napari-vaesr")
+    assert installed.contributions == manifest.contributions
+
+
+def test_contributions_are_where_users_look(manifest):
+    contributions = manifest.contributions
+    assert set(contributions.menus) == {"napari/layers/filter"}
+    assert contributions.widgets[0].display_name == "Upscale with uncertainty"
+    assert {sample.key for sample in contributions.sample_data} == {"nuclei", "phase", "tissue"}
+    patterns = contributions.readers[0].filename_patterns
+    assert {"*.tif", "*.tiff", "*.png", "*.jpg", "*.npy", "*.zarr"} <= set(patterns)
+
+
+def test_preferences_start_with_the_defaults_of_the_engine(registered):
+    defaults = UpscaleSettings()
+    for name, value in registered.model_dump().items():
+        assert value == getattr(defaults, name), name
+    assert preferred_settings() == defaults
+
+
+def test_preferences_are_used(registered):
+    registered.samples, registered.uncertainty, registered.device = 3, "relative", "cpu"
+    settings = preferred_settings(seed=9)
+    assert (settings.samples, settings.uncertainty, settings.device, settings.seed) == (
+        3,
+        "relative",
+        "cpu",
+        9,
+    )
+
+
+def test_a_wrong_preference_is_told(registered):
+    registered.device = "toaster"
+    with pytest.raises(VaesrError, match="toaster"):
+        preferred_settings()
+
+
+def test_without_the_plugin_there_are_the_defaults(plugin_settings):
+    assert preferred_settings() == UpscaleSettings()

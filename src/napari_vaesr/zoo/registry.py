@@ -1,0 +1,176 @@
+"""Which models there are, and how to get one: by name, by path or by URL."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from platformdirs import user_cache_path, user_data_path
+
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.zoo.card import ModelCard, read_card
+from napari_vaesr.zoo.download import Report, download_model, is_url, split_hash
+
+if TYPE_CHECKING:
+    from napari_vaesr.vae.base import SuperResolutionVAE
+
+BUNDLED_MODELS = Path(__file__).parent / "models"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network that is ready to use.
+
+    Attributes
+    ----------
+    card : ModelCard
+        What is known about it.
+    network : SuperResolutionVAE
+        In evaluation mode, float32, on the CPU. Shared by all who load the model: copy it before changing it.
+    """
+
+    card: ModelCard
+    network: SuperResolutionVAE
+
+
+def user_models() -> Path:
+    """Return the folder of the user's own models, which the variable NAPARI_VAESR_MODELS may name."""
+    folder = os.environ.get("NAPARI_VAESR_MODELS")
+    return Path(folder).expanduser() if folder else user_data_path("napari-vaesr", appauthor=False) / "models"
+
+
+def download_cache() -> Path:
+    """Return the folder of downloaded models, which the variable NAPARI_VAESR_CACHE may name."""
+    folder = os.environ.get("NAPARI_VAESR_CACHE")
+    return (
+        Path(folder).expanduser() if folder else user_cache_path("napari-vaesr", appauthor=False) / "models"
+    )
+
+
+def models() -> dict[str, ModelCard]:
+    """Return the cards of the bundled models and of those in the user's folder, by name.
+
+    A model of the user takes the place of a bundled one of the same name. A card in the user's folder that
+    can't be read is left out with a warning.
+    """
+    return {card.name: card for card, _ in _listed()}
+
+
+def get_card(reference: str | Path | Model) -> ModelCard:
+    """Return a model's card, without its weights where that can be done.
+
+    Parameters
+    ----------
+    reference : str, Path or Model
+        As for `load_model`.
+
+    Raises
+    ------
+    VaesrError
+        As for `load_model`.
+    """
+    if isinstance(reference, Model):
+        return reference.card
+    return read_card(_card_path(reference))
+
+
+def load_model(reference: str | Path | Model, *, progress: Report | None = None) -> Model:
+    """Load a model, or return it from memory when its files have not changed.
+
+    Parameters
+    ----------
+    reference : str, Path or Model
+        The name of a model in `models`; the path or ``file://`` URL of its ``.json`` or ``.safetensors``;
+        or an ``https://`` URL of either, downloaded once. A URL may end with ``#sha256=...``, the hash of the
+        file it names. A `Model` is returned as it is.
+    progress : callable, optional
+        Called with bytes done and bytes in all while a download runs; without it a progress bar is shown.
+
+    Returns
+    -------
+    Model
+        The card and the network, in evaluation mode, float32, on the CPU.
+
+    Raises
+    ------
+    VaesrError
+        When there is no such model, or its files are missing, damaged or not those that belong together.
+    """
+    if isinstance(reference, Model):
+        return reference
+    card_path = _card_path(reference, progress).absolute()
+    return _load(card_path, _stamp(card_path), _stamp(card_path.with_suffix(".safetensors")))
+
+
+@lru_cache(maxsize=8)
+def _load(card_path: Path, card_stamp: tuple[int, int], weights_stamp: tuple[int, int]) -> Model:
+    """Read a model; the stamps make it read again when a file has changed."""
+    from napari_vaesr.zoo.weights import load_network
+
+    card = read_card(card_path)
+    return Model(card, load_network(card, card_path.with_suffix(".safetensors")))
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """Return what changes when a file does: time of writing and size; zeros when it is missing."""
+    try:
+        status = path.stat()
+    except OSError:
+        return 0, 0
+    return status.st_mtime_ns, status.st_size
+
+
+def _listed() -> Iterator[tuple[ModelCard, Path]]:
+    """Yield cards and their paths, the user's after the bundled."""
+    for path in sorted(BUNDLED_MODELS.glob("*.json")):
+        yield read_card(path), path
+    for path in sorted(user_models().glob("*.json")):
+        try:
+            yield read_card(path), path
+        except VaesrError as error:
+            warnings.warn(str(error), stacklevel=3)
+
+
+def _card_path(reference: str | Path, progress: Report | None = None) -> Path:
+    """Find, and where needed fetch, the card that a reference means."""
+    if isinstance(reference, str):
+        if is_url(reference):
+            if urlsplit(reference).scheme != "file":
+                return download_model(reference, download_cache(), progress)
+            reference = _local_path(reference)
+        elif Path(reference).suffix not in (".json", ".safetensors"):
+            return _path_of_name(reference)
+    path = Path(reference).expanduser()
+    if path.suffix not in (".json", ".safetensors"):
+        raise VaesrError(f"{path} is no model; give its .json card or its .safetensors weights.")
+    if not path.exists():
+        raise VaesrError(f"There is no model file {path}; check the path.")
+    return path.with_suffix(".json")
+
+
+def _local_path(url: str) -> Path:
+    """Return the path that a file:// URL means, after checking the hash at its end."""
+    address, expected = split_hash(url)
+    path = Path(url2pathname(urlsplit(address).path))
+    if expected and path.exists() and sha256(path.read_bytes()).hexdigest() != expected:
+        raise VaesrError(f"The SHA-256 of {path} is not the one in the address; get the file again.")
+    return path
+
+
+def _path_of_name(name: str) -> Path:
+    """Find the card of a model by its name."""
+    paths = {card.name: path for card, path in _listed()}
+    if name not in paths:
+        known = ", ".join(paths) or "none"
+        raise VaesrError(
+            f"There is no model named {name!r}; choose from {known}, or give a path or an https:// address."
+        )
+    return paths[name]

@@ -1,0 +1,179 @@
+"""Weights on disk: safetensors beside a JSON card, checked by SHA-256 and never unpickled."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.zoo.card import ModelCard
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from napari_vaesr.vae.base import SuperResolutionVAE
+
+
+def save_model(
+    destination: str | Path,
+    network: SuperResolutionVAE,
+    card: ModelCard,
+    *,
+    precision: Literal["float32", "bfloat16", "float16"] = "float32",
+) -> Path:
+    """Write a network's weights and its card side by side; nothing half-written ever has their names.
+
+    Parameters
+    ----------
+    destination : str or Path
+        A folder, for files named after the card, or the path of the ``.safetensors`` file.
+    network : SuperResolutionVAE
+        The network; it is not changed.
+    card : ModelCard
+        What to say about it. The network's architecture and receptive radius and the weights' SHA-256 are
+        filled in.
+    precision : {"float32", "bfloat16", "float16"}
+        How floating-point weights are stored. They are always loaded as float32.
+
+    Returns
+    -------
+    Path
+        The ``.safetensors`` file; the card has the same name with ``.json``.
+
+    Raises
+    ------
+    VaesrError
+        When a weight is not finite or the files can't be written.
+    """
+    import torch
+    from safetensors.torch import save
+
+    destination = Path(destination)
+    path = destination if destination.suffix == ".safetensors" else destination / f"{card.name}.safetensors"
+    tensors = {}
+    for name, tensor in network.state_dict().items():
+        stored = tensor.detach().cpu()
+        if stored.is_floating_point():
+            stored = stored.to(getattr(torch, precision))
+            if not torch.isfinite(stored).all():
+                raise VaesrError(
+                    f"The weights {name!r} are not finite in {precision}; train again, more gently."
+                )
+        tensors[name] = stored.contiguous().clone()
+    data = save(tensors, metadata={"format": "pt", "model": card.name})
+    filled_in = card.model_copy(
+        update={
+            "network": network.config,
+            "receptive_radius": network.receptive_radius,
+            "sha256": sha256(data).hexdigest(),
+        }
+    )
+    _write_together({path: data, path.with_suffix(".json"): filled_in.to_json().encode()})
+    return path
+
+
+def _write_together(contents: dict[Path, bytes]) -> None:
+    """Write files under temporary names and move them into place once all are complete."""
+    partial = {path: path.with_name(f".{path.name}.{os.getpid()}.partial") for path in contents}
+    try:
+        for path, content in contents.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial[path].write_bytes(content)
+        for path, temporary in partial.items():
+            temporary.replace(path)
+    except OSError as error:
+        folder = next(iter(contents)).parent
+        raise VaesrError(
+            f"The model can't be written to {folder} ({error.strerror or error}); "
+            "make room, allow writing or choose another folder."
+        ) from error
+    finally:
+        for temporary in partial.values():
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+def load_network(card: ModelCard, weights: str | Path) -> SuperResolutionVAE:
+    """Build the network of a card and fill it with its weights.
+
+    Parameters
+    ----------
+    card : ModelCard
+        The card that belongs to the weights.
+    weights : str or Path
+        The ``.safetensors`` file.
+
+    Returns
+    -------
+    SuperResolutionVAE
+        In evaluation mode, float32, on the CPU.
+
+    Raises
+    ------
+    VaesrError
+        When the file is missing, damaged, not the one its card describes, or does not fit the architecture.
+    """
+    import torch
+
+    from napari_vaesr.vae.build import build
+
+    path = Path(weights)
+    tensors = _read_tensors(card, path)
+    # Building draws fresh weights; the caller's random numbers should not depend on that.
+    with torch.random.fork_rng(devices=[]):
+        network = build(card.network)
+    _check_fit(path, tensors, network.state_dict())
+    network.load_state_dict(tensors)
+    if network.receptive_radius != card.receptive_radius:
+        raise VaesrError(
+            f"The card of {path} says that the network sees {card.receptive_radius} pixels but it sees "
+            f"{network.receptive_radius}; get the card and the weights again."
+        )
+    return network.eval()
+
+
+def _read_tensors(card: ModelCard, path: Path) -> dict[str, Tensor]:
+    """Read a safetensors file once, so that what was checked is what is used."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    if not card.sha256:
+        raise VaesrError(f"The card of {path} has no SHA-256 to check the weights by; get the card again.")
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise VaesrError(
+            f"There are no weights {path}; keep the .safetensors file beside the .json file."
+        ) from None
+    except OSError as error:
+        raise VaesrError(f"The weights {path} can't be read ({error.strerror}); check the file.") from error
+    try:
+        tensors = load(data)
+    # What can go wrong in a header: its length, its JSON, a dtype of tomorrow, offsets that leave the file.
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise VaesrError(
+            f"The weights {path} are damaged or no safetensors file; get the file again."
+        ) from error
+    if sha256(data).hexdigest() != card.sha256:
+        raise VaesrError(
+            f"The weights {path} are not the ones their card describes (the SHA-256 differs); "
+            "get the card and the weights again."
+        )
+    return tensors
+
+
+def _check_fit(path: Path, found: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
+    """Refuse weights that are not exactly those of the architecture."""
+    advice = "get the card and the weights again"
+    for name in sorted(found.keys() ^ wanted.keys()):
+        what = "lack" if name in wanted else "have an unexpected tensor"
+        raise VaesrError(f"The weights {path} don't fit their card, they {what} {name!r}; {advice}.")
+    for name, tensor in wanted.items():
+        if found[name].shape != tensor.shape or found[name].is_floating_point() != tensor.is_floating_point():
+            raise VaesrError(
+                f"The weights {path} don't fit their card, {name!r} is {found[name].dtype} of shape "
+                f"{tuple(found[name].shape)} and not {tensor.dtype} of shape {tuple(tensor.shape)}; {advice}."
+            )

@@ -117,8 +117,3 @@ class SuperResolutionVAE(nn.Module, ABC):
     def dtype(self) -> torch.dtype:
         """The dtype of the weights."""
         return next(self.parameters()).dtype
-
-
-def standard_noise(like: Sequence[Tensor], samples: int = 1) -> list[Tensor]:
-    """Draw unstructured noise of the shapes that `decode` wants; for training, where position does not matter."""
-    return [torch.randn(samples, *tensor.shape, device=tensor.device) for tensor in like]

@@ -1,0 +1,100 @@
+"""The settings of a training run, and the recipes of the bundled models. No torch here."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..vae.config import PRESETS, NetworkConfig
+
+Range = tuple[float, float]
+
+
+class Degradation(BaseModel):
+    """How a low-res plane is made from a high-res one, on the fly.
+
+    Every patch draws its own values, uniformly within the ranges unless said otherwise.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    blur: Range = Field(
+        default=(0.0, 0.0),
+        description="Standard deviation of a Gaussian point spread function, in low-res pixels, before downsampling.",
+    )
+    photons: Range | None = Field(
+        default=None,
+        description="Photons at intensity 1, drawn log-uniformly; shot noise is Poisson of them. None: no shot noise.",
+    )
+    read_noise: Range = Field(
+        default=(0.0, 0.0), description="Standard deviation of Gaussian camera noise, intensities being in [0, 1]."
+    )
+    clean: float = Field(default=1.0, ge=0, le=1, description="Share of the patches that get no noise.")
+    gain: Range = Field(
+        default=(1.0, 1.0), description="Factor on the patch's intensities, truth included, so that dim ones are seen."
+    )
+    offset: Range = Field(default=(0.0, 0.0), description="Added to the patch's intensities, truth included.")
+
+
+class TrainingConfig(BaseModel):
+    """Everything that decides what a training run does, stored beside its checkpoints and in the model's card."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(description="Name of the model.")
+    title: str = Field(default="", description="One line for lists.")
+    description: str = Field(default="", description="What the model is for.")
+    intensity: Literal["percentile", "dtype", "minmax"] = Field(
+        default="percentile", description="How images are brought to [0, 1] when the model is used."
+    )
+    network: NetworkConfig = Field(default=PRESETS["base"], description="The architecture.")
+    degradation: Degradation = Field(default=Degradation(), description="How low-res patches are made.")
+    scale_weights: tuple[float, ...] | None = Field(
+        default=None, description="How often each scale is drawn. None: equally often."
+    )
+    patch: int = Field(default=32, ge=8, description="Side of a patch in low-res pixels.")
+    batch: int = Field(default=16, ge=1, description="Patches per step, all of one scale.")
+    steps: int | None = Field(default=None, ge=1, description="Length of the run in steps.")
+    hours: float | None = Field(
+        default=None, gt=0, description="Length of the run in hours of training, kept over interruptions."
+    )
+    muon_rate: float = Field(default=5e-3, description="Peak learning rate of the convolutions inside (Muon).")
+    adam_rate: float = Field(default=1e-3, description="Peak learning rate of everything else (AdamW).")
+    warmup: int = Field(default=200, description="Steps over which the learning rates rise.")
+    base_weight: float = Field(default=20.0, description="Weight of the base's absolute error against the ELBO.")
+    anneal: int = Field(default=1500, description="Steps over which the KL's weight rises from 0 to 1.")
+    free_bits: float = Field(default=0.05, description="Nats per latent position and level that cost nothing.")
+    average: float = Field(default=0.999, description="Decay of the exponential moving average of the weights.")
+    clip: float = Field(default=1.0, description="Largest norm of the gradient of what AdamW trains.")
+    validate_every: int = Field(default=1000, ge=1, description="Steps between validations, which also checkpoint.")
+    seed: int = Field(default=0, description="Seed of patches, degradations and initial weights.")
+
+
+RECIPES: dict[str, TrainingConfig] = {
+    "photo": TrainingConfig(
+        name="photo",
+        title="Photographs and clean images",
+        description="Clean images downsampled by antialiased bicubic interpolation, such as photographs.",
+        intensity="dtype",
+        patch=32,
+        batch=16,
+    ),
+    "microscopy": TrainingConfig(
+        name="microscopy",
+        title="Light and electron microscopy",
+        description="Fluorescence, phase contrast, stained and electron micrographs, with mild blur and camera noise.",
+        intensity="percentile",
+        patch=24,
+        batch=28,
+        degradation=Degradation(
+            blur=(0.0, 0.7),
+            photons=(30.0, 3000.0),
+            read_noise=(0.0, 0.04),
+            clean=0.4,
+            gain=(0.5, 1.2),
+            offset=(-0.05, 0.1),
+        ),
+    ),
+}
+"""The bundled models' recipes, by name; ``napari-vaesr train --recipe NAME`` starts from them."""

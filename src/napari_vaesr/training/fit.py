@@ -1,0 +1,127 @@
+"""Run a training, resume it after a kill, and turn its checkpoint into a model."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger
+from torch.utils.data import DataLoader
+
+from ..errors import VaesrError
+from .config import TrainingConfig
+from .data import Patches
+from .module import Training
+from .validation import ValidationPairs
+
+
+def fit(
+    config: TrainingConfig,
+    train: Sequence[Path],
+    validate: Path,
+    run: Path,
+    *,
+    resume: bool = True,
+    callbacks: Sequence[Callback] = (),
+    precision: str = "auto",
+) -> Training:
+    """Train a network, going on from the run's newest checkpoint if there is one.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+        The run's settings; at least one of `steps` and `hours` is set.
+    train : sequence of Path
+        Folders of images to learn from.
+    validate : Path
+        A folder of images to validate on, of other origin than those trained on.
+    run : Path
+        Where the settings (``config.json``), checkpoints and CSV logs go.
+    resume : bool
+        False refuses a folder that already holds a checkpoint.
+    callbacks : sequence of lightning Callback
+        Watchers of the run, such as a progress bar.
+    precision : str
+        ``auto``, or what Lightning's Trainer takes: bfloat16 where the processor has it, else float32.
+
+    Returns
+    -------
+    Training
+        The module, at the end of the run.
+
+    Raises
+    ------
+    VaesrError
+        When the length of the run is missing, there are no images, or the run has other settings already.
+    """
+    if config.steps is None and config.hours is None:
+        raise VaesrError("A training needs a length: set steps or hours.")
+    run.mkdir(parents=True, exist_ok=True)
+    checkpoint = newest_checkpoint(run)
+    if checkpoint is not None and not resume:
+        raise VaesrError(f"{run} already holds a training: choose another folder, or resume it.")
+    # What was trained with other settings cannot go on with these; the length alone may change.
+    settings = run / "config.json"
+    if checkpoint is not None:
+        before = TrainingConfig.model_validate_json(settings.read_text())
+        if before.model_copy(update={"steps": config.steps, "hours": config.hours}) != config:
+            raise VaesrError(f"{settings} has other settings than asked for: resume with those, or use another folder.")
+    settings.write_text(config.model_dump_json(indent=2) + "\n")
+
+    module = Training(config)
+    first_step = 0
+    if checkpoint is not None:
+        first_step = torch.load(checkpoint, map_location="cpu", weights_only=True)["progress"]["steps"]
+    trainer = lightning.Trainer(
+        max_epochs=-1,
+        precision=_precision() if precision == "auto" else precision,  # type: ignore[arg-type]
+        logger=CSVLogger(run, name="log"),
+        callbacks=[
+            ModelCheckpoint(run, filename="{step}", monitor="step", mode="max", save_top_k=2),
+            *callbacks,
+        ],
+        val_check_interval=config.validate_every,
+        check_val_every_n_epoch=None,
+        num_sanity_val_steps=0,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        log_every_n_steps=50,
+        devices=1,
+    )
+    with warnings.catch_warnings():
+        # Patches are made in the training process on purpose: reading is not what takes the time.
+        warnings.filterwarnings("ignore", ".*does not have many workers.*")
+        warnings.filterwarnings("ignore", ".*Checkpoint directory .* exists and is not empty.*")
+        trainer.fit(
+            module,
+            DataLoader(Patches(train, config, first_step), batch_size=None),
+            DataLoader(ValidationPairs(validate, config), batch_size=None),
+            ckpt_path=checkpoint,
+            weights_only=True,
+        )
+    trainer.save_checkpoint(run / f"step={trainer.global_step}.ckpt")
+    return module
+
+
+def newest_checkpoint(run: Path) -> Path | None:
+    """Find the newest checkpoint that can be read; one cut short by a kill is passed over."""
+    for path in sorted(run.glob("*.ckpt"), key=lambda p: p.stat().st_mtime, reverse=True):
+        try:
+            torch.load(path, map_location="cpu", weights_only=True)
+        except Exception:
+            continue
+        return path
+    return None
+
+
+def _precision() -> str:
+    """Mixed bfloat16 where it is native, else float32."""
+    if torch.cuda.is_available():
+        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
+    native = torch.backends.cpu.get_cpu_capability() if hasattr(torch.backends, "cpu") else ""
+    del native
+    return "bf16-mixed" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "32-true"

@@ -1,0 +1,147 @@
+"""The Lightning module: one training step, its optimisers and its validation."""
+
+from __future__ import annotations
+
+import time
+from math import cos, log10, pi
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from ..vae.base import SuperResolutionVAE
+from ..vae.build import build
+from .config import TrainingConfig
+from .muon import Muon
+
+Pair = tuple[Tensor, Tensor, int]
+
+VALIDATION_SAMPLES = 8
+
+
+class Training(lightning.LightningModule):
+    """Trains a super-resolution VAE on its evidence lower bound.
+
+    The loss, in nats per high-res pixel, is ``base_weight * |base - truth| + NLL + KL``; the learning rates follow a
+    cosine whose end is the real end of the run, counted in steps or in hours of training.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+        The run's settings.
+    """
+
+    def __init__(self, config: TrainingConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.automatic_optimization = False
+        torch.manual_seed(config.seed)
+        self.network = build(config.network).to(memory_format=torch.channels_last)
+        self.average = AveragedModel(self.network)
+        self.steps_done = 0
+        self.seconds_done = 0.0
+        self._clock: float | None = None
+
+    @property
+    def averaged(self) -> SuperResolutionVAE:
+        """The network with averaged weights: what is validated and kept."""
+        network: SuperResolutionVAE = self.average.module
+        return network
+
+    @property
+    def progress(self) -> float:
+        """How much of the run is done, from 0 to 1."""
+        steps = self.steps_done / self.config.steps if self.config.steps else 0.0
+        hours = self.seconds_done / 3600 / self.config.hours if self.config.hours else 0.0
+        return min(1.0, max(steps, hours))
+
+    def configure_optimizers(self) -> Any:
+        """Muon for the convolutions inside, AdamW for the first and last layers, 1 x 1 kernels and biases."""
+        inside, rest = [], []
+        for name, weight in self.network.named_parameters():
+            is_inner = weight.ndim == 4 and weight.shape[-1] > 1 and "head" not in name and "entry" not in name
+            (inside if is_inner and min(weight.shape[:2]) >= 8 else rest).append(weight)
+        return [
+            Muon(inside, lr=self.config.muon_rate),
+            torch.optim.AdamW(rest, lr=self.config.adam_rate, betas=(0.9, 0.99), weight_decay=0.0),
+        ]
+
+    def training_step(self, batch: Pair, batch_index: int) -> None:
+        """Take one step on both optimisers."""
+        low, high, scale = batch
+        config, elbo = self.config, self.network.elbo(*batch)
+        pixels = high[0].numel()
+        kl = torch.zeros(())
+        for level, nats in zip(config.network.levels, elbo.kl, strict=True):
+            positions = low.shape[-2] * low.shape[-1] / level.stride**2
+            kl = kl + nats.clamp(min=config.free_bits) * positions / pixels
+        base = (elbo.base - high).abs().mean()
+        annealed = min(1.0, (self.steps_done + 1) / max(1, config.anneal))
+        loss = config.base_weight * base + elbo.nll + annealed * kl
+        muon, adam = self.optimizers()  # type: ignore[misc]
+        muon.zero_grad()
+        adam.zero_grad()
+        self.manual_backward(loss)
+        rest = [weight for group in adam.param_groups for weight in group["params"]]
+        torch.nn.utils.clip_grad_norm_(rest, config.clip)
+        for optimizer, peak in ((muon, config.muon_rate), (adam, config.adam_rate)):
+            for group in optimizer.param_groups:
+                group["lr"] = peak * self._rate()
+        # One bad batch must not ruin a run of hours.
+        if torch.isfinite(loss):
+            muon.step()
+            adam.step()
+        # Young averages forget faster, or the initial weights would linger.
+        decay = min(config.average, (1 + self.steps_done) / (10 + self.steps_done))
+        self.average.multi_avg_fn = get_ema_multi_avg_fn(decay)
+        self.average.update_parameters(self.network)
+        self.steps_done += 1
+        now = time.monotonic()
+        self.seconds_done += now - (self._clock or now)
+        self._clock = now
+        if self.steps_done % 50 == 0:
+            levels = {f"kl_{index}": nats.detach() for index, nats in enumerate(elbo.kl)}
+            sigma = {f"sigma_x{scale}": self.network.log_sigma[str(scale)].detach().exp()}
+            values = {"loss": loss.detach(), "base_error": base.detach(), "nll": elbo.nll.detach(), **levels, **sigma}
+            self.log_dict({**values, "rate": self._rate(), "hours": self.seconds_done / 3600})
+        if self.progress >= 1:
+            self.trainer.should_stop = True
+
+    def validation_step(self, batch: Pair, batch_index: int) -> None:
+        """Log the luma PSNR of the base, of the mean of a few samples and of one sample."""
+        low, high, scale = batch
+        network = self.averaged
+        encoded = network.encode(low, scale)
+        one = [
+            torch.randn(VALIDATION_SAMPLES // 2, 1, level.channels, *(n // level.stride for n in low.shape[-2:]))
+            for level in network.levels
+        ]
+        noise = [torch.cat([eps, -eps]) for eps in one]  # antithetic pairs
+        samples = network.decode(encoded, noise)
+        estimates = {"base": encoded.base, "mean": samples.mean(dim=0), "one": samples[0]}
+        for name, estimate in estimates.items():
+            error = (estimate - high)[..., scale:-scale, scale:-scale]
+            psnr = -10 * log10(float(error.square().mean().clamp(min=1e-10)))
+            self.log(f"psnr_{name}_x{scale}", psnr, on_epoch=True, on_step=False, batch_size=1)
+
+    def on_validation_end(self) -> None:
+        """Do not count the time of validation as training."""
+        self._clock = None
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep how far the run is."""
+        checkpoint["progress"] = {"steps": self.steps_done, "seconds": self.seconds_done}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on where the run was."""
+        self.steps_done = checkpoint["progress"]["steps"]
+        self.seconds_done = checkpoint["progress"]["seconds"]
+
+    def _rate(self) -> float:
+        """The share of the peak learning rate that holds now."""
+        rise = min(1.0, (self.steps_done + 1) / max(1, self.config.warmup))
+        return rise * (0.01 + 0.99 * 0.5 * (1 + cos(pi * self.progress)))
+
+

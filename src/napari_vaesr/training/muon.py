@@ -1,0 +1,62 @@
+"""The Muon optimiser for convolutions (Jordan et al., 2024, "Muon: an optimizer for hidden layers").
+
+Each update is the momentum with its singular values brought near one by Newton-Schulz steps. PyTorch's own version takes
+matrices only; this one reads a convolution's kernel as a matrix (outputs, inputs * height * width).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+
+class Muon(Optimizer):
+    """Orthogonalised Nesterov momentum with decoupled weight decay.
+
+    Parameters
+    ----------
+    parameters : iterable of Tensor
+        Weights of two or more dimensions.
+    lr : float
+        Learning rate.
+    momentum : float
+        Decay of the running gradient.
+    weight_decay : float
+        Share of the weight that is removed per step, times the learning rate.
+    """
+
+    def __init__(
+        self, parameters: Iterable[Tensor], lr: float, momentum: float = 0.95, weight_decay: float = 0.01
+    ) -> None:
+        super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Update all weights that have a gradient."""
+        for group in self.param_groups:
+            for weight in group["params"]:
+                if weight.grad is None:
+                    continue
+                state = self.state[weight]
+                if not state:
+                    state["momentum"] = torch.zeros_like(weight)
+                running = state["momentum"].lerp_(weight.grad, 1 - group["momentum"])
+                update = orthogonalised(weight.grad.lerp(running, group["momentum"]).flatten(1))
+                rows, columns = update.shape
+                update *= max(1.0, rows / columns) ** 0.5
+                weight.mul_(1 - group["lr"] * group["weight_decay"])
+                weight.sub_(update.view_as(weight), alpha=group["lr"])
+
+
+def orthogonalised(matrix: Tensor, steps: int = 5) -> Tensor:
+    """Bring a matrix's singular values near one by a quintic Newton-Schulz iteration, in float32."""
+    x = matrix.float() / (matrix.norm() + 1e-7)
+    tall = x.shape[0] > x.shape[1]
+    x = x.T if tall else x
+    for _ in range(steps):
+        gram = x @ x.T
+        x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
+    return x.T.contiguous() if tall else x

@@ -1,0 +1,59 @@
+"""Pairs to validate on: the same images, crops and degradations every time."""
+
+from __future__ import annotations
+
+from math import lcm
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from .config import TrainingConfig
+from .data import load_folder, to_unit
+from .degradation import degrade
+
+Pair = tuple[Tensor, Tensor, int]
+
+
+class ValidationPairs(Dataset[Pair]):
+    """A fixed list of (low, high, scale), each one image.
+
+    Parameters
+    ----------
+    folder : Path
+        Images, in subfolders or not; every subfolder gets an equal share of `images`.
+    config : TrainingConfig
+        Gives the scales and the degradation.
+    images : int
+        How many images at most.
+    side : int
+        High-res crops from the middle are at most this large.
+    """
+
+    def __init__(self, folder: Path, config: TrainingConfig, images: int = 12, side: int = 192) -> None:
+        network = config.network
+        unit = lcm(*network.scales) * lcm(*(level.stride for level in network.levels))
+        groups = load_folder(folder, smallest=unit)
+        share = -(-images // len(groups))
+        generator = torch.Generator().manual_seed(config.seed)
+        self.pairs: list[Pair] = []
+        self.domains: list[str] = []
+        for name, planes in groups.items():
+            chosen = np.unique(np.linspace(0, len(planes) - 1, min(share, len(planes))).round().astype(int))
+            for plane in (planes[index] for index in chosen):
+                height, width = (min(size, side) // unit * unit for size in plane.shape)
+                row, column = (plane.shape[0] - height) // 2, (plane.shape[1] - width) // 2
+                crop = to_unit(plane)[row : row + height, column : column + width]
+                for scale in network.scales:
+                    truth = torch.from_numpy(np.ascontiguousarray(crop))[None, None]
+                    low, high = degrade(truth, scale, config.degradation, generator)
+                    self.pairs.append((low, high, scale))
+                    self.domains.append(name)
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, index: int) -> Pair:
+        return self.pairs[index]

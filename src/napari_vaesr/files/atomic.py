@@ -1,0 +1,67 @@
+"""Files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.files.lazy import reason
+
+_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Write a file under a temporary name in the same folder, and move it into place at the end.
+
+    Whatever goes wrong in between, an interrupt included, removes the temporary file and leaves what was
+    there before as it was.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file to write; its folder has to exist.
+
+    Yields
+    ------
+    Path
+        An empty file to write to, with the same ending as `path`.
+
+    Raises
+    ------
+    VaesrError
+        When the folder is missing or not writable, or the disk is full.
+
+    Examples
+    --------
+    >>> with atomic_path("result.txt") as temporary:  # doctest: +SKIP
+    ...     temporary.write_text("all of it")
+    """
+    target = Path(os.path.realpath(path))  # what a link points to is replaced, not the link
+    temporary = target.with_name(f".{secrets.token_hex(4)}.partial.{target.name}")
+    if target.is_dir():
+        raise VaesrError(f"{path} is a folder, please choose another name for the output.")
+    if not target.parent.is_dir():
+        raise VaesrError(f"The folder {target.parent} does not exist, please make it or choose another one.")
+    try:
+        try:
+            temporary.touch(exist_ok=False)
+            yield temporary
+            os.replace(temporary, target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        if error.errno in _FULL:
+            raise VaesrError(f"The disk is full, please make room for {path} and try again.") from error
+        if error.filename is not None and os.fspath(error.filename) == os.fspath(temporary):
+            message = (
+                f"{path} cannot be written ({error.strerror or reason(error)}), please choose another place."
+            )
+            raise VaesrError(message) from error
+        raise

@@ -1,0 +1,96 @@
+"""Arrays that stay in their file until they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import dask.array
+import numpy as np
+import numpy.typing as npt
+from dask.base import tokenize
+
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.axes import Axes
+
+LARGEST_CHUNK = 64 * 1024**2
+"""Bytes of a plane above which it is read in parts."""
+
+PART = 4096
+"""About how long the sides of such a part are, in pixels."""
+
+
+@dataclass(frozen=True)
+class FileArray:
+    """An array in a file, opened when it is first read, here or in another process.
+
+    Attributes
+    ----------
+    path : Path
+        The file, for messages.
+    open : callable
+        Returns the array; has to be picklable.
+    shape : tuple of int
+        Its shape.
+    dtype : dtype
+        Its type.
+    """
+
+    path: Path
+    open: Callable[[], Any]
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @cached_property
+    def _array(self) -> Any:
+        return self.open()
+
+    def __getitem__(self, key: Any, /) -> npt.NDArray[Any]:
+        try:
+            return np.asarray(self._array[key])
+        except Exception as error:  # whatever a decoder raises, the user needs to know which file it was
+            raise VaesrError(
+                f"{self.path} cannot be read here, it may be damaged or gone: {reason(error)}."
+            ) from error
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FileArray, (self.path, self.open, self.shape, self.dtype)
+
+
+def as_dask(array: FileArray, axes: str, native: tuple[int, ...]) -> Any:
+    """Return a Dask array with one chunk per plane, or parts of a plane where it is very large.
+
+    Parameters
+    ----------
+    array : FileArray
+        What is read.
+    axes : str
+        Its axes.
+    native : tuple of int
+        Chunks of the file, so that parts of a plane hold whole ones.
+    """
+    named = Axes.parse(axes, array.shape)
+    plane = np.prod([n for name, n in zip(named.names, array.shape, strict=True) if name in "YXS"])
+    large = int(plane) * array.dtype.itemsize > LARGEST_CHUNK
+    chunks = tuple(
+        1 if name not in "YXS" else min(n, -(-PART // own) * own) if large and name != "S" else n
+        for name, n, own in zip(named.names, array.shape, native, strict=True)
+    )
+    stat = array.path.stat()
+    token = tokenize(str(array.path.resolve()), stat.st_mtime_ns, stat.st_size, array.shape, array.open)
+    empty = np.empty((0,) * array.ndim, array.dtype)
+    return dask.array.from_array(array, chunks=chunks, name=f"image-{token}", meta=empty)  # type: ignore[no-untyped-call]
+
+
+def reason(error: BaseException) -> str:
+    """Return the first line of an error's message, without the full stop, to be put into a sentence."""
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__

@@ -9,6 +9,8 @@ import pytest
 from napari.components import ViewerModel
 from napari.utils.notifications import notification_manager
 
+from napari_vaesr.engine.settings import make_settings
+from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.form import TOOLTIPS
 from napari_vaesr.plugin.widget import UpscaleWidget
 
@@ -17,8 +19,10 @@ MENU_TITLE = "Upscale with uncertainty (VAE super-resolution)"
 
 @pytest.fixture
 def registry(tiny_model_path, monkeypatch):
-    """Offer the tiny model beside the bundled ones."""
+    """Offer the tiny model, and prefer it, whatever is bundled and whatever the user prefers."""
     monkeypatch.setenv("NAPARI_VAESR_MODELS", str(tiny_model_path.parent))
+    preferred = make_settings(model="test-tiny", samples=4, device="cpu")
+    monkeypatch.setattr("napari_vaesr.plugin.form.preferred_settings", lambda: preferred)
 
 
 @pytest.fixture
@@ -32,13 +36,9 @@ def cells(shape=(3, 12, 16), dtype="uint16"):
     return np.random.default_rng(0).integers(0, 255, shape).astype(dtype)
 
 
-def make_widget(viewer, qtbot=None):
+def make_widget(viewer, qtbot):
     widget = UpscaleWidget(viewer)
-    if qtbot is not None:
-        qtbot.addWidget(widget.native)
-    widget.form.model.value = "test-tiny"
-    widget.form.device.value = "cpu"
-    widget.form.samples.value = 4
+    qtbot.addWidget(widget.native)
     return widget
 
 
@@ -199,7 +199,6 @@ def test_the_layer_removed_while_it_is_upscaled(viewer, qtbot, messages):
 def test_the_panel_closed_while_running(window, qtbot, messages):
     window.add_image(slow_stack(), name="cells", contrast_limits=(0, 48))
     dock, widget = window.window.add_plugin_dock_widget("napari-vaesr", "Upscale with uncertainty")
-    widget.form.model.value, widget.form.device.value = "test-tiny", "cpu"
     start_slow_run(widget, window, qtbot)
     dock.destroyOnClose()
     qtbot.waitUntil(idle(widget), timeout=20000)
@@ -209,7 +208,6 @@ def test_the_panel_closed_while_running(window, qtbot, messages):
 def test_the_window_closed_while_running(window, qtbot):
     window.add_image(slow_stack(), name="cells", contrast_limits=(0, 48))
     _, widget = window.window.add_plugin_dock_widget("napari-vaesr", "Upscale with uncertainty")
-    widget.form.model.value, widget.form.device.value = "test-tiny", "cpu"
     task = start_slow_run(widget, window, qtbot)
     window.close()
     qtbot.waitUntil(idle(widget), timeout=20000)
@@ -231,7 +229,6 @@ def test_in_a_real_window_from_the_menu(window, qtbot):
     (dock,) = (each for name, each in window.window._wrapped_dock_widgets.items() if "Upscale" in name)
     widget = dock.inner_widget()
     assert widget.form.layer.value is layer
-    widget.form.model.value, widget.form.device.value = "test-tiny", "cpu"
     widget.form.extent.value = "stack"
     run_to_end(widget, qtbot)
     mean = window.layers["cells x2 mean"]
@@ -246,6 +243,24 @@ def test_the_entry_in_layers_filter_and_plugins(window):
     for menu in ("napari/layers/filter", "napari/plugins"):
         titles = [item.command.title for item in menus.get_menu(menu) if hasattr(item, "command")]
         assert MENU_TITLE in titles, menu
+
+
+def test_wrong_preferences_are_told_and_the_panel_opens_anyway(viewer, qtbot, monkeypatch, messages):
+    def refuse():
+        raise VaesrError("The setting device is 'toaster'.")
+
+    monkeypatch.setattr("napari_vaesr.plugin.form.preferred_settings", refuse)
+    widget = make_widget(viewer, qtbot)
+    assert any("toaster" in message for message in messages())
+    assert widget.form.device.value == "auto"
+
+
+def test_a_preferred_model_file_is_offered(viewer, qtbot, monkeypatch, tiny_model_path, tmp_path):
+    monkeypatch.setenv("NAPARI_VAESR_MODELS", str(tmp_path))
+    preferred = make_settings(model=str(tiny_model_path), scale=3)
+    monkeypatch.setattr("napari_vaesr.plugin.form.preferred_settings", lambda: preferred)
+    form = make_widget(viewer, qtbot).form
+    assert form.settings().model == str(tiny_model_path) and form.settings().scale == 3
 
 
 def test_renaming_a_layer_keeps_the_choice(window):

@@ -17,6 +17,10 @@ SUFFIXES = (*TIFF_SUFFIXES, *PICTURE_SUFFIXES, ".npy", ".zarr")
 """Endings of what can be read, in lower case."""
 
 
+class UnknownAxes(VaesrError):
+    """The file doesn't name its axes; the message asks for them."""
+
+
 @dataclass(frozen=True)
 class ImageFile:
     """An opened image file.
@@ -149,12 +153,12 @@ def image_name(path: Path) -> str:
     return path.with_suffix("").name.removesuffix(".ome")
 
 
-def ask_for_axes(path: Path, shape: Sequence[int], known: str = "") -> VaesrError:
+def ask_for_axes(path: Path, shape: Sequence[int], known: str = "") -> UnknownAxes:
     """Return the error that asks for the axes of an image that doesn't tell them."""
     from napari_vaesr.imaging.axes import MEANING
 
     says = f"only says {known!r} about" if known else "doesn't name"
-    return VaesrError(
+    return UnknownAxes(
         f"{path} has the shape {tuple(shape)} and {says} its axes, please give one letter for each, "
         f"such as ZYX for a z-stack ({MEANING})."
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.layers import LayerTuple, layer_tuples, lazy_uncertainty_limits
 
 if TYPE_CHECKING:
@@ -54,11 +55,9 @@ def read_upscaled(path: Paths) -> list[LayerTuple]:
     """
     from napari.settings import get_settings
 
-    from napari_vaesr.files.image import read_image
-
     # napari computes what is visible, and waits for it unless it renders asynchronously.
     in_background = bool(get_settings().experimental.async_)
-    images = [read_image(each) for each in _path_list(path)]
+    images = [_read(each) for each in _path_list(path)]
     layers = [layer for image in images for layer in _upscaled_layers(image, show_mean=in_background)]
     if not in_background:
         _offer_to_show([data for data, attributes, _ in layers if attributes["name"].endswith(" mean")])
@@ -85,6 +84,18 @@ def image_layer(image: ImageFile, **attributes: Any) -> LayerTuple:
         "axis_labels": list(spatial_axes),
     }
     return image.data, {**placed, **attributes}, "image"
+
+
+def _read(path: Path) -> ImageFile:
+    from napari_vaesr.files.image import UnknownAxes, read_image
+
+    try:
+        return read_image(path)
+    except UnknownAxes:
+        raise VaesrError(
+            f"{path.name} does not name its axes: open it with napari's own reader, "
+            "then name them in Layers > Filter > Upscale with uncertainty."
+        ) from None
 
 
 def _upscaled_layers(image: ImageFile, show_mean: bool) -> list[LayerTuple]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -71,29 +69,19 @@ def save_model(
             "sha256": sha256(data).hexdigest(),
         }
     )
-    _write_together({path: data, path.with_suffix(".json"): filled_in.to_json().encode()})
-    return path
+    from napari_vaesr.files.atomic import atomic_path
 
-
-def _write_together(contents: dict[Path, bytes]) -> None:
-    """Write files under temporary names and move them into place once all are complete."""
-    partial = {path: path.with_name(f".{path.name}.{os.getpid()}.partial") for path in contents}
     try:
-        for path, content in contents.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial[path].write_bytes(content)
-        for path, temporary in partial.items():
-            temporary.replace(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # The inner file is moved into place first: a card never speaks of weights that are not there.
+        with atomic_path(path.with_suffix(".json")) as card_file, atomic_path(path) as weights_file:
+            weights_file.write_bytes(data)
+            card_file.write_text(filled_in.to_json(), encoding="utf-8")
     except OSError as error:
-        folder = next(iter(contents)).parent
         raise VaesrError(
-            f"The model can't be written to {folder} ({error.strerror or error}); "
-            "make room, allow writing or choose another folder."
+            f"The model can't be written to {path.parent} ({error.strerror or error}); choose another folder."
         ) from error
-    finally:
-        for temporary in partial.values():
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
+    return path
 
 
 def load_network(card: ModelCard, weights: str | Path) -> SuperResolutionVAE:

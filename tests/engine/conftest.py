@@ -53,4 +53,23 @@ def exact(model: Model) -> UpscaleSettings:
 @pytest.fixture
 def stack() -> np.ndarray:
     """A 16-bit stack with the axes CZYX."""
-    return np.random.default_rng(0).integers(100, 4000, (2, 3, 21, 26), dtype=np.uint16)
+    return np.random.default_rng(0).integers(100, 4000, (2, 3, 17, 22), dtype=np.uint16)
+
+
+class Reads:
+    """An array that counts how often it is read, and how many pixels at once."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array, self.shape, self.dtype = array, array.shape, array.dtype
+        self.count = self.largest = 0
+
+    def __getitem__(self, index):
+        part = self.array[index]
+        self.count += 1
+        self.largest = max(self.largest, part.size)
+        return part
+
+
+@pytest.fixture
+def reads(stack: np.ndarray) -> Reads:
+    return Reads(stack)

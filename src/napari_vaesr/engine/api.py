@@ -77,9 +77,8 @@ def upscale(
     >>> result.mean.shape, result.std.shape  # doctest: +SKIP
     ((60, 512, 512), (60, 512, 512))
     """
-    loaded = model if isinstance(model, Model) else None
     settings = make_settings(
-        model=loaded.card.name if loaded else model,
+        model=model.card.name if isinstance(model, Model) else model,
         scale=scale,
         samples=samples,
         uncertainty=uncertainty,
@@ -89,12 +88,23 @@ def upscale(
         precision=precision,
         tile=tile,
     )
-    array = image if hasattr(image, "shape") and hasattr(image, "dtype") else np.asarray(image)
+    array = as_array(image)
+    loaded = model if isinstance(model, Model) else None
     job = UpscaleJob(array, named_axes(array, axes), settings, model=loaded)
     for step in job:
         if progress is not None:
             progress(step)
     return job.result
+
+
+def as_array(image: Any) -> Any:
+    """Return an array as it is, and anything else as a NumPy array."""
+    if hasattr(image, "shape") and hasattr(image, "dtype"):
+        return image
+    try:
+        return np.asarray(image)
+    except ValueError:
+        raise VaesrError("The image is not a regular grid of numbers, please give an array.") from None
 
 
 def named_axes(array: Any, axes: str | None) -> str:

@@ -122,7 +122,7 @@ class UpscaleJob:
         self.rows = _checked_extent("rows", rows, self.axes.height)
         self.columns = _checked_extent("columns", columns, self.axes.width)
         self.result_axes = self._picked_axes()
-        self.model = load_model(settings.model) if model is None else model
+        self.model = load_model(settings.model if model is None else model)
         self.upscaler = Upscaler(self.model, settings)
         if scalings is None:
             scalings = fit_scalings(array, self.axes, self.model.card.intensity)

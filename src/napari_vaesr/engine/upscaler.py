@@ -26,8 +26,11 @@ from napari_vaesr.zoo.registry import Model
 LARGEST_TILE = 1024
 """Largest side of an automatic tile in low-res pixels; the halo is a small part of it already."""
 
-CPU_BUDGET = 2**30
+CPU_BUDGET = 3 * 2**29
 """Bytes that the network's activations may take on the CPU."""
+
+CPU_CHUNK = 2**19
+"""Low-res pixels times samples that a CPU decodes together; more are no faster there."""
 
 ACCELERATOR_SHARE = 0.4
 """Part of an accelerator's free memory that activations may take."""
@@ -190,15 +193,17 @@ class Upscaler:
     def samples_at_once(self, tile: Tile) -> int:
         """Return how many samples of a tile are decoded together: whole pairs, as many as fit the memory."""
         area = _area(tile)
-        shared, each = self._bytes_per_pixel()
-        room = (self._budget - area * shared) // (area * each)
+        _, kept, each = self._bytes_per_pixel()
+        room = (self._budget - area * kept) // (area * each)
+        if self.choice.device == "cpu":
+            room = min(room, CPU_CHUNK // area)
         return max(2, int(min(room, self.settings.samples)) // 2 * 2)
 
     def memory(self, tile: Tile) -> int:
         """Estimate the bytes that a tile takes while it is computed."""
-        shared, each = self._bytes_per_pixel()
+        encoding, kept, each = self._bytes_per_pixel()
         samples = min(self.samples_at_once(tile), self.settings.samples)
-        return _area(tile) * (shared + each * samples)
+        return _area(tile) * max(encoding, kept + each * samples)
 
     def seconds_per_pixel(self) -> float:
         """Time a small tile, in well under a second, and return seconds per low-res pixel for an estimate."""
@@ -273,13 +278,14 @@ class Upscaler:
         self._budget //= 4
         return f"Memory ran out with tiles of {side} pixels, going on with tiles of {self.tile}."
 
-    def _bytes_per_pixel(self) -> tuple[int, int]:
-        """Estimate activations per low-res pixel: those shared by the samples, and those of one sample."""
+    def _bytes_per_pixel(self) -> tuple[int, int, int]:
+        """Estimate activations per low-res pixel: while encoding, kept from that, and of one sample."""
         config, scale, item = self.network.config, self.settings.scale, self.choice.dtype.itemsize
         latents = sum(4 * level.channels // level.stride**2 for level in config.levels)
-        shared = 4 * config.width * item + 4 * 4 * scale**2
+        encoding = 4 * config.width * item + 4 * 4 * scale**2
+        kept = 2 * config.decoder_width * item + 4 * 4 * scale**2  # with the running moments
         each = 4 * config.decoder_width * item + 4 * latents + 4 * 4 * scale**2
-        return shared, each
+        return encoding, kept, each
 
     def _memory_budget(self) -> int:
         device = torch.device(self.choice.device)
@@ -293,8 +299,8 @@ class Upscaler:
 
     def _automatic_tile(self) -> int:
         """Return the largest side at which a pair of samples fits the memory."""
-        shared, each = self._bytes_per_pixel()
-        padded = int((self._memory_budget() / (shared + 2 * each)) ** 0.5)
+        encoding, kept, each = self._bytes_per_pixel()
+        padded = int((self._memory_budget() / max(encoding, kept + 2 * each)) ** 0.5)
         return max(self.network.alignment, min(LARGEST_TILE, padded - 2 * self.halo))
 
 

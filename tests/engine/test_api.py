@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import napari_vaesr
+from napari_vaesr import VaesrError, upscale
+
+
+def test_one_call(model, stack):
+    seen = []
+    result = upscale(stack[0], axes="ZYX", model=model, samples=2, progress=seen.append)
+    assert isinstance(result, napari_vaesr.Result)
+    assert isinstance(result.mean, np.ndarray) and result.mean.shape == (3, 34, 44)
+    assert result.std.shape == (3, 34, 44)
+    assert seen[-1].done == seen[-1].total
+    assert result.record["settings"]["model"] == "random"
+    again = upscale(stack[0], axes="ZYX", model=model, samples=2)
+    np.testing.assert_array_equal(again.mean, result.mean)
+
+
+def test_a_saved_model_is_used_by_path(tiny_model_path, stack):
+    result = upscale(stack[0, 0], model=tiny_model_path, samples=2)
+    assert result.record["model"]["name"] == "test-tiny" and len(result.record["model"]["sha256"]) == 64
+
+
+def test_axes_are_asked_for_unless_there_is_no_doubt(model, stack):
+    assert upscale(stack[0, 0], model=model, samples=1).axes == "YX"
+    with pytest.raises(VaesrError, match="please name them, for example axes='ZYX'"):
+        upscale(stack[0], model=model)
+
+
+def test_lists_are_arrays_too(model):
+    assert upscale([[1, 2], [3, 4]], model=model, samples=1).mean.shape == (4, 4)
+    with pytest.raises(VaesrError, match="regular"):
+        upscale([[1, 2], [3]], model=model)
+
+
+def test_bad_settings_are_one_sentence(model, stack):
+    with pytest.raises(VaesrError, match="samples is 0"):
+        upscale(stack[0, 0], model=model, samples=0)
+
+
+def test_what_progress_raises_stops_the_work(model, stack):
+    def stop(progress):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        upscale(stack[0, 0], model=model, progress=stop)
+
+
+def test_all_public_names_are_there():
+    assert set(napari_vaesr.__all__) <= set(dir(napari_vaesr))
+    for name in napari_vaesr.__all__:
+        assert getattr(napari_vaesr, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'downscale'"):
+        _ = napari_vaesr.downscale
+
+
+def test_importing_loads_nothing_heavy():
+    code = (
+        "import sys, napari_vaesr, napari_vaesr.engine.settings;"
+        "heavy = {'torch', 'napari', 'dask', 'matplotlib', 'lightning'} & set(sys.modules);"
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)

@@ -1,0 +1,343 @@
+from __future__ import annotations
+
+import gc
+import json
+import weakref
+
+import numpy as np
+import pytest
+import torch
+
+from napari_vaesr.engine.job import ONE_SAMPLE, UpscaleJob
+from napari_vaesr.engine.settings import make_settings
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.intensity import IntensityScaling
+
+
+def settings(**changes):
+    return make_settings(**{"samples": 2, "device": "cpu", "precision": "float32", **changes})
+
+
+def finish(job):
+    steps = list(job)
+    return job.result, steps
+
+
+def run(array, axes, model, extent=None, **changes):
+    return finish(UpscaleJob(array, axes, settings(**changes), model=model, **(extent or {})))[0]
+
+
+def test_a_stack_keeps_its_axes_and_dtype(model, stack):
+    result = run(stack, "czyx", model)
+    assert result.axes == "CZYX"
+    assert result.mean.shape == result.std.shape == (2, 3, 34, 44)
+    assert result.mean.dtype == np.uint16 and result.std.dtype == np.float32
+    assert result.uncertainty is result.std
+    assert result.std.min() >= 0 and result.std.max() > 0
+    assert not np.array_equal(result.mean[0, 0], result.mean[0, 1])
+
+
+@pytest.mark.parametrize("order", ["YXZ", "XYZ", "ZXY", "YZX"])
+def test_any_order_of_axes_gives_the_same_pixels(model, stack, order):
+    volume = stack[0]
+    expected = run(volume, "ZYX", model)
+    moved = np.ascontiguousarray(np.transpose(volume, ["ZYX".index(name) for name in order]))
+    result = run(moved, order, model)
+    back = [order.index(name) for name in "ZYX"]
+    np.testing.assert_array_equal(np.transpose(result.mean, back), expected.mean)
+    np.testing.assert_array_equal(np.transpose(result.std, back), expected.std)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "int32", "float32", "float64", "float16"])
+def test_dtypes(model, dtype):
+    image = (np.random.default_rng(1).random((9, 11)) * 200).astype(dtype)
+    result = run(image, "YX", model)
+    assert result.mean.dtype == (dtype if dtype[0] in "iu" else "float32")
+    assert result.std.dtype == np.float32
+
+
+def test_intensities_come_back(model):
+    """Contract 4: an offset and a gain of the input are those of the output; std knows the gain only."""
+    image = np.random.default_rng(2).random((12, 12))
+    plain = run(image, "YX", model)
+    moved = run(1000 + 50 * image, "YX", model)
+    np.testing.assert_allclose(moved.mean, 1000 + 50 * plain.mean, rtol=2e-6)
+    np.testing.assert_allclose(moved.std, 50 * plain.std, rtol=2e-3, atol=1e-5)
+
+
+def test_nothing_is_clipped_but_by_the_dtype(model):
+    image = np.zeros((16, 16), np.float32)
+    image[8, 8] = 1
+    bright = run(image, "YX", model)
+    assert bright.mean.min() < 0, "bicubic overshoot survives in floats"
+    dark = run((image * 255).astype(np.uint8), "YX", model)
+    assert dark.mean.min() == 0
+
+
+@pytest.mark.parametrize("value", [0, 7, 65535])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (5, 1), (3, 4)])
+def test_constant_and_very_small_images_work(model, value, shape):
+    """Far smaller than the halo; a constant image has gain 1, so it comes back within a few grey levels."""
+    result = run(np.full(shape, value, np.uint16), "YX", model)
+    assert result.mean.shape == (2 * shape[0], 2 * shape[1])
+    assert np.isfinite(result.std).all()
+    assert np.abs(result.mean.astype(float) - value).max() < 5
+
+
+def test_colour(model):
+    grey = np.random.default_rng(3).integers(0, 255, (10, 13), dtype=np.uint8)
+    scaling = [IntensityScaling(offset=0, gain=255)]
+    expected, _ = finish(UpscaleJob(grey, "YX", settings(), model=model, scalings=scaling))
+    rgba = np.stack([grey, grey, grey, np.full_like(grey, 200)], axis=-1)
+    for axes, image in {"YXS": rgba, "SYX": np.moveaxis(rgba, -1, 0)}.items():
+        result, _ = finish(UpscaleJob(image, axes, settings(), model=model, scalings=scaling))
+        mean = result.mean if axes == "YXS" else np.moveaxis(result.mean, 0, -1)
+        assert mean.dtype == np.uint8 and mean.shape == (20, 26, 4)
+        assert result.std.shape == (20, 26)
+        for channel in range(3):
+            np.testing.assert_allclose(mean[..., channel].astype(int), expected.mean.astype(int), atol=1)
+        np.testing.assert_array_equal(mean[..., 3], 200)
+        np.testing.assert_allclose(result.std, expected.std, rtol=1e-4, atol=1e-4)
+
+
+def test_colour_tiles_are_exact(model):
+    image = np.random.default_rng(4).random((23, 30, 3), dtype=np.float32)
+    whole = run(image, "YXS", model, tile=64)
+    tiled = run(image, "YXS", model, tile=8)
+    np.testing.assert_allclose(tiled.mean, whole.mean, atol=2e-5)
+    np.testing.assert_allclose(tiled.std, whole.std, atol=2e-5)
+
+
+def test_an_extent_is_a_part_of_the_whole(model, stack):
+    whole = run(stack, "CZYX", model)
+    one = run(stack, "CZYX", model, {"planes": [4]})
+    assert one.mean.shape == (1, 1, 34, 44)
+    np.testing.assert_array_equal(one.mean[0, 0], whole.mean[1, 1])
+    block = run(stack, "CZYX", model, {"planes": [0, 2, 3, 5], "rows": range(3, 9), "columns": range(5, 22)})
+    assert block.mean.shape == (2, 2, 12, 34)
+    expected = whole.mean[:, ::2, 6:18, 10:44].astype(int)
+    np.testing.assert_allclose(block.mean.astype(int), expected, atol=1)
+    np.testing.assert_allclose(block.std, whole.std[:, ::2, 6:18, 10:44], rtol=1e-3, atol=1e-2)
+
+
+@pytest.mark.parametrize("planes", [[], [0, 4], [1, 0], [0, 0], [6], [-1]])
+def test_planes_that_make_no_array_are_refused(model, stack, planes):
+    with pytest.raises(VaesrError, match="plane"):
+        UpscaleJob(stack, "CZYX", settings(), planes, model=model)
+
+
+@pytest.mark.parametrize("rows", [range(0), range(5, 18), range(-1, 3), range(0, 8, 2)])
+def test_an_extent_outside_is_refused(model, stack, rows):
+    with pytest.raises(VaesrError, match="rows"):
+        UpscaleJob(stack, "CZYX", settings(), rows=rows, model=model)
+
+
+def with_nan(place):
+    image = np.random.default_rng(5).random((3, 8, 9))
+    image[place] = np.nan
+    return image
+
+
+@pytest.mark.parametrize(
+    ("array", "axes", "says"),
+    [
+        (np.zeros((4, 5)), "ZYX", "3 axes but the image has shape"),
+        (np.zeros((4, 5)), "ZX", "lack Y or X"),
+        (np.zeros((4, 5)), "YY", "twice"),
+        (np.zeros((4, 5)), "QX", "'Q'"),
+        (np.zeros((0, 5)), "YX", "empty"),
+        (np.zeros((4, 5), bool), "YX", "boolean"),
+        (np.zeros((4, 5), complex), "YX", "complex"),
+        (np.zeros((4, 5), object), "YX", "dtype object"),
+        (np.zeros((4, 5), "U3"), "YX", "dtype"),
+        (np.zeros((4, 5, 6)), "YXS", "Axis S"),
+        (with_nan((1, 2, 3)), "ZYX", "NaN"),
+        (np.full((4, 5), np.inf), "YX", "infinite"),
+    ],
+)
+def test_a_bad_image_is_refused_at_once_in_one_sentence(model, array, axes, says):
+    with pytest.raises(VaesrError, match=says) as caught:
+        UpscaleJob(array, axes, settings(), model=model)
+    assert "\n" not in str(caught.value) and str(caught.value).endswith(".")
+
+
+def test_nan_beyond_the_sample_is_found_on_the_way(model):
+    """Only a bounded sample is looked at before; planes 0 and 99 are in it, plane 1 is not."""
+    stack = np.random.default_rng(6).random((100, 4, 4))
+    stack[1, 2, 2] = np.nan
+    job = UpscaleJob(stack, "ZYX", settings(), range(3), model=model)
+    with pytest.raises(VaesrError, match="NaN"):
+        list(job)
+
+
+def test_unknown_model_and_scale_are_refused(model, stack):
+    with pytest.raises(VaesrError, match="no-such-model"):
+        UpscaleJob(stack, "CZYX", settings(model="no-such-model"))
+    with pytest.raises(VaesrError, match="can't upscale 5 times"):
+        UpscaleJob(stack, "CZYX", settings(scale=5), model=model)
+
+
+def test_a_result_larger_than_memory_is_refused(model, stack, monkeypatch):
+    job = UpscaleJob(stack, "CZYX", settings(), model=model)
+    with monkeypatch.context() as patch, pytest.raises(VaesrError, match="does not fit into memory"):
+
+        def empty(*args, **kwargs):
+            raise MemoryError
+
+        patch.setattr(np, "empty", empty)
+        list(job)
+
+
+def test_one_sample_gives_no_uncertainty_and_says_so(model, stack):
+    result = run(stack[0, 0], "YX", model, samples=1)
+    assert result.std is None and result.uncertainty is None
+    assert result.record["messages"] == [ONE_SAMPLE]
+
+
+def test_kinds_of_uncertainty(model, stack):
+    image = stack[0, 0].astype(np.float32)
+    image[:6, :6] = 0
+    std = run(image, "YX", model)
+    variance = run(image, "YX", model, uncertainty="variance")
+    np.testing.assert_array_equal(variance.std, std.std)
+    np.testing.assert_allclose(variance.uncertainty, std.std**2, rtol=1e-6)
+    relative = run(image, "YX", model, uncertainty="relative")
+    assert np.isfinite(relative.uncertainty).all()
+    bright = std.mean > 100
+    np.testing.assert_allclose(relative.uncertainty[bright], std.std[bright] / std.mean[bright], rtol=1e-4)
+
+
+def test_progress_is_determinate(model, stack):
+    job = UpscaleJob(stack, "CZYX", settings(tile=8, samples=5), model=model)
+    total = job.total
+    result, steps = finish(job)
+    done = [step.done for step in steps]
+    assert {step.total for step in steps} == {total}
+    assert done == sorted(done) and done[0] > 0 and done[-1] == total
+    assert len(steps) >= 2 * job.describe().tiles
+    assert steps[-1].message == "plane 6 of 6"
+    assert result is job.result
+
+
+def test_there_is_no_result_before_the_end(model, stack):
+    job = UpscaleJob(stack, "CZYX", settings(), model=model)
+    next(iter(job))
+    with pytest.raises(RuntimeError, match="iterate"):
+        _ = job.result
+
+
+def test_closing_cancels_and_frees(model, stack, monkeypatch):
+    job = UpscaleJob(stack, "CZYX", settings(tile=8), model=model)
+    kept = []
+    real = job.upscaler.network.decode
+
+    def decode(encoded, noise):
+        kept.append(weakref.ref(encoded.base))
+        return real(encoded, noise)
+
+    monkeypatch.setattr(job.upscaler.network, "decode", decode)
+    steps = iter(job)
+    for _ in range(3):
+        next(steps)
+    steps.close()
+    assert len(kept) <= 2
+    gc.collect()
+    assert all(reference() is None for reference in kept)
+
+
+def test_out_of_memory_is_recorded_and_shown(model, stack, monkeypatch):
+    job = UpscaleJob(stack[0], "ZYX", settings(), model=model)
+    expected, _ = finish(UpscaleJob(stack[0], "ZYX", settings(), model=model))
+    real, failures = job.upscaler.network.encode, []
+
+    def encode(planes, scale):
+        if not failures:
+            failures.append(1)
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return real(planes, scale)
+
+    monkeypatch.setattr(job.upscaler.network, "encode", encode)
+    result, steps = finish(job)
+    said = [step.message for step in steps if "Memory ran out" in step.message]
+    assert len(said) == 1 and result.record["messages"] == said
+    assert result.record["settings"]["tile"] == 12 == job.upscaler.tile
+    assert steps[-1].done == steps[-1].total
+    np.testing.assert_allclose(result.mean.astype(int), expected.mean.astype(int), atol=1)
+
+
+def test_the_record_makes_it_again(model, stack):
+    """Contract 6: by way of JSON, to the last bit, with all that auto stood for written out."""
+    job = UpscaleJob(
+        stack,
+        "CZYX",
+        make_settings(samples=3, seed=5, temperature=0.7, uncertainty="relative", tile=12),
+        [1, 4],
+        rows=range(2, 15),
+        model=model,
+    )
+    first, _ = finish(job)
+    record = json.loads(json.dumps(first.record))
+    assert record["settings"]["device"] != "auto" and record["settings"]["precision"] != "auto"
+    assert record["model"] == {"name": "random", "version": "1", "sha256": model.card.sha256}
+    again, _ = finish(UpscaleJob.from_record(stack, record, model=model))
+    np.testing.assert_array_equal(again.mean, first.mean)
+    np.testing.assert_array_equal(again.std, first.std)
+    np.testing.assert_array_equal(again.uncertainty, first.uncertainty)
+    assert again.record == first.record | {"device_reason": "asked for"}
+
+
+def test_a_record_of_something_else_is_refused(model, stack):
+    record = run(stack, "CZYX", model, {"planes": [0]}).record
+    with pytest.raises(VaesrError, match="shape"):
+        UpscaleJob.from_record(stack[:, :2], record, model=model)
+    other = {**record, "model": {**record["model"], "sha256": "0" * 64}}
+    with pytest.raises(VaesrError, match="other weights"):
+        UpscaleJob.from_record(stack, other, model=model)
+
+
+def test_the_stream_equals_the_result(model, stack):
+    result, steps = finish(UpscaleJob(stack, "CZYX", settings(tile=8), model=model))
+    job = UpscaleJob(stack, "CZYX", settings(tile=8), model=model)
+    seen = []
+    for count, (number, mean, std) in enumerate(job.planes_stream(seen.append)):
+        assert number == count
+        np.testing.assert_array_equal(mean, result.mean[np.unravel_index(number, (2, 3))])
+        np.testing.assert_array_equal(std, result.std[np.unravel_index(number, (2, 3))])
+    assert count == 5 and seen == steps
+
+
+def test_the_progress_callback_can_cancel_a_stream(model, stack):
+    def stop(progress):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        next(UpscaleJob(stack, "CZYX", settings(), model=model).planes_stream(stop))
+
+
+def test_planes_are_read_once(model, reads):
+    job = UpscaleJob(reads, "CZYX", settings(tile=8), model=model)
+    reads.count = 0
+    list(job)
+    assert reads.count == 6 and job.describe().tiles > 6
+    assert reads.largest <= 17 * 22
+
+
+def test_a_huge_plane_is_read_tile_by_tile(model, reads, monkeypatch):
+    monkeypatch.setattr("napari_vaesr.engine.planes.LARGEST_HELD", 16)
+    expected = run(reads.array, "CZYX", model, tile=8)
+    result = run(reads, "CZYX", model, tile=8)
+    np.testing.assert_array_equal(result.mean, expected.mean)
+    np.testing.assert_array_equal(result.std, expected.std)
+
+
+def test_a_description_costs_little_and_computes_nothing(model, reads):
+    job = UpscaleJob(reads, "CZYX", settings(tile=8), model=model)
+    reads.count = 0
+    description = job.describe()
+    assert reads.count == 0
+    assert description.planes == 6 and description.tiles == 6 * 3 * 3
+    assert description.shape == (2, 3, 34, 44)
+    assert description.result_bytes == 2 * 3 * 34 * 44 * (2 + 4)
+    assert description.memory > 0 and 0 < description.seconds < 60
+    assert (description.device, description.precision) == ("cpu", "float32")
+    assert description.reason

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import time
+
+import dask
+import dask.array as da
+import numpy as np
+import pytest
+import zarr
+
+from napari_vaesr.engine import lazy
+from napari_vaesr.engine.job import UpscaleJob
+from napari_vaesr.engine.lazy import lazy_upscale
+from napari_vaesr.engine.settings import make_settings
+
+
+def settings(**changes):
+    return make_settings(**{"samples": 2, "device": "cpu", "precision": "float32", **changes})
+
+
+def eager(array, axes, chosen, model):
+    job = UpscaleJob(array, axes, chosen, model=model)
+    list(job)
+    return job.result
+
+
+@pytest.mark.parametrize("container", [np.asarray, lambda a: da.from_array(a, chunks=5), zarr.array])
+def test_lazy_equals_eager(model, stack, container):
+    expected = eager(stack, "CZYX", settings(), model)
+    mean, std, record = lazy_upscale(container(stack), "CZYX", settings(), model=model)
+    assert mean.shape == expected.mean.shape and mean.dtype == expected.mean.dtype
+    assert mean.chunks[:2] == ((1, 1), (1, 1, 1))
+    np.testing.assert_array_equal(mean.compute(), expected.mean)
+    np.testing.assert_array_equal(std.compute(), expected.std)
+    assert record == expected.record
+
+
+@pytest.mark.parametrize("axes", ["YXS", "SYX"])
+def test_colour(model, axes):
+    image = np.random.default_rng(0).integers(0, 255, (11, 14, 3), dtype=np.uint8)
+    image = image if axes == "YXS" else np.moveaxis(image, -1, 0)
+    expected = eager(image, axes, settings(uncertainty="variance"), model)
+    mean, uncertainty, _ = lazy_upscale(image, axes, settings(uncertainty="variance"), model=model)
+    np.testing.assert_array_equal(mean.compute(), expected.mean)
+    np.testing.assert_array_equal(uncertainty.compute(), expected.uncertainty)
+
+
+def test_a_large_plane_is_cut_without_seams(model, stack, monkeypatch):
+    expected = eager(stack[0].astype(np.float32), "ZXY", settings(), model)
+    monkeypatch.setattr(lazy, "LARGEST_CHUNK", 16)
+    mean, std, _ = lazy_upscale(stack[0].astype(np.float32), "ZXY", settings(), model=model)
+    assert max(max(lengths) for lengths in mean.chunks) <= 16 and mean.numblocks == (3, 3, 3)
+    np.testing.assert_allclose(mean.compute(), expected.mean, rtol=1e-4)
+    np.testing.assert_allclose(std.compute(), expected.std, rtol=1e-2, atol=0.1)
+
+
+def test_nothing_is_computed_before_it_is_looked_at_and_then_once(model, reads, monkeypatch):
+    encoded = []
+    mean, std, _ = lazy_upscale(reads, "CZYX", settings(), model=model)
+    assert reads.count <= 6, "the bounded sample only"
+    reads.count = 0
+    real = lazy._Chunks._upscale
+    monkeypatch.setattr(
+        lazy._Chunks, "_upscale", lambda self, block: encoded.append(block) or real(self, block)
+    )
+    mean[1, 2].compute()
+    std[1, 2].compute()
+    assert encoded == [(1, 2, 0, 0)] and reads.count == 1
+    dask.compute(mean[0], std[0])
+    assert sorted(encoded) == [(0, 0, 0, 0), (0, 1, 0, 0), (0, 2, 0, 0), (1, 2, 0, 0)]
+
+
+def test_the_memory_of_chunks_is_bounded(model, stack, monkeypatch):
+    monkeypatch.setattr(lazy, "CACHED_BYTES", 20_000)
+    mean, _, _ = lazy_upscale(stack, "CZYX", settings(), model=model)
+    job = UpscaleJob(stack, "CZYX", settings(), model=model)
+    chunks = lazy._Chunks(job)
+    for z in range(3):
+        chunks.compute((0, z, 0, 0))
+    assert list(chunks._recent) == [(0, 1, 0, 0), (0, 2, 0, 0)]
+
+
+def test_one_sample(model, stack):
+    mean, uncertainty, record = lazy_upscale(stack, "CZYX", settings(samples=1), model=model)
+    assert uncertainty is None and record["messages"]
+    assert mean[0, 0].compute().shape == (34, 44)
+
+
+def test_a_stack_of_100_gigabytes_is_there_at_once(model):
+    source = da.zeros((12_000, 2048, 2048), chunks=(1, 2048, 2048), dtype=np.uint16)
+    start = time.perf_counter()
+    mean, std, _ = lazy_upscale(source, "ZYX", settings(), model=model)
+    assert time.perf_counter() - start < 5
+    assert mean.shape == std.shape == (12_000, 4096, 4096)
+    assert mean.chunks[1:] == ((2048, 2048), (2048, 2048))

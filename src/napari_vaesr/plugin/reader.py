@@ -152,10 +152,11 @@ def _offer_to_show(means: list[Any]) -> None:
 
     notification_manager.dispatch(
         Notification(
-            "The mean is computed plane by plane once you show it; with napari's asynchronous rendering "
-            "(Preferences, Experimental) the window stays usable meanwhile.",
+            "The mean is not shown yet: it is computed plane by plane as you scroll. 'Show the mean' also "
+            "switches on napari's asynchronous rendering (Preferences, Experimental), so that the window "
+            "never waits for it.",
             NotificationSeverity.INFO,
-            actions=(("Switch it on and show the mean", show),),
+            actions=(("Show the mean", show),),
         )
     )
 

@@ -52,7 +52,7 @@ test: lint
 	tools/with-display $(BIN)/python -m pytest
 
 napari: $(DEV)
-	$(BIN)/napari --plugin napari-vaesr "Upscale" --sample napari-vaesr nuclei
+	$(BIN)/python tools/open-viewer.py
 
 lint: $(DEV)
 	$(BIN)/ruff check

@@ -1,0 +1,52 @@
+"""The command line: ``napari-vaesr upscale``, ``napari-vaesr models`` and ``napari-vaesr train``.
+
+Exit codes: 0 all is well, 1 some of several inputs failed, 2 wrong usage or bad input, 130 interrupted.
+Nothing here imports torch before pixels are computed, so that help and the list of models are quick.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from . import models
+from .console import ExitCode, out
+from .upscale import upscale
+
+app = typer.Typer(
+    name="napari-vaesr",
+    help="Upscale microscopy images, with an uncertainty for every pixel.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(upscale)
+app.add_typer(models.app, name="models")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        out().print(f"napari-vaesr {version('napari-vaesr')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Upscale microscopy images, with an uncertainty for every pixel."""
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(ExitCode.INTERRUPTED)

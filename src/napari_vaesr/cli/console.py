@@ -1,0 +1,87 @@
+"""How the command line speaks: results on stdout, everything else on stderr, errors in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from napari_vaesr.errors import Cancelled, VaesrError
+
+
+class ExitCode(IntEnum):
+    """What a command returns to the shell."""
+
+    OK = 0
+    SOME_FAILED = 1
+    BAD_INPUT = 2
+    INTERRUPTED = 130
+
+
+def out() -> Console:
+    """Return the console of what was asked for; made anew so that it follows a redirected stdout."""
+    console = Console(soft_wrap=True, highlight=False)
+    return console if console.is_terminal else Console(soft_wrap=True, highlight=False, width=160)
+
+
+def err() -> Console:
+    """Return the console of progress, warnings and errors."""
+    return Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+def report_error(error: Exception, about: Path | None = None) -> None:
+    """Print one sentence on stderr, after the file that it is about unless that is clear."""
+    prefix = f"{escape(str(about))}: " if about and str(about) not in str(error) else ""
+    err().print(f"[bold red]Error:[/] {prefix}{escape(' '.join(str(error).split()))}")
+
+
+@contextmanager
+def spoken_errors(debug: bool) -> Iterator[None]:
+    """Turn what the user can put right, and Ctrl-C, into a sentence and an exit code.
+
+    Parameters
+    ----------
+    debug
+        Let the traceback through instead.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, Cancelled):
+        err().print("Stopped; nothing half-written was left behind.")
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    except VaesrError as error:
+        if debug:
+            raise
+        report_error(error)
+        raise typer.Exit(ExitCode.BAD_INPUT) from None
+
+
+def readable_bytes(count: float) -> str:
+    """Write a number of bytes as people do: ``1.4 GB``."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "bytes" or count >= 100 else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def readable_seconds(seconds: float) -> str:
+    """Write a duration as people do: ``2 min 5 s``."""
+    whole = round(seconds)
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def readable_shape(shape: tuple[int, ...], axes: str) -> str:
+    """Write a shape with the axes that it has: ``60 × 512 × 512 ZYX``."""
+    return f"{' × '.join(map(str, shape))} {axes}"

@@ -1,0 +1,73 @@
+"""``napari-vaesr models``: what can be used, and what each model's card says."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.table import Table
+
+from .console import out, spoken_errors
+
+app = typer.Typer(help="List the models at hand, or print one model's card.", invoke_without_command=True)
+
+
+@app.callback()
+def models(context: typer.Context) -> None:
+    """List the models at hand, or print one model's card with `models show NAME`."""
+    if context.invoked_subcommand is not None:
+        return
+    from napari_vaesr.zoo.registry import models as known_models
+
+    with spoken_errors(debug=False):
+        table = Table("name", "version", "scales", "for", "licence", box=box.SIMPLE_HEAD)
+        for card in known_models().values():
+            scales = ", ".join(map(str, card.scales))
+            table.add_row(card.name, card.version, scales, card.title, card.licence)
+        out().print(table)
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="A model's name, or the path of its .json or .safetensors.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the card as JSON.")] = False,
+) -> None:
+    """Print everything a model's card says: purpose, limits, training data, metrics and calibration."""
+    from napari_vaesr.zoo.registry import get_card
+
+    with spoken_errors(debug=False):
+        card = get_card(name)
+        fields = card.model_dump(mode="json")
+        if as_json:
+            out().print_json(json.dumps(fields))
+            return
+        table = Table(
+            show_header=False, box=None, padding=(0, 2, 0, 0), title=card.title, title_justify="left"
+        )
+        table.add_column(style="bold", no_wrap=True)
+        table.add_column(overflow="fold")
+        for field, value in fields.items():
+            table.add_row(field.replace("_", " "), _readable(value))
+        out().print(table)
+
+
+def _readable(value: object) -> str:
+    """Write a card's value for people: nested tables as lines, lists with commas."""
+    if isinstance(value, dict):
+        return "\n".join(f"{key}: {_inline(item)}" for key, item in value.items()) or "–"
+    if isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        return "\n".join(_inline(item) for item in value)
+    return _inline(value)
+
+
+def _inline(value: object) -> str:
+    """Write a value in one line."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_inline(item)}" for key, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_inline, value)) or "–"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value)

@@ -1,0 +1,149 @@
+"""Which file is written for which input, decided before anything is computed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.files.image import expand_inputs, image_name
+
+TIFF_SUFFIXES = (".ome.tif", ".ome.tiff", ".tif", ".tiff")
+"""Outputs that hold mean and std as channels."""
+
+OUTPUT_SUFFIXES = (*TIFF_SUFFIXES, ".png")
+"""Outputs that can be written; ``.png`` for a single 2-D image."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """One input and the files that are made from it.
+
+    Attributes
+    ----------
+    source
+        The image to upscale.
+    output
+        The OME-TIFF with mean and std, or the PNG with the mean.
+    """
+
+    source: Path
+    output: Path
+
+    @property
+    def is_png(self) -> bool:
+        """Whether the output is a PNG, which holds the mean alone."""
+        return self.output.suffix.lower() == ".png"
+
+    @property
+    def record(self) -> Path:
+        """The JSON record of how the output was made."""
+        return self._beside(".json")
+
+    @property
+    def figure(self) -> Path:
+        """The picture of input, mean and std side by side."""
+        return self._beside(".figure.png")
+
+    @property
+    def std(self) -> Path:
+        """The uncertainty beside a PNG, which has no room for it."""
+        return self._beside(".std.tif")
+
+    def files(self, spread: bool, figure: bool) -> list[Path]:
+        """Return everything that will be written, `spread` telling whether there is an uncertainty."""
+        beside = [self.std] if self.is_png and spread else []
+        return [self.output, *beside, self.record, *([self.figure] if figure else [])]
+
+    def _beside(self, suffix: str) -> Path:
+        return self.output.with_name(_stem(self.output) + suffix)
+
+
+def plan_targets(inputs: Sequence[str], output: str, scale: int) -> list[Target]:
+    """Pair every input with its output.
+
+    Parameters
+    ----------
+    inputs
+        Files, folders and glob patterns.
+    output
+        A file for one input; a folder for several, for a folder or a pattern, or when it ends with a
+        separator.
+    scale
+        Part of the names that are made up in a folder: ``cells.tif`` becomes ``cells_x2.ome.tif``.
+
+    Returns
+    -------
+    list of Target
+        One for each input, in sorted order.
+
+    Raises
+    ------
+    VaesrError
+        Nothing is found, the output has no known suffix, or two inputs would write the same file.
+    """
+    sources = expand_inputs(list(inputs))
+    path = Path(output)
+    one_file = len(inputs) == 1 and sources == [Path(inputs[0])]
+    if one_file and not path.is_dir() and not output.endswith(("/", os.sep)):
+        if not _suffix(path):
+            raise VaesrError(
+                f"The output {output} should end with .ome.tif or .png, or with / to name a folder."
+            )
+        targets = [Target(sources[0], path)]
+    else:
+        if path.exists() and not path.is_dir():
+            raise VaesrError(f"With several inputs the output must be a folder, and {output} is a file.")
+        if _suffix(path) and not path.is_dir():
+            raise VaesrError(
+                f"With several inputs the output must be a folder; {output} is named like a file."
+            )
+        targets = [Target(source, path / f"{_stem(source)}_x{scale}.ome.tif") for source in sources]
+
+    _refuse_collisions(targets)
+    return targets
+
+
+def refuse_overwriting(targets: Sequence[Target], spread: bool, figure: bool, force: bool) -> None:
+    """Make sure that nothing which exists is lost.
+
+    Raises
+    ------
+    VaesrError
+        A file that would be written exists and ``force`` is not set, or an output is one of the inputs.
+    """
+    inputs = {target.source.resolve() for target in targets}
+    for target in targets:
+        for path in target.files(spread, figure):
+            if path.resolve() in inputs:
+                raise VaesrError(f"{path} is an input as well as an output; choose another output.")
+            if path.is_dir():
+                raise VaesrError(f"{path} is a folder; choose another name for the output.")
+            if path.exists() and not force:
+                raise VaesrError(f"{path} exists already; pass --force to replace it.")
+
+
+def _refuse_collisions(targets: Sequence[Target]) -> None:
+    """Two inputs of the same name would overwrite each other in the output folder."""
+    taken: dict[Path, Path] = {}
+    for target in targets:
+        other = taken.setdefault(target.output, target.source)
+        if other != target.source:
+            raise VaesrError(
+                f"{other} and {target.source} would both be written to {target.output}; "
+                "upscale them into different folders."
+            )
+
+
+def _suffix(path: Path) -> str:
+    """Return the longest output suffix of a path, or an empty string."""
+    name = path.name.lower()
+    return next((suffix for suffix in OUTPUT_SUFFIXES if name.endswith(suffix) and name != suffix), "")
+
+
+def _stem(path: Path) -> str:
+    """Return the file name without what names its format."""
+    suffix = _suffix(path)
+    return path.name[: -len(suffix)] if suffix else image_name(path)

@@ -1,0 +1,207 @@
+"""``napari-vaesr upscale``: files in; mean, uncertainty and a record out."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from napari_vaesr.errors import VaesrError
+
+from .console import (
+    ExitCode,
+    err,
+    out,
+    readable_bytes,
+    readable_seconds,
+    readable_shape,
+    report_error,
+    spoken_errors,
+)
+
+if TYPE_CHECKING:
+    from napari_vaesr.engine.settings import UpscaleSettings
+    from napari_vaesr.zoo.registry import Model
+
+    from .targets import Target
+
+FLOAT32 = 4
+"""Bytes of a pixel written."""
+
+
+def upscale(
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="IN...", help="Images, folders of images or glob patterns.")
+    ],
+    output: Annotated[
+        str,
+        typer.Argument(
+            metavar="OUT",
+            help="For one input a file (.ome.tif with mean and std as channels, or .png for a 2-D image); "
+            "for several a folder, made if needed.",
+        ),
+    ],
+    scale: Annotated[
+        int, typer.Option("--scale", "-s", help="How many times more pixels along Y and X.")
+    ] = 2,
+    samples: Annotated[
+        int, typer.Option("--samples", "-k", help="Images drawn for each plane; 1 gives no uncertainty.")
+    ] = 16,
+    axes: Annotated[
+        str | None,
+        typer.Option(
+            help="One letter per axis in order, from TCZYXS, such as ZYX; for files that don't say."
+        ),
+    ] = None,
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="A model's name, the path of its file, or an https address.")
+    ] = "microscopy",
+    uncertainty: Annotated[
+        Literal["std", "variance", "relative"], typer.Option(help="What the second channel holds.")
+    ] = "std",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same result.")] = 0,
+    temperature: Annotated[
+        float, typer.Option(help="Strength of the samples' variation; 1 is the model's.")
+    ] = 1.0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps or xpu.")] = "auto",
+    precision: Annotated[
+        Literal["auto", "float32", "bfloat16", "float16"], typer.Option(help="Number format of the network.")
+    ] = "auto",
+    tile: Annotated[
+        int | None, typer.Option(help="Largest side of a tile in input pixels; made to fit if left out.")
+    ] = None,
+    figure: Annotated[
+        bool, typer.Option("--figure", help="Also draw input, mean and std of the middle plane, as a PNG.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace outputs that exist.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", "-n", help="Only tell what would be done, with memory and time.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Upscale images, with an uncertainty for every pixel.
+
+    Writes OUT, and beside it OUT's name with .json: the record of how it was made.
+
+    Exit codes: 0 all is well, 1 some of several inputs failed, 2 wrong usage or bad input, 130 interrupted.
+    """
+    with spoken_errors(debug):
+        from napari_vaesr.engine.settings import make_settings
+
+        from .targets import plan_targets, refuse_overwriting
+
+        settings = make_settings(
+            model=model,
+            scale=scale,
+            samples=samples,
+            uncertainty=uncertainty,
+            seed=seed,
+            temperature=temperature,
+            device=device,
+            precision=precision,
+            tile=tile,
+        )
+        targets = plan_targets(inputs, output, scale)
+        refuse_overwriting(targets, settings.samples > 1, figure, force or dry_run)
+        loaded = _load(settings, quiet)
+        failures = (
+            _describe(targets, axes, settings, loaded)
+            if dry_run
+            else _run(targets, axes, settings, loaded, figure=figure, quiet=quiet, debug=debug)
+        )
+        if failures:
+            raise typer.Exit(ExitCode.SOME_FAILED if len(targets) > 1 else ExitCode.BAD_INPUT)
+
+
+def _load(settings: UpscaleSettings, quiet: bool) -> Model:
+    """Load the model once, and refuse a scale that it cannot make before any input is opened."""
+    from napari_vaesr.zoo.registry import load_model
+
+    model = load_model(settings.model, progress=(lambda done, total: None) if quiet else None)
+    if settings.scale not in model.card.scales:
+        scales = ", ".join(map(str, model.card.scales))
+        raise VaesrError(
+            f"The model {model.card.name} cannot upscale {settings.scale} times, please choose from {scales}."
+        )
+    return model
+
+
+def _run(
+    targets: list[Target],
+    axes: str | None,
+    settings: UpscaleSettings,
+    model: Model,
+    *,
+    figure: bool,
+    quiet: bool,
+    debug: bool,
+) -> int:
+    """Upscale one input after the other and return how many failed."""
+    from .progress import progress_bars
+    from .write import upscale_file
+
+    failures = 0
+    with progress_bars(quiet) as bars:
+        for number, target in enumerate(targets, start=1):
+            count = f" ({number} of {len(targets)})" if len(targets) > 1 else ""
+            with bars.follow(f"{target.source.name}{count}") as progress:
+                try:
+                    messages = upscale_file(target, axes, settings, model, figure=figure, progress=progress)
+                except VaesrError as error:
+                    if debug:
+                        raise
+                    report_error(error, target.source if count else None)
+                    failures += 1
+                    continue
+            if not quiet:
+                for message in messages:
+                    err().print(f"Note: {message}", markup=False)
+                for path in target.files(settings.samples > 1, figure):
+                    out().print(str(path), markup=False)
+    if failures and len(targets) > 1:
+        err().print(f"{failures} of {len(targets)} inputs failed; the others were upscaled.")
+    return failures
+
+
+def _describe(targets: list[Target], axes: str | None, settings: UpscaleSettings, model: Model) -> int:
+    """Print what would be done to every input and return how many would fail."""
+    from .write import open_job
+
+    headings = ("input", "shape", "output", "shape", "planes", "tiles", "memory", "disk", "time")
+    table = Table(*headings, box=box.SIMPLE_HEAD)
+    failures, seconds, where = 0, 0.0, ""
+    for target in targets:
+        try:
+            _, job = open_job(target, axes, settings, model)
+        except VaesrError as error:
+            report_error(error, target.source if len(targets) > 1 else None)
+            failures += 1
+            continue
+        plan = job.describe()
+        channels = (job.axes.shape[job.axes.names.index("S")] if job.axes.is_rgb else 1) + (
+            settings.samples > 1
+        )
+        plane = math.prod(job.plane_shape) * channels * FLOAT32
+        seconds += plan.seconds
+        where = f"on {plan.device} in {plan.precision} ({plan.reason})"
+        table.add_row(
+            escape(str(target.source)),
+            readable_shape(job.axes.shape, job.axes.names),
+            escape(str(target.output)) + (" (exists)" if target.output.exists() else ""),
+            readable_shape(plan.shape, job.axes.names),
+            str(plan.planes),
+            str(plan.tiles),
+            readable_bytes(plan.memory),
+            readable_bytes(plan.planes * plane),
+            f"about {readable_seconds(plan.seconds)}",
+        )
+    if failures < len(targets):
+        out().print(table)
+        out().print(f"Runs {where}, in all about {readable_seconds(seconds)}.", markup=False)
+    out().print("This was a dry run: nothing was written.")
+    return failures

@@ -1,0 +1,201 @@
+"""One input upscaled into its files, plane by plane, so that no stack is ever held in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import numpy.typing as npt
+
+from napari_vaesr.engine.job import Progress, UpscaleJob
+from napari_vaesr.engine.result import uncertainty_map
+from napari_vaesr.engine.settings import UpscaleSettings
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.files.image import ImageFile, read_image
+from napari_vaesr.files.write import atomic_path, write_figure, write_json, write_ome_tiff
+from napari_vaesr.imaging.axes import Axes
+from napari_vaesr.imaging.colour import rgb_to_luma_chroma
+from napari_vaesr.zoo.registry import Model
+
+from .targets import Target
+
+Plane = tuple[int, npt.NDArray[Any], npt.NDArray[np.float32] | None]
+"""A plane's number, its mean and its uncertainty."""
+
+COLOURS = ("red", "green", "blue", "alpha")
+
+
+def open_job(
+    target: Target, axes: str | None, settings: UpscaleSettings, model: Model
+) -> tuple[ImageFile, UpscaleJob]:
+    """Open an input and check everything that can be checked before computing.
+
+    Raises
+    ------
+    VaesrError
+        The file can't be read, its axes are not known, or the output can't hold it.
+    """
+    image = read_image(target.source, axes)
+    job = UpscaleJob(image.data, image.axes, settings, model=model)
+    if target.is_png and (
+        job.axes.plane_count > 1 or np.dtype(image.data.dtype) not in (np.uint8, np.uint16)
+    ):
+        raise VaesrError(
+            f"A PNG holds a single 2-D image of 8 or 16 bits, and {target.source} is {image.data.dtype} "
+            f"of shape {tuple(image.data.shape)}: name the output .ome.tif."
+        )
+    return image, job
+
+
+def upscale_file(
+    target: Target,
+    axes: str | None,
+    settings: UpscaleSettings,
+    model: Model,
+    *,
+    figure: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+) -> list[str]:
+    """Upscale one input and write its image, its record and, if asked for, its figure.
+
+    Parameters
+    ----------
+    target : Target
+        What to read and what to write; the folder is made.
+    axes : str, optional
+        Axis letters, for files that don't say.
+    settings : UpscaleSettings
+        How.
+    model : Model
+        The model that the settings name.
+    figure : bool
+        Draw the middle plane.
+    progress : callable, optional
+        Called as the work goes on.
+
+    Returns
+    -------
+    list of str
+        What the user should know, such as that a tile was halved because memory ran out.
+
+    Raises
+    ------
+    VaesrError
+        Anything the user can put right; no output is left half-written.
+    """
+    image, job = open_job(target, axes, settings, model)
+    target.output.parent.mkdir(parents=True, exist_ok=True)
+    kept = _Kept(_middle_plane(job.axes))
+    with closing(_planes(job, progress)) as planes:
+        if target.is_png:
+            _write_png(target, image, job, kept.watch(planes))
+        else:
+            _write_tiff(target, image, job, kept.watch(planes))
+    files = {"input": str(target.source), "output": str(target.output)}
+    write_json(target.record, {"files": files, **job.record()})
+    if figure:
+        _draw(target, image, job, kept)
+    return list(job.messages)
+
+
+class _Kept:
+    """The one plane that is remembered for the figure while all of them pass by."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.mean: npt.NDArray[Any] = np.empty(0)
+        self.uncertainty: npt.NDArray[np.float32] | None = None
+
+    def watch(self, planes: Iterator[Plane]) -> Iterator[Plane]:
+        """Pass planes on."""
+        for number, mean, uncertainty in planes:
+            if number == self.number:
+                self.mean, self.uncertainty = mean, uncertainty
+            yield number, mean, uncertainty
+
+
+def _planes(job: UpscaleJob, progress: Callable[[Progress], None] | None) -> Generator[Plane]:
+    """Compute the planes with the kind of uncertainty that was asked for."""
+    for number, mean, std in job.planes_stream(progress):
+        if std is None:
+            yield number, mean, None
+            continue
+        brightness = rgb_to_luma_chroma(mean[..., :3].astype(np.float32))[0] if job.axes.is_rgb else mean
+        gain = job.scalings[job.axes.channel_of(number)].gain
+        yield number, mean, uncertainty_map(job.settings.uncertainty, brightness, std, gain)
+
+
+def _write_tiff(target: Target, image: ImageFile, job: UpscaleJob, planes: Iterator[Plane]) -> None:
+    """Write mean and uncertainty as float32 channels."""
+
+    def stacked() -> Iterator[npt.NDArray[Any]]:
+        for _, mean, uncertainty in planes:
+            channels = np.moveaxis(mean, -1, 0) if job.axes.is_rgb else mean[np.newaxis]
+            spread = [] if uncertainty is None else [uncertainty[np.newaxis]]
+            yield np.concatenate([channels, *spread], dtype=np.float32)
+
+    kinds = [] if job.settings.samples == 1 else [job.settings.uncertainty]
+    if job.axes.is_rgb:
+        count = job.axes.shape[job.axes.names.index("S")]
+        names = [f"{colour} mean" for colour in COLOURS[:count]] + kinds
+    else:
+        names = [f"{channel}{kind}" for channel in _channels(image, job.axes) for kind in ("mean", *kinds)]
+    _write_ome(target.output, image, job, stacked(), names)
+
+
+def _write_png(target: Target, image: ImageFile, job: UpscaleJob, planes: Iterator[Plane]) -> None:
+    """Write the mean as PNG, and beside it the uncertainty as TIFF."""
+    ((_, mean, uncertainty),) = planes
+    with atomic_path(target.output) as temporary:
+        temporary.write_bytes(imagecodecs.png_encode(np.ascontiguousarray(mean)))
+    if uncertainty is not None:
+        _write_ome(target.std, image, job, iter([uncertainty[np.newaxis]]), [job.settings.uncertainty])
+
+
+def _write_ome(path: Any, image: ImageFile, job: UpscaleJob, planes: Iterator[Any], names: list[str]) -> None:
+    axes, scale = job.axes.without_samples(), job.settings.scale
+    write_ome_tiff(
+        path,
+        planes,
+        axes.names,
+        axes.upscaled_shape(scale),
+        np.float32,
+        {name: size / scale if name in "YX" else size for name, size in image.pixel_size.items()},
+        image.units,
+        names,
+    )
+
+
+def _draw(target: Target, image: ImageFile, job: UpscaleJob, kept: _Kept) -> None:
+    """Draw the plane that was kept beside its input."""
+    where = ", ".join(f"{name} {index}" for name, index in job.axes.plane_coordinates(kept.number).items())
+    write_figure(
+        target.figure,
+        job.axes.read_plane(image.data, kept.number, slice(None), slice(None)),
+        kept.mean,
+        kept.uncertainty,
+        image.pixel_size.get("X"),
+        image.units.get("X", ""),
+        title=f"{target.source.name}{f', {where}' if where else ''}",
+        uncertainty=job.settings.uncertainty,
+    )
+
+
+def _channels(image: ImageFile, axes: Axes) -> list[str]:
+    """Return how names of the source's channels begin: empty for a lone one."""
+    if "C" not in axes.names:
+        return [""]
+    count = axes.shape[axes.names.index("C")]
+    known = (
+        image.channel_names if len(image.channel_names) == count else [f"channel {n}" for n in range(count)]
+    )
+    return [f"{name} " for name in known]
+
+
+def _middle_plane(axes: Axes) -> int:
+    """Return the plane in the middle of depth and time, of the first channel."""
+    lengths = dict(zip(axes.loop_names, axes.loop_shape, strict=True))
+    return axes.plane_number({name: 0 if name == "C" else length // 2 for name, length in lengths.items()})

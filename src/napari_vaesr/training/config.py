@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..vae.config import PRESETS, NetworkConfig
+from napari_vaesr.vae.config import PRESETS, NetworkConfig
 
 Range = tuple[float, float]
 
@@ -21,24 +21,28 @@ class Degradation(BaseModel):
 
     blur: Range = Field(
         default=(0.0, 0.0),
-        description="Standard deviation of a Gaussian point spread function, in low-res pixels, before downsampling.",
+        description="Standard deviation of a Gaussian point spread function, in low-res pixels, "
+        "before downsampling.",
     )
     photons: Range | None = Field(
         default=None,
-        description="Photons at intensity 1, drawn log-uniformly; shot noise is Poisson of them. None: no shot noise.",
+        description="Photons at intensity 1, drawn log-uniformly; shot noise is Poisson of them. "
+        "None: no shot noise.",
     )
     read_noise: Range = Field(
-        default=(0.0, 0.0), description="Standard deviation of Gaussian camera noise, intensities being in [0, 1]."
+        default=(0.0, 0.0),
+        description="Standard deviation of Gaussian camera noise, intensities being in [0, 1].",
     )
     clean: float = Field(default=1.0, ge=0, le=1, description="Share of the patches that get no noise.")
     gain: Range = Field(
-        default=(1.0, 1.0), description="Factor on the patch's intensities, truth included, so that dim ones are seen."
+        default=(1.0, 1.0),
+        description="Factor on the patch's intensities, truth included, so that dim ones are seen.",
     )
     offset: Range = Field(default=(0.0, 0.0), description="Added to the patch's intensities, truth included.")
 
 
 class TrainingConfig(BaseModel):
-    """Everything that decides what a training run does, stored beside its checkpoints and in the model's card."""
+    """Everything that decides what a training run does, kept with its checkpoints and in the card."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -59,15 +63,25 @@ class TrainingConfig(BaseModel):
     hours: float | None = Field(
         default=None, gt=0, description="Length of the run in hours of training, kept over interruptions."
     )
-    muon_rate: float = Field(default=5e-3, description="Peak learning rate of the convolutions inside (Muon).")
+    muon_rate: float = Field(
+        default=5e-3, description="Peak learning rate of the convolutions inside (Muon)."
+    )
     adam_rate: float = Field(default=1e-3, description="Peak learning rate of everything else (AdamW).")
     warmup: int = Field(default=200, description="Steps over which the learning rates rise.")
-    base_weight: float = Field(default=20.0, description="Weight of the base's absolute error against the ELBO.")
+    base_weight: float = Field(
+        default=20.0, description="Weight of the base's absolute error against the ELBO."
+    )
     anneal: int = Field(default=1500, description="Steps over which the KL's weight rises from 0 to 1.")
-    free_bits: float = Field(default=0.05, description="Nats per latent position and level that cost nothing.")
-    average: float = Field(default=0.999, description="Decay of the exponential moving average of the weights.")
+    free_bits: float = Field(
+        default=0.05, description="Nats per latent position and level that cost nothing."
+    )
+    average: float = Field(
+        default=0.999, description="Decay of the exponential moving average of the weights."
+    )
     clip: float = Field(default=1.0, description="Largest norm of the gradient of what AdamW trains.")
-    validate_every: int = Field(default=1000, ge=1, description="Steps between validations, which also checkpoint.")
+    validate_every: int = Field(
+        default=1000, ge=1, description="Steps between validations, which also checkpoint."
+    )
     seed: int = Field(default=0, description="Seed of patches, degradations and initial weights.")
 
 
@@ -83,7 +97,8 @@ RECIPES: dict[str, TrainingConfig] = {
     "microscopy": TrainingConfig(
         name="microscopy",
         title="Light and electron microscopy",
-        description="Fluorescence, phase contrast, stained and electron micrographs, with mild blur and camera noise.",
+        description="Fluorescence, phase contrast, stained and electron micrographs, with mild blur "
+        "and camera noise.",
         intensity="percentile",
         patch=24,
         batch=28,

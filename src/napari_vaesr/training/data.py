@@ -12,20 +12,21 @@ from skimage.io import imread
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
-from ..errors import VaesrError
-from .config import TrainingConfig
-from .degradation import degrade
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.training.config import TrainingConfig
+from napari_vaesr.training.degradation import degrade
 
 SUFFIXES = {".png", ".tif", ".tiff", ".jpg", ".jpeg"}
 
 
-def load_folder(folder: Path, smallest: int) -> dict[str, list[NDArray[np.generic]]]:
-    """Read every image below a folder as grey planes, grouped by the subfolder they lie in.
+def load_folders(folders: Sequence[Path], smallest: int) -> dict[str, list[NDArray[np.generic]]]:
+    """Read every image below some folders as grey planes, grouped by the subfolder they lie in.
 
     Parameters
     ----------
-    folder : Path
-        PNG, TIFF or JPEG files, in subfolders or not. Colour is turned to luma; every plane of a stack counts.
+    folders : sequence of Path
+        PNG, TIFF or JPEG files, in subfolders or not. Colour is turned to luma; every plane of a stack
+        counts.
     smallest : int
         Planes with a shorter side than this are left out.
 
@@ -35,16 +36,20 @@ def load_folder(folder: Path, smallest: int) -> dict[str, list[NDArray[np.generi
         When there is nothing to train on, or a file cannot be read.
     """
     groups: dict[str, list[NDArray[np.generic]]] = {}
-    for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES):
+    files = (p for folder in folders for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+    for path in sorted(files):
         try:
             image = imread(path)
         except Exception as error:
-            raise VaesrError(f"{path} cannot be read as an image: remove it or replace it ({error}).") from error
+            raise VaesrError(
+                f"{path} cannot be read as an image: remove it or replace it ({error})."
+            ) from error
         for plane in grey_planes(image):
             if min(plane.shape) >= smallest:
                 groups.setdefault(path.parent.name, []).append(plane)
     if not groups:
-        raise VaesrError(f"{folder} holds no image of at least {smallest} pixels a side to train on: give another.")
+        places = " and ".join(map(str, folders))
+        raise VaesrError(f"{places} holds no image of {smallest} pixels a side or more: give another folder.")
     return groups
 
 
@@ -67,8 +72,8 @@ def to_unit(plane: NDArray[np.generic]) -> NDArray[np.float32]:
 class Patches(IterableDataset[tuple[Tensor, Tensor, int]]):
     """An endless supply of batches (low, high, scale), each of one scale.
 
-    A subfolder is drawn in proportion to the square root of its pixels, so that small domains are not drowned, then a
-    plane in proportion to its pixels, a place, and one of the eight flips and rotations.
+    A subfolder is drawn in proportion to the square root of its pixels, so that small domains are not
+    drowned, then a plane in proportion to its pixels, a place, and one of the eight flips and rotations.
     """
 
     def __init__(self, folders: Sequence[Path], config: TrainingConfig, first_step: int = 0) -> None:
@@ -76,10 +81,7 @@ class Patches(IterableDataset[tuple[Tensor, Tensor, int]]):
         self.first_step = first_step
         scales = config.network.scales
         smallest = config.patch * max(scales)
-        groups: dict[str, list[NDArray[np.generic]]] = {}
-        for folder in folders:
-            for name, planes in load_folder(folder, smallest).items():
-                groups.setdefault(name, []).extend(planes)
+        groups = load_folders(folders, smallest)
         self.groups = list(groups.values())
         sizes = [np.array([plane.size for plane in planes], float) for planes in self.groups]
         self.within = [size / size.sum() for size in sizes]
@@ -108,7 +110,11 @@ class Patches(IterableDataset[tuple[Tensor, Tensor, int]]):
         plane = self.groups[group][rng.choice(len(self.groups[group]), p=self.within[group])]
         row, column = (int(rng.integers(size - side + 1)) for size in plane.shape)
         patch = plane[row : row + side, column : column + side]
-        patch = to_unit(patch) if plane.dtype == np.uint8 else to_unit(plane)[row : row + side, column : column + side]
+        patch = (
+            to_unit(patch)
+            if plane.dtype == np.uint8
+            else to_unit(plane)[row : row + side, column : column + side]
+        )
         if rng.integers(2):
             patch = patch[::-1]
         return np.ascontiguousarray(np.rot90(patch, int(rng.integers(4))))

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..vae.resize import downsample_bicubic
-from .config import Degradation, Range
+from napari_vaesr.training.config import Degradation, Range
+from napari_vaesr.vae.resize import downsample_bicubic
 
 
 def degrade(
@@ -29,8 +29,8 @@ def degrade(
     Returns
     -------
     low, high : Tensor
-        (batch, 1, height / scale, width / scale) and the truth that belongs to it: `high` with the gain and offset
-        that were drawn, but neither blurred nor noisy.
+        (batch, 1, height / scale, width / scale) and the truth that belongs to it: `high` with the gain
+        and offset that were drawn, but neither blurred nor noisy.
     """
 
     def draw(limits: Range) -> Tensor:

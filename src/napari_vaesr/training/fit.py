@@ -12,17 +12,17 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import DataLoader
 
-from ..errors import VaesrError
-from .config import TrainingConfig
-from .data import Patches
-from .module import Training
-from .validation import ValidationPairs
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.training.config import TrainingConfig
+from napari_vaesr.training.data import Patches
+from napari_vaesr.training.module import Training
+from napari_vaesr.training.validation import ValidationPairs
 
 
 def fit(
     config: TrainingConfig,
     train: Sequence[Path],
-    validate: Path,
+    validate: Sequence[Path],
     run: Path,
     *,
     resume: bool = True,
@@ -37,8 +37,8 @@ def fit(
         The run's settings; at least one of `steps` and `hours` is set.
     train : sequence of Path
         Folders of images to learn from.
-    validate : Path
-        A folder of images to validate on, of other origin than those trained on.
+    validate : sequence of Path
+        Folders of images to validate on, of other origin than those trained on.
     run : Path
         Where the settings (``config.json``), checkpoints and CSV logs go.
     resume : bool
@@ -69,7 +69,9 @@ def fit(
     if checkpoint is not None:
         before = TrainingConfig.model_validate_json(settings.read_text())
         if before.model_copy(update={"steps": config.steps, "hours": config.hours}) != config:
-            raise VaesrError(f"{settings} has other settings than asked for: resume with those, or use another folder.")
+            raise VaesrError(
+                f"{settings} has other settings than asked for: resume with those, or use another folder."
+            )
     settings.write_text(config.model_dump_json(indent=2) + "\n")
 
     module = Training(config)

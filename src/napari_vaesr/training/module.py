@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import time
 from math import cos, log10, pi
-from typing import Any
+from typing import Any, cast
 
 import lightning
 import torch
+from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from ..vae.base import SuperResolutionVAE
-from ..vae.build import build
-from .config import TrainingConfig
-from .muon import Muon
+from napari_vaesr.training.config import TrainingConfig
+from napari_vaesr.training.muon import Muon
+from napari_vaesr.vae.base import SuperResolutionVAE
+from napari_vaesr.vae.build import build
 
 Pair = tuple[Tensor, Tensor, int]
 
@@ -24,8 +25,8 @@ VALIDATION_SAMPLES = 8
 class Training(lightning.LightningModule):
     """Trains a super-resolution VAE on its evidence lower bound.
 
-    The loss, in nats per high-res pixel, is ``base_weight * |base - truth| + NLL + KL``; the learning rates follow a
-    cosine whose end is the real end of the run, counted in steps or in hours of training.
+    The loss, in nats per high-res pixel, is ``base_weight * |base - truth| + NLL + KL``; the learning
+    rates follow a cosine whose end is the real end of the run, counted in steps or in hours of training.
 
     Parameters
     ----------
@@ -38,7 +39,8 @@ class Training(lightning.LightningModule):
         self.config = config
         self.automatic_optimization = False
         torch.manual_seed(config.seed)
-        self.network = build(config.network).to(memory_format=torch.channels_last)
+        self.network = build(config.network)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = AveragedModel(self.network)
         self.steps_done = 0
         self.seconds_done = 0.0
@@ -47,8 +49,7 @@ class Training(lightning.LightningModule):
     @property
     def averaged(self) -> SuperResolutionVAE:
         """The network with averaged weights: what is validated and kept."""
-        network: SuperResolutionVAE = self.average.module
-        return network
+        return cast("SuperResolutionVAE", self.average.module)
 
     @property
     def progress(self) -> float:
@@ -59,9 +60,12 @@ class Training(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Muon for the convolutions inside, AdamW for the first and last layers, 1 x 1 kernels and biases."""
-        inside, rest = [], []
+        inside: list[Tensor] = []
+        rest: list[Tensor] = []
         for name, weight in self.network.named_parameters():
-            is_inner = weight.ndim == 4 and weight.shape[-1] > 1 and "head" not in name and "entry" not in name
+            is_inner = (
+                weight.ndim == 4 and weight.shape[-1] > 1 and "head" not in name and "entry" not in name
+            )
             (inside if is_inner and min(weight.shape[:2]) >= 8 else rest).append(weight)
         return [
             Muon(inside, lr=self.config.muon_rate),
@@ -80,7 +84,7 @@ class Training(lightning.LightningModule):
         base = (elbo.base - high).abs().mean()
         annealed = min(1.0, (self.steps_done + 1) / max(1, config.anneal))
         loss = config.base_weight * base + elbo.nll + annealed * kl
-        muon, adam = self.optimizers()  # type: ignore[misc]
+        muon, adam = cast("list[LightningOptimizer]", self.optimizers())
         muon.zero_grad()
         adam.zero_grad()
         self.manual_backward(loss)
@@ -95,7 +99,7 @@ class Training(lightning.LightningModule):
             adam.step()
         # Young averages forget faster, or the initial weights would linger.
         decay = min(config.average, (1 + self.steps_done) / (10 + self.steps_done))
-        self.average.multi_avg_fn = get_ema_multi_avg_fn(decay)
+        self.average.multi_avg_fn = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
         self.average.update_parameters(self.network)
         self.steps_done += 1
         now = time.monotonic()
@@ -103,8 +107,14 @@ class Training(lightning.LightningModule):
         self._clock = now
         if self.steps_done % 50 == 0:
             levels = {f"kl_{index}": nats.detach() for index, nats in enumerate(elbo.kl)}
-            sigma = {f"sigma_x{scale}": self.network.log_sigma[str(scale)].detach().exp()}
-            values = {"loss": loss.detach(), "base_error": base.detach(), "nll": elbo.nll.detach(), **levels, **sigma}
+            sigma = {f"sigma_x{scale}": elbo.sigma.detach()}
+            values = {
+                "loss": loss.detach(),
+                "base_error": base.detach(),
+                "nll": elbo.nll.detach(),
+                **levels,
+                **sigma,
+            }
             self.log_dict({**values, "rate": self._rate(), "hours": self.seconds_done / 3600})
         if self.progress >= 1:
             self.trainer.should_stop = True
@@ -115,7 +125,9 @@ class Training(lightning.LightningModule):
         network = self.averaged
         encoded = network.encode(low, scale)
         one = [
-            torch.randn(VALIDATION_SAMPLES // 2, 1, level.channels, *(n // level.stride for n in low.shape[-2:]))
+            torch.randn(
+                VALIDATION_SAMPLES // 2, 1, level.channels, *(n // level.stride for n in low.shape[-2:])
+            )
             for level in network.levels
         ]
         noise = [torch.cat([eps, -eps]) for eps in one]  # antithetic pairs
@@ -140,8 +152,6 @@ class Training(lightning.LightningModule):
         self.seconds_done = checkpoint["progress"]["seconds"]
 
     def _rate(self) -> float:
-        """The share of the peak learning rate that holds now."""
+        """Return the share of the peak learning rate that holds now."""
         rise = min(1.0, (self.steps_done + 1) / max(1, self.config.warmup))
         return rise * (0.01 + 0.99 * 0.5 * (1 + cos(pi * self.progress)))
-
-

@@ -1,7 +1,8 @@
 """The Muon optimiser for convolutions (Jordan et al., 2024, "Muon: an optimizer for hidden layers").
 
-Each update is the momentum with its singular values brought near one by Newton-Schulz steps. PyTorch's own version takes
-matrices only; this one reads a convolution's kernel as a matrix (outputs, inputs * height * width).
+Each update is the momentum with its singular values brought near one by Newton-Schulz steps. PyTorch's own
+version takes matrices only; this one reads a convolution's kernel as a matrix (outputs, inputs * height *
+width).
 """
 
 from __future__ import annotations
@@ -59,4 +60,5 @@ def orthogonalised(matrix: Tensor, steps: int = 5) -> Tensor:
     for _ in range(steps):
         gram = x @ x.T
         x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
-    return x.T.contiguous() if tall else x
+    result: Tensor = x.T.contiguous() if tall else x
+    return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import lcm
 from pathlib import Path
 
@@ -10,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from .config import TrainingConfig
-from .data import load_folder, to_unit
-from .degradation import degrade
+from napari_vaesr.training.config import TrainingConfig
+from napari_vaesr.training.data import load_folders, to_unit
+from napari_vaesr.training.degradation import degrade
 
 Pair = tuple[Tensor, Tensor, int]
 
@@ -22,7 +23,7 @@ class ValidationPairs(Dataset[Pair]):
 
     Parameters
     ----------
-    folder : Path
+    folders : sequence of Path
         Images, in subfolders or not; every subfolder gets an equal share of `images`.
     config : TrainingConfig
         Gives the scales and the degradation.
@@ -32,10 +33,12 @@ class ValidationPairs(Dataset[Pair]):
         High-res crops from the middle are at most this large.
     """
 
-    def __init__(self, folder: Path, config: TrainingConfig, images: int = 12, side: int = 192) -> None:
+    def __init__(
+        self, folders: Sequence[Path], config: TrainingConfig, images: int = 12, side: int = 192
+    ) -> None:
         network = config.network
         unit = lcm(*network.scales) * lcm(*(level.stride for level in network.levels))
-        groups = load_folder(folder, smallest=unit)
+        groups = load_folders(folders, smallest=unit)
         share = -(-images // len(groups))
         generator = torch.Generator().manual_seed(config.seed)
         self.pairs: list[Pair] = []

@@ -10,7 +10,7 @@ from math import lcm
 import torch
 from torch import Tensor, nn
 
-from .config import Level, NetworkConfig
+from napari_vaesr.vae.config import Level, NetworkConfig
 
 
 @dataclass(frozen=True)
@@ -46,19 +46,22 @@ class Elbo:
         Negative log-likelihood in nats per high-res pixel, a scalar.
     kl : tuple of Tensor
         KL(q || p) of every level in nats per latent position, scalars, coarsest first.
+    sigma : Tensor
+        The likelihood's learned standard deviation, a scalar.
     """
 
     base: Tensor
     mean: Tensor
     nll: Tensor
     kl: tuple[Tensor, ...]
+    sigma: Tensor
 
 
 class SuperResolutionVAE(nn.Module, ABC):
     """A network from low-res planes in [0, 1] to samples of the high-res plane.
 
-    Planes are (batch, frames, height, width), float32; height and width are multiples of `alignment`. Weights may be
-    bfloat16 or float16: what decides a pixel's value (interpolation, sums) stays float32.
+    Planes are (batch, frames, height, width), float32; height and width are multiples of `alignment`.
+    Weights may be bfloat16 or float16: what decides a pixel's value (interpolation, sums) stays float32.
     """
 
     config: NetworkConfig
@@ -91,7 +94,8 @@ class SuperResolutionVAE(nn.Module, ABC):
         encoded : Encoded
             The result of `encode` for a batch of planes.
         noise : sequence of Tensor
-            For each level (samples, batch, channels, height / stride, width / stride), already times the temperature.
+            For each level (samples, batch, channels, height / stride, width / stride), already times the
+            temperature.
 
         Returns
         -------

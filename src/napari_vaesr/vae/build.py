@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .base import SuperResolutionVAE
-from .config import NetworkConfig
-from .conv_vae import ConvVAE
-from .ladder import LadderVAE
+from napari_vaesr.vae.base import SuperResolutionVAE
+from napari_vaesr.vae.config import NetworkConfig
+from napari_vaesr.vae.conv_vae import ConvVAE
+from napari_vaesr.vae.ladder import LadderVAE
 
 ARCHITECTURES: dict[str, type[SuperResolutionVAE]] = {"ladder_vae": LadderVAE, "conv_vae": ConvVAE}
 

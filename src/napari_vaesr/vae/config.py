@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -28,7 +29,9 @@ class NetworkConfig(BaseModel):
     frames: int = Field(default=1, ge=1, description="Low-res planes the first layer looks at.")
     width: int = Field(default=64, ge=1, description="Channels of the trunk.")
     blocks: int = Field(default=7, ge=0, description="Residual blocks of two 3x3 convolutions in the trunk.")
-    decoder_width: int = Field(default=24, ge=1, description="Channels of the part repeated for every sample.")
+    decoder_width: int = Field(
+        default=24, ge=1, description="Channels of the part repeated for every sample."
+    )
     levels: tuple[Level, ...] = Field(
         default=(Level(stride=4, channels=8), Level(stride=2, channels=8), Level(stride=1, channels=8)),
         min_length=1,
@@ -38,9 +41,11 @@ class NetworkConfig(BaseModel):
     @field_validator("levels")
     @classmethod
     def _each_stride_divides_the_one_before(cls, levels: tuple[Level, ...]) -> tuple[Level, ...]:
-        for upper, lower in zip(levels, levels[1:], strict=False):
+        for upper, lower in pairwise(levels):
             if upper.stride % lower.stride or upper.stride == lower.stride:
-                raise ValueError("latent levels go from coarse to fine, each stride a divisor of the one before")
+                raise ValueError(
+                    "latent levels go from coarse to fine, each stride a divisor of the one before"
+                )
         return levels
 
 
@@ -51,4 +56,5 @@ PRESETS: dict[str, NetworkConfig] = {
         architecture="conv_vae", width=64, blocks=0, decoder_width=64, levels=(Level(stride=8, channels=32),)
     ),
 }
-"""Named sizes: ``tiny`` (about 60 thousand parameters), ``base`` (about half a million), ``conv_vae`` (the baseline)."""
+"""Named sizes: ``tiny`` (about 60 thousand parameters), ``base`` (about half a million), and the
+baseline ``conv_vae``."""

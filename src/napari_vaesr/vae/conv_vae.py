@@ -1,21 +1,22 @@
 """The tutorial's own VAE: convolutions to ``z_mean`` and ``z_log_var``, transposed convolutions to the image.
 
-Kept as the baseline against which the ladder is measured. The latents see only the low-res plane and are the image's
-only way through the network: there is no interpolation to fall back on, and the prior is a standard normal
-(Kingma and Welling, 2014).
+Kept as the baseline against which the ladder is measured. The latents see only the low-res plane and are
+the image's only way through the network: there is no interpolation to fall back on, and the prior is a
+standard normal (Kingma and Welling, 2014).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
-from .base import Elbo, Encoded, SuperResolutionVAE
-from .config import NetworkConfig
-from .ladder import conv3x3, over_samples, rectify
+from napari_vaesr.vae.base import Elbo, Encoded, SuperResolutionVAE
+from napari_vaesr.vae.config import NetworkConfig
+from napari_vaesr.vae.ladder import conv3x3, over_samples, rectify
 
 
 class ConvVAE(SuperResolutionVAE):
@@ -24,8 +25,8 @@ class ConvVAE(SuperResolutionVAE):
     Parameters
     ----------
     config : NetworkConfig
-        `width` is the first layer's; every halving of the resolution doubles it (64-128-256-512 for width 64 and
-        stride 8). `levels` has one entry.
+        `width` is the first layer's; every halving of the resolution doubles it (64-128-256-512 for width 64
+        and stride 8). `levels` has one entry.
 
     Raises
     ------
@@ -39,18 +40,18 @@ class ConvVAE(SuperResolutionVAE):
         if level is None or level.stride & (level.stride - 1):
             raise ValueError("conv_vae has one latent level, with a stride that is a power of two")
         self.config = config
-        self.depth = level.stride.bit_length() - 1
+        self.depth: int = level.stride.bit_length() - 1
         widths = [config.width * 2**i for i in range(self.depth + 1)]
         self.entry = conv3x3(config.frames, widths[0])
         self.down = nn.ModuleList(
-            nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in zip(widths, widths[1:], strict=False)
+            nn.Conv2d(narrow, wide, 3, stride=2, padding=1) for narrow, wide in pairwise(widths)
         )
         self.z_mean = nn.Conv2d(widths[-1], level.channels, 1)
         self.z_log_var = nn.Conv2d(widths[-1], level.channels, 1)
         self.open = nn.Conv2d(level.channels, widths[-1], 1)
         self.up = nn.ModuleList(
-            nn.ConvTranspose2d(b, a, 4, stride=2, padding=1)
-            for a, b in reversed(list(zip(widths, widths[1:], strict=False)))
+            nn.ConvTranspose2d(wide, narrow, 4, stride=2, padding=1)
+            for wide, narrow in pairwise(reversed(widths))
         )
         self.head = nn.ModuleDict(
             {str(s): nn.ConvTranspose2d(widths[0], 1, s, stride=s) for s in config.scales}
@@ -62,7 +63,7 @@ class ConvVAE(SuperResolutionVAE):
         """How far, in low-res pixels, a pixel of the result can look in any direction."""
         down = 1 + sum(2**i for i in range(self.depth))
         up = sum(2 * 2 ** (i + 1) for i in range(self.depth))
-        return down + up + 2**self.depth
+        return int(down + up + 2**self.depth)
 
     def encode(self, planes: Tensor, scale: int) -> Encoded:
         """Compute ``z_mean`` and ``z_log_var``; the base is the image decoded from ``z_mean``."""
@@ -86,7 +87,7 @@ class ConvVAE(SuperResolutionVAE):
         kl = 0.5 * (mean**2 + log_var.exp() - 1 - log_var).sum(dim=1).mean()
         log_sigma = self.log_sigma[str(scale)].clamp(min=-7.0)
         nll = (0.5 * ((high - image) * torch.exp(-log_sigma)) ** 2).mean() + log_sigma + 0.9189385
-        return Elbo(encoded.base, image, nll, (kl,))
+        return Elbo(encoded.base, image, nll, (kl,), log_sigma.exp())
 
     def _image(self, latents: Tensor, scale: int) -> Tensor:
         """Decode (batch, channels, height, width) latents; 0.5 is the middle of the intensity range."""

@@ -1,29 +1,32 @@
-"""The residual conditional ladder VAE: a deterministic base plus a residual drawn through a ladder of latents.
+"""The residual conditional ladder VAE: a base plus a residual drawn through a ladder of latents.
 
     F = trunk(y)                                       plain convolutions at low resolution
     b = bicubic(y) + shuffle(conv(F))                  the base
     z_l ~ p(z_l | z_<l, F)                             coarse to fine
     x = b + shuffle(conv(decoder(F, z)))               one sample
 
-The conditional prior follows Sohn et al. (2015), the top-down ladder Sønderby et al. (2016) and the posterior relative
-to the prior Vahdat and Kautz (2020). The trunk's blocks are those of EDSR (Lim et al., 2017): no normalisation and no
-pooling over the image, so that the reach of a pixel is known and tiles can be exact.
+The conditional prior follows Sohn et al. (2015), the top-down ladder Sønderby et al. (2016) and the
+posterior relative to the prior Vahdat and Kautz (2020). The trunk's blocks are those of EDSR (Lim et al.,
+2017): no normalisation and no pooling over the image, so that the reach of a pixel is known and tiles can
+be exact.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .base import Elbo, Encoded, SuperResolutionVAE
-from .config import NetworkConfig
-from .resize import REACH, upsample_bicubic
+from napari_vaesr.vae.base import Elbo, Encoded, SuperResolutionVAE
+from napari_vaesr.vae.config import NetworkConfig
+from napari_vaesr.vae.resize import REACH, upsample_bicubic
 
 RESIDUAL_UNIT = 0.04
-"""A typical standard deviation of ``x - b`` for intensities in [0, 1]; brings the posterior's input near unit size."""
+"""A typical standard deviation of ``x - b``, intensities in [0, 1]: brings the posterior's input near 1."""
 
 
 Draw = Callable[[int, Tensor | None, Tensor], Tensor]
@@ -31,7 +34,7 @@ Draw = Callable[[int, Tensor | None, Tensor], Tensor]
 
 
 def conv3x3(inputs: int, outputs: int, gain: float = 1.0) -> nn.Conv2d:
-    """A 3 x 3 convolution with He initialisation for leaky ReLU, times `gain`, and no initial bias."""
+    """Make a 3 x 3 convolution with He initialisation for leaky ReLU, times `gain`, and no initial bias."""
     layer = nn.Conv2d(inputs, outputs, 3, padding=1)
     nn.init.kaiming_normal_(layer.weight, a=0.1)
     layer.weight.data *= gain
@@ -57,7 +60,8 @@ def rectify_(x: Tensor) -> Tensor:
 
 def over_samples(layer: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """Apply a layer for (batch, ...) to a tensor (samples, batch, ...)."""
-    return layer(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+    y = layer(x.flatten(0, 1))
+    return y.reshape(*x.shape[:2], *y.shape[1:])
 
 
 class ResidualBlock(nn.Module):
@@ -75,7 +79,7 @@ class ResidualBlock(nn.Module):
 
 
 class Trunk(nn.Module):
-    """Low-res planes to low-res features; most of the parameters and of the work, done once for all samples."""
+    """Low-res planes to low-res features; most of the parameters and the work, done once for all samples."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -94,7 +98,8 @@ class Trunk(nn.Module):
 class Rung(nn.Module):
     """One level of the ladder: the prior and the posterior of its latents, and the state they lead to.
 
-    Latents are drawn around zero: any other mean would only repeat what the features and the message already add.
+    Latents are drawn around zero: any other mean would only repeat what the features and the message
+    already add.
     """
 
     def __init__(self, width: int, channels: int, message: int) -> None:
@@ -106,7 +111,7 @@ class Rung(nn.Module):
         nn.init.normal_(self.prior.weight, std=0.01)
 
     def prior_scale(self, features: Tensor) -> Tensor:
-        """The features' share of the prior's standard deviation, computed once for all samples."""
+        """Return the features' share of the prior's standard deviation, computed once for all samples."""
         return bounded_exp(self.prior(features))
 
     def forward(self, latents: Tensor, message: Tensor | None, features: Tensor) -> Tensor:
@@ -131,7 +136,9 @@ class Descent(nn.Module):
         """From (samples, batch, width, height, width) to the two of them on a grid `step` times finer."""
         message, log_factor = over_samples(self.layer, state).chunk(2, dim=2)
         coarse = torch.cat([message, bounded_exp(log_factor)], dim=2)
-        message, factor = over_samples(lambda x: F.interpolate(x, scale_factor=self.step), coarse).chunk(2, dim=2)
+        message, factor = over_samples(lambda x: F.interpolate(x, scale_factor=self.step), coarse).chunk(
+            2, dim=2
+        )
         return message, factor
 
 
@@ -141,7 +148,8 @@ class LadderVAE(SuperResolutionVAE):
     Parameters
     ----------
     config : NetworkConfig
-        `width` and `blocks` size the trunk, `decoder_width` the part repeated per sample, `levels` the latents.
+        `width` and `blocks` size the trunk, `decoder_width` the part repeated per sample, `levels` the
+        latents.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -151,7 +159,7 @@ class LadderVAE(SuperResolutionVAE):
         strides = [level.stride for level in config.levels]
         if strides[-1] != 1:
             raise ValueError("the finest latent level of a ladder_vae has stride 1")
-        self.steps = [upper // lower for upper, lower in zip(strides, strides[1:], strict=False)]
+        self.steps = [upper // lower for upper, lower in pairwise(strides)]
 
         self.trunk = Trunk(config)
         self.base_head = nn.ModuleDict({str(s): conv3x3(width, s**2, gain=0.1) for s in config.scales})
@@ -194,7 +202,7 @@ class LadderVAE(SuperResolutionVAE):
         correction = F.pixel_shuffle(self.base_head[str(scale)](features).float(), scale)
         base = upsample_bicubic(centre, scale) + correction
         ladder = self._pyramid(rectify(self.narrow(features)), self.coarsen)
-        priors = (rung.prior_scale(level) for rung, level in zip(self.rungs, ladder, strict=True))
+        priors = (self._rung(level).prior_scale(features) for level, features in enumerate(ladder))
         return Encoded(base, (*ladder, *priors), scale)
 
     def decode(self, encoded: Encoded, noise: Sequence[Tensor]) -> Tensor:
@@ -215,13 +223,13 @@ class LadderVAE(SuperResolutionVAE):
         kl: list[Tensor] = []
 
         def draw(level: int, message: Tensor | None, deviation: Tensor) -> Tensor:
-            rung = self.rungs[level]
-            seen = [encoded.features[level][None], truth[level][None]]
-            seen = torch.cat(seen if message is None else [*seen, message], dim=2)
+            rung = self._rung(level)
+            parts = [encoded.features[level][None], truth[level][None]]
+            seen = torch.cat(parts if message is None else [*parts, message], dim=2)
             evidence = over_samples(lambda x: rung.posterior(rectify_(rung.evidence(x))), seen)
             shift, log_ratio = evidence.float().chunk(2, dim=2)
             ratio = bounded_exp(log_ratio)
-            # KL between two Gaussians, the posterior's mean and deviation being in units of the prior's deviation.
+            # KL between two Gaussians, the posterior's mean and deviation in units of the prior's deviation.
             density = 0.5 * (shift**2 + ratio**2 - 1) - ratio.log()
             kl.append(density.sum(dim=2).mean())
             return deviation * (shift + ratio * torch.randn_like(shift))
@@ -230,7 +238,10 @@ class LadderVAE(SuperResolutionVAE):
         log_sigma = self.log_sigma[str(scale)].clamp(min=-7.0)
         error = (residual - mean) * torch.exp(-log_sigma)
         nll = (0.5 * error**2).mean() + log_sigma + 0.9189385  # log sqrt(2 pi)
-        return Elbo(encoded.base, encoded.base + mean, nll, tuple(kl))
+        return Elbo(encoded.base, encoded.base + mean, nll, tuple(kl), log_sigma.exp())
+
+    def _rung(self, level: int) -> Rung:
+        return cast(Rung, self.rungs[level])
 
     def _pyramid(self, finest: Tensor, coarsen: nn.ModuleList) -> tuple[Tensor, ...]:
         """Features of every level, coarsest first, from those of the finest."""
@@ -242,13 +253,15 @@ class LadderVAE(SuperResolutionVAE):
     def _descend(self, encoded: Encoded, draw: Draw) -> Tensor:
         """Walk the ladder from coarse to fine and return the residual, (samples, batch, 1, ...), float32."""
         depth = len(self.rungs)
-        state = message = None
-        for level, rung in enumerate(self.rungs):
+        state: Tensor | None = None
+        message: Tensor | None = None
+        for level in range(depth):
             features, deviation = encoded.features[level], encoded.features[depth + level][None]
             if state is not None:
                 message, factor = self.descents[level - 1](state)
                 deviation = deviation * factor
             latents = draw(level, message, deviation)
-            state = rung(latents.to(features.dtype), message, features)
+            state = self._rung(level)(latents.to(features.dtype), message, features)
+        assert state is not None
         residual = over_samples(self.residual_head[str(encoded.scale)], state).float()
         return F.pixel_shuffle(residual, encoded.scale)

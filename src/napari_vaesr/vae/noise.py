@@ -1,8 +1,9 @@
 """Latent noise by position: a hash of where the noise is, not a stream.
 
-The same (seed, plane, sample, level, channel, row, column) always gives the same number, so tiles need no stitching and
-any crop can be computed alone. The hash is the 32-bit finaliser of MurmurHash3 (Appleby, 2011) over a counter, in the
-spirit of Salmon et al. (2011), "Parallel random numbers: as easy as 1, 2, 3"; Box and Muller (1958) make it normal.
+The same (seed, plane, sample, level, channel, row, column) always gives the same number, so tiles need no
+stitching and any crop can be computed alone. The hash is the 32-bit finaliser of MurmurHash3 (Appleby,
+2011) over a counter, in the spirit of Salmon et al. (2011), "Parallel random numbers: as easy as 1, 2, 3";
+Box and Muller (1958) make it normal.
 """
 
 from __future__ import annotations
@@ -54,7 +55,9 @@ def latent_noise(
     """
     pairs = sorted({sample // 2 for sample in samples})
     base = _mix_integers(seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF, plane, level)
-    keys = torch.tensor([_signed(_mix_integers(base, pair)) for pair in pairs], dtype=torch.int32, device=device)
+    keys = torch.tensor(
+        [_signed(_mix_integers(base, pair)) for pair in pairs], dtype=torch.int32, device=device
+    )
     # Two channels share one hash: its halves are the radius and the angle of Box and Muller.
     couples = _counter(range((channels + 1) // 2), _CHANNEL, device)
     across = _counter(rows, _ROW, device)[:, None] + _counter(columns, _COLUMN, device)

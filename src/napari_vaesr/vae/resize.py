@@ -1,7 +1,7 @@
 """Bicubic resizing with pixel centres aligned, as fixed convolutions of bounded reach.
 
-The kernel is that of Keys (1981), "Cubic convolution interpolation for digital image processing", with a = -0.5,
-which MATLAB's ``imresize`` and Pillow use; downsampling stretches it by the factor (antialiasing).
+The kernel is that of Keys (1981), "Cubic convolution interpolation for digital image processing", with
+a = -0.5, which MATLAB's ``imresize`` and Pillow use; downsampling stretches it by the factor (antialiasing).
 """
 
 from __future__ import annotations
@@ -69,17 +69,19 @@ def downsample_bicubic(images: Tensor, scale: int) -> Tensor:
     Returns
     -------
     Tensor
-        Shape (batch, channels, height / scale, width / scale), float32. Equals MATLAB's ``imresize`` (which mirrors
-        the image at its border) before rounding.
+        Shape (batch, channels, height / scale, width / scale), float32. Equals MATLAB's ``imresize``
+        (which mirrors the image at its border) before rounding.
 
     Raises
     ------
     ValueError
         When a size is not a multiple of `scale`.
     """
-    batch, channels, height, width = images.shape
+    height, width = images.shape[-2:]
     if height % scale or width % scale:
-        raise ValueError(f"A {height} x {width} image cannot be reduced {scale} times: crop it to a multiple first.")
+        raise ValueError(
+            f"A {height} x {width} image cannot be reduced {scale} times: crop it to a multiple first."
+        )
     rows = _downsampling_matrix(height, scale).to(images.device)
     columns = _downsampling_matrix(width, scale).to(images.device)
     with torch.autocast(images.device.type, enabled=False):

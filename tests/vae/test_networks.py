@@ -1,0 +1,146 @@
+"""Every architecture keeps the promises of `SuperResolutionVAE`."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from napari_vaesr.vae.base import SuperResolutionVAE
+from napari_vaesr.vae.build import build
+from napari_vaesr.vae.config import PRESETS, Level, NetworkConfig
+
+LADDER = NetworkConfig(
+    width=8, blocks=1, decoder_width=8, levels=(Level(stride=4, channels=4), Level(stride=1, channels=6))
+)
+SMALL = {
+    "ladder": LADDER,
+    "one level": LADDER.model_copy(update={"levels": (Level(stride=1, channels=2),)}),
+    "three frames": LADDER.model_copy(update={"frames": 3}),
+    "conv": NetworkConfig(
+        architecture="conv_vae", width=4, blocks=0, decoder_width=4, levels=(Level(stride=4, channels=3),)
+    ),
+}
+
+
+@pytest.fixture(params=SMALL, ids=str)
+def network(request: pytest.FixtureRequest) -> SuperResolutionVAE:
+    torch.manual_seed(1)
+    return build(SMALL[request.param]).eval()
+
+
+def noise_for(network: SuperResolutionVAE, size: int, samples: int = 3, batch: int = 2) -> list[torch.Tensor]:
+    return [
+        torch.randn(samples, batch, level.channels, size // level.stride, size // level.stride)
+        for level in network.levels
+    ]
+
+
+def result_of(network: SuperResolutionVAE, planes: torch.Tensor, scale: int) -> torch.Tensor:
+    torch.manual_seed(2)
+    encoded = network.encode(planes, scale)
+    return network.decode(encoded, noise_for(network, planes.shape[-1], samples=1, batch=1)) + encoded.base
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_shapes(network: SuperResolutionVAE, scale: int) -> None:
+    planes = torch.rand(2, network.config.frames, 16, 16)
+    encoded = network.encode(planes, scale)
+    assert encoded.base.shape == (2, 1, 16 * scale, 16 * scale)
+    samples = network.decode(encoded, noise_for(network, 16))
+    assert samples.shape == (3, 2, 1, 16 * scale, 16 * scale)
+    assert samples.dtype == encoded.base.dtype == torch.float32
+
+
+def test_samples_decoded_together_or_alone_are_the_same(network: SuperResolutionVAE) -> None:
+    encoded = network.encode(torch.rand(2, network.config.frames, 16, 16), 2)
+    noise = noise_for(network, 16)
+    together = network.decode(encoded, noise)
+    for k in range(3):
+        alone = network.decode(encoded, [level[k : k + 1] for level in noise])
+        torch.testing.assert_close(together[k : k + 1], alone)
+
+
+def test_the_declared_receptive_radius_holds_and_is_not_idle(network: SuperResolutionVAE) -> None:
+    """By gradient: no input pixel beyond the radius moves a result pixel, and some of them come near it."""
+    radius, unit = network.receptive_radius, network.alignment
+    half = -(-(radius + 2 * unit) // unit) * unit
+    farthest = 0
+    for offset in range(unit):
+        planes = torch.rand(1, network.config.frames, 2 * half, 2 * half, requires_grad=True)
+        result = result_of(network, planes, 2)
+        middle = half + offset
+        result[..., 2 * middle : 2 * middle + 2, 2 * middle : 2 * middle + 2].sum().backward()
+        assert planes.grad is not None
+        seen = planes.grad.abs().amax(dim=(0, 1)).nonzero()
+        farthest = max(farthest, int((seen - middle).abs().max()))
+    assert farthest <= radius
+    assert farthest >= radius / 2, "the declared radius is needlessly large"
+
+
+def test_the_prior_matters_and_so_does_every_level(network: SuperResolutionVAE) -> None:
+    encoded = network.encode(torch.rand(1, network.config.frames, 16, 16), 2)
+    noise = noise_for(network, 16, samples=1, batch=1)
+    reference = network.decode(encoded, noise)
+    for index in range(len(noise)):
+        changed = list(noise)
+        changed[index] = changed[index] + 1
+        assert not torch.equal(network.decode(encoded, changed), reference)
+
+
+def test_elbo_terms_are_finite_and_every_weight_learns(network: SuperResolutionVAE) -> None:
+    total = torch.zeros(())
+    for scale in network.config.scales:
+        low = torch.rand(2, network.config.frames, 16, 16)
+        elbo = network.elbo(low, torch.rand(2, 1, 16 * scale, 16 * scale), scale)
+        assert len(elbo.kl) == len(network.levels)
+        assert all(float(kl.detach()) >= 0 for kl in elbo.kl)
+        total = total + elbo.nll + sum(elbo.kl) + elbo.base.mean()
+    total.backward()
+    idle = [name for name, weight in network.named_parameters() if weight.grad is None]
+    assert idle == []
+
+
+def test_kl_is_that_of_two_gaussians() -> None:
+    """The ladder's closed form against torch.distributions, through what the posterior produces."""
+    torch.manual_seed(0)
+    shift, log_ratio, deviation = torch.randn(5), 0.3 * torch.randn(5), torch.rand(5) + 0.5
+    posterior = torch.distributions.Normal(deviation * shift, deviation * log_ratio.exp())
+    prior = torch.distributions.Normal(torch.zeros(5), deviation)
+    closed = 0.5 * (shift**2 + torch.exp(2 * log_ratio) - 1) - log_ratio
+    torch.testing.assert_close(torch.distributions.kl_divergence(posterior, prior), closed)
+
+
+def test_bfloat16_weights_stay_close_to_float32(network: SuperResolutionVAE) -> None:
+    planes = torch.rand(1, network.config.frames, 32, 32)
+    exact = network.encode(planes, 2).base
+    half = build(network.config)
+    half.load_state_dict(network.state_dict())
+    rounded = half.to(torch.bfloat16).encode(planes, 2).base
+    assert rounded.dtype == torch.float32
+    assert (rounded - exact).abs().max() < 0.02
+
+
+@pytest.mark.parametrize(
+    ("name", "smallest", "largest"), [("tiny", 40_000, 100_000), ("base", 400_000, 1_000_000)]
+)
+def test_sizes(name: str, smallest: int, largest: int) -> None:
+    weights = sum(weight.numel() for weight in build(PRESETS[name]).parameters())
+    assert smallest < weights < largest
+
+
+@pytest.mark.parametrize(
+    "levels", [((2, 1), (2, 1)), ((1, 1), (2, 1)), ((3, 1), (2, 1))], ids=["same", "rising", "no divisor"]
+)
+def test_levels_that_do_not_nest_are_refused(levels: tuple[tuple[int, int], ...]) -> None:
+    with pytest.raises(ValueError, match="coarse to fine"):
+        NetworkConfig(levels=tuple(Level(stride=s, channels=c) for s, c in levels))
+
+
+def test_a_ladder_ends_at_the_pixels() -> None:
+    with pytest.raises(ValueError, match="stride 1"):
+        build(NetworkConfig(levels=(Level(stride=2, channels=1),)))
+
+
+def test_conv_vae_has_one_level() -> None:
+    with pytest.raises(ValueError, match="one latent level"):
+        build(LADDER.model_copy(update={"architecture": "conv_vae"}))

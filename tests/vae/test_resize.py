@@ -1,0 +1,58 @@
+"""Resizing against Pillow, against MATLAB's own files where they are at hand, and against itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from skimage.io import imread
+
+from napari_vaesr.vae.resize import REACH, downsample_bicubic, upsample_bicubic
+
+MATLAB = Path(__file__).parents[3] / "shared/data/benchmark/set5"
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_it_equals_pillow_away_from_the_border(scale: int) -> None:
+    plane = np.random.default_rng(0).random((24, 36), dtype=np.float32)
+    tensor = torch.from_numpy(plane)[None, None]
+    larger = Image.fromarray(plane).resize((36 * scale, 24 * scale), Image.Resampling.BICUBIC)
+    inside = slice(REACH * scale, -REACH * scale)
+    np.testing.assert_allclose(
+        upsample_bicubic(tensor, scale)[0, 0].numpy()[inside, inside], np.asarray(larger)[inside, inside], atol=1e-5
+    )
+    smaller = Image.fromarray(plane).resize((36 // scale, 24 // scale), Image.Resampling.BICUBIC)
+    np.testing.assert_allclose(
+        downsample_bicubic(tensor, scale)[0, 0].numpy()[2:-2, 2:-2], np.asarray(smaller)[2:-2, 2:-2], atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_a_ramp_stays_a_ramp_in_its_place(scale: int) -> None:
+    ramp = torch.arange(24.0).expand(1, 1, 24, 24)
+    place = (torch.arange(24.0 * scale) + 0.5) / scale - 0.5
+    larger = upsample_bicubic(ramp, scale)[0, 0, 0]
+    inside = slice(REACH * scale, -REACH * scale)
+    torch.testing.assert_close(larger[inside], place[inside])
+    small = downsample_bicubic(ramp, scale)[0, 0, 0]
+    centre = (torch.arange(24.0 // scale) + 0.5) * scale - 0.5
+    torch.testing.assert_close(small[2:-2], centre[2:-2])
+
+
+def test_sizes_that_do_not_divide_are_refused() -> None:
+    with pytest.raises(ValueError, match="multiple"):
+        downsample_bicubic(torch.zeros(1, 1, 9, 8), 2)
+
+
+@pytest.mark.skipif(not MATLAB.is_dir(), reason="the benchmark images are not at hand")
+@pytest.mark.parametrize("name", ["baby", "bird", "butterfly", "head", "woman"])
+def test_it_agrees_with_matlab_to_one_grey_level(name: str) -> None:
+    truth = imread(MATLAB / "matlab_GTmod12" / f"{name}.png").astype(np.float32)
+    matlab = imread(MATLAB / "matlab_LRbicx2" / f"{name}.png").astype(np.float32)
+    channels = torch.from_numpy(truth).movedim(-1, 0)[None]
+    ours = downsample_bicubic(channels, 2)[0].movedim(0, -1).numpy().round().clip(0, 255)
+    assert np.abs(ours - matlab).max() <= 1
+    assert (ours == matlab).mean() > 0.99

@@ -80,7 +80,7 @@ def write_figure(
     if title:
         figure.suptitle(title, fontsize=11)
     with atomic_path(path) as temporary:
-        canvas.print_png(str(temporary))
+        canvas.print_png(str(temporary))  # type: ignore[no-untyped-call]
 
 
 def _show(
@@ -101,7 +101,7 @@ def _show(
     shown = panel.imshow(image, cmap=colormap, vmin=low, vmax=high, interpolation="nearest")
     bar = figure.colorbar(shown, ax=panel, shrink=0.8, aspect=30, pad=0.02)
     bar.ax.tick_params(labelsize=7)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
 
 
 def _limits(image: npt.NDArray[Any]) -> tuple[float, float]:

@@ -14,6 +14,8 @@ from napari_vaesr.files.image import ImageFile, ask_for_axes, image_name
 from napari_vaesr.files.lazy import reason
 from napari_vaesr.imaging.axes import Axes, default_axes
 
+_JPEG_SCAN, _JPEG_END = b"\xff\xda", b"\xff\xd9"  # markers, which can't occur inside pixels
+
 
 def read_picture(path: Path, axes: str | None) -> ImageFile:
     """Open a PNG or JPEG, of 8 or 16 bits, grey (the alpha of grey pictures is left out) or RGB(A).
@@ -23,9 +25,16 @@ def read_picture(path: Path, axes: str | None) -> ImageFile:
     VaesrError
         When the file is damaged or the axes don't fit.
     """
-    decode = imagecodecs.png_decode if path.suffix.lower() == ".png" else imagecodecs.jpeg_decode
+    content = path.read_bytes()
+    png = path.suffix.lower() == ".png"
+    if not png and content.rfind(_JPEG_END) < content.rfind(
+        _JPEG_SCAN
+    ):  # decoders would fill it up with grey
+        raise VaesrError(f"{path} is damaged: it is cut off.")
     try:
-        pixels: npt.NDArray[Any] = decode(path.read_bytes())
+        pixels: npt.NDArray[Any] = (
+            imagecodecs.png_decode(content) if png else imagecodecs.jpeg_decode(content)
+        )
     except Exception as error:  # decoders raise what they like
         raise VaesrError(f"{path} is damaged or not what its name says: {reason(error)}.") from error
     if pixels.ndim == 3 and pixels.shape[-1] == 2:

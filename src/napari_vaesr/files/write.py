@@ -101,7 +101,7 @@ def write_ome_tiff(
     size = len(pages) * named.height * named.width * np.dtype(dtype).itemsize
     with (
         atomic_path(path) as temporary,
-        tifffile.TiffWriter(temporary, bigtiff=size > CLASSIC_TIFF_LIMIT) as tiff,
+        tifffile.TiffWriter(temporary, bigtiff=size > CLASSIC_TIFF_LIMIT, ome=False) as tiff,
     ):
         tiff.write(
             _checked(planes, named, together, np.dtype(dtype)),
@@ -109,7 +109,7 @@ def write_ome_tiff(
             dtype=dtype,
             photometric="minisblack",
             description=description,
-            metadata=None,
+            metadata=None,  # the description says it all
             software="napari-vaesr",
         )
 
@@ -173,4 +173,5 @@ def _ome_xml(
         where = {"IFD": number, "FirstC": channel, "FirstZ": depth, "FirstT": time, "PlaneCount": 1}
         ElementTree.SubElement(pixels, "TiffData", {name: str(value) for name, value in where.items()})
     # ASCII with character references, as TIFF wants its descriptions.
-    return ElementTree.tostring(root, encoding="ascii", xml_declaration=True)
+    text: bytes = ElementTree.tostring(root, encoding="ascii", xml_declaration=True)
+    return text

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.files.atomic import atomic_path
+
+
+def test_the_file_appears_whole(tmp_path):
+    target = tmp_path / "result.ome.tif"
+    with atomic_path(target) as temporary:
+        assert temporary.parent == tmp_path and temporary.name.endswith(".ome.tif")
+        temporary.write_text("all")
+        assert not target.exists()
+    assert target.read_text() == "all"
+    assert [child.name for child in tmp_path.iterdir()] == ["result.ome.tif"]
+
+
+@pytest.mark.parametrize("old", [None, "old"])
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit, GeneratorExit])
+def test_nothing_is_left_and_nothing_lost(tmp_path, error, old):
+    target = tmp_path / "result.txt"
+    if old:
+        target.write_text(old)
+    with pytest.raises(error), atomic_path(target) as temporary:
+        temporary.write_text("half")
+        raise error
+    assert [child.read_text() for child in tmp_path.iterdir()] == ([old] if old else [])
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT if sys.platform != "win32" else errno.ENOSPC])
+def test_a_full_disk_is_told_in_one_sentence(tmp_path, number):
+    target = tmp_path / "result.txt"
+    target.write_text("old")
+    with pytest.raises(VaesrError, match=r"disk is full.*result\.txt"), atomic_path(target) as temporary:
+        temporary.write_text("half")
+        raise OSError(number, os.strerror(number))
+    assert [child.read_text() for child in tmp_path.iterdir()] == ["old"]
+
+
+def test_a_full_disk_at_the_very_end(tmp_path, monkeypatch):
+    def full(self, target):
+        raise OSError(errno.ENOSPC, "No space left on device", str(self))
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(VaesrError, match="disk is full"), atomic_path(tmp_path / "a") as temporary:
+        temporary.write_text("all")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_written_to(tmp_path, monkeypatch):
+    def refuse(self, *args, **kwargs):
+        raise PermissionError(errno.EACCES, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "touch", refuse)  # permissions don't bind every user that runs tests
+    with pytest.raises(VaesrError, match="cannot be written"), atomic_path(tmp_path / "a"):
+        pytest.fail("nothing may be written")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_target_that_cannot_be_replaced(tmp_path, monkeypatch):
+    target = tmp_path / "a"
+    target.write_text("old")
+
+    def locked(self, target):
+        raise PermissionError(errno.EACCES, "Access is denied", str(self))
+
+    monkeypatch.setattr(Path, "replace", locked)
+    with pytest.raises(VaesrError, match="cannot be written"), atomic_path(target) as temporary:
+        temporary.write_text("new")
+    assert [child.read_text() for child in tmp_path.iterdir()] == ["old"]
+
+
+def test_missing_folders_and_folders_as_targets(tmp_path):
+    with pytest.raises(VaesrError, match="does not exist"), atomic_path(tmp_path / "no" / "a"):
+        pytest.fail("nothing may be written")
+    with pytest.raises(VaesrError, match="is a folder"), atomic_path(tmp_path):
+        pytest.fail("nothing may be written")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_error_of_another_file_is_not_ours(tmp_path):
+    with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "a"):
+        (tmp_path / "source").read_text()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+def test_a_link_stays_a_link(tmp_path):
+    (tmp_path / "real").write_text("old")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with atomic_path(tmp_path / "link") as temporary:
+        temporary.write_text("new")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "real").read_text() == "new"

@@ -42,7 +42,7 @@ SAMPLES: dict[str, Sample] = {
         Sample(
             name="nuclei",
             file="nuclei.tif",
-            title="Fluorescent nuclei, a z-stack of human stem cells",
+            title="Fluorescent cell nuclei, a z-stack",
             axes="ZYX",
             licence="CC0-1.0",
             origin=(

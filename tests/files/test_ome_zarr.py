@@ -60,6 +60,7 @@ def write_by_library(path, stack, version):
             fmt=fmt,
             scale_factors=[2],
             scale=dict(zip("czyx", SCALES[0], strict=True)),
+            axes_units=dict.fromkeys("zyx", "micrometer"),
             metadata={"omero": {"channels": CHANNELS}},
         )
 

@@ -1,6 +1,6 @@
 """Make the pictures of the viewer in docs/images anew, so that they stay true.
 
-Needs a display with OpenGL; without one: ``xvfb-run -a -s "-screen 0 1600x1000x24" python docs/screenshots.py``
+Needs a display with OpenGL; without: ``xvfb-run -a -s "-screen 0 1600x1000x24" python docs/screenshots.py``
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from napari_vaesr.plugin.widget import UpscaleWidget
 from napari_vaesr.samples import sample_path
 
 IMAGES = Path(__file__).parent / "images"
-PLANE = 30
+PLANE = 14  # two cells divide here
 
 
 def main() -> None:
@@ -50,11 +50,11 @@ def widget_pictures() -> None:
 
     for layer in viewer.layers:
         layer.visible = True
-    viewer.grid.enabled = True
-    viewer.grid.stride = -1
-    viewer.grid.shape = (1, 3)
+    viewer.canvas.grid.enabled = True
+    viewer.canvas.grid.shape = (1, 3)
+    viewer.layers.reverse()  # the grid begins with the uppermost layer
     viewer.reset_view()
-    zoom_in(viewer, 0.33)
+    zoom_in(viewer, 2.5)
     save(viewer, "side-by-side")
     viewer.close()
 
@@ -77,7 +77,7 @@ def new_viewer() -> napari.Viewer:
     """Open a viewer of the size of the pictures."""
     viewer = napari.Viewer(show_welcome_screen=False)
     viewer.window.resize(1400, 860)
-    viewer.scale_bar.visible = True
+    viewer.canvas.overlays.scale_bar.visible = True
     return viewer
 
 
@@ -97,11 +97,12 @@ def upscale(viewer: napari.Viewer, widget: UpscaleWidget) -> None:
     wait_until(lambda: len(viewer.layers) > before)
 
 
-def zoom_in(viewer: napari.Viewer, factor: float = 1.0) -> None:
-    """Show two nuclei closely enough to see pixels."""
-    height = viewer.layers[0].extent.world[1][-2]
-    viewer.camera.zoom *= 2.5 if factor == 1.0 else 1.0
-    viewer.camera.center = (0, 0.7 * height, 0.5 * height) if factor == 1.0 else viewer.camera.center
+def zoom_in(viewer: napari.Viewer, factor: float = 3) -> None:
+    """Show a few nuclei closely enough to see pixels."""
+    camera = viewer.scene.camera
+    camera.zoom *= factor
+    height, width = viewer.layers[0].extent.world[1][-2:]
+    camera.center = (0, 0.35 * height, 0.3 * width)
 
 
 def save(viewer: napari.Viewer, name: str) -> None:

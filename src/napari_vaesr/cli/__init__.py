@@ -7,12 +7,14 @@ Nothing here imports torch before pixels are computed, so that help and the list
 from __future__ import annotations
 
 import sys
+import warnings
 from typing import Annotated
 
 import typer
 
 from . import models
-from .console import ExitCode, out
+from .console import ExitCode, err, out
+from .train import train
 from .upscale import upscale
 
 app = typer.Typer(
@@ -24,6 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(upscale)
+app.command()(train)
 app.add_typer(models.app, name="models")
 
 
@@ -44,8 +47,14 @@ def _options(
     """Upscale microscopy images, with an uncertainty for every pixel."""
 
 
+def _say_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """Print a warning as a note, without the line of code that it came from."""
+    err().print(f"Note: {message}", markup=False)
+
+
 def main() -> None:
     """Run the command line."""
+    warnings.showwarning = _say_warning
     try:
         app()
     except KeyboardInterrupt:

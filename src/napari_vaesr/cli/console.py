@@ -73,7 +73,7 @@ def readable_bytes(count: float) -> str:
 def readable_seconds(seconds: float) -> str:
     """Write a duration as people do: ``2 min 5 s``."""
     whole = round(seconds)
-    if seconds < 10:
+    if round(seconds, 1) < 10:
         return f"{seconds:.1f} s"
     if whole < 60:
         return f"{whole} s"

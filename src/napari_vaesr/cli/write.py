@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import imagecodecs
@@ -11,13 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_vaesr.engine.job import Progress, UpscaleJob
-from napari_vaesr.engine.result import uncertainty_map
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.image import ImageFile, read_image
 from napari_vaesr.files.write import atomic_path, write_figure, write_json, write_ome_tiff
 from napari_vaesr.imaging.axes import Axes
-from napari_vaesr.imaging.colour import rgb_to_luma_chroma
 from napari_vaesr.zoo.registry import Model
 
 from .targets import Target
@@ -87,9 +86,9 @@ def upscale_file(
         Anything the user can put right; no output is left half-written.
     """
     image, job = open_job(target, axes, settings, model)
-    target.output.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(target.output.parent)
     kept = _Kept(_middle_plane(job.axes))
-    with closing(_planes(job, progress)) as planes:
+    with closing(job.planes_stream(progress)) as planes:
         if target.is_png:
             _write_png(target, image, job, kept.watch(planes))
         else:
@@ -99,6 +98,15 @@ def upscale_file(
     if figure:
         _draw(target, image, job, kept)
     return list(job.messages)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise VaesrError(
+            f"The folder {folder} can't be made ({error.strerror}), please choose another output."
+        ) from error
 
 
 class _Kept:
@@ -115,17 +123,6 @@ class _Kept:
             if number == self.number:
                 self.mean, self.uncertainty = mean, uncertainty
             yield number, mean, uncertainty
-
-
-def _planes(job: UpscaleJob, progress: Callable[[Progress], None] | None) -> Generator[Plane]:
-    """Compute the planes with the kind of uncertainty that was asked for."""
-    for number, mean, std in job.planes_stream(progress):
-        if std is None:
-            yield number, mean, None
-            continue
-        brightness = rgb_to_luma_chroma(mean[..., :3].astype(np.float32))[0] if job.axes.is_rgb else mean
-        gain = job.scalings[job.axes.channel_of(number)].gain
-        yield number, mean, uncertainty_map(job.settings.uncertainty, brightness, std, gain)
 
 
 def _write_tiff(target: Target, image: ImageFile, job: UpscaleJob, planes: Iterator[Plane]) -> None:
@@ -155,7 +152,9 @@ def _write_png(target: Target, image: ImageFile, job: UpscaleJob, planes: Iterat
         _write_ome(target.std, image, job, iter([uncertainty[np.newaxis]]), [job.settings.uncertainty])
 
 
-def _write_ome(path: Any, image: ImageFile, job: UpscaleJob, planes: Iterator[Any], names: list[str]) -> None:
+def _write_ome(
+    path: Path, image: ImageFile, job: UpscaleJob, planes: Iterator[Any], names: list[str]
+) -> None:
     axes, scale = job.axes.without_samples(), job.settings.scale
     write_ome_tiff(
         path,

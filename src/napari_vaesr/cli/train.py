@@ -1,0 +1,174 @@
+"""``napari-vaesr train``: a folder of images in, a model out."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from pydantic import ValidationError
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from napari_vaesr.errors import VaesrError
+
+from .console import ExitCode, err, out, spoken_errors
+
+if TYPE_CHECKING:
+    from lightning.pytorch.callbacks import Callback
+
+    from napari_vaesr.training.config import TrainingConfig
+
+
+def train(
+    images: Annotated[
+        list[Path], typer.Argument(metavar="IMAGES...", help="Folders of sharp images, or image files.")
+    ],
+    validate: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--validate", "-v", help="Images to validate and calibrate on; left out, every tenth is held out."
+        ),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the model; left out, the recipe's.")] = None,
+    recipe: Annotated[
+        Literal["microscopy", "photo"], typer.Option(help="The bundled model whose settings to start from.")
+    ] = "microscopy",
+    config: Annotated[
+        Path | None, typer.Option(help="A JSON file of settings that replace the recipe's, see the docs.")
+    ] = None,
+    size: Annotated[
+        Literal["tiny", "base", "conv_vae"] | None, typer.Option(help="Size of the network.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Length of the training in steps.")] = None,
+    hours: Annotated[
+        float | None, typer.Option(help="Length in hours of training, kept over interruptions.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of patches, degradations and first weights.")] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(help="Folder of checkpoints and logs, resumed if it has any; left out, runs/NAME."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder of the finished model; left out, where all doors find it.")
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    """Train a model on a folder of images, or go on with a training that was stopped.
+
+    Low-res images are made from the given ones on the fly, so only sharp images are needed. Ctrl-C saves a checkpoint
+    and stops; the same command goes on from there.
+    """
+    with spoken_errors(debug):
+        settings = _settings(
+            recipe, config, {"name": name, "steps": steps, "hours": hours, "seed": seed}, size
+        )
+        try:
+            from napari_vaesr.training.data import hold_out
+            from napari_vaesr.training.export import export_model
+            from napari_vaesr.training.fit import fit
+        except ModuleNotFoundError as error:
+            raise VaesrError(
+                f'Training needs {error.name}: install it with pip install "napari-vaesr[train]".'
+            ) from error
+        from napari_vaesr.zoo.registry import user_models
+
+        learn, check = (images, validate) if validate else hold_out(images)
+        folder = run or Path("runs") / settings.name
+        with _progress() as follow:
+            module = fit(settings, learn, check, folder, callbacks=[follow])
+        if module.progress < 1:
+            err().print(f"Stopped at step {module.steps_done}; the same command goes on from {folder}.")
+            raise typer.Exit(ExitCode.INTERRUPTED)
+        err().print("Trained; now scoring and calibrating on the validation images.")
+        command = shlex.join(["napari-vaesr", *sys.argv[1:]])
+        weights = export_model(folder, output or user_models(), check, command=command)
+        out().print(f"Model: {weights}")
+        out().print(f"Log: {folder / 'log'}")
+        using = settings.name if output is None else str(weights)
+        out().print(f"Use it: napari-vaesr upscale IN OUT --model {shlex.quote(using)}")
+
+
+def _settings(recipe: str, config: Path | None, given: dict[str, Any], size: str | None) -> TrainingConfig:
+    """Put the recipe, the file and the options together, the later over the earlier."""
+    import json
+
+    from napari_vaesr.training.config import RECIPES, TrainingConfig
+    from napari_vaesr.vae.config import PRESETS
+
+    fields = RECIPES[recipe].model_dump()
+    own_name = given["name"] is not None
+    if own_name or config is not None:
+        # What the recipe says of its own images and use does not hold for another model.
+        fields |= {"title": "", "description": "", "sources": ()}
+    if config is not None:
+        try:
+            fields |= json.loads(config.read_text(encoding="utf-8"))
+        except (OSError, ValueError, TypeError) as error:
+            raise VaesrError(f"The settings {config} cannot be read as a JSON object: {error}.") from error
+    if size is not None:
+        fields["network"] = PRESETS[size]
+    fields |= {key: value for key, value in given.items() if value is not None}
+    try:
+        settings = TrainingConfig.model_validate(fields)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        field = ".".join(map(str, problem["loc"]))
+        raise VaesrError(f"The training setting {field!r} is wrong: {problem['msg']}.") from error
+    if settings.steps is None and settings.hours is None:
+        settings = settings.model_copy(update={"hours": 1.0})
+    return settings
+
+
+@contextmanager
+def _progress() -> Iterator[Callback]:
+    """Show how far a training is, and let Ctrl-C end it after the step in hand."""
+    from lightning.pytorch import LightningModule, Trainer
+    from lightning.pytorch.callbacks import Callback
+
+    interrupted = False
+
+    def interrupt(signal_number: int, frame: object) -> None:
+        nonlocal interrupted
+        if interrupted:
+            raise KeyboardInterrupt
+        interrupted = True
+        err().print("Stopping after this step; press Ctrl-C again to stop at once.")
+
+    bars = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[state]}"),
+        console=err(),
+    )
+    task = bars.add_task("training", total=1.0, state="")
+
+    class Follow(Callback):
+        def on_train_batch_end(self, trainer: Trainer, module: LightningModule, *_: object) -> None:
+            state = f"step {module.steps_done}"
+            scores = [
+                f"{name.removeprefix('psnr_mean_')} {float(value):.2f} dB"
+                for name, value in sorted(trainer.callback_metrics.items())
+                if name.startswith("psnr_mean_")
+            ]
+            bars.update(task, completed=module.progress, state=", ".join([state, *scores]))
+            if interrupted:
+                trainer.should_stop = True
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    # Lightning's advice is for people who write training loops; here it only hides the bar.
+    os.environ.setdefault("POSSIBLE_USER_WARNINGS", "off")
+    try:
+        with bars, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield Follow()
+    finally:
+        signal.signal(signal.SIGINT, before)

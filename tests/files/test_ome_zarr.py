@@ -23,7 +23,8 @@ AXES = [
 ]
 
 
-CHANNELS = [{"label": "DNA", "color": "0000FF"}, {"label": "actin", "color": "00FF00"}]
+WINDOW = {"min": 0, "max": 65535, "start": 0, "end": 60000}
+CHANNELS = [{"label": label, "color": "FFFFFF", "window": WINDOW} for label in ("DNA", "actin")]
 SCALES = [[1, 2.0, 0.5 * 2**level, 0.25 * 2**level] for level in range(2)]
 
 
@@ -61,7 +62,7 @@ def write_by_library(path, stack, version):
             scale_factors=[2],
             scale=dict(zip("czyx", SCALES[0], strict=True)),
             axes_units=dict.fromkeys("zyx", "micrometer"),
-            metadata={"omero": {"channels": CHANNELS}},
+            omero={"channels": CHANNELS},
         )
 
 

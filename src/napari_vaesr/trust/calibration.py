@@ -1,0 +1,196 @@
+"""Whether the standard deviation means what it says.
+
+`std` is the predicted standard deviation and `error` the estimate minus the truth, of one shape, in the same
+unit (unit intensity when the fit goes into a model card).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.zoo.card import Calibration
+
+Array = npt.NDArray[Any]
+FloatArray = npt.NDArray[np.float64]
+
+BINS = 15
+"""Bins of a reliability curve, as in CAREamics."""
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """Predicted and true spread, bin by bin from the smallest std to the largest.
+
+    Attributes
+    ----------
+    std : array
+        (bins,), root mean square of the predicted std.
+    rmse : array
+        (bins,), root mean squared error; equal to `std` when perfectly calibrated.
+    count : array
+        (bins,), number of pixels.
+    """
+
+    std: FloatArray
+    rmse: FloatArray
+    count: npt.NDArray[np.int64]
+
+
+def reliability(std: Array, error: Array, bins: int = BINS) -> Reliability:
+    """Return the reliability curve (Levi et al., 2022): error over predicted std in bins of as many pixels.
+
+    Parameters
+    ----------
+    std, error : array
+        Of one shape.
+    bins : int
+        How many bins; fewer are made of fewer pixels.
+
+    Returns
+    -------
+    Reliability
+        The curve.
+
+    Raises
+    ------
+    VaesrError
+        When the shapes differ, a value is not finite, a std is negative or there are no pixels.
+    """
+    std, error = _checked(std, error)
+    order = np.argsort(std, kind="stable")
+    parts = np.array_split(order, min(bins, std.size))
+    return Reliability(
+        std=np.array([_root_mean_square(std[part]) for part in parts]),
+        rmse=np.array([_root_mean_square(error[part]) for part in parts]),
+        count=np.array([part.size for part in parts]),
+    )
+
+
+def fit_calibration(std: Array, error: Array, bins: int = BINS) -> Calibration:
+    """Fit RMSE = slope * std + offset to the reliability curve by least squares, as CAREamics does.
+
+    The bins are of equal numbers of pixels where those of CAREamics are of equal width: a long tail of rare,
+    large std leaves none of them almost empty.
+
+    Parameters
+    ----------
+    std, error : array
+        Of one shape.
+    bins : int
+        Bins of the reliability curve.
+
+    Returns
+    -------
+    Calibration
+        Slope 1 and offset 0 when the std is already right. Where no line rises through the curve, because the
+        std is the same everywhere or says nothing of the error, the slope or the offset alone is fitted.
+
+    Raises
+    ------
+    VaesrError
+        When the shapes differ, a value is not finite, a std is negative or there are no pixels.
+    """
+    curve = reliability(std, error, bins)
+    overall = _root_mean_square(curve.rmse)
+    centred = curve.std - curve.std.mean()
+    power = float(np.sum(centred**2))
+    # Differences of the size of rounding are no line to fit.
+    if power <= (1e-6 * float(curve.std.mean())) ** 2 * curve.std.size:
+        level = float(curve.std.mean())
+        return Calibration(slope=overall / level) if level else Calibration(slope=1.0, offset=overall)
+    slope = float(np.sum(centred * curve.rmse)) / power
+    if slope <= 0:
+        return Calibration(slope=0.0, offset=overall)
+    return Calibration(slope=slope, offset=float(curve.rmse.mean() - slope * curve.std.mean()))
+
+
+def calibrated(std: Array, calibration: Calibration) -> Array:
+    """Return slope * std + offset, never below zero.
+
+    Parameters
+    ----------
+    std : array
+        In unit intensity.
+    calibration : Calibration
+        From a model card or from `fit_calibration`.
+    """
+    return np.maximum(calibration.slope * std + calibration.offset, 0)
+
+
+def coverage(std: Array, error: Array, level: float = 0.9) -> float:
+    """Return the share of pixels within the central interval that a normal distribution gives.
+
+    Parameters
+    ----------
+    std, error : array
+        Of one shape.
+    level : float
+        The share that ought to be inside, between 0 and 1.
+
+    Returns
+    -------
+    float
+        Equal to `level` when calibrated, larger when the std is too large.
+
+    Raises
+    ------
+    VaesrError
+        As for `reliability`, and when the level is not between 0 and 1.
+    """
+    if not 0 < level < 1:
+        raise VaesrError(f"An interval can't hold a share of {level}, give a level between 0 and 1.")
+    std, error = _checked(std, error)
+    reach = NormalDist().inv_cdf((1 + level) / 2)
+    return float(np.mean(np.abs(error) <= reach * std))
+
+
+def rank_correlation(std: Array, error: Array) -> float:
+    """Return Spearman's rank correlation of the std and the absolute error.
+
+    Parameters
+    ----------
+    std, error : array
+        Of one shape.
+
+    Returns
+    -------
+    float
+        1 when a larger std always goes with a larger error; 0 when it says nothing, or where one is constant.
+
+    Raises
+    ------
+    VaesrError
+        As for `reliability`.
+    """
+    from scipy.stats import spearmanr
+
+    std, error = _checked(std, error)
+    size = np.abs(error)
+    if np.ptp(std) == 0 or np.ptp(size) == 0:
+        return 0.0
+    return float(spearmanr(std, size).statistic)
+
+
+def _root_mean_square(values: FloatArray) -> float:
+    """Return the root of the mean of the squares."""
+    return float(np.sqrt(np.mean(values**2)))
+
+
+def _checked(std: Array, error: Array) -> tuple[FloatArray, FloatArray]:
+    """Return both flat and in float64, or refuse them."""
+    std, error = np.asarray(std, np.float64), np.asarray(error, np.float64)
+    if std.shape != error.shape:
+        raise VaesrError(f"The std has shape {std.shape} and the error {error.shape}, give the same pixels.")
+    if not std.size:
+        raise VaesrError("There are no pixels to calibrate on, give at least one.")
+    if not (np.isfinite(std).all() and np.isfinite(error).all()):
+        raise VaesrError("The std or the error holds NaN or infinite values, leave those pixels out.")
+    if (std < 0).any():
+        raise VaesrError("A standard deviation can't be negative, check what was given as std.")
+    return std.ravel(), error.ravel()

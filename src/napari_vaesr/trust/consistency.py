@@ -1,0 +1,81 @@
+"""Whether the result, made small again, gives back the input.
+
+After Lugmayr et al. (2021), "NTIRE 2021 learning the super-resolution space challenge".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.trust.metrics import psnr
+
+
+def downscaled(image: npt.NDArray[Any], scale: int) -> npt.NDArray[np.float32]:
+    """Make an image small again by antialiased bicubic interpolation.
+
+    Parameters
+    ----------
+    image : array
+        (..., Y, X), sizes divisible by `scale`.
+    scale : int
+        The factor.
+
+    Returns
+    -------
+    array
+        (..., Y / scale, X / scale), float32.
+
+    Raises
+    ------
+    VaesrError
+        When the sizes are not divisible by `scale`.
+    """
+    import torch
+
+    from napari_vaesr.vae.resize import downsample_bicubic
+
+    height, width = image.shape[-2:]
+    if height % scale or width % scale:
+        raise VaesrError(f"A {height} x {width} image can't be made {scale} times smaller, crop it first.")
+    planes = torch.as_tensor(np.ascontiguousarray(image, np.float32)).reshape(-1, 1, height, width)
+    small = downsample_bicubic(planes, scale).numpy()
+    return small.reshape(*image.shape[:-2], height // scale, width // scale)
+
+
+def low_res_psnr(
+    result: npt.NDArray[Any], source: npt.NDArray[Any], scale: int, *, data_range: float = 1.0
+) -> float:
+    """Return the PSNR between the result made small again and the image it was made from.
+
+    Parameters
+    ----------
+    result : array
+        (..., scale * Y, scale * X).
+    source : array
+        (..., Y, X).
+    scale : int
+        The factor of the upscaling.
+    data_range : float
+        Distance between black and white.
+
+    Returns
+    -------
+    float
+        In dB; 45 dB and more counts as consistent.
+
+    Raises
+    ------
+    VaesrError
+        When the shapes don't belong together or a value is not finite.
+    """
+    expected = (*source.shape[:-2], source.shape[-2] * scale, source.shape[-1] * scale)
+    if result.shape != expected:
+        raise VaesrError(
+            f"A result of shape {result.shape} was not made {scale} times larger from {source.shape}, "
+            f"give one of shape {expected}."
+        )
+    return psnr(downscaled(result, scale), source, data_range=data_range)

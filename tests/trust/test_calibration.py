@@ -1,0 +1,158 @@
+"""Calibration of synthetic errors whose spread is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.trust.calibration import (
+    BINS,
+    calibrated,
+    coverage,
+    fit_calibration,
+    rank_correlation,
+    reliability,
+)
+from napari_vaesr.zoo.card import Calibration
+
+PIXELS = 60_000
+
+
+def draw(seed: int, slope: float = 1.0, offset: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Predicted std, and errors whose true std is slope * std + offset."""
+    random = np.random.default_rng(seed)
+    std = random.uniform(0.01, 0.2, PIXELS)
+    return std, random.normal(0, slope * std + offset)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), slope=st.floats(0.3, 3), offset=st.floats(0, 0.05))
+def test_the_true_line_is_found(seed: int, slope: float, offset: float):
+    std, error = draw(seed, slope, offset)
+    fitted = fit_calibration(std, error)
+    largest = 0.2 * slope + offset
+    assert fitted.slope == pytest.approx(slope, abs=0.35 * largest)
+    assert fitted.offset == pytest.approx(offset, abs=0.03 * largest)
+    # What was calibrated needs no calibration any more, and covers what it should.
+    again = calibrated(std, fitted)
+    second = fit_calibration(again, error)
+    assert second.slope == pytest.approx(1, abs=0.01)
+    assert second.offset == pytest.approx(0, abs=0.01 * largest)
+    for level in (0.5, 0.9, 0.99):
+        assert coverage(again, error, level) == pytest.approx(level, abs=0.015)
+
+
+@settings(max_examples=10, deadline=None)
+@given(factor=st.floats(1e-3, 1e6))
+def test_the_unit_does_not_matter(factor: float):
+    std, error = draw(0, 1.5, 0.02)
+    one, other = fit_calibration(std, error), fit_calibration(factor * std, factor * error)
+    assert other.slope == pytest.approx(one.slope)
+    assert other.offset == pytest.approx(factor * one.offset)
+
+
+@settings(max_examples=15, deadline=None)
+@given(level=st.floats(0.05, 0.99))
+def test_a_calibrated_std_covers_what_it_says(level: float):
+    std, error = draw(1)
+    assert coverage(std, error, level) == pytest.approx(level, abs=0.012)
+    assert coverage(2 * std, error, level) > level + 0.005
+    assert coverage(std / 2, error, level) < level - 0.005
+
+
+def test_coverage_of_a_known_interval():
+    error = np.array([0.0, 1.6, -1.6, 1.7, -1.7])  # the 90 % interval reaches to 1.645
+    assert coverage(np.ones(5), error, 0.9) == pytest.approx(0.6)
+
+
+def test_bins_are_equally_full_and_in_order():
+    std, error = draw(2)
+    curve = reliability(std, error)
+    assert curve.count.sum() == PIXELS
+    assert len(curve.count) == BINS
+    assert np.ptp(curve.count) <= 1
+    assert (np.diff(curve.std) > 0).all()
+    np.testing.assert_allclose(curve.rmse, curve.std, rtol=0.06)
+
+
+def test_a_bin_holds_root_mean_squares():
+    curve = reliability(np.array([[3.0, 1.0]]), np.array([[-6.0, 2.0]]), bins=1)
+    assert curve.std == pytest.approx([np.sqrt(5)])
+    assert curve.rmse == pytest.approx([np.sqrt(20)])
+
+
+def test_few_pixels_make_few_bins():
+    assert len(reliability(np.ones(3), np.ones(3)).count) == 3
+    assert fit_calibration(np.array([2.0]), np.array([-3.0])) == Calibration(slope=1.5)
+
+
+def test_a_constant_std_is_only_scaled():
+    std = np.full(1000, 0.1, np.float32)
+    error = np.random.default_rng(3).normal(0, 0.3, 1000)
+    fitted = fit_calibration(std, error)
+    assert fitted.slope * 0.1 == pytest.approx(np.sqrt(np.mean(error**2)), rel=0.01)
+    assert fitted.offset == 0
+
+
+def test_no_std_at_all_becomes_an_offset():
+    error = np.random.default_rng(4).normal(0, 0.3, 1500)
+    fitted = fit_calibration(np.zeros(1500), error)
+    assert fitted.slope == 1
+    assert fitted.offset == pytest.approx(0.3, rel=0.1)
+
+
+def test_a_std_that_is_wrong_way_round_is_not_used():
+    std, _ = draw(5)
+    error = np.random.default_rng(5).normal(0, 0.25 - std)
+    fitted = fit_calibration(std, error)
+    assert fitted.slope == 0
+    assert fitted.offset == pytest.approx(np.sqrt(np.mean(error**2)), rel=0.01)
+
+
+def test_a_calibrated_std_is_never_negative():
+    std = np.array([0.0, 0.1, 1.0], np.float32)
+    result = calibrated(std, Calibration(slope=2, offset=-0.5))
+    np.testing.assert_allclose(result, [0, 0, 1.5])
+    assert result.dtype == np.float32
+
+
+@settings(max_examples=20, deadline=None)
+@given(power=st.floats(0.2, 5))
+def test_rank_correlation_only_knows_order(power: float):
+    std = np.random.default_rng(6).uniform(0.1, 1, 500)
+    sign = np.where(np.arange(500) % 2, 1, -1)
+    assert rank_correlation(std, sign * std**power) == pytest.approx(1)
+    assert rank_correlation(std, sign / std**power) == pytest.approx(-1)
+
+
+def test_rank_correlation_of_unrelated_errors_is_nothing():
+    std, _ = draw(7)
+    assert rank_correlation(std, np.random.default_rng(8).normal(size=PIXELS)) == pytest.approx(0, abs=0.02)
+    assert 0.3 < rank_correlation(*draw(9)) < 0.6
+    assert rank_correlation(np.ones(9), np.arange(9.0)) == 0
+    assert rank_correlation(np.arange(9.0), np.ones(9)) == 0
+
+
+@pytest.mark.parametrize("function", [reliability, fit_calibration, coverage, rank_correlation])
+@pytest.mark.parametrize(
+    ("std", "error", "words"),
+    [
+        (np.ones(3), np.ones(4), "give the same pixels"),
+        (np.ones(0), np.ones(0), "no pixels"),
+        (np.array([np.nan]), np.ones(1), "NaN or infinite"),
+        (np.ones(1), np.array([np.inf]), "NaN or infinite"),
+        (np.array([-1.0]), np.ones(1), "can't be negative"),
+    ],
+)
+def test_bad_input_gets_one_sentence(function, std, error, words):
+    with pytest.raises(VaesrError, match=words):
+        function(std, error)
+
+
+@pytest.mark.parametrize("level", [0, 1, 90])
+def test_a_level_is_a_share(level):
+    with pytest.raises(VaesrError, match="between 0 and 1"):
+        coverage(np.ones(1), np.ones(1), level)

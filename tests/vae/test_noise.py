@@ -33,9 +33,7 @@ def test_any_crop_and_any_sample_alone_is_the_same(
     cut: tuple[int, int, int, int],
     sample: int,
 ) -> None:
-    whole = latent_noise(
-        seed, plane, range(7), level, channels, range(top, top + 9), range(left, left + 9)
-    )
+    whole = latent_noise(seed, plane, range(7), level, channels, range(top, top + 9), range(left, left + 9))
     row, column, height, width = cut
     rows, columns = range(top + row, top + row + height), range(left + column, left + column + width)
     part = latent_noise(seed, plane, [sample], level, channels, rows, columns)

@@ -22,11 +22,15 @@ def test_it_equals_pillow_away_from_the_border(scale: int) -> None:
     larger = Image.fromarray(plane).resize((36 * scale, 24 * scale), Image.Resampling.BICUBIC)
     inside = slice(REACH * scale, -REACH * scale)
     np.testing.assert_allclose(
-        upsample_bicubic(tensor, scale)[0, 0].numpy()[inside, inside], np.asarray(larger)[inside, inside], atol=1e-5
+        upsample_bicubic(tensor, scale)[0, 0].numpy()[inside, inside],
+        np.asarray(larger)[inside, inside],
+        atol=1e-5,
     )
     smaller = Image.fromarray(plane).resize((36 // scale, 24 // scale), Image.Resampling.BICUBIC)
     np.testing.assert_allclose(
-        downsample_bicubic(tensor, scale)[0, 0].numpy()[2:-2, 2:-2], np.asarray(smaller)[2:-2, 2:-2], atol=1e-5
+        downsample_bicubic(tensor, scale)[0, 0].numpy()[2:-2, 2:-2],
+        np.asarray(smaller)[2:-2, 2:-2],
+        atol=1e-5,
     )
 
 

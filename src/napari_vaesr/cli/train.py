@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 from pydantic import ValidationError
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lightning.pytorch.callbacks import Callback
 
     from napari_vaesr.training.config import TrainingConfig
+    from napari_vaesr.training.module import Training
 
 
 def train(
@@ -62,8 +63,8 @@ def train(
 ) -> None:
     """Train a model on a folder of images, or go on with a training that was stopped.
 
-    Low-res images are made from the given ones on the fly, so only sharp images are needed. Ctrl-C saves a checkpoint
-    and stops; the same command goes on from there.
+    Low-res images are made from the given ones on the fly, so only sharp images are needed. Ctrl-C saves a
+    checkpoint and stops; the same command goes on from there.
     """
     with spoken_errors(debug):
         settings = _settings(
@@ -159,7 +160,7 @@ def _progress() -> Iterator[Callback]:
                 for name, value in sorted(trainer.callback_metrics.items())
                 if name.startswith("psnr_mean_")
             ]
-            bars.update(task, completed=module.progress, state=", ".join([state, *scores]))
+            bars.update(task, completed=cast("Training", module).progress, state=", ".join([state, *scores]))
             if interrupted:
                 trainer.should_stop = True
 

@@ -57,7 +57,7 @@ def choose_device(request: str = "auto", precision: Precision = "auto") -> Devic
         When the device asked for is not there.
     """
     device, reason = _find(request)
-    used = _fastest_precision(device) if precision == "auto" else precision
+    used = fastest_precision(device) if precision == "auto" else precision
     return DeviceChoice(str(device), used, reason)
 
 
@@ -93,7 +93,8 @@ def _why_no_accelerator() -> str:
     return f"PyTorch {version} finds no GPU that it can use"
 
 
-def _fastest_precision(device: torch.device) -> str:
+def fastest_precision(device: torch.device) -> str:
+    """Name the number format in which a device convolves fastest without harm to the result."""
     if device.type == "cpu":
         # Without such instructions bfloat16 is emulated and slower than float32.
         checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")

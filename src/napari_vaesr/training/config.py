@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from napari_vaesr.vae.config import PRESETS, NetworkConfig
+from napari_vaesr.zoo.card import DataSource
 
 Range = tuple[float, float]
 
@@ -82,8 +83,43 @@ class TrainingConfig(BaseModel):
     validate_every: int = Field(
         default=1000, ge=1, description="Steps between validations, which also checkpoint."
     )
+    sources: tuple[DataSource, ...] = Field(default=(), description="Where the images come from.")
     seed: int = Field(default=0, description="Seed of patches, degradations and initial weights.")
 
+
+MICROSCOPY_SOURCES = (
+    DataSource(
+        name="dsb2018",
+        origin="BBBC038, 2018 Data Science Bowl, Broad Bioimage Benchmark Collection",
+        licence="CC0-1.0",
+    ),
+    DataSource(name="usiigaci", origin="Usiigaci phase-contrast cells, OIST", licence="MIT"),
+    DataSource(name="cellprofiler", origin="CellProfiler example images", licence="BSD-3-Clause"),
+    DataSource(name="neubias", origin="NEUBIAS Academy training resources", licence="CC-BY-4.0"),
+    DataSource(
+        name="bioimage_notebooks",
+        origin="R. Haase, Bio-image Analysis Notebooks, and the sources it names",
+        licence="CC-BY-4.0 / CC0-1.0",
+    ),
+    DataSource(
+        name="cytodataframe",
+        origin="CytoDataFrame example Cell Painting images, cytomining",
+        licence="BSD-3-Clause",
+    ),
+    DataSource(name="napari_bio_samples", origin="scikit-image cells3d and skin", licence="CC0-1.0"),
+)
+
+PHOTO_SOURCES = (
+    DataSource(name="budgie", origin="wallpapers by their photographers", licence="CC0-1.0 / public domain"),
+    DataSource(
+        name="elementary", origin="wallpapers by their photographers", licence="CC0-1.0 / public domain"
+    ),
+    DataSource(
+        name="ccby",
+        origin="elementary and lomiri wallpapers (photographers in their copyright files)",
+        licence="CC-BY-2.0 / CC-BY-4.0",
+    ),
+)
 
 RECIPES: dict[str, TrainingConfig] = {
     "photo": TrainingConfig(
@@ -91,6 +127,7 @@ RECIPES: dict[str, TrainingConfig] = {
         title="Photographs and clean images",
         description="Clean images downsampled by antialiased bicubic interpolation, such as photographs.",
         intensity="dtype",
+        sources=PHOTO_SOURCES,
         patch=32,
         batch=16,
     ),
@@ -100,6 +137,7 @@ RECIPES: dict[str, TrainingConfig] = {
         description="Fluorescence, phase contrast, stained and electron micrographs, with mild blur "
         "and camera noise.",
         intensity="percentile",
+        sources=MICROSCOPY_SOURCES,
         patch=24,
         batch=28,
         degradation=Degradation(

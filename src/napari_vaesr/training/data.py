@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import tifffile
 import torch
 from numpy.typing import NDArray
-from skimage.io import imread
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
@@ -19,14 +20,39 @@ from napari_vaesr.training.degradation import degrade
 SUFFIXES = {".png", ".tif", ".tiff", ".jpg", ".jpeg"}
 
 
-def load_folders(folders: Sequence[Path], smallest: int) -> dict[str, list[NDArray[np.generic]]]:
-    """Read every image below some folders as grey planes, grouped by the subfolder they lie in.
+def find_images(places: Sequence[Path]) -> list[Path]:
+    """List image files: those named, and all below the folders named.
+
+    Raises
+    ------
+    VaesrError
+        When a place does not exist or there is no image.
+    """
+    files: list[Path] = []
+    for place in places:
+        if not place.exists():
+            raise VaesrError(f"{place} does not exist: give a folder of images or an image file.")
+        files += [place] if place.is_file() else (p for p in place.rglob("*") if p.suffix.lower() in SUFFIXES)
+    if not files:
+        listed = " and ".join(map(str, places))
+        raise VaesrError(f"{listed} holds no PNG, TIFF or JPEG image: give another folder.")
+    return sorted(set(files))
+
+
+def hold_out(places: Sequence[Path], every: int = 10) -> tuple[list[Path], list[Path]]:
+    """Split image files into those to train on and every tenth, to validate on; one file serves for both."""
+    files = find_images(places)
+    held = files[every // 2 :: every] or files[-1:]
+    return [path for path in files if path not in set(held)] or files, held
+
+
+def load_planes(places: Sequence[Path], smallest: int) -> dict[str, list[NDArray[np.generic]]]:
+    """Read images as grey planes, grouped by the folder they lie in.
 
     Parameters
     ----------
-    folders : sequence of Path
-        PNG, TIFF or JPEG files, in subfolders or not. Colour is turned to luma; every plane of a stack
-        counts.
+    places : sequence of Path
+        PNG, TIFF or JPEG files, or folders of them. Colour is turned to luma; every plane of a stack counts.
     smallest : int
         Planes with a shorter side than this are left out.
 
@@ -36,21 +62,25 @@ def load_folders(folders: Sequence[Path], smallest: int) -> dict[str, list[NDArr
         When there is nothing to train on, or a file cannot be read.
     """
     groups: dict[str, list[NDArray[np.generic]]] = {}
-    files = (p for folder in folders for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
-    for path in sorted(files):
+    for path in find_images(places):
         try:
-            image = imread(path)
+            image = _read(path)
         except Exception as error:
-            raise VaesrError(
-                f"{path} cannot be read as an image: remove it or replace it ({error})."
-            ) from error
+            raise VaesrError(f"{path} cannot be read as an image: remove it or replace it.") from error
         for plane in grey_planes(image):
             if min(plane.shape) >= smallest:
                 groups.setdefault(path.parent.name, []).append(plane)
     if not groups:
-        places = " and ".join(map(str, folders))
-        raise VaesrError(f"{places} holds no image of {smallest} pixels a side or more: give another folder.")
+        listed = " and ".join(map(str, places))
+        raise VaesrError(f"{listed} holds no image of {smallest} pixels a side or more: give larger images.")
     return groups
+
+
+def _read(path: Path) -> NDArray[np.generic]:
+    if path.suffix.lower() in {".tif", ".tiff"}:
+        return np.asarray(tifffile.imread(path))
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB") if image.mode == "P" else image)
 
 
 def grey_planes(image: NDArray[np.generic]) -> list[NDArray[np.generic]]:
@@ -76,12 +106,12 @@ class Patches(IterableDataset[tuple[Tensor, Tensor, int]]):
     drowned, then a plane in proportion to its pixels, a place, and one of the eight flips and rotations.
     """
 
-    def __init__(self, folders: Sequence[Path], config: TrainingConfig, first_step: int = 0) -> None:
+    def __init__(self, places: Sequence[Path], config: TrainingConfig, first_step: int = 0) -> None:
         self.config = config
         self.first_step = first_step
         scales = config.network.scales
         smallest = config.patch * max(scales)
-        groups = load_folders(folders, smallest)
+        groups = load_planes(places, smallest)
         self.groups = list(groups.values())
         sizes = [np.array([plane.size for plane in planes], float) for planes in self.groups]
         self.within = [size / size.sum() for size in sizes]

@@ -12,10 +12,11 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import DataLoader
 
+from napari_vaesr.engine.device import fastest_precision
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.training.data import Patches
-from napari_vaesr.training.module import Training
+from napari_vaesr.training.module import LOG_EVERY, Training
 from napari_vaesr.training.validation import ValidationPairs
 
 
@@ -68,7 +69,8 @@ def fit(
     settings = run / "config.json"
     if checkpoint is not None:
         before = TrainingConfig.model_validate_json(settings.read_text())
-        if before.model_copy(update={"steps": config.steps, "hours": config.hours}) != config:
+        free = {"steps", "hours", "title", "description", "sources"}
+        if before.model_dump(exclude=free) != config.model_dump(exclude=free):
             raise VaesrError(
                 f"{settings} has other settings than asked for: resume with those, or use another folder."
             )
@@ -91,7 +93,7 @@ def fit(
         num_sanity_val_steps=0,
         enable_progress_bar=False,
         enable_model_summary=False,
-        log_every_n_steps=50,
+        log_every_n_steps=LOG_EVERY,
         devices=1,
     )
     with warnings.catch_warnings():
@@ -121,9 +123,6 @@ def newest_checkpoint(run: Path) -> Path | None:
 
 
 def _precision() -> str:
-    """Mixed bfloat16 where it is native, else float32."""
-    if torch.cuda.is_available():
-        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
-    native = torch.backends.cpu.get_cpu_capability() if hasattr(torch.backends, "cpu") else ""
-    del native
-    return "bf16-mixed" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "32-true"
+    """Name Lightning's mixed precision for the device that it will choose."""
+    device = torch.accelerator.current_accelerator() or torch.device("cpu")
+    return {"bfloat16": "bf16-mixed", "float16": "16-mixed"}.get(fastest_precision(device), "32-true")

@@ -20,6 +20,27 @@ from napari_vaesr.vae.build import build
 Pair = tuple[Tensor, Tensor, int]
 
 VALIDATION_SAMPLES = 8
+LOG_EVERY = 50
+"""Steps between lines of the log."""
+
+
+def antithetic_noise(
+    network: SuperResolutionVAE, low: Tensor, samples: int, generator: torch.Generator | None = None
+) -> list[Tensor]:
+    """Draw latent noise for planes (batch, frames, height, width), in antithetic pairs, without a place."""
+    noise = []
+    for level in network.levels:
+        size = (low.shape[-2] // level.stride, low.shape[-1] // level.stride)
+        one = torch.randn(samples // 2, len(low), level.channels, *size, generator=generator)
+        noise.append(torch.stack([one, -one], dim=1).flatten(0, 1))
+    return noise
+
+
+def psnr(estimate: Tensor, truth: Tensor, border: int) -> float:
+    """Peak signal-to-noise ratio in dB for a peak of 1, without a border of so many pixels."""
+    inside = slice(border, -border)
+    error = (estimate - truth)[..., inside, inside]
+    return -10 * log10(float(error.square().mean().clamp(min=1e-10)))
 
 
 class Training(lightning.LightningModule):
@@ -105,7 +126,7 @@ class Training(lightning.LightningModule):
         now = time.monotonic()
         self.seconds_done += now - (self._clock or now)
         self._clock = now
-        if self.steps_done % 50 == 0:
+        if self.steps_done % LOG_EVERY == 0:
             levels = {f"kl_{index}": nats.detach() for index, nats in enumerate(elbo.kl)}
             sigma = {f"sigma_x{scale}": elbo.sigma.detach()}
             values = {
@@ -124,19 +145,11 @@ class Training(lightning.LightningModule):
         low, high, scale = batch
         network = self.averaged
         encoded = network.encode(low, scale)
-        one = [
-            torch.randn(
-                VALIDATION_SAMPLES // 2, 1, level.channels, *(n // level.stride for n in low.shape[-2:])
-            )
-            for level in network.levels
-        ]
-        noise = [torch.cat([eps, -eps]) for eps in one]  # antithetic pairs
-        samples = network.decode(encoded, noise)
+        samples = network.decode(encoded, antithetic_noise(network, low, VALIDATION_SAMPLES))
         estimates = {"base": encoded.base, "mean": samples.mean(dim=0), "one": samples[0]}
         for name, estimate in estimates.items():
-            error = (estimate - high)[..., scale:-scale, scale:-scale]
-            psnr = -10 * log10(float(error.square().mean().clamp(min=1e-10)))
-            self.log(f"psnr_{name}_x{scale}", psnr, on_epoch=True, on_step=False, batch_size=1)
+            value = psnr(estimate, high, scale)
+            self.log(f"psnr_{name}_x{scale}", value, on_epoch=True, on_step=False, batch_size=1)
 
     def on_validation_end(self) -> None:
         """Do not count the time of validation as training."""

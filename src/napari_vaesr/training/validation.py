@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from napari_vaesr.training.config import TrainingConfig
-from napari_vaesr.training.data import load_folders, to_unit
+from napari_vaesr.training.data import load_planes, to_unit
 from napari_vaesr.training.degradation import degrade
 
 Pair = tuple[Tensor, Tensor, int]
@@ -23,7 +23,7 @@ class ValidationPairs(Dataset[Pair]):
 
     Parameters
     ----------
-    folders : sequence of Path
+    places : sequence of Path
         Images, in subfolders or not; every subfolder gets an equal share of `images`.
     config : TrainingConfig
         Gives the scales and the degradation.
@@ -34,11 +34,11 @@ class ValidationPairs(Dataset[Pair]):
     """
 
     def __init__(
-        self, folders: Sequence[Path], config: TrainingConfig, images: int = 12, side: int = 192
+        self, places: Sequence[Path], config: TrainingConfig, images: int = 12, side: int = 192
     ) -> None:
         network = config.network
         unit = lcm(*network.scales) * lcm(*(level.stride for level in network.levels))
-        groups = load_folders(folders, smallest=unit)
+        groups = load_planes(places, smallest=unit)
         share = -(-images // len(groups))
         generator = torch.Generator().manual_seed(config.seed)
         self.pairs: list[Pair] = []

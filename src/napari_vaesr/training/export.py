@@ -1,0 +1,155 @@
+"""From a run's checkpoint to a model: averaged weights, scores and calibration on the validation images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from napari_vaesr.engine.moments import PairedMoments
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.training.config import TrainingConfig
+from napari_vaesr.training.fit import newest_checkpoint
+from napari_vaesr.training.module import antithetic_noise, psnr
+from napari_vaesr.training.validation import ValidationPairs
+from napari_vaesr.trust.calibration import calibrated, coverage, fit_calibration, rank_correlation
+from napari_vaesr.vae.base import SuperResolutionVAE
+from napari_vaesr.vae.build import build
+from napari_vaesr.vae.resize import upsample_bicubic
+from napari_vaesr.zoo.card import Calibration, ModelCard
+from napari_vaesr.zoo.weights import save_model
+
+SAMPLES = 16
+"""Samples per image in the scores and the calibration: the default of the upscaling itself."""
+
+
+def export_model(
+    run: Path,
+    destination: Path,
+    validate: Sequence[Path],
+    *,
+    command: str = "",
+    images: int = 48,
+) -> Path:
+    """Turn the newest checkpoint of a run into a model that can be loaded.
+
+    Parameters
+    ----------
+    run : Path
+        The folder of the run.
+    destination : Path
+        A folder for ``<name>.safetensors`` and ``<name>.json``.
+    validate : sequence of Path
+        Folders of images that were not trained on; scores and calibration come from them.
+    command : str
+        What was typed to train it, for the card.
+    images : int
+        How many validation images to use at most.
+
+    Returns
+    -------
+    Path
+        The weights file.
+
+    Raises
+    ------
+    VaesrError
+        When the run has no checkpoint yet, or the model cannot be written.
+    """
+    checkpoint = newest_checkpoint(run)
+    if checkpoint is None:
+        raise VaesrError(
+            f"{run} holds no checkpoint yet: let the training run on until its first validation."
+        )
+    config = TrainingConfig.model_validate_json((run / "config.json").read_text())
+    content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    prefix = "average.module."
+    weights = {k.removeprefix(prefix): v for k, v in content["state_dict"].items() if k.startswith(prefix)}
+    network = build(config.network).eval()
+    network.load_state_dict(weights)
+    metrics, calibration = evaluate(network, ValidationPairs(validate, config, images=images))
+    progress = content["progress"]
+    settings = config.model_dump(
+        mode="json", exclude={"name", "title", "description", "network", "intensity", "sources"}
+    )
+    card = ModelCard(
+        name=config.name,
+        title=config.title or config.name,
+        description=config.description,
+        network=config.network,
+        receptive_radius=network.receptive_radius,
+        intensity=config.intensity,
+        training_data=config.sources,
+        training={
+            "command": command,
+            "steps": progress["steps"],
+            "hours": round(progress["seconds"] / 3600, 2),
+            "settings": settings,
+        },
+        metrics=metrics,
+        calibration=calibration,
+        limits=LIMITS,
+    )
+    return save_model(destination, network, card)
+
+
+LIMITS = (
+    "Computational upsampling: it does not add resolution that the microscope did not record. Detail finer "
+    "than the input's pixels is a guess from the training images; where the standard deviation is high, do "
+    "not trust it. Measure intensities and counts in the source, not in the result."
+)
+
+
+@torch.inference_mode()
+def evaluate(
+    network: SuperResolutionVAE, pairs: ValidationPairs
+) -> tuple[dict[str, float], dict[str, Calibration]]:
+    """Score a network on pairs and fit its calibration, scale by scale.
+
+    Parameters
+    ----------
+    network : SuperResolutionVAE
+        In evaluation mode.
+    pairs : ValidationPairs
+        Images with their truth.
+
+    Returns
+    -------
+    metrics : dict of float
+        PSNR in dB, averaged over images (border of `scale` pixels left out), of bicubic interpolation, the
+        base, the mean of 16 samples and one sample; and the share of pixels within the calibrated 90 %
+        interval, and Spearman's correlation of the standard deviation and the absolute error.
+    calibration : dict of Calibration
+        By scale.
+    """
+    metrics: dict[str, float] = {}
+    calibration: dict[str, Calibration] = {}
+    generator = torch.Generator().manual_seed(0)
+    for scale in network.config.scales:
+        scores: dict[str, list[float]] = {}
+        deviations, errors = [], []
+        for low, high, _ in (pair for pair in pairs.pairs if pair[2] == scale):
+            encoded = network.encode(low, scale)
+            samples = network.decode(encoded, antithetic_noise(network, low, SAMPLES, generator))
+            estimates = {
+                "bicubic": upsample_bicubic(low, scale),
+                "base": encoded.base,
+                "mean": samples.mean(dim=0),
+                "sample": samples[0],
+            }
+            for name, estimate in estimates.items():
+                scores.setdefault(name, []).append(psnr(estimate, high, scale))
+            moments = PairedMoments()
+            moments.add(samples)
+            assert moments.variance is not None
+            deviations.append(moments.variance.sqrt().flatten().numpy())
+            errors.append((estimates["mean"] - high).flatten().numpy())
+        metrics |= {f"psnr_{name}_x{scale}": round(float(np.mean(s)), 3) for name, s in scores.items()}
+        deviation, error = np.concatenate(deviations), np.concatenate(errors)
+        fitted = fit_calibration(deviation, error)
+        calibration[str(scale)] = fitted
+        metrics[f"coverage90_x{scale}"] = round(coverage(calibrated(deviation, fitted), error, 0.9), 4)
+        metrics[f"spearman_x{scale}"] = round(rank_correlation(deviation, error), 3)
+    return metrics, calibration

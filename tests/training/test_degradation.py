@@ -1,0 +1,76 @@
+"""Degradations do what optics and cameras do."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from scipy.ndimage import gaussian_filter
+
+from napari_vaesr.training.config import Degradation
+from napari_vaesr.training.degradation import degrade, gaussian_blur
+from napari_vaesr.training.muon import Muon, orthogonalised
+from napari_vaesr.vae.resize import downsample_bicubic
+
+
+def test_without_ranges_it_is_plain_bicubic() -> None:
+    high = torch.rand(2, 1, 24, 24)
+    low, truth = degrade(high, 3, Degradation())
+    assert torch.equal(truth, high)
+    torch.testing.assert_close(low, downsample_bicubic(high, 3))
+
+
+@pytest.mark.parametrize("deviation", [0.6, 1.7])
+def test_blur_equals_scipy(deviation: float) -> None:
+    image = torch.rand(1, 1, 40, 40)
+    ours = gaussian_blur(image, torch.tensor([[[[deviation]]]]))[0, 0].numpy()
+    theirs = gaussian_filter(image[0, 0].numpy(), deviation, mode="mirror", radius=6)
+    assert abs(ours - theirs)[8:-8, 8:-8].max() < 2e-3
+
+
+def test_each_image_has_its_own_blur() -> None:
+    images = torch.rand(1, 1, 24, 24).repeat(2, 1, 1, 1)
+    blurred = gaussian_blur(images, torch.tensor([0.0, 2.0]).reshape(2, 1, 1, 1))
+    torch.testing.assert_close(blurred[0], images[0])
+    assert blurred[1].var() < 0.5 * images[1].var()
+
+
+def test_shot_noise_has_the_variance_of_its_photons() -> None:
+    flat = torch.full((4, 1, 128, 128), 0.5)
+    low, _ = degrade(flat, 2, Degradation(photons=(200.0, 200.0), clean=0.0))
+    assert abs(float(low.mean()) - 0.5) < 0.002
+    assert float(low.var()) == pytest.approx(0.5 / 200, rel=0.1)
+
+
+def test_camera_noise_has_its_deviation_and_clean_patches_have_none() -> None:
+    flat = torch.full((64, 1, 32, 32), 0.5)
+    low, _ = degrade(flat, 2, Degradation(read_noise=(0.03, 0.03), clean=0.5))
+    deviations = low.flatten(1).std(dim=1)
+    noisy = deviations > 0.01
+    assert 16 < int(noisy.sum()) < 48
+    assert float(deviations[noisy].mean()) == pytest.approx(0.03, rel=0.05)
+
+
+def test_gain_and_offset_change_the_truth_too() -> None:
+    high = torch.rand(3, 1, 16, 16)
+    low, truth = degrade(high, 2, Degradation(gain=(0.5, 0.5), offset=(0.1, 0.1)))
+    torch.testing.assert_close(truth, high * 0.5 + 0.1)
+    torch.testing.assert_close(low, downsample_bicubic(truth, 2))
+
+
+@pytest.mark.parametrize("shape", [(8, 40), (40, 8), (16, 16)])
+def test_orthogonalised_singular_values_are_near_one(shape: tuple[int, int]) -> None:
+    values = torch.linalg.svdvals(orthogonalised(torch.randn(shape)))
+    assert values.min() > 0.3
+    assert values.max() < 1.4
+
+
+def test_muon_minimises_a_quadratic() -> None:
+    torch.manual_seed(0)
+    target = torch.randn(6, 3, 3, 3)
+    weight = torch.nn.Parameter(torch.zeros_like(target))
+    optimiser = Muon([weight], lr=0.05, weight_decay=0.0)
+    for _ in range(300):
+        optimiser.zero_grad()
+        (weight - target).square().sum().backward()
+        optimiser.step()
+    assert (weight - target).square().mean() < 0.01 * target.square().mean()

@@ -1,0 +1,180 @@
+"""A training learns, resumes where it was, and ends as a model that loads."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from skimage.io import imsave
+
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.training.config import RECIPES, Degradation, TrainingConfig
+from napari_vaesr.training.data import Patches, hold_out, load_planes
+from napari_vaesr.training.export import export_model
+from napari_vaesr.training.fit import fit, newest_checkpoint
+from napari_vaesr.training.module import Training
+from napari_vaesr.vae.config import PRESETS, Level
+from napari_vaesr.zoo.registry import load_model
+
+pytestmark = pytest.mark.filterwarnings("ignore:::lightning", "ignore::Warning:lightning.*")
+
+SMALL = TrainingConfig(
+    name="small",
+    network=PRESETS["tiny"].model_copy(
+        update={
+            "width": 8,
+            "blocks": 1,
+            "decoder_width": 8,
+            "scales": (2, 3),
+            "levels": (Level(stride=2, channels=2), Level(stride=1, channels=2)),
+        }
+    ),
+    patch=8,
+    batch=4,
+    steps=6,
+    warmup=2,
+    anneal=2,
+    validate_every=3,
+)
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """Three small pictures of blobs, 8-bit, 16-bit and colour."""
+    folder = tmp_path / "images" / "blobs"
+    folder.mkdir(parents=True)
+    rows, columns = np.mgrid[:48, :60]
+    rng = np.random.default_rng(0)
+    for index, dtype in enumerate((np.uint8, np.uint16, np.uint8)):
+        centres = rng.random((8, 2)) * (48, 60)
+        blobs = sum(np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / 12) for y, x in centres)
+        plane = (blobs / blobs.max() * np.iinfo(dtype).max).astype(dtype)
+        image = np.stack([plane] * 3, axis=-1) if index == 2 else plane
+        imsave(folder / f"{index}.{'tif' if dtype == np.uint16 else 'png'}", image, check_contrast=False)
+    return folder.parent
+
+
+def test_a_run_ends_as_a_model_that_loads(images: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    module = fit(SMALL, [images], [images], run, precision="32-true")
+    assert module.steps_done == 6
+    log = (run / "log/version_0/metrics.csv").read_text()
+    assert all(name in log for name in ("psnr_mean_x2", "psnr_base_x3", "psnr_one_x2"))
+    weights = export_model(run, tmp_path / "models", [images], command="train")
+    model = load_model(weights)
+    assert model.card.training["steps"] == 6
+    assert set(model.card.calibration) == {"2", "3"}
+    assert all(value.slope > 0 for value in model.card.calibration.values())
+    for key, value in module.averaged.state_dict().items():
+        torch.testing.assert_close(model.network.state_dict()[key], value)
+
+
+def test_resuming_goes_on_and_gives_the_same_weights(images: Path, tmp_path: Path) -> None:
+    """Stopped after 3 of 6 steps by hand and resumed, the data and the optimisers go on where they were."""
+    whole = fit(SMALL, [images], [images], tmp_path / "whole", precision="32-true")
+    interrupted = tmp_path / "interrupted"
+
+    from lightning.pytorch.callbacks import Callback
+
+    class StopAfterThree(Callback):
+        def on_train_batch_end(self, trainer: object, module: Training, *_: object) -> None:
+            trainer.should_stop = module.steps_done >= 3  # type: ignore[attr-defined]
+
+    stopped = fit(SMALL, [images], [images], interrupted, callbacks=[StopAfterThree()], precision="32-true")
+    assert stopped.steps_done == 3
+    resumed = fit(SMALL, [images], [images], interrupted, precision="32-true")
+    assert resumed.steps_done == 6
+    first, second = whole.network.trunk.entry.weight, resumed.network.trunk.entry.weight  # type: ignore[union-attr]
+    # The posterior's draws differ (their stream is not kept), so the weights agree to the step, not the bit.
+    assert (first - second).abs().max() < 0.05
+    assert resumed.seconds_done >= stopped.seconds_done
+
+
+def test_a_checkpoint_cut_short_is_passed_over(images: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    fit(SMALL, [images], [images], run, precision="32-true")
+    good = newest_checkpoint(run)
+    assert good is not None
+    (run / "step=999.ckpt").write_bytes(good.read_bytes()[:1000])
+    assert newest_checkpoint(run) == good
+
+
+def test_other_settings_do_not_go_on_from_here(images: Path, tmp_path: Path) -> None:
+    fit(SMALL, [images], [images], tmp_path / "run", precision="32-true")
+    with pytest.raises(VaesrError, match="other settings"):
+        fit(SMALL.model_copy(update={"batch": 2}), [images], [images], tmp_path / "run")
+
+
+def test_a_length_is_needed(tmp_path: Path) -> None:
+    with pytest.raises(VaesrError, match="length"):
+        fit(SMALL.model_copy(update={"steps": None}), [tmp_path], [tmp_path], tmp_path)
+
+
+def test_training_lowers_the_loss(images: Path) -> None:
+    config = SMALL.model_copy(update={"steps": 60, "base_weight": 20.0})
+    module, patches = Training(config), Patches([images], config)
+    optimisers = module.configure_optimizers()
+    low, high, scale = patches.batch(0)
+    losses = []
+    for _ in range(40):
+        elbo = module.network.elbo(low, high, scale)
+        loss = 20 * (elbo.base - high).abs().mean() + elbo.nll
+        for optimiser in optimisers:
+            optimiser.zero_grad()
+        loss.backward()
+        for optimiser in optimisers:
+            optimiser.step()
+        losses.append(float(loss.detach()))
+    assert np.mean(losses[-5:]) < np.mean(losses[:5]) - 0.5
+
+
+def test_batches_are_a_function_of_the_step(images: Path) -> None:
+    one, other = Patches([images], SMALL), Patches([images], SMALL)
+    for step in (0, 7):
+        low, high, scale = one.batch(step)
+        again = other.batch(step)
+        assert torch.equal(low, again[0]) and torch.equal(high, again[1]) and scale == again[2]
+        assert low.shape[-1] * scale == high.shape[-1] == 8 * scale
+    assert not torch.equal(one.batch(1)[1], one.batch(2)[1]) or one.batch(1)[2] != one.batch(2)[2]
+
+
+def test_recipes_are_valid_and_survive_json() -> None:
+    for name, recipe in RECIPES.items():
+        assert recipe.name == name and recipe.sources
+        assert TrainingConfig.model_validate(json.loads(recipe.model_dump_json())) == recipe
+
+
+def test_hold_out_is_disjoint(images: Path) -> None:
+    learn, check = hold_out([images])
+    assert learn and check and not set(learn) & set(check)
+    alone = [next(images.rglob("0.png"))]
+    assert hold_out(alone) == (alone, alone)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda folder: folder / "missing", "does not exist"),
+        (lambda folder: folder, "holds no PNG"),
+        (lambda folder: folder / "bad.png", "cannot be read"),
+    ],
+)
+def test_nothing_to_train_on_is_said(tmp_path: Path, make: object, message: str) -> None:
+    place = make(tmp_path)  # type: ignore[operator]
+    if place.suffix:
+        place.write_bytes(b"no image")
+    with pytest.raises(VaesrError, match=message):
+        load_planes([place], 8)
+
+
+def test_images_that_are_too_small_are_said(images: Path) -> None:
+    with pytest.raises(VaesrError, match="100 pixels"):
+        load_planes([images], 100)
+
+
+def test_degradation_ranges_are_checked() -> None:
+    with pytest.raises(ValueError, match="clean"):
+        Degradation(clean=2.0)

@@ -1,4 +1,4 @@
-"""A very small network with random weights: its answers mean nothing, but they depend on everything they should."""
+"""A very small network with random weights: its answers mean nothing but depend on all that they should."""
 
 from __future__ import annotations
 

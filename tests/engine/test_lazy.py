@@ -72,9 +72,7 @@ def test_nothing_is_computed_before_it_is_looked_at_and_then_once(model, reads, 
 
 def test_the_memory_of_chunks_is_bounded(model, stack, monkeypatch):
     monkeypatch.setattr(lazy, "CACHED_BYTES", 20_000)
-    mean, _, _ = lazy_upscale(stack, "CZYX", settings(), model=model)
-    job = UpscaleJob(stack, "CZYX", settings(), model=model)
-    chunks = lazy._Chunks(job)
+    chunks = lazy._Chunks(UpscaleJob(stack, "CZYX", settings(), model=model))
     for z in range(3):
         chunks.compute((0, z, 0, 0))
     assert list(chunks._recent) == [(0, 1, 0, 0), (0, 2, 0, 0)]

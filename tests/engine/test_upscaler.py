@@ -73,7 +73,7 @@ def run(engine, plane, rows=None, columns=None):
 @settings(max_examples=15, deadline=None)
 @given(data=st.data(), height=st.integers(1, 45), width=st.integers(1, 45), tile=st.integers(1, 30))
 def test_tiles_and_regions_change_nothing(model, data, height, width, tile):
-    """Contracts 1 and 2: any tile size, and any region computed alone, gives the pixels of the whole plane."""
+    """Contracts 1 and 2: any tile size and any region computed alone give the pixels of the whole."""
     plane = picture(height, width, number=3)
     whole_mean, whole_std, _ = run(upscaler(model, tile=64), plane)
     top = data.draw(st.integers(0, height - 1))

@@ -35,7 +35,7 @@ CPU_CHUNK = 2**19
 ACCELERATOR_SHARE = 0.4
 """Part of an accelerator's free memory that activations may take."""
 
-ENCODING_WORK = 8
+ENCODING_WORK = 10
 """Progress counts the encoding of a tile as so many samples of it."""
 
 
@@ -207,7 +207,7 @@ class Upscaler:
 
     def seconds_per_pixel(self) -> float:
         """Time a small tile, in well under a second, and return seconds per low-res pixel for an estimate."""
-        side = round_up(64, self.network.alignment)
+        side = round_up(128, self.network.alignment)
         tile = Tile(range(side), range(side), range(side), range(side))
         pixels = np.zeros((side, side), dtype=np.float32)
         encoding = decoding = float("inf")

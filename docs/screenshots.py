@@ -52,9 +52,8 @@ def widget_pictures() -> None:
         layer.visible = True
     viewer.canvas.grid.enabled = True
     viewer.canvas.grid.shape = (1, 3)
-    viewer.layers.reverse()  # the grid begins with the uppermost layer
     viewer.reset_view()
-    zoom_in(viewer, 2.5)
+    zoom_in(viewer, 6)
     save(viewer, "side-by-side")
     viewer.close()
 

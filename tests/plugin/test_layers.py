@@ -210,3 +210,23 @@ def test_limits_of_the_uncertainty():
     assert lazy_uncertainty_limits((100, 300), "std") == (0, 20)
     assert lazy_uncertainty_limits((100, 300), "variance") == (0, 400)
     assert lazy_uncertainty_limits((5, 5), "relative")[1] > 0
+
+
+def test_upscale_layer_without_a_viewer(tiny_model_path):
+    from napari_vaesr import upscale, upscale_layer
+
+    pixels = np.random.default_rng(0).integers(0, 4000, (2, 12, 16)).astype("uint16")
+    layer = Image(pixels, name="cells", scale=(2, 0.5, 0.5), axis_labels=("z", "y", "x"))
+    settings = {
+        "model": tiny_model_path,
+        "scale": 3,
+        "samples": 4,
+        "uncertainty": "relative",
+        "device": "cpu",
+    }
+    mean, spread = (Layer.create(*made) for made in upscale_layer(layer, **settings))
+    assert [mean.name, spread.name] == ["cells x3 mean", "cells x3 relative"]
+    np.testing.assert_array_equal(mean.data, upscale(pixels, "ZYX", **settings).mean)
+    np.testing.assert_allclose(corners(mean), corners(layer), atol=1e-9)
+    with pytest.raises(VaesrError, match="axes"):
+        upscale_layer(Image(pixels, name="cells"), **settings)

@@ -10,6 +10,7 @@ from npe2 import PluginManifest
 import napari_vaesr
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.files.image import SUFFIXES
 from napari_vaesr.plugin.preferences import preferred_settings
 
 MANIFEST = Path(napari_vaesr.__file__).with_name("napari.yaml")
@@ -44,8 +45,7 @@ def test_contributions_are_where_users_look(manifest):
     assert set(contributions.menus) == {"napari/layers/filter"}
     assert contributions.widgets[0].display_name == "Upscale with uncertainty"
     assert {sample.key for sample in contributions.sample_data} == {"nuclei", "phase", "tissue"}
-    patterns = contributions.readers[0].filename_patterns
-    assert {"*.tif", "*.tiff", "*.png", "*.jpg", "*.npy", "*.zarr"} <= set(patterns)
+    assert set(contributions.readers[0].filename_patterns) == {f"*{suffix}" for suffix in SUFFIXES}
 
 
 def test_preferences_start_with_the_defaults_of_the_engine(registered):

@@ -128,6 +128,16 @@ def test_colour_images(tmp_path):
     assert np.asarray(mean.data).dtype == np.uint8
 
 
+def test_colours_stored_plane_by_plane(tmp_path):
+    path = tmp_path / "planar.tif"
+    pixels = np.random.default_rng(2).integers(0, 255, (3, 10, 12)).astype("uint8")
+    tifffile.imwrite(path, pixels, photometric="rgb", planarconfig="separate")
+    source, mean, _ = (Layer.create(*made) for made in read_upscaled(path))
+    assert source.rgb and mean.rgb
+    np.testing.assert_array_equal(np.asarray(source.data), np.moveaxis(pixels, 0, -1))
+    assert np.asarray(mean.data).shape == (20, 24, 3)
+
+
 def test_several_files(stack_path, tmp_path):
     np.save(tmp_path / "plane.npy", np.random.default_rng(3).random((12, 16)).astype("float32"))
     paths = [str(stack_path), str(tmp_path / "plane.npy")]

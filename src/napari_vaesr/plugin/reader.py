@@ -90,12 +90,23 @@ def _read(path: Path) -> ImageFile:
     from napari_vaesr.files.image import UnknownAxes, read_image
 
     try:
-        return read_image(path)
+        return _colours_last(read_image(path))
     except UnknownAxes:
         raise VaesrError(
             f"{path.name} does not name its axes: open it with napari's own reader, "
             "then name them in Layers > Filter > Upscale with uncertainty."
         ) from None
+
+
+def _colours_last(image: ImageFile) -> ImageFile:
+    """Bring the colours to the end, where napari wants them."""
+    if "S" not in image.axes[:-1]:
+        return image
+    import dask.array
+
+    axes = image.axes.replace("S", "") + "S"
+    data = dask.array.asarray(image.data).transpose([image.axes.index(name) for name in axes])
+    return replace(image, data=data, axes=axes)
 
 
 def _upscaled_layers(image: ImageFile, show_mean: bool) -> list[LayerTuple]:

@@ -47,6 +47,7 @@ $(DOCS): $(REQUIREMENTS) | $(BIN)/python
 
 demo: $(BASE)
 	$(BIN)/napari-vaesr upscale $(SAMPLE) demo/nuclei_x2.ome.tif --scale 2 --samples 16 --figure --force
+	@echo "In demo/: nuclei_x2.ome.tif (mean and std), nuclei_x2.figure.png (a look at them), nuclei_x2.json (the record)."
 
 test: lint
 	tools/with-display $(BIN)/python -m pytest

@@ -85,8 +85,8 @@ def plan_targets(inputs: Sequence[str], output: str, scale: int) -> list[Target]
         Nothing is found, the output has no known suffix, or two inputs would write the same file.
     """
     sources = expand_inputs(list(inputs))
-    path = Path(output)
-    one_file = len(inputs) == 1 and sources == [Path(inputs[0])]
+    path = Path(output).expanduser()
+    one_file = len(inputs) == 1 and sources == [Path(inputs[0]).expanduser()]
     if one_file and not path.is_dir() and not output.endswith(("/", os.sep)):
         if not _suffix(path):
             raise VaesrError(

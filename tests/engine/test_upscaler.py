@@ -16,6 +16,9 @@ from napari_vaesr.engine import upscaler as module
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.engine.upscaler import Upscaler, prepare_network
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.vae.build import build
+from napari_vaesr.vae.config import PRESETS, Level
+from napari_vaesr.zoo.registry import Model
 
 
 @dataclass
@@ -86,7 +89,23 @@ def test_tiles_and_regions_change_nothing(model, data, height, width, tile):
     np.testing.assert_allclose(std, whole_std[part], atol=2e-5)
 
 
-def test_a_halo_too_small_would_be_seen(model, monkeypatch):
+def test_the_plain_vae_is_tile_exact_too(model):
+    config = PRESETS["conv_vae"].model_copy(update={"width": 4, "levels": (Level(stride=8, channels=3),)})
+    network = build(config).eval()
+    generator = torch.Generator().manual_seed(2)
+    for parameter in network.parameters():
+        parameter.data = torch.randn(parameter.shape, generator=generator) * 0.2
+    card = model.card.model_copy(update={"network": config})
+    plain = Model(card=card, network=network)
+    plane = picture(50, 70)
+    mean, std, _ = run(upscaler(plain, tile=96), plane)
+    tiled_mean, tiled_std, _ = run(upscaler(plain, tile=24), plane)
+    np.testing.assert_allclose(tiled_mean, mean, atol=2e-5)
+    np.testing.assert_allclose(tiled_std, std, atol=2e-5)
+    assert std.min() > 0
+
+
+def test_a_halo_too_small_would_be_seen(model):
     """The test above can fail: without the halo, tiles differ by far more than its tolerance."""
     plane = picture(40, 40)
     whole, _, _ = run(upscaler(model, tile=64), plane)
@@ -144,7 +163,7 @@ def test_std_is_calibrated_by_the_card(model):
     plane = picture(8, 8)
     mean, calibrated, _ = run(upscaler(model, scale=3), plane)
     card = model.card.model_copy(update={"calibration": {}})
-    same, plain, _ = run(upscaler(type(model)(card=card, network=model.network), scale=3), plane)
+    same, plain, _ = run(upscaler(Model(card=card, network=model.network), scale=3), plane)
     np.testing.assert_array_equal(mean, same)
     np.testing.assert_allclose(calibrated, 2 * plain + 0.25, rtol=1e-6)
 
@@ -294,7 +313,7 @@ def test_scale_and_frames_are_checked(model):
     config = model.card.network.model_copy(update={"frames": 3})
     card = model.card.model_copy(update={"network": config})
     with pytest.raises(VaesrError, match="3 planes at once"):
-        upscaler(type(model)(card=card, network=model.network))
+        upscaler(Model(card=card, network=model.network))
 
 
 def test_the_model_itself_is_not_touched(model):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from os import PathLike
 from typing import Any
 
@@ -91,9 +92,10 @@ def upscale(
     array = as_array(image)
     loaded = model if isinstance(model, Model) else None
     job = UpscaleJob(array, named_axes(array, axes), settings, model=loaded)
-    for step in job:
-        if progress is not None:
-            progress(step)
+    with closing(iter(job)) as steps:
+        for step in steps:
+            if progress is not None:
+                progress(step)
     return job.result
 
 

@@ -109,14 +109,26 @@ def test_axes_that_do_not_fit_are_refused_before_anything_runs(stack, settings):
         UpscaleTask(stack, "TZYX", settings)
 
 
-def test_closing_stops_the_engine(stack, settings):
+def test_closing_stops_the_engine_and_lets_go_of_the_source(stack, settings, monkeypatch):
+    import napari_vaesr.engine.job
+
+    stopped = []
+
+    class Job(napari_vaesr.engine.job.UpscaleJob):
+        def __iter__(self):
+            try:
+                yield from super().__iter__()
+            finally:
+                stopped.append(True)
+
+    monkeypatch.setattr(napari_vaesr.engine.job, "UpscaleJob", Job)
     task = UpscaleTask(stack, "ZYX", settings)
     steps = task.steps()
     while next(steps).done == 0:
         pass
-    engine = task._iterator
+    assert not stopped
     task.close()  # as after a worker was quit, which leaves its generator suspended
-    assert engine.gi_frame is None
+    assert stopped and task.pixels is None and task.layer is None
     task.close()
 
 

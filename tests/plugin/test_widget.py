@@ -181,7 +181,7 @@ def test_cancel_adds_nothing_and_releases_the_engine(viewer, qtbot, messages):
     task = start_slow_run(widget, viewer, qtbot)
     widget.cancel_button.native.click()
     qtbot.waitUntil(idle(widget), timeout=20000)
-    assert len(viewer.layers) == 1 and task._iterator is None
+    assert len(viewer.layers) == 1 and task.pixels is None
     assert "Cancelled" in widget.status.value and not messages()
     assert widget.run_button.enabled
 
@@ -211,7 +211,7 @@ def test_the_window_closed_while_running(window, qtbot):
     task = start_slow_run(widget, window, qtbot)
     window.close()
     qtbot.waitUntil(idle(widget), timeout=20000)
-    assert task._iterator is None
+    assert task.pixels is None
 
 
 def test_in_a_real_window_from_the_menu(window, qtbot):

@@ -41,7 +41,7 @@ class Failure:
     message: str
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class UpscaleTask:
     """One run on one layer, set up on the main thread and carried out in a worker.
 
@@ -62,26 +62,32 @@ class UpscaleTask:
         If the axes do not fit the layer.
     """
 
-    layer: napari.layers.Image
+    layer: Any
     axes: str
     settings: UpscaleSettings
     point: Sequence[float] | None = None
-    pixels: Any = field(init=False, repr=False)
+    name: str = field(init=False)
+    pixels: Any = field(init=False)
     plane: int | None = field(init=False, default=None)
-    _iterator: Generator[Any, None, None] | None = field(init=False, default=None, repr=False)
+    _work: Generator[Step, None, Result | Failure] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
+        self.name = self.layer.name
         self.axes = checked_axes(self.layer, self.axes)
         self.pixels = source_array(self.layer)
         named = Axes.parse(self.axes, self.pixels.shape)
         if self.point is not None:
             self.plane = named.plane_number(plane_at(self.layer, self.axes, self.point))
 
-    def steps(self) -> Generator[Step, None, Result | Failure]:
-        """Upscale, yielding at least once per tile; errors come back as a `Failure`, never as a traceback.
+    def __repr__(self) -> str:  # napari names running work by it when its window is closed
+        return f"the upscaling of '{self.name}'"
 
-        Closing the generator, or `close` once it no longer runs, stops the engine and releases its memory.
-        """
+    def steps(self) -> Generator[Step, None, Result | Failure]:
+        """Upscale, yielding at least once per tile; errors come back as a `Failure`, never as a traceback."""
+        self._work = self._upscale()
+        return (yield from self._work)
+
+    def _upscale(self) -> Generator[Step, None, Result | Failure]:
         yield Step(0, 0, f"Loading the model '{self.settings.model}' ...")
         try:
             from napari_vaesr.engine.job import UpscaleJob
@@ -91,24 +97,25 @@ class UpscaleTask:
             )
             place = _place(job.describe())
             yield Step(0, job.total, f"Starting {place}")
-            self._iterator = iter(job)
-            for progress in self._iterator:
+            for progress in job:
                 message = progress.message[:1].upper() + progress.message[1:]
                 yield Step(progress.done, progress.total, f"{message}, {place}")
             return job.result
         except VaesrError as error:
             return Failure(str(error))
         except Exception as error:
-            logger.exception("Upscaling '%s' failed", self.layer.name)
-            return Failure(f"Upscaling '{self.layer.name}' failed: {first_sentence(error)}")
-        finally:
-            self.close()
+            logger.exception("Upscaling '%s' failed", self.name)
+            return Failure(f"Upscaling '{self.name}' failed: {first_sentence(error)}")
 
     def close(self) -> None:
-        """Stop the engine where it stands and release its memory; harmless when it has finished."""
-        if self._iterator is not None:
-            self._iterator.close()
-            self._iterator = None
+        """Stop where it stands, release the engine's memory and let go of the source.
+
+        To be called in the end, when the worker no longer runs: napari keeps every worker, and so this task,
+        for as long as its window is open.
+        """
+        if self._work is not None:
+            self._work.close()
+        self._work = self.pixels = self.layer = None
 
     def layers(self, result: Result, taken_names: Sequence[str]) -> list[LayerTuple]:
         """Return layers for `result`, in place over the source; to be called on the main thread."""

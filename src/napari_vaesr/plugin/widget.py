@@ -102,7 +102,7 @@ class UpscaleWidget(Container):
     def _on_returned(self, result: Any) -> None:
         task = self._end_run()
         if not isalive(self.native):
-            logger.info("The window was closed, so the result for '%s' was dropped.", task.layer.name)
+            logger.info("The window was closed, so the result for '%s' was dropped.", task.name)
         elif isinstance(result, Failure):
             self.status.value = result.message
             show_error(result.message)
@@ -110,6 +110,7 @@ class UpscaleWidget(Container):
             show_warning(_removed_sentence(task))
         else:
             self._add_layers(task, result)
+        task.close()
 
     def _add_layers(self, task: UpscaleTask, result: Any) -> None:
         taken = [layer.name for layer in self._viewer.layers]
@@ -126,11 +127,11 @@ class UpscaleWidget(Container):
 
     def _on_aborted(self) -> None:
         task = self._end_run()
-        task.close()
-        if not isalive(self.native):
-            logger.info("The window was closed, so upscaling '%s' was stopped.", task.layer.name)
-        else:
+        if isalive(self.native):
             self.status.value = "Cancelled; no layer was added."
+        else:
+            logger.info("The window was closed, so upscaling '%s' was stopped.", task.name)
+        task.close()
 
     def _end_run(self) -> UpscaleTask:
         task = self._task
@@ -171,4 +172,4 @@ class UpscaleWidget(Container):
 
 
 def _removed_sentence(task: UpscaleTask) -> str:
-    return f"'{task.layer.name}' was removed while it was upscaled, so the work was stopped."
+    return f"'{task.name}' was removed while it was upscaled, so the work was stopped."

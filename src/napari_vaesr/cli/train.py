@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import logging
 import shlex
 import signal
 import sys
@@ -165,8 +165,9 @@ def _progress() -> Iterator[Callback]:
                 trainer.should_stop = True
 
     before = signal.signal(signal.SIGINT, interrupt)
-    # Lightning's advice is for people who write training loops; here it only hides the bar.
-    os.environ.setdefault("POSSIBLE_USER_WARNINGS", "off")
+    # Lightning's advice is for people who write training loops; here it would only break the bar.
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     try:
         with bars, warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -101,7 +101,7 @@ def zoom_in(viewer: napari.Viewer, factor: float = 3) -> None:
     camera = viewer.scene.camera
     camera.zoom *= factor
     height, width = viewer.layers[0].extent.world[1][-2:]
-    camera.center = (0, 0.35 * height, 0.3 * width)
+    camera.center = (0, 0.35 * height, 0.25 * width)
 
 
 def save(viewer: napari.Viewer, name: str) -> None:

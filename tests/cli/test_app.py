@@ -38,6 +38,7 @@ def test_models_are_listed(run, tiny_model_path, monkeypatch):
     assert result.exit_code == 0
     assert "test-tiny" in result.stdout
     assert "2, 3, 4" in result.stdout
+    assert str(tiny_model_path.parent) in result.stdout
 
 
 def test_a_card_is_shown(run, tiny_model_path):

@@ -20,6 +20,7 @@ def models(context: typer.Context) -> None:
     if context.invoked_subcommand is not None:
         return
     from napari_vaesr.zoo.registry import models as known_models
+    from napari_vaesr.zoo.registry import user_models
 
     with spoken_errors(debug=False):
         table = Table("name", "version", "scales", "for", "licence", box=box.SIMPLE_HEAD)
@@ -27,6 +28,7 @@ def models(context: typer.Context) -> None:
             scales = ", ".join(map(str, card.scales))
             table.add_row(card.name, card.version, scales, card.title, card.licence)
         out().print(table)
+        out().print(f"Models of your own go into {user_models()}", markup=False)
 
 
 @app.command()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich import box
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from napari_vaesr.errors import VaesrError
 
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
     from napari_vaesr.zoo.registry import Model
 
     from .targets import Target
-
-FLOAT32 = 4
-"""Bytes of a pixel written."""
 
 
 def upscale(
@@ -170,10 +166,10 @@ def _run(
 
 def _describe(targets: list[Target], axes: str | None, settings: UpscaleSettings, model: Model) -> int:
     """Print what would be done to every input and return how many would fail."""
-    from .write import open_job
+    from .write import open_job, written_bytes
 
-    headings = ("input", "shape", "output", "shape", "planes", "tiles", "memory", "disk", "time")
-    table = Table(*headings, box=box.SIMPLE_HEAD)
+    headings = ("input", "shape", "output", "shape", "tiles", "memory", "disk", "time")
+    table = Table(*(Column(heading, overflow="fold") for heading in headings), box=box.SIMPLE_HEAD)
     failures, seconds, where = 0, 0.0, ""
     for target in targets:
         try:
@@ -183,10 +179,6 @@ def _describe(targets: list[Target], axes: str | None, settings: UpscaleSettings
             failures += 1
             continue
         plan = job.describe()
-        channels = (job.axes.shape[job.axes.names.index("S")] if job.axes.is_rgb else 1) + (
-            settings.samples > 1
-        )
-        plane = math.prod(job.plane_shape) * channels * FLOAT32
         seconds += plan.seconds
         where = f"on {plan.device} in {plan.precision} ({plan.reason})"
         table.add_row(
@@ -194,10 +186,9 @@ def _describe(targets: list[Target], axes: str | None, settings: UpscaleSettings
             readable_shape(job.axes.shape, job.axes.names),
             escape(str(target.output)) + (" (exists)" if target.output.exists() else ""),
             readable_shape(plan.shape, job.axes.names),
-            str(plan.planes),
             str(plan.tiles),
             readable_bytes(plan.memory),
-            readable_bytes(plan.planes * plane),
+            readable_bytes(written_bytes(job)),
             f"about {readable_seconds(plan.seconds)}",
         )
     if failures < len(targets):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -23,6 +24,9 @@ from .targets import Target
 
 Plane = tuple[int, npt.NDArray[Any], npt.NDArray[np.float32] | None]
 """A plane's number, its mean and its uncertainty."""
+
+FLOAT32 = 4
+"""Bytes of a number written."""
 
 COLOURS = ("red", "green", "blue", "alpha")
 
@@ -109,6 +113,12 @@ def _make_folder(folder: Path) -> None:
         ) from error
 
 
+def written_bytes(job: UpscaleJob) -> int:
+    """Return the size of the OME-TIFF that a job makes."""
+    spread = 0 if job.settings.samples == 1 else 1
+    return job.axes.plane_count * math.prod(job.plane_shape) * (_colour_count(job.axes) + spread) * FLOAT32
+
+
 class _Kept:
     """The one plane that is remembered for the figure while all of them pass by."""
 
@@ -136,8 +146,7 @@ def _write_tiff(target: Target, image: ImageFile, job: UpscaleJob, planes: Itera
 
     kinds = [] if job.settings.samples == 1 else [job.settings.uncertainty]
     if job.axes.is_rgb:
-        count = job.axes.shape[job.axes.names.index("S")]
-        names = [f"{colour} mean" for colour in COLOURS[:count]] + kinds
+        names = [f"{colour} mean" for colour in COLOURS[: _colour_count(job.axes)]] + kinds
     else:
         names = [f"{channel}{kind}" for channel in _channels(image, job.axes) for kind in ("mean", *kinds)]
     _write_ome(target.output, image, job, stacked(), names)
@@ -181,6 +190,11 @@ def _draw(target: Target, image: ImageFile, job: UpscaleJob, kept: _Kept) -> Non
         title=f"{target.source.name}{f', {where}' if where else ''}",
         uncertainty=job.settings.uncertainty,
     )
+
+
+def _colour_count(axes: Axes) -> int:
+    """Return how many numbers a pixel has: 3 or 4 for colours, else 1."""
+    return axes.shape[axes.names.index("S")] if axes.is_rgb else 1
 
 
 def _channels(image: ImageFile, axes: Axes) -> list[str]:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
-from click.testing import Result
 from typer.testing import CliRunner
 
 from napari_vaesr.cli import app
 
-Run = Callable[..., Result]
+Run = Callable[..., Any]  # what typer's runner returns
 
 
 @pytest.fixture
@@ -46,8 +46,3 @@ def picture(tmp_path: Path) -> Path:
     path = tmp_path / "picture.tif"
     tifffile.imwrite(path, np.random.default_rng(1).integers(0, 255, (12, 15), dtype=np.uint8))
     return path
-
-
-def left_over(folder: Path) -> list[str]:
-    """Return the names of temporary files, which no command may leave behind."""
-    return [path.name for path in folder.rglob("*partial*")]

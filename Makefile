@@ -30,18 +30,18 @@ help:
 	@echo "make docs    build the documentation into site/"
 	@echo "make clean   remove the environment and everything that was built"
 
-$(BIN)/python:
+$(VENV)/pyvenv.cfg:
 	tools/make-environment $(VENV)
 
-$(BASE): $(REQUIREMENTS) | $(BIN)/python
+$(BASE): $(REQUIREMENTS) | $(VENV)/pyvenv.cfg
 	$(INSTALL) "."
 	@touch $@
 
-$(DEV): $(REQUIREMENTS) | $(BIN)/python
+$(DEV): $(REQUIREMENTS) | $(VENV)/pyvenv.cfg
 	$(INSTALL) ".[dev]"
 	@touch $@ $(BASE)
 
-$(DOCS): $(REQUIREMENTS) | $(BIN)/python
+$(DOCS): $(REQUIREMENTS) | $(VENV)/pyvenv.cfg
 	$(INSTALL) ".[docs]"
 	@touch $@
 

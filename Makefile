@@ -18,7 +18,7 @@ BASE := $(VENV)/installed-base
 DEV := $(VENV)/installed-dev
 DOCS := $(VENV)/installed-docs
 REQUIREMENTS := pyproject.toml constraints.txt
-INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
+INSTALL = @echo "Installing into $(VENV); the first time this takes some minutes." && $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 
 SAMPLE := src/napari_vaesr/samples/nuclei.tif
 

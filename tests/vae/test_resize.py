@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,18 @@ def test_a_ramp_stays_a_ramp_in_its_place(scale: int) -> None:
     small = downsample_bicubic(ramp, scale)[0, 0, 0]
     centre = (torch.arange(24.0 // scale) + 0.5) * scale - 0.5
     torch.testing.assert_close(small[2:-2], centre[2:-2])
+
+
+@pytest.mark.parametrize("resize", [upsample_bicubic, downsample_bicubic])
+def test_resizing_once_without_gradients_does_not_spoil_later_ones(
+    resize: Callable[..., torch.Tensor],
+) -> None:
+    images = torch.rand(1, 1, 35, 35)
+    with torch.inference_mode():
+        resize(images, 5)
+    images.requires_grad_()
+    resize(images, 5).sum().backward()
+    assert images.grad is not None
 
 
 def test_sizes_that_do_not_divide_are_refused() -> None:

@@ -24,7 +24,9 @@ def keys_cubic(distance: Tensor) -> Tensor:
     return torch.where(x <= 1, near, torch.where(x < 2, far, torch.zeros_like(x)))
 
 
+# Made outside of inference mode, for what is kept may serve a training later.
 @cache
+@torch.inference_mode(False)
 def _upsampling_taps(scale: int) -> Tensor:
     """Weights (scale**2, 1, 5, 5): one 5 x 5 kernel for each of the high-res pixels within a low-res one."""
     phase = (torch.arange(scale, dtype=torch.float64) + 0.5) / scale - 0.5
@@ -89,6 +91,7 @@ def downsample_bicubic(images: Tensor, scale: int) -> Tensor:
 
 
 @cache
+@torch.inference_mode(False)
 def _downsampling_matrix(size: int, scale: int) -> Tensor:
     """Weights (size / scale, size) of one axis, mirrored at the border as MATLAB does."""
     centre = (torch.arange(size // scale, dtype=torch.float64) + 0.5) * scale - 0.5

@@ -1,0 +1,38 @@
+"""The Python of the README and of the documentation runs as it stands there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from napari_vaesr.zoo.registry import load_model
+from napari_vaesr.zoo.weights import save_model
+
+ROOT = Path(__file__).parents[2]
+PYTHON = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+NEEDS_A_WINDOW = re.compile(r"napari\.Viewer|viewer\.open")
+
+
+def examples(page: Path) -> list[str]:
+    blocks = PYTHON.findall(page.read_text(encoding="utf-8"))
+    return [block for block in blocks if not NEEDS_A_WINDOW.search(block)]
+
+
+PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))) if examples(page)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_examples_run(page, tiny_model_path, tmp_path, monkeypatch):
+    model = load_model(tiny_model_path)
+    save_model(tmp_path / "models", model.network, model.card.model_copy(update={"name": "microscopy"}))
+    monkeypatch.setenv("NAPARI_VAESR_MODELS", str(tmp_path / "models"))
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for example in examples(page):
+        exec(compile(example, page.name, "exec"), names)
+
+
+def test_there_are_examples():
+    assert {"README", "index", "install", "scripting"} <= {page.stem for page in PAGES}

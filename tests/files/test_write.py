@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import errno
 import json
+import os
+import subprocess
+import sys
 import tracemalloc
 from xml.etree import ElementTree
 
@@ -181,3 +184,25 @@ def test_json(tmp_path):
             write_json(path, bad)
     assert json.loads(path.read_text(encoding="utf-8"))["scale"] == 2
     assert [child.name for child in tmp_path.iterdir()] == ["record.json"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no such limits")
+def test_a_disk_that_fills_up_is_told_and_leaves_nothing(tmp_path):
+    """In a process that may write no more than 40 kB to a file, as on a disk that is almost full."""
+    code = f"""
+import resource, signal
+import numpy as np
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.files.write import write_ome_tiff
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+planes = iter([np.zeros((1, 64, 64), np.float32)] * 9)
+try:
+    write_ome_tiff({str(tmp_path / "a.ome.tif")!r}, planes, "ZYX", (9, 64, 64), np.float32, {{}}, {{}}, ["mean"])
+except VaesrError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "disk is full" in done.stdout
+    assert not list(tmp_path.iterdir())

@@ -198,8 +198,9 @@ from napari_vaesr.files.write import write_ome_tiff
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
 planes = iter([np.zeros((1, 64, 64), np.float32)] * 9)
+path = {str(tmp_path / "a.ome.tif")!r}
 try:
-    write_ome_tiff({str(tmp_path / "a.ome.tif")!r}, planes, "ZYX", (9, 64, 64), np.float32, {{}}, {{}}, ["mean"])
+    write_ome_tiff(path, planes, "ZYX", (9, 64, 64), np.float32, {{}}, {{}}, ["mean"])
 except VaesrError as error:
     print(error)
 """

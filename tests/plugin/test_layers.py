@@ -201,6 +201,8 @@ def test_axes_given_by_the_user():
         checked_axes(stack, None)
     with pytest.raises(VaesrError, match="last axis"):
         checked_axes(colour, "ZSYX")
+    with pytest.raises(VaesrError, match="not shown as a colour image"):
+        checked_axes(stack, "YXS")
 
 
 def test_limits_of_the_uncertainty():

@@ -109,7 +109,6 @@ def layer_tuples(
         Axes that it does not name start at 0.
     taken_names : collection of str
         Names that the viewer uses already: a layer data tuple with such a name would overwrite that layer.
-
     uncertainty_range : (float, float), optional
         Contrast limits of the uncertainty; by default they are measured, which computes a lazy one.
 
@@ -232,7 +231,8 @@ def checked_axes(layer: napari.layers.Image, axes: str | None) -> str:
     Raises
     ------
     VaesrError
-        If the axes are not given and not certain, or a colour image has its samples elsewhere than last.
+        If the axes are not given and not certain, a colour image has its samples elsewhere than last, or a
+        grey one has any.
     """
     if axes is None:
         axes = labelled_axes(layer)
@@ -243,6 +243,10 @@ def checked_axes(layer: napari.layers.Image, axes: str | None) -> str:
             )
     axes = axes.strip().upper()
     if not layer.rgb:
+        if "S" in axes:
+            raise VaesrError(
+                f"'{layer.name}' is not shown as a colour image: call its channels C, or open it as RGB."
+            )
         return axes
     if "S" in axes[:-1]:
         raise VaesrError(

@@ -31,7 +31,11 @@ def finish(task):
             return steps, end.value
 
 
-def test_a_whole_stack(stack, settings):
+def test_a_whole_stack(stack, settings, monkeypatch):
+    import napari_vaesr.engine.upscaler
+
+    # Nobody waits for an estimate of the time: the progress bar tells it.
+    monkeypatch.delattr(napari_vaesr.engine.upscaler.Upscaler, "seconds_per_pixel")
     task = UpscaleTask(stack, "ZYX", settings)
     steps, result = finish(task)
     assert result.mean.shape == (3, 24, 32) and result.mean.dtype == np.uint16

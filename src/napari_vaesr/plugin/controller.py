@@ -18,7 +18,7 @@ from napari_vaesr.plugin.layers import LayerTuple, checked_axes, layer_tuples, s
 if TYPE_CHECKING:
     import napari.layers
 
-    from napari_vaesr.engine.job import Description
+    from napari_vaesr.engine.device import DeviceChoice
     from napari_vaesr.engine.result import Result
     from napari_vaesr.engine.settings import UpscaleSettings
 
@@ -95,7 +95,7 @@ class UpscaleTask:
             job = UpscaleJob(
                 self.pixels, self.axes, self.settings, planes=None if self.plane is None else [self.plane]
             )
-            place = _place(job.describe())
+            place = _place(job.upscaler.choice)
             yield Step(0, job.total, f"Starting {place}")
             for progress in job:
                 message = progress.message[:1].upper() + progress.message[1:]
@@ -157,9 +157,9 @@ def plane_at(layer: napari.layers.Image, axes: str, point: Sequence[float]) -> d
     }
 
 
-def _place(description: Description) -> str:
+def _place(choice: DeviceChoice) -> str:
     """Say where a job runs and why there, such as ``on cpu in float32 (asked for)``."""
-    return f"on {description.device} in {description.precision} ({description.reason})"
+    return f"on {choice.device} in {choice.precision} ({choice.reason})"
 
 
 def first_sentence(error: BaseException) -> str:

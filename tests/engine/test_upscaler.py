@@ -296,6 +296,15 @@ def test_out_of_memory_at_the_smallest_tile_is_said(model, monkeypatch):
         run(engine, picture(16, 16))
 
 
+def test_a_result_that_is_no_number_is_refused(model):
+    """A hot pixel may leave the range of float16; its neighbours would silently become NaN."""
+    plane = picture(16, 16)
+    plane.pixels[3, 4] = 1e6
+    assert np.isfinite(run(upscaler(model), plane)[0]).all()
+    with pytest.raises(VaesrError, match="left the range of float16, please choose the precision float32"):
+        run(upscaler(model, precision="float16"), plane)
+
+
 def test_other_errors_are_not_swallowed(model, monkeypatch):
     engine = upscaler(model)
 

@@ -163,7 +163,7 @@ class Upscaler:
         Raises
         ------
         VaesrError
-            When even the smallest tile does not fit the memory.
+            When even the smallest tile does not fit the memory, or a result is not a finite number.
         """
         waiting = deque(self.plan(rows, columns))
         while waiting:
@@ -260,6 +260,11 @@ class Upscaler:
     @torch.inference_mode()
     def _finish(self, moments: PairedMoments, tile: Tile) -> TileMoments:
         mean: FloatArray = moments.mean.cpu().numpy()
+        if not np.isfinite(mean).all():
+            raise VaesrError(
+                f"The network's numbers left the range of {self.choice.precision}, please choose the "
+                "precision float32 or remove extreme pixels from the image."
+            )
         if moments.variance is None:
             return TileMoments(tile, mean, None)
         std = moments.variance.sqrt().mul(self._slope).add(self._offset).clamp_(min=0)

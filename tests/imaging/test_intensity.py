@@ -103,6 +103,13 @@ def test_an_almost_empty_image_falls_back_to_its_extremes():
     assert (scaling.offset, scaling.gain) == (0, 50)
 
 
+def test_a_bright_spot_in_the_noise_of_rounding_falls_back_to_its_extremes():
+    image = np.random.default_rng(0).random((100, 100)) * 1e-20
+    image[3, 4] = 50
+    (scaling,) = fit_scalings(image, Axes.parse("YX", image.shape), "percentile")
+    assert scaling.offset < 1e-20 and scaling.gain == pytest.approx(50)
+
+
 def test_lazy_and_eager_agree_from_few_planes():
     image = np.random.default_rng(1).gamma(2, 100, (40, 2, 30, 20)).astype(np.uint16)
     axes = Axes.parse("ZCYX", image.shape)
@@ -145,7 +152,9 @@ def test_the_sample_is_bounded(monkeypatch):
         (np.zeros((4, 4), "datetime64[s]"), "dtype datetime64"),
         (np.full((4, 4), np.nan), "NaN"),
         (np.full((4, 4), np.inf, np.float32), "NaN or infinite"),
-        (np.array([[-1e308, 1e308]]), "more than a float"),
+        (np.array([[-1e308, 1e308]]), "from -1e\\+308 to 1e\\+308, are beyond what float32"),
+        (np.array([[0, 1e38]]), "float32 can hold"),
+        (np.array([[0, 1e-40]]), "float32 can hold"),
     ],
 )
 def test_bad_images_are_refused_in_one_sentence(image, says):

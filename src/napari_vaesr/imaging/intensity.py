@@ -17,6 +17,9 @@ PERCENTILES = (0.1, 99.9)
 PLANES_PER_CHANNEL = 8
 VALUES_PER_PLANE = 1_000_000
 
+SMALLEST_GAIN, LARGEST = 1e-30, 1e37
+"""What float32, in which results are kept, holds with room to spare."""
+
 
 class IntensityScaling(BaseModel):
     """A straight line between source intensities and unit intensities: ``unit = (value - offset) / gain``.
@@ -140,9 +143,13 @@ def _fit(sample: npt.NDArray[Any], method: IntensityMethod) -> IntensityScaling:
     low, high = lowest, highest
     if method == "percentile":
         low, high = (float(value) for value in np.percentile(sample.astype(np.float64), PERCENTILES))
-        if not high > low:  # nearly everything is background
+        # Nearly everything is background, perhaps with the noise of rounding beside a few bright pixels.
+        if not high - low > 1e-6 * (highest - lowest):
             low, high = lowest, highest
     gain = high - low
-    if not np.isfinite(gain):
-        raise VaesrError("The intensities span more than a float can hold, please rescale the image first.")
+    if max(-lowest, highest, gain) > LARGEST or 0 < gain < SMALLEST_GAIN:
+        raise VaesrError(
+            f"The intensities, from {lowest:.3g} to {highest:.3g}, are beyond what float32 can hold, "
+            "please rescale the image first."
+        )
     return IntensityScaling(offset=low, gain=gain if gain > 0 else 1)  # a constant image maps to 0 and back

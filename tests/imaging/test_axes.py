@@ -125,3 +125,11 @@ def test_default_axes_are_never_guessed():
     assert default_axes(3) is None
     assert default_axes(4, rgb=True) is None
     assert default_axes(2, rgb=True) is None
+
+
+@pytest.mark.parametrize("names", ["TCZYX", "CYX", "ZYXC", "ZYX", "YX"])
+def test_planes_of_a_channel(names):
+    axes = Axes.parse(names, [2, 3, 4, 5, 6][: len(names)])
+    for channel in range(axes.shape[names.index("C")] if "C" in names else 1):
+        expected = [n for n in range(axes.plane_count) if axes.channel_of(n) == channel]
+        assert axes.planes_of_channel(channel) == expected

@@ -154,6 +154,14 @@ class Axes:
         """Return the index of plane `n` along ``C``, 0 where there is no such axis."""
         return self.plane_coordinates(n).get("C", 0)
 
+    def planes_of_channel(self, channel: int) -> list[int]:
+        """Return the numbers of the planes at one index along ``C``; all of them without such an axis."""
+        numbers = np.arange(self.plane_count).reshape(self.loop_shape)
+        if "C" in self.loop_names:
+            numbers = numbers.take(channel, axis=self.loop_names.index("C"))
+        planes: list[int] = numbers.ravel().tolist()
+        return planes
+
     def plane_selector(self, n: int) -> tuple[int | slice, ...]:
         """Return the index that picks plane `n`; the axes left over keep the array's order."""
         return self.output_selector(n, slice(None), slice(None))

@@ -123,7 +123,7 @@ def fit_scalings(array: SourceArray, axes: Axes, method: IntensityMethod) -> tup
 
 def _sample(array: SourceArray, axes: Axes, channel: int) -> npt.NDArray[Any]:
     """Return the pixels of one channel that its scaling is fitted to, flat."""
-    planes = [n for n in range(axes.plane_count) if axes.channel_of(n) == channel]
+    planes = axes.planes_of_channel(channel)
     chosen = np.linspace(0, len(planes) - 1, min(len(planes), PLANES_PER_CHANNEL)).round().astype(int)
     step = int(np.ceil(np.sqrt(axes.height * axes.width / VALUES_PER_PLANE)))
     parts = []

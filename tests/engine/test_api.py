@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 import napari_vaesr
 from napari_vaesr import VaesrError, upscale
@@ -37,6 +38,20 @@ def test_lists_are_arrays_too(model):
     assert upscale([[1, 2], [3, 4]], model=model, samples=1).mean.shape == (4, 4)
     with pytest.raises(VaesrError, match="regular"):
         upscale([[1, 2], [3]], model=model)
+
+
+def test_tensors_are_arrays_too(model, stack):
+    pixels = stack[0, 0].astype(np.float32)
+    expected = upscale(pixels, model=model, samples=2)
+    np.testing.assert_array_equal(
+        upscale(torch.from_numpy(pixels), model=model, samples=2).mean, expected.mean
+    )
+
+
+@pytest.mark.parametrize("image", [3.0, [1, 2, 3], "cells.tif", None])
+def test_what_has_no_plane_is_refused(model, image):
+    with pytest.raises(VaesrError, match="at least the axes Y and X"):
+        upscale(image, model=model)
 
 
 def test_bad_settings_are_one_sentence(model, stack):

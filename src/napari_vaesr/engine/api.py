@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from os import PathLike
 from typing import Any
 
@@ -100,9 +100,11 @@ def upscale(
 
 
 def as_array(image: Any) -> Any:
-    """Return an array as it is, and anything else as a NumPy array."""
+    """Return an array as it is, and anything else, a tensor for example, as a NumPy array."""
     if hasattr(image, "shape") and hasattr(image, "dtype"):
-        return image
+        with suppress(TypeError):
+            np.dtype(image.dtype)
+            return image
     try:
         return np.asarray(image)
     except ValueError:
@@ -111,6 +113,10 @@ def as_array(image: Any) -> Any:
 
 def named_axes(array: Any, axes: str | None) -> str:
     """Return the axes given, or the only ones possible where none are given."""
+    if len(array.shape) < 2:
+        raise VaesrError(
+            f"An image has at least the axes Y and X, please give one instead of shape {tuple(array.shape)}."
+        )
     named = axes or default_axes(len(array.shape))
     if named is None:
         raise VaesrError(

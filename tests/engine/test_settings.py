@@ -39,6 +39,8 @@ def test_the_sentence_says_what_is_possible():
         make_settings(samples=0)
     with pytest.raises(VaesrError, match="'std', 'variance' or 'relative'"):
         make_settings(uncertainty="entropy")
+    with pytest.raises(VaesrError, match="model is '', please make it have at least 1 character"):
+        make_settings(model="")
 
 
 def test_numpy_scalars_and_paths_are_understood():

@@ -82,7 +82,8 @@ def make_settings(**values: Any) -> UpscaleSettings:
     if problem["type"] == "string_pattern_mismatch":
         expected = "one of auto, cpu, cuda, cuda:1, mps or xpu"
     else:
-        expected = str(problem["msg"]).removeprefix("Input should be ").removeprefix("Value should be ")
+        # pydantic says "Input should be an integer" or "String should have at least 1 character".
+        expected = str(problem["msg"]).rpartition(" should ")[2].removeprefix("be ")
     raise VaesrError(f"The setting {name} is {plain[name]!r}, please make it {expected}.")
 
 

@@ -188,3 +188,16 @@ def test_another_architecture_is_refused(saved: Path):
 def test_a_card_that_is_wrong_about_the_receptive_radius_is_refused(saved: Path):
     change_card(saved, receptive_radius=1)
     assert "sees 1 pixels" in refused(saved)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"levels": [{"stride": 2, "channels": 4}]}, "can't be built"),
+        ({"width": 10**7}, "can't be built"),
+        ({"scales": []}, "don't fit their card"),
+    ],
+)
+def test_a_network_that_can_not_be_is_refused(saved: Path, changes: dict, says: str):
+    change_card(saved, network=PRESETS["tiny"].model_dump() | changes)
+    assert says in refused(saved)

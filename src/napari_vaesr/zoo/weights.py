@@ -110,9 +110,14 @@ def load_network(card: ModelCard, weights: str | Path) -> SuperResolutionVAE:
 
     path = Path(weights)
     tensors = _read_tensors(card, path)
-    # Building draws fresh weights; the caller's random numbers should not depend on that.
-    with torch.random.fork_rng(devices=[]):
-        network = build(card.network)
+    try:
+        # Building draws fresh weights; the caller's random numbers should not depend on that.
+        with torch.random.fork_rng(devices=[]):
+            network = build(card.network)
+    except (ValueError, RuntimeError, MemoryError) as error:
+        raise VaesrError(
+            f"The card of {path} describes a network that can't be built; get the card and the weights again."
+        ) from error
     _check_fit(path, tensors, network.state_dict())
     network.load_state_dict(tensors)
     if network.receptive_radius != card.receptive_radius:

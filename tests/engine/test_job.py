@@ -177,15 +177,19 @@ def test_unknown_model_and_scale_are_refused(model, stack):
         UpscaleJob(stack, "CZYX", settings(scale=5), model=model)
 
 
-def test_a_result_larger_than_memory_is_refused(model, stack, monkeypatch):
+@pytest.mark.parametrize("work", [list, lambda job: list(job.planes_stream())], ids=["whole", "streamed"])
+def test_a_result_larger_than_memory_is_refused(model, stack, monkeypatch, work):
     job = UpscaleJob(stack, "CZYX", settings(), model=model)
-    with monkeypatch.context() as patch, pytest.raises(VaesrError, match="does not fit into memory"):
+    real = np.empty
 
-        def empty(*args, **kwargs):
+    def empty(shape, *args, **kwargs):
+        if np.prod(shape) >= 34 * 44:
             raise MemoryError
+        return real(shape, *args, **kwargs)
 
+    with monkeypatch.context() as patch, pytest.raises(VaesrError, match="does not fit into memory"):
         patch.setattr(np, "empty", empty)
-        list(job)
+        work(job)
 
 
 def test_one_sample_gives_no_uncertainty_and_says_so(model, stack):

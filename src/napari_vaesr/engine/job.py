@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from napari_vaesr.engine.device import memory_released
@@ -262,8 +263,8 @@ class UpscaleJob:
                     continue
                 if not missing:
                     missing = len(self.rows) * len(self.columns)
-                    mean = np.empty(self.plane_shape + samples, result_dtype(self.array.dtype))
-                    uncertainty = np.empty(self.plane_shape, np.float32) if has_spread else None
+                    mean = _empty(self.plane_shape + samples, result_dtype(self.array.dtype))
+                    uncertainty = _empty(self.plane_shape, np.float32) if has_spread else None
                 where = piece.inside(self.rows, self.columns, self.settings.scale)
                 mean[where] = piece.mean
                 if uncertainty is not None and piece.uncertainty is not None:
@@ -323,20 +324,11 @@ class UpscaleJob:
 
     def _allocate(self) -> tuple[Array, FloatArray | None, FloatArray | None]:
         mean_shape, spread_shape = self._result_shapes()
-        try:
-            mean = np.empty(mean_shape, result_dtype(self.array.dtype))
-            if self.settings.samples == 1:
-                return mean, None, None
-            std = np.empty(spread_shape, np.float32)
-            if self.settings.uncertainty == "std":
-                return mean, std, std
-            return mean, std, np.empty(spread_shape, np.float32)
-        except (MemoryError, ValueError):
-            pass
-        raise VaesrError(
-            f"A result of shape {mean_shape} does not fit into memory, "
-            "please write it to a file or choose fewer planes."
-        )
+        mean = _empty(mean_shape, result_dtype(self.array.dtype))
+        if self.settings.samples == 1:
+            return mean, None, None
+        std = _empty(spread_shape, np.float32)
+        return mean, std, std if self.settings.uncertainty == "std" else _empty(spread_shape, np.float32)
 
     def _picked_axes(self) -> Axes:
         """Return the axes of the low-res pixels chosen: loop axes keep only the indices picked."""
@@ -369,3 +361,14 @@ def _checked_extent(name: str, extent: range | None, size: int) -> range:
     if extent.step != 1 or not extent or extent.start < 0 or extent.stop > size:
         raise VaesrError(f"The {name} {extent} are not inside the image, please choose from 0 to {size}.")
     return extent
+
+
+def _empty(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
+    try:
+        return np.empty(shape, dtype)
+    except (MemoryError, ValueError):
+        pass
+    raise VaesrError(
+        f"A result of shape {shape} does not fit into memory, "
+        "please write it to a file or choose fewer planes or a part of them."
+    )

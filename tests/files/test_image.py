@@ -7,9 +7,11 @@ import imagecodecs
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.image import can_read, expand_inputs, read_image
+from napari_vaesr.files.lazy import FileArray
 
 GREY = np.arange(20 * 30).reshape(20, 30)
 
@@ -163,3 +165,20 @@ def test_zarr_folders_are_images_not_folders(tmp_path):
     tifffile.imwrite(tmp_path / "b.tif", GREY)
     assert expand_inputs([str(tmp_path)]) == [tmp_path / "a.zarr", tmp_path / "b.tif"]
     assert expand_inputs([str(tmp_path / "a.zarr")]) == [tmp_path / "a.zarr"]
+
+
+def test_a_jpeg_for_printers_is_refused(tmp_path):
+    """Its four channels would pass for RGB with alpha."""
+    Image.new("CMYK", (8, 8), (125, 49, 236, 54)).save(tmp_path / "a.jpg")
+    with pytest.raises(VaesrError, match="CMYK"):
+        read_image(tmp_path / "a.jpg")
+
+
+def test_memory_that_runs_out_while_reading_is_not_called_damage(tmp_path):
+    class Huge:
+        def __getitem__(self, key):
+            raise MemoryError
+
+    array = FileArray(tmp_path / "a", Huge, (4, 4), np.dtype("u1"))
+    with pytest.raises(MemoryError):
+        array[0]

@@ -56,6 +56,8 @@ class FileArray:
     def __getitem__(self, key: Any, /) -> npt.NDArray[Any]:
         try:
             return np.asarray(self._array[key])
+        except MemoryError:  # the file is sound, and smaller tiles may do
+            raise
         except Exception as error:  # whatever a decoder raises, the user needs to know which file it was
             raise VaesrError(
                 f"{self.path} cannot be read here, it may be damaged or gone: {reason(error)}."

@@ -23,13 +23,12 @@ def read_picture(path: Path, axes: str | None) -> ImageFile:
     Raises
     ------
     VaesrError
-        When the file is damaged or the axes don't fit.
+        When the file is damaged or in CMYK, or the axes don't fit.
     """
     content = path.read_bytes()
     png = path.suffix.lower() == ".png"
-    if not png and content.rfind(_JPEG_END) < content.rfind(
-        _JPEG_SCAN
-    ):  # decoders would fill it up with grey
+    # Decoders would fill it up with grey.
+    if not png and content.rfind(_JPEG_END) < content.rfind(_JPEG_SCAN):
         raise VaesrError(f"{path} is damaged: it is cut off.")
     try:
         pixels: npt.NDArray[Any] = (
@@ -37,6 +36,8 @@ def read_picture(path: Path, axes: str | None) -> ImageFile:
         )
     except Exception as error:  # decoders raise what they like
         raise VaesrError(f"{path} is damaged or not what its name says: {reason(error)}.") from error
+    if not png and pixels.ndim == 3 and pixels.shape[-1] == 4:
+        raise VaesrError(f"{path} holds the colours of a printer (CMYK), please convert it to RGB.")
     if pixels.ndim == 3 and pixels.shape[-1] == 2:
         pixels = pixels[..., 0]
     return _named(path, pixels, axes, default_axes(pixels.ndim, rgb=pixels.ndim == 3))

@@ -36,3 +36,12 @@ def test_the_examples_run(page, tiny_model_path, tmp_path, monkeypatch):
 
 def test_there_are_examples():
     assert {"README", "index", "install", "scripting"} <= {page.stem for page in PAGES}
+
+
+def test_the_proofs_that_the_design_names_exist():
+    design = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    files = set(re.findall(r"`(tests/\S+\.py)`", design))
+    names = set(re.findall(r"`(test_\w+)`", design))
+    assert files and names
+    written = "".join((ROOT / file).read_text(encoding="utf-8") for file in files)
+    assert names <= set(re.findall(r"def (test_\w+)", written))

@@ -72,8 +72,14 @@ def test_a_run_ends_as_a_model_that_loads(images: Path, tmp_path: Path) -> None:
         torch.testing.assert_close(model.network.state_dict()[key], value)
 
 
-def test_resuming_goes_on_and_gives_the_same_weights(images: Path, tmp_path: Path) -> None:
-    """Stopped after 3 of 6 steps by hand and resumed, the data and the optimisers go on where they were."""
+def test_resuming_goes_on_and_gives_the_same_weights(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped after 3 of 6 steps by hand and resumed, the data and the optimisers go on where they were.
+
+    Only the stream of the posterior's draws is not kept, so there is none here.
+    """
+    monkeypatch.setattr(torch, "randn_like", torch.ones_like)
     whole = fit(SMALL, [images], [images], tmp_path / "whole", precision="32-true")
     interrupted = tmp_path / "interrupted"
 
@@ -87,9 +93,8 @@ def test_resuming_goes_on_and_gives_the_same_weights(images: Path, tmp_path: Pat
     assert stopped.steps_done == 3
     resumed = fit(SMALL, [images], [images], interrupted, precision="32-true")
     assert resumed.steps_done == 6
-    first, second = whole.network.trunk.entry.weight, resumed.network.trunk.entry.weight  # type: ignore[union-attr]
-    # The posterior's draws differ (their stream is not kept), so the weights agree to the step, not the bit.
-    assert (first - second).abs().max() < 0.05
+    for name, weight in whole.state_dict().items():
+        torch.testing.assert_close(resumed.state_dict()[name], weight, rtol=0, atol=1e-6)
     assert resumed.seconds_done >= stopped.seconds_done
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 import torch
 
 from napari_vaesr.vae.base import SuperResolutionVAE
 from napari_vaesr.vae.build import build
 from napari_vaesr.vae.config import PRESETS, Level, NetworkConfig
+from napari_vaesr.vae.ladder import LadderVAE, bounded_exp
 
 LADDER = NetworkConfig(
     width=8, blocks=1, decoder_width=8, levels=(Level(stride=4, channels=4), Level(stride=1, channels=6))
@@ -101,13 +104,27 @@ def test_elbo_terms_are_finite_and_every_weight_learns(network: SuperResolutionV
 
 
 def test_kl_is_that_of_two_gaussians() -> None:
-    """The ladder's closed form against torch.distributions, through what the posterior produces."""
+    """Each level's KL is that of torch.distributions for the prior and posterior that the ladder computes."""
     torch.manual_seed(0)
-    shift, log_ratio, deviation = torch.randn(5), 0.3 * torch.randn(5), torch.rand(5) + 0.5
-    posterior = torch.distributions.Normal(deviation * shift, deviation * log_ratio.exp())
-    prior = torch.distributions.Normal(torch.zeros(5), deviation)
-    closed = 0.5 * (shift**2 + torch.exp(2 * log_ratio) - 1) - log_ratio
-    torch.testing.assert_close(torch.distributions.kl_divergence(posterior, prior), closed)
+    ladder = cast(LadderVAE, build(LADDER))
+    priors: list[torch.Tensor] = []
+    posteriors: list[torch.Tensor] = []
+    factors = [torch.ones(())]
+    for rung in ladder.rungs:
+        rung.prior.register_forward_hook(lambda *call: priors.append(call[-1]))
+        torch.nn.init.normal_(rung.posterior.weight, std=0.01)  # a fresh one hardly leaves the prior
+        rung.posterior.register_forward_hook(lambda *call: posteriors.append(call[-1]))
+    for descent in ladder.descents:
+        descent.register_forward_hook(lambda *call: factors.append(call[-1][1][0]))
+    elbo = ladder.elbo(torch.rand(2, 1, 16, 16), torch.rand(2, 1, 32, 32), 2)
+    for level, found in enumerate(elbo.kl):
+        shift, log_ratio = posteriors[level].chunk(2, dim=1)
+        deviation = bounded_exp(priors[level]) * factors[level]
+        prior = torch.distributions.Normal(torch.zeros(()), deviation)
+        posterior = torch.distributions.Normal(deviation * shift, deviation * bounded_exp(log_ratio))
+        expected = torch.distributions.kl_divergence(posterior, prior).sum(dim=1).mean()
+        assert found > 0.01
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_bfloat16_weights_stay_close_to_float32(network: SuperResolutionVAE) -> None:

@@ -12,6 +12,7 @@ from napari_vaesr.engine import lazy
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.lazy import lazy_upscale
 from napari_vaesr.engine.settings import make_settings
+from napari_vaesr.errors import VaesrError
 
 
 def settings(**changes):
@@ -76,6 +77,19 @@ def test_the_memory_of_chunks_is_bounded(model, stack, monkeypatch):
     for z in range(3):
         chunks.compute((0, z, 0, 0))
     assert list(chunks._recent) == [(0, 1, 0, 0), (0, 2, 0, 0)]
+
+
+def test_memory_is_released_after_every_chunk(model, stack, monkeypatch):
+    released = []
+    monkeypatch.setattr("napari_vaesr.engine.device._return_blocks", lambda: released.append(1))
+    source = stack.astype(np.float32)
+    mean, _, _ = lazy_upscale(source, "CZYX", settings(), model=model)
+    mean[0, 0].compute()
+    assert released == [1]
+    source[1, 1, 2, 3] = np.nan
+    with pytest.raises(VaesrError, match="NaN"):
+        mean[1, 1].compute()
+    assert released == [1, 1]
 
 
 def test_one_sample(model, stack):

@@ -10,6 +10,7 @@ from typing import Any
 import dask.array as da
 import numpy as np
 
+from napari_vaesr.engine.device import memory_released
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.planes import SourcePlane, result_dtype
 from napari_vaesr.engine.result import Array
@@ -111,7 +112,8 @@ class _Chunks:
             if block_id in self._recent:
                 self._recent.move_to_end(block_id)
                 return self._recent[block_id]
-            chunk = self._upscale(block_id)
+            with memory_released():
+                chunk = self._upscale(block_id)
             self._recent[block_id] = chunk
             while len(self._recent) > 1 and sum(kept.nbytes for kept in self._recent.values()) > CACHED_BYTES:
                 self._recent.popitem(last=False)

@@ -61,6 +61,7 @@ def test_a_run_ends_as_a_model_that_loads(images: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     module = fit(SMALL, [images], [images], run, precision="32-true")
     assert module.steps_done == 6
+    assert {path.name for path in run.glob("*.ckpt")} == {"step=3.ckpt", "step=6.ckpt"}
     log = (run / "log/version_0/metrics.csv").read_text()
     assert all(name in log for name in ("psnr_mean_x2", "psnr_base_x3", "psnr_one_x2"))
     weights = export_model(run, tmp_path / "models", [images], command="train")

@@ -110,8 +110,11 @@ def _settings(recipe: str, config: Path | None, given: dict[str, Any], size: str
         fields |= {"title": "", "description": "", "sources": ()}
     if config is not None:
         try:
-            fields |= json.loads(config.read_text(encoding="utf-8"))
-        except (OSError, ValueError, TypeError) as error:
+            for key, value in json.loads(config.read_text(encoding="utf-8")).items():
+                # A group such as `degradation` changes what it names and keeps the rest.
+                group = isinstance(value, dict) and isinstance(fields.get(key), dict)
+                fields[key] = fields[key] | value if group else value
+        except (OSError, ValueError, AttributeError) as error:
             raise VaesrError(f"The settings {config} cannot be read as a JSON object: {error}.") from error
     if size is not None:
         fields["network"] = PRESETS[size]

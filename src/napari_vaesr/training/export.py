@@ -96,7 +96,7 @@ def export_model(
 
 
 LIMITS = (
-    "Computational upsampling: it does not add resolution that the microscope did not record. Detail finer "
+    "Computational upsampling: it does not add resolution that was not recorded. Detail finer "
     "than the input's pixels is a guess from the training images; where the standard deviation is high, do "
     "not trust it. Measure intensities and counts in the source, not in the result."
 )

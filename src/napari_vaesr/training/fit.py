@@ -85,7 +85,15 @@ def fit(
         precision=_precision() if precision == "auto" else precision,  # type: ignore[arg-type]
         logger=CSVLogger(run, name="log"),
         callbacks=[
-            ModelCheckpoint(run, filename="{step}", monitor="step", mode="max", save_top_k=2),
+            # Named by our own count, for Lightning's has one for each of the two optimisers.
+            ModelCheckpoint(
+                run,
+                filename="step={steps_done:.0f}",
+                auto_insert_metric_name=False,
+                monitor="steps_done",
+                mode="max",
+                save_top_k=2,
+            ),
             *callbacks,
         ],
         val_check_interval=config.validate_every,
@@ -107,7 +115,7 @@ def fit(
             ckpt_path=checkpoint,
             weights_only=True,
         )
-    trainer.save_checkpoint(run / f"step={trainer.global_step}.ckpt")
+    trainer.save_checkpoint(run / f"step={module.steps_done}.ckpt")
     return module
 
 

@@ -150,6 +150,7 @@ class Training(lightning.LightningModule):
         for name, estimate in estimates.items():
             value = psnr(estimate, high, scale)
             self.log(f"psnr_{name}_x{scale}", value, on_epoch=True, on_step=False, batch_size=1)
+        self.log("steps_done", float(self.steps_done), on_epoch=True, on_step=False, batch_size=1)
 
     def on_validation_end(self) -> None:
         """Do not count the time of validation as training."""

@@ -1,0 +1,90 @@
+"""``napari-vaesr train`` puts its settings together and makes a model that the other commands find."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from skimage.io import imsave
+from typer.testing import CliRunner
+
+from napari_vaesr.cli import app
+from napari_vaesr.cli.train import _settings
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.training.config import RECIPES
+
+
+def settings(tmp_path: Path, content: object | None = None, **given: object) -> object:
+    file = None
+    if content is not None:
+        file = tmp_path / "settings.json"
+        file.write_text(content if isinstance(content, str) else json.dumps(content))
+    options = {"name": None, "steps": None, "hours": None, "seed": None} | given
+    return _settings("microscopy", file, options, None)
+
+
+def test_options_come_over_the_file_over_the_recipe(tmp_path: Path) -> None:
+    made = settings(tmp_path, {"batch": 3, "steps": 7, "degradation": {"clean": 0.9}}, steps=9)
+    recipe = RECIPES["microscopy"]
+    assert (made.batch, made.steps, made.patch) == (3, 9, recipe.patch)
+    assert made.degradation == recipe.degradation.model_copy(update={"clean": 0.9})
+
+
+def test_without_a_length_it_trains_for_an_hour(tmp_path: Path) -> None:
+    assert settings(tmp_path).hours == 1.0
+    assert settings(tmp_path, steps=3).hours is None
+
+
+def test_a_model_of_ones_own_does_not_boast_of_the_recipes_images(tmp_path: Path) -> None:
+    assert settings(tmp_path).sources
+    made = settings(tmp_path, name="mine")
+    assert not made.sources and not made.description
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("no json", "JSON"), ([1], "JSON"), ({"batch": 0}, "'batch'"), ({"bach": 1}, "'bach'")],
+)
+def test_wrong_settings_get_one_sentence(tmp_path: Path, content: object, message: str) -> None:
+    with pytest.raises(VaesrError, match=message):
+        settings(tmp_path, content)
+
+
+@pytest.mark.filterwarnings("ignore:::lightning", "ignore::Warning:lightning.*")
+def test_from_images_to_an_upscaled_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAPARI_VAESR_MODELS", str(tmp_path / "models"))
+    monkeypatch.chdir(tmp_path)
+    images = tmp_path / "images"
+    images.mkdir()
+    rng = np.random.default_rng(0)
+    for index in range(3):
+        imsave(images / f"{index}.png", rng.integers(0, 255, (48, 48), np.uint8), check_contrast=False)
+    (tmp_path / "small.json").write_text(
+        json.dumps(
+            {
+                "patch": 8,
+                "batch": 2,
+                "validate_every": 2,
+                "network": {"width": 8, "blocks": 1, "decoder_width": 8, "scales": [2]},
+            }
+        )
+    )
+    command = ["train", "images", "--name", "mine", "--steps", "2", "--config", "small.json"]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    assert "--model mine" in done.output
+    again = CliRunner().invoke(app, ["models"])
+    assert "mine" in again.output
+    done = CliRunner().invoke(
+        app, ["upscale", "images/0.png", "out.ome.tif", "--model", "mine", "--samples", "2"]
+    )
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "out.ome.tif").stat().st_size > 0
+
+
+def test_no_images_is_said(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["train", str(tmp_path), "--steps", "1"])
+    assert done.exit_code == 2
+    assert "holds no PNG" in done.output

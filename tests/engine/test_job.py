@@ -7,8 +7,11 @@ import weakref
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import settings as settings_of_hypothesis
+from hypothesis import strategies as st
 
-from napari_vaesr.engine.job import ONE_SAMPLE, UpscaleJob
+from napari_vaesr.engine.job import NO_TEMPERATURE, ONE_SAMPLE, UpscaleJob
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.intensity import IntensityScaling
@@ -161,6 +164,40 @@ def test_a_bad_image_is_refused_at_once_in_one_sentence(model, array, axes, says
     assert "\n" not in str(caught.value) and str(caught.value).endswith(".")
 
 
+@settings_of_hypothesis(max_examples=10, deadline=None)
+@given(data=st.data(), colour=st.booleans())
+def test_any_region_of_a_large_plane_is_a_part_of_the_whole(model, data, colour):
+    """Larger than the halo, so that only a part of the plane is read for a region."""
+    image = np.random.default_rng(5).random((90, 83, 3), dtype=np.float32)
+    image, axes = (image, "YXS") if colour else (image[..., 0], "YX")
+    whole = run(image, axes, model)
+    top, left = data.draw(st.integers(0, 89)), data.draw(st.integers(0, 82))
+    rows = range(top, data.draw(st.integers(top + 1, 90)))
+    columns = range(left, data.draw(st.integers(left + 1, 83)))
+    part = run(image, axes, model, {"rows": rows, "columns": columns}, tile=data.draw(st.integers(1, 50)))
+    where = np.s_[2 * top : 2 * rows.stop, 2 * left : 2 * columns.stop]
+    np.testing.assert_allclose(part.mean, whole.mean[where], atol=2e-5)
+    np.testing.assert_allclose(part.std, whole.std[where], atol=2e-5)
+
+
+def test_halved_tiles_may_reach_beyond_what_was_held(model, monkeypatch):
+    image = np.random.default_rng(5).random((90, 30), dtype=np.float32)
+    extent = {"rows": range(30, 50)}
+    expected = run(image, "YX", model, extent)
+    job = UpscaleJob(image, "YX", settings(), model=model, **extent)
+    real = job.upscaler.network.decode
+
+    def decode(encoded, noise):
+        if noise[-1].shape[-2] > 20 + 2 * job.upscaler.halo - 4:
+            raise MemoryError
+        return real(encoded, noise)
+
+    monkeypatch.setattr(job.upscaler.network, "decode", decode)
+    halved, _ = finish(job)
+    assert halved.record["messages"]
+    np.testing.assert_allclose(halved.mean, expected.mean, atol=2e-5)
+
+
 def test_nan_beyond_the_sample_is_found_on_the_way(model):
     """Only a bounded sample is looked at before; planes 0 and 99 are in it, plane 1 is not."""
     stack = np.random.default_rng(6).random((100, 4, 4))
@@ -192,10 +229,13 @@ def test_a_result_larger_than_memory_is_refused(model, stack, monkeypatch, work)
         work(job)
 
 
-def test_one_sample_gives_no_uncertainty_and_says_so(model, stack):
-    result = run(stack[0, 0], "YX", model, samples=1)
+@pytest.mark.parametrize(
+    ("settings", "message"), [({"samples": 1}, ONE_SAMPLE), ({"temperature": 0.0}, NO_TEMPERATURE)]
+)
+def test_without_spread_there_is_no_uncertainty_and_it_says_so(model, stack, settings, message):
+    result = run(stack[0, 0], "YX", model, **settings)
     assert result.std is None and result.uncertainty is None
-    assert result.record["messages"] == [ONE_SAMPLE]
+    assert result.record["messages"] == [message]
 
 
 def test_kinds_of_uncertainty(model, stack):

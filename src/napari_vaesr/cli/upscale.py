@@ -103,7 +103,7 @@ def upscale(
             tile=tile,
         )
         targets = plan_targets(inputs, output, scale)
-        refuse_overwriting(targets, settings.samples > 1, figure, force or dry_run)
+        refuse_overwriting(targets, settings.has_spread, figure, force or dry_run)
         loaded = _load(settings, quiet)
         failures = (
             _describe(targets, axes, settings, loaded)
@@ -157,7 +157,7 @@ def _run(
             if not quiet:
                 for message in messages:
                     err().print(f"Note: {message}", markup=False)
-                for path in target.files(settings.samples > 1, figure):
+                for path in target.files(settings.has_spread, figure):
                     out().print(str(path), markup=False)
     if failures and len(targets) > 1:
         err().print(f"{failures} of {len(targets)} inputs failed; the others were upscaled.")

@@ -115,7 +115,7 @@ def _make_folder(folder: Path) -> None:
 
 def written_bytes(job: UpscaleJob) -> int:
     """Return the size of the OME-TIFF that a job makes."""
-    spread = 0 if job.settings.samples == 1 else 1
+    spread = int(job.settings.has_spread)
     return job.axes.plane_count * math.prod(job.plane_shape) * (_colour_count(job.axes) + spread) * FLOAT32
 
 
@@ -144,7 +144,7 @@ def _write_tiff(target: Target, image: ImageFile, job: UpscaleJob, planes: Itera
             spread = [] if uncertainty is None else [uncertainty[np.newaxis]]
             yield np.concatenate([channels, *spread], dtype=np.float32)
 
-    kinds = [] if job.settings.samples == 1 else [job.settings.uncertainty]
+    kinds = [job.settings.uncertainty] if job.settings.has_spread else []
     if job.axes.is_rgb:
         names = [f"{colour} mean" for colour in COLOURS[: _colour_count(job.axes)]] + kinds
     else:

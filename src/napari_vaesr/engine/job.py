@@ -23,6 +23,7 @@ from napari_vaesr.imaging.intensity import IntensityScaling, check_array, fit_sc
 from napari_vaesr.zoo.registry import Model, load_model
 
 ONE_SAMPLE = "One sample has no spread, so there is no uncertainty: draw 2 samples or more to get one."
+NO_TEMPERATURE = "At temperature 0 all samples agree, so there is no uncertainty: raise it to 1 to get one."
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ class UpscaleJob:
         if scalings is None:
             scalings = fit_scalings(array, self.axes, self.model.card.intensity)
         self.scalings = tuple(scalings)
-        self.messages = [ONE_SAMPLE] if settings.samples == 1 else []
+        self.messages = _without_spread(settings)
         self._result: Result | None = None
 
     @classmethod
@@ -197,7 +198,7 @@ class UpscaleJob:
         tiles = upscaler.plan(self.rows, self.columns)
         computed = len(self.planes) * sum(math.prod(tile.padded_shape) for tile in tiles)
         mean, spread = self._result_shapes()
-        maps = 0 if self.settings.samples == 1 else 1 if self.settings.uncertainty == "std" else 2
+        maps = 0 if not self.settings.has_spread else 1 if self.settings.uncertainty == "std" else 2
         result_bytes = (
             math.prod(mean) * result_dtype(self.array.dtype).itemsize + maps * math.prod(spread) * 4
         )
@@ -251,7 +252,7 @@ class UpscaleJob:
             Of the kind asked for, the standard deviation by default; float32. None for a single sample.
         """
         samples = (self.axes.shape[self.axes.names.index("S")],) if self.axes.is_rgb else ()
-        has_spread = self.settings.samples > 1
+        has_spread = self.settings.has_spread
         with memory_released():
             mean = np.empty(0)
             uncertainty: FloatArray | None = None
@@ -301,7 +302,7 @@ class UpscaleJob:
         for position, number in enumerate(self.planes):
             scaling = self.scalings[self.axes.channel_of(number)]
             plane = SourcePlane(self.array, self.axes, number, scaling)
-            plane.hold(self.rows, self.columns, self.upscaler.halo)
+            plane.hold(self.upscaler.plan(self.rows, self.columns))
             usual = f"plane {position + 1} of {count}"
             for step in self.upscaler.moments(plane, self.rows, self.columns):
                 done += step.work
@@ -325,7 +326,7 @@ class UpscaleJob:
     def _allocate(self) -> tuple[Array, FloatArray | None, FloatArray | None]:
         mean_shape, spread_shape = self._result_shapes()
         mean = _empty(mean_shape, result_dtype(self.array.dtype))
-        if self.settings.samples == 1:
+        if not self.settings.has_spread:
             return mean, None, None
         std = _empty(spread_shape, np.float32)
         return mean, std, std if self.settings.uncertainty == "std" else _empty(spread_shape, np.float32)
@@ -352,6 +353,13 @@ class UpscaleJob:
     def _resized(self, lengths: Mapping[str, int]) -> Axes:
         named = zip(self.axes.names, self.axes.shape, strict=True)
         return Axes(self.axes.names, tuple(lengths.get(name, length) for name, length in named))
+
+
+def _without_spread(settings: UpscaleSettings) -> list[str]:
+    """Say why there is no uncertainty, if there is none."""
+    if settings.samples == 1:
+        return [ONE_SAMPLE]
+    return [] if settings.has_spread else [NO_TEMPERATURE]
 
 
 def _checked_extent(name: str, extent: range | None, size: int) -> range:

@@ -76,7 +76,7 @@ def lazy_upscale(
     if job.axes.is_rgb:  # the field's colours come last
         last = outline.names + "S"
         mean = mean.transpose([last.index(name) for name in job.axes.names])
-    return mean, both["uncertainty"] if settings.samples > 1 else None, job.record()
+    return mean, both["uncertainty"] if settings.has_spread else None, job.record()
 
 
 class _Chunks:
@@ -91,7 +91,7 @@ class _Chunks:
         self.outline = job.axes.without_samples()
         samples = (job.axes.shape[job.axes.names.index("S")],) if job.axes.is_rgb else ()
         fields: list[tuple[Any, ...]] = [("mean", result_dtype(job.array.dtype), samples)]
-        if job.settings.samples > 1:
+        if job.settings.has_spread:
             fields.append(("uncertainty", np.float32))
         self.dtype = np.dtype(fields)
         self._recent: OrderedDict[tuple[int, ...], Array] = OrderedDict()
@@ -127,7 +127,7 @@ class _Chunks:
         columns = _part(self.cut(job.axes.width, side), place["X"])
         number = job.axes.plane_number(place)
         plane = SourcePlane(job.array, job.axes, number, job.scalings[job.axes.channel_of(number)])
-        plane.hold(rows, columns, job.upscaler.halo)
+        plane.hold(job.upscaler.plan(rows, columns))
         chunk = np.empty((len(rows) * scale, len(columns) * scale), self.dtype)
         for step in job.upscaler.moments(plane, rows, columns):
             if step.finished is None:

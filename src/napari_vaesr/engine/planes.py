@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,13 +74,13 @@ class SourcePlane:
         self._held: Array | None = None
         self._corner = (0, 0)
 
-    def hold(self, rows: range, columns: range, halo: int) -> None:
-        """Read a region and the context it needs once, so that its tiles don't read it piece by piece."""
-        box_rows = _box(rows, halo, self.height)
-        box_columns = _box(columns, halo, self.width)
-        if len(box_rows) * len(box_columns) <= LARGEST_HELD:
-            self._held = self._fetch(_slice(box_rows), _slice(box_columns))
-            self._corner = (box_rows.start, box_columns.start)
+    def hold(self, tiles: Sequence[Tile]) -> None:
+        """Read once what these tiles need, so that they don't read it piece by piece."""
+        rows = _box([tile.padded_rows for tile in tiles], self.height)
+        columns = _box([tile.padded_columns for tile in tiles], self.width)
+        if len(rows) * len(columns) <= LARGEST_HELD:
+            self._held = self._fetch(_slice(rows), _slice(columns))
+            self._corner = (rows.start, columns.start)
 
     def luma(self, rows: slice, columns: slice) -> FloatArray:
         """Read what the network sees: unit intensities of shape (Y, X)."""
@@ -124,6 +125,12 @@ class SourcePlane:
         if self._held is None:
             return self._fetch(rows, columns)
         top, left = self._corner
+        height, width = self._held.shape[:2]
+        if not (top <= rows.start and rows.stop <= top + height) or not (
+            left <= columns.start and columns.stop <= left + width
+        ):
+            # Tiles that were halved when memory ran out may reach a little further than those before.
+            return self._fetch(rows, columns)
         return self._held[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
 
     def _fetch(self, rows: slice, columns: slice) -> Array:
@@ -138,9 +145,10 @@ def result_dtype(dtype: Any) -> np.dtype[Any]:
     return source if source.kind in "iu" else np.dtype(np.float32)
 
 
-def _box(extent: range, halo: int, size: int) -> range:
-    """Return the pixels that an extent with its halo needs, after reflection at the border."""
-    needed = reflect_indices(range(extent.start - halo, extent.stop + halo), size)
+def _box(extents: Sequence[range], size: int) -> range:
+    """Return the pixels of an axis that all these ranges need, after reflection at the border."""
+    reach = range(min(extent.start for extent in extents), max(extent.stop for extent in extents))
+    needed = reflect_indices(reach, size)
     return range(int(needed.min()), int(needed.max()) + 1)
 
 

@@ -56,6 +56,11 @@ class UpscaleSettings(BaseModel):
         description="Largest side of a tile in input pixels; empty for one that fits the memory.",
     )
 
+    @property
+    def has_spread(self) -> bool:
+        """Whether samples differ, so that there is an uncertainty."""
+        return self.samples > 1 and self.temperature > 0
+
 
 def make_settings(**values: Any) -> UpscaleSettings:
     """Check settings and say in one sentence what is wrong with them.

@@ -69,7 +69,7 @@ class TileMoments:
     mean : ndarray of shape (scale * rows, scale * columns)
         Float32.
     std : ndarray of the same shape, or None
-        None for a single sample.
+        None where the settings give no spread.
     """
 
     tile: Tile
@@ -265,7 +265,7 @@ class Upscaler:
                 f"The network's numbers left the range of {self.choice.precision}, please choose the "
                 "precision float32 or remove extreme pixels from the image."
             )
-        if moments.variance is None:
+        if moments.variance is None or not self.settings.has_spread:
             return TileMoments(tile, mean, None)
         std = moments.variance.sqrt().mul(self._slope).add(self._offset).clamp_(min=0)
         return TileMoments(tile, mean, std.cpu().numpy())

@@ -182,7 +182,7 @@ def test_any_region_of_a_large_plane_is_a_part_of_the_whole(model, data, colour)
 
 def test_halved_tiles_may_reach_beyond_what_was_held(model, monkeypatch):
     image = np.random.default_rng(5).random((90, 30), dtype=np.float32)
-    extent = {"rows": range(30, 50)}
+    extent = {"rows": range(32, 52)}  # one tile of 20 rows, or two of 12
     expected = run(image, "YX", model, extent)
     job = UpscaleJob(image, "YX", settings(), model=model, **extent)
     real = job.upscaler.network.decode

@@ -55,6 +55,16 @@ def test_a_large_plane_is_cut_without_seams(model, stack, monkeypatch):
     np.testing.assert_allclose(std.compute(), expected.std, rtol=1e-2, atol=0.1)
 
 
+def test_parts_of_a_plane_larger_than_the_halo(model, monkeypatch):
+    image = np.random.default_rng(3).random((90, 61), dtype=np.float32)
+    expected = eager(image, "YX", settings(), model)
+    monkeypatch.setattr(lazy, "LARGEST_CHUNK", 60)
+    mean, std, _ = lazy_upscale(image, "YX", settings(), model=model)
+    assert mean.numblocks == (3, 3)
+    np.testing.assert_allclose(mean.compute(), expected.mean, atol=2e-5)
+    np.testing.assert_allclose(std.compute(), expected.std, atol=2e-5)
+
+
 def test_nothing_is_computed_before_it_is_looked_at_and_then_once(model, reads, monkeypatch):
     encoded = []
     mean, std, _ = lazy_upscale(reads, "CZYX", settings(), model=model)

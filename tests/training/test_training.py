@@ -147,6 +147,24 @@ def test_batches_are_a_function_of_the_step(images: Path) -> None:
     assert not torch.equal(one.batch(1)[1], one.batch(2)[1]) or one.batch(1)[2] != one.batch(2)[2]
 
 
+def test_patches_have_the_range_of_their_plane_and_cost_no_more_than_themselves(
+    images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari_vaesr.training import data
+
+    sizes = []
+    real = data.to_unit
+    monkeypatch.setattr(data, "to_unit", lambda plane, *rest: sizes.append(plane.shape) or real(plane, *rest))
+    patches = Patches([images / "blobs" / "1.tif"], SMALL)  # the one of 16 bits
+    (plane,) = patches.groups[0]
+    whole = real(plane)
+    patch = patches._patch(np.random.default_rng(0), 16)
+    assert sizes == [(16, 16)]
+    windows = np.lib.stride_tricks.sliding_window_view(whole, (16, 16)).reshape(-1, 256)
+    turned = {np.rot90(each, turns).tobytes() for each in (patch, patch[::-1]) for turns in range(4)}
+    assert any(window.tobytes() in turned for window in windows)
+
+
 def test_recipes_are_valid_and_survive_json() -> None:
     for name, recipe in RECIPES.items():
         assert recipe.name == name and recipe.sources

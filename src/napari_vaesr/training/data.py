@@ -91,11 +91,14 @@ def grey_planes(image: NDArray[np.generic]) -> list[NDArray[np.generic]]:
     return list(image.reshape(-1, *image.shape[-2:]))
 
 
-def to_unit(plane: NDArray[np.generic]) -> NDArray[np.float32]:
-    """Bring a plane to [0, 1]: 8-bit ones by 255, others by their own range."""
-    if plane.dtype == np.uint8:
-        return plane.astype(np.float32) / np.float32(255)
-    low, high = float(plane.min()), float(plane.max())
+def value_range(plane: NDArray[np.generic]) -> tuple[float, float]:
+    """Return the intensities that become 0 and 1: 0 and 255 for 8 bits, else the plane's extremes."""
+    return (0.0, 255.0) if plane.dtype == np.uint8 else (float(plane.min()), float(plane.max()))
+
+
+def to_unit(plane: NDArray[np.generic], limits: tuple[float, float] | None = None) -> NDArray[np.float32]:
+    """Bring a plane to [0, 1], or a part of it by the `value_range` of the whole."""
+    low, high = limits or value_range(plane)
     return ((plane.astype(np.float32) - low) / (high - low or 1.0)).astype(np.float32)
 
 
@@ -113,6 +116,7 @@ class Patches(IterableDataset[tuple[Tensor, Tensor, int]]):
         smallest = config.patch * max(scales)
         groups = load_planes(places, smallest)
         self.groups = list(groups.values())
+        self.limits = [[value_range(plane) for plane in planes] for planes in self.groups]
         sizes = [np.array([plane.size for plane in planes], float) for planes in self.groups]
         self.within = [size / size.sum() for size in sizes]
         between = np.sqrt([size.sum() for size in sizes])
@@ -137,14 +141,10 @@ class Patches(IterableDataset[tuple[Tensor, Tensor, int]]):
 
     def _patch(self, rng: np.random.Generator, side: int) -> NDArray[np.float32]:
         group = rng.choice(len(self.groups), p=self.between)
-        plane = self.groups[group][rng.choice(len(self.groups[group]), p=self.within[group])]
+        index = rng.choice(len(self.groups[group]), p=self.within[group])
+        plane = self.groups[group][index]
         row, column = (int(rng.integers(size - side + 1)) for size in plane.shape)
-        patch = plane[row : row + side, column : column + side]
-        patch = (
-            to_unit(patch)
-            if plane.dtype == np.uint8
-            else to_unit(plane)[row : row + side, column : column + side]
-        )
+        patch = to_unit(plane[row : row + side, column : column + side], self.limits[group][index])
         if rng.integers(2):
             patch = patch[::-1]
         return np.ascontiguousarray(np.rot90(patch, int(rng.integers(4))))

@@ -156,9 +156,9 @@ class Axes:
 
     def planes_of_channel(self, channel: int) -> list[int]:
         """Return the numbers of the planes at one index along ``C``; all of them without such an axis."""
-        numbers = np.arange(self.plane_count).reshape(self.loop_shape)
+        numbers: npt.NDArray[np.int_] = np.arange(self.plane_count).reshape(self.loop_shape)
         if "C" in self.loop_names:
-            numbers = numbers.take(channel, axis=self.loop_names.index("C"))
+            numbers = np.take(numbers, channel, axis=self.loop_names.index("C"))
         planes: list[int] = numbers.ravel().tolist()
         return planes
 

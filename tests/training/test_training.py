@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from skimage.io import imsave
 
 from napari_vaesr.errors import VaesrError
@@ -169,6 +170,22 @@ def test_recipes_are_valid_and_survive_json() -> None:
     for name, recipe in RECIPES.items():
         assert recipe.name == name and recipe.sources
         assert TrainingConfig.model_validate(json.loads(recipe.model_dump_json())) == recipe
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"patch": 9}, "multiple of the coarsest latent stride, 2"),
+        ({"scale_weights": (1.0,)}, "for each of the scales"),
+        ({"scale_weights": (0.0, 0.0)}, "for each of the scales"),
+        ({"scale_weights": (1.0, -1.0)}, "for each of the scales"),
+        ({"network": {"frames": 3}}, "frames has to be 1"),
+        ({"seed": -1}, "greater than or equal to 0"),
+    ],
+)
+def test_settings_that_cannot_be_trained_with_are_refused(changes: dict[str, object], says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        TrainingConfig.model_validate(SMALL.model_dump() | changes)
 
 
 def test_hold_out_is_disjoint(images: Path) -> None:

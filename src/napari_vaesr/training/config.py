@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from napari_vaesr.vae.config import PRESETS, NetworkConfig
 from napari_vaesr.zoo.card import DataSource
@@ -84,7 +85,34 @@ class TrainingConfig(BaseModel):
         default=1000, ge=1, description="Steps between validations, which also checkpoint."
     )
     sources: tuple[DataSource, ...] = Field(default=(), description="Where the images come from.")
-    seed: int = Field(default=0, description="Seed of patches, degradations and initial weights.")
+    seed: int = Field(default=0, ge=0, description="Seed of patches, degradations and initial weights.")
+
+    @field_validator("network")
+    @classmethod
+    def _one_frame(cls, network: NetworkConfig) -> NetworkConfig:
+        if network.frames != 1:
+            raise ValueError("patches are single planes, so frames has to be 1")
+        return network
+
+    @field_validator("scale_weights")
+    @classmethod
+    def _a_weight_for_every_scale(
+        cls, weights: tuple[float, ...] | None, others: ValidationInfo
+    ) -> tuple[float, ...] | None:
+        network = others.data.get("network")
+        if weights is None or network is None:
+            return weights
+        if len(weights) != len(network.scales) or min(weights) < 0 or not 0 < sum(weights) < inf:
+            raise ValueError(f"give a weight from 0 for each of the scales {network.scales}")
+        return weights
+
+    @field_validator("patch")
+    @classmethod
+    def _patches_hold_whole_latents(cls, patch: int, others: ValidationInfo) -> int:
+        network = others.data.get("network")
+        if network is not None and patch % network.levels[0].stride:
+            raise ValueError(f"make it a multiple of the coarsest latent stride, {network.levels[0].stride}")
+        return patch
 
 
 MICROSCOPY_SOURCES = (

@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_vaesr.imaging.geometry import Placement, upscaled_placement
+from napari_vaesr.imaging.geometry import Placement
+
+
+def upscaled(scale, translate, rotate, shear, factors):
+    """Return the scale and translate that keep an upscaled image where its source lies."""
+    parts = (np.asarray(part, dtype=float) for part in (scale, translate, rotate, shear))
+    placement = Placement(*parts).upscaled(factors)
+    return placement.scale, placement.translate
 
 
 @given(st.integers(2, 5), st.integers(0, 2**32 - 1), st.booleans(), st.data())
@@ -22,7 +29,7 @@ def test_world_corners_stay_where_they_are(ndim, seed, shear_as_vector, data):
     factors = {axis: data.draw(st.sampled_from([2, 3, 4, 8])) for axis in chosen}
 
     given_shear = shear[np.triu_indices(ndim, k=1)] if shear_as_vector else shear
-    new_scale, new_translate = upscaled_placement(scale, translate, rotate, given_shear, factors)
+    new_scale, new_translate = upscaled(scale, translate, rotate, given_shear, factors)
     new_shape = [length * factors.get(axis, 1) for axis, length in enumerate(shape)]
 
     linear, new_linear = (rotate @ shear @ np.diag(part) for part in (scale, new_scale))
@@ -34,13 +41,13 @@ def test_world_corners_stay_where_they_are(ndim, seed, shear_as_vector, data):
 
 
 def test_the_half_pixel():
-    scale, translate = upscaled_placement([2, 0.5], [10, 20], np.eye(2), np.eye(2), {0: 2, 1: 4})
+    scale, translate = upscaled([2, 0.5], [10, 20], np.eye(2), np.eye(2), {0: 2, 1: 4})
     assert scale.tolist() == [1, 0.125]
     assert translate.tolist() == [10 - 0.5, 20 - 0.1875]
 
 
 def test_axes_that_are_not_upscaled_stay():
-    scale, translate = upscaled_placement([3, 2, 2], [5, 0, 0], np.eye(3), [0, 0, 0], {1: 2, 2: 2})
+    scale, translate = upscaled([3, 2, 2], [5, 0, 0], np.eye(3), [0, 0, 0], {1: 2, 2: 2})
     assert (scale[0], translate[0]) == (3, 5)
 
 

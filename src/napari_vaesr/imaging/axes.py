@@ -162,10 +162,6 @@ class Axes:
         planes: list[int] = numbers.ravel().tolist()
         return planes
 
-    def plane_selector(self, n: int) -> tuple[int | slice, ...]:
-        """Return the index that picks plane `n`; the axes left over keep the array's order."""
-        return self.output_selector(n, slice(None), slice(None))
-
     def output_selector(self, n: int, rows: slice, columns: slice) -> tuple[int | slice, ...]:
         """Return the index of a part of plane `n` in an array with these axis names.
 

@@ -64,26 +64,6 @@ class Placement:
         return replace(self, scale=self.scale / divisor, translate=self.translate + self.linear @ half_pixel)
 
 
-def upscaled_placement(
-    scale: npt.ArrayLike,
-    translate: npt.ArrayLike,
-    rotate: npt.ArrayLike,
-    shear: npt.ArrayLike,
-    factors: Mapping[int, float],
-) -> tuple[Vector, Vector]:
-    """Return the scale and translate that keep an upscaled image where its source lies.
-
-    Rotate, shear and any affine are copied unchanged. See `Placement` for the parameters.
-
-    Returns
-    -------
-    scale, translate : array of shape (N,)
-    """
-    parts = (np.asarray(part, dtype=np.float64) for part in (scale, translate, rotate, shear))
-    placement = Placement(*parts).upscaled(factors)
-    return placement.scale, placement.translate
-
-
 def _shear_matrix(shear: Vector, size: int) -> Vector:
     if shear.ndim == 2:
         return shear

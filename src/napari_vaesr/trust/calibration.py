@@ -6,6 +6,8 @@ unit (unit intensity when the fit goes into a model card).
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
@@ -143,11 +145,104 @@ def coverage(std: Array, error: Array, level: float = 0.9) -> float:
     VaesrError
         As for `reliability`, and when the level is not between 0 and 1.
     """
+    reach = interval_reach(level)
+    std, error = _checked(std, error)
+    return float(np.mean(np.abs(error) <= reach * std))
+
+
+def interval_reach(level: float = 0.9) -> float:
+    """Return how many standard deviations a central interval of a normal distribution reaches to each side.
+
+    Raises
+    ------
+    VaesrError
+        When the level is not between 0 and 1.
+    """
     if not 0 < level < 1:
         raise VaesrError(f"An interval can't hold a share of {level}, give a level between 0 and 1.")
-    std, error = _checked(std, error)
-    reach = NormalDist().inv_cdf((1 + level) / 2)
-    return float(np.mean(np.abs(error) <= reach * std))
+    return NormalDist().inv_cdf((1 + level) / 2)
+
+
+def conformal_factor(
+    std: Sequence[Array], error: Sequence[Array], level: float = 0.9, confidence: float = 0.9
+) -> float:
+    """Return what the intervals have to be widened by to keep their promise, whatever the errors are like.
+
+    With the factor f, the interval of a pixel is its mean ± f * `interval_reach` (level) * std. The promise
+    (Angelopoulos et al., 2022, "Image-to-image regression with distribution-free uncertainty
+    quantification"; risk-controlling prediction sets, Bates et al., 2021): with a probability of at least
+    `confidence` over the draw of the calibration images, a new image has in expectation at least a share
+    `level` of its true pixels inside the intervals.
+
+    It holds for any model and any distribution of errors, and in finite samples, but only if the calibration
+    images and the new one are drawn independently from one distribution: crops of one image or planes of one
+    stack count as one image, and another microscope is another distribution. It is about the average
+    over images and pixels: one image, or the hardest pixels of all, may be covered less.
+
+    Parameters
+    ----------
+    std, error : sequence of arrays
+        One array for each independent image.
+    level : float
+        The share that ought to be inside, between 0 and 1.
+    confidence : float
+        Probability that the calibration does not mislead, between 0 and 1.
+
+    Returns
+    -------
+    float
+        The smallest such factor for the Hoeffding-Bentkus bound, to a thousandth.
+
+    Raises
+    ------
+    VaesrError
+        As for `reliability`, or when there are too few images for any factor to be safe.
+    """
+    reach = interval_reach(level)
+    if not 0 < confidence < 1:
+        raise VaesrError(f"A confidence of {confidence} is not possible, give one between 0 and 1.")
+    ratios = []
+    for image_std, image_error in zip(std, error, strict=True):
+        predicted, wrong = _checked(image_std, image_error)
+        ratio = np.full(wrong.shape, np.inf)
+        np.divide(np.abs(wrong), reach * predicted, out=ratio, where=predicted > 0)
+        ratio[wrong == 0] = 0
+        ratios.append(np.sort(ratio))
+
+    def is_safe(factor: float) -> bool:
+        outside = np.mean([1 - np.searchsorted(ratio, factor, side="right") / ratio.size for ratio in ratios])
+        return _risk_p_value(float(outside), 1 - level, len(ratios)) <= 1 - confidence
+
+    # Enough images are those that would do if all of their pixels were inside.
+    needed = math.ceil(math.log(1 - confidence) / math.log(level))
+    if len(ratios) < needed:
+        raise VaesrError(
+            f"{len(ratios)} images are too few to promise anything, give {needed} independent ones or more."
+        )
+    low, high = 0.0, max(float(ratio[np.isfinite(ratio)].max(initial=1.0)) for ratio in ratios)
+    if not is_safe(high):
+        raise VaesrError("Too many pixels have a std of 0 and an error, no factor can widen their intervals.")
+    while high - low > 1e-3:
+        middle = (low + high) / 2
+        low, high = (low, middle) if is_safe(middle) else (middle, high)
+    return high
+
+
+def _risk_p_value(observed: float, risk: float, images: int) -> float:
+    """Bound the probability to observe so small a mean loss in [0, 1] if its expectation were above `risk`.
+
+    The Hoeffding-Bentkus bound of Bates et al. (2021) and Angelopoulos et al. (2021, "Learn then test").
+    """
+    from scipy.stats import binom
+
+    if observed >= risk:
+        return 1.0
+    divergence = (1 - observed) * math.log((1 - observed) / (1 - risk))
+    if observed > 0:
+        divergence += observed * math.log(observed / risk)
+    hoeffding = math.exp(-images * divergence)
+    bentkus = math.e * float(binom.cdf(math.ceil(images * observed), images, risk))
+    return min(hoeffding, bentkus)
 
 
 def rank_correlation(std: Array, error: Array) -> float:

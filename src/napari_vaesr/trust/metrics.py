@@ -19,6 +19,10 @@ Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float64]
 
 
+SMALLEST_MULTISCALE = 176
+"""Side of the smallest image that a window of 11 pixels fits after four halvings (176 // 16 = 11)."""
+
+
 @dataclass(frozen=True)
 class Scores:
     """Peak signal-to-noise ratio in dB and structural similarity, 1 at best."""
@@ -95,6 +99,47 @@ def ssim(estimate: Array, truth: Array, *, data_range: float = 1.0, border: int 
     return float(value)
 
 
+def multiscale_ssim(estimate: Array, truth: Array, *, data_range: float = 1.0, border: int = 0) -> float:
+    """Return the multi-scale structural similarity (Wang et al., 2003), over five scales.
+
+    Computed by torchmetrics, which comes with ``pip install "napari-vaesr[evaluate]"``.
+
+    Parameters
+    ----------
+    estimate, truth : array
+        Of one shape, (Y, X), at least 176 x 176 pixels inside the border.
+    data_range : float
+        Distance between black and white.
+    border : int
+        Pixels to leave out on every side.
+
+    Returns
+    -------
+    float
+        1 for equal images.
+
+    Raises
+    ------
+    VaesrError
+        When the shapes differ, a value is not finite, the image is too small or torchmetrics is missing.
+    """
+    estimate, truth = _comparable(estimate, truth, border)
+    if min(truth.shape) < SMALLEST_MULTISCALE:
+        raise VaesrError(
+            f"MS-SSIM needs {SMALLEST_MULTISCALE} pixels a side, which is more than {truth.shape}."
+        )
+    try:
+        from torchmetrics.functional.image import multiscale_structural_similarity_index_measure as measure
+    except ModuleNotFoundError as error:
+        raise VaesrError(
+            'MS-SSIM needs torchmetrics: install it with pip install "napari-vaesr[evaluate]".'
+        ) from error
+    import torch
+
+    first, second = (torch.from_numpy(np.ascontiguousarray(image))[None, None] for image in (estimate, truth))
+    return float(measure(first, second, data_range=data_range, normalize="relu"))
+
+
 def luma(colour: Array) -> FloatArray:
     """Return the luma by which super-resolution benchmarks compare colour images.
 
@@ -163,12 +208,25 @@ def affine_fit(estimate: Array, truth: Array) -> FloatArray:
     VaesrError
         When the shapes differ or a value is not finite.
     """
+    gain, offset = affine_coefficients(estimate, truth)
+    fitted: FloatArray = gain * np.asarray(estimate, np.float64) + offset
+    return fitted
+
+
+def affine_coefficients(estimate: Array, truth: Array) -> tuple[float, float]:
+    """Return the gain and offset of `affine_fit`; see there.
+
+    Returns
+    -------
+    gain, offset : float
+        The gain is 0 for a constant estimate.
+    """
     estimate, truth = _comparable(estimate, truth)
-    centred = estimate - estimate.mean()
+    mean = float(estimate.mean())
+    centred = estimate - mean
     power = float(np.sum(centred**2))
     gain = float(np.sum(centred * truth)) / power if power else 0.0
-    fitted: FloatArray = gain * centred + truth.mean()
-    return fitted
+    return gain, float(truth.mean()) - gain * mean
 
 
 def affine_psnr(estimate: Array, truth: Array, *, data_range: float = 1.0, border: int = 0) -> float:

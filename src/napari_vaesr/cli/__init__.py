@@ -1,4 +1,4 @@
-"""The command line: ``napari-vaesr upscale``, ``napari-vaesr models`` and ``napari-vaesr train``.
+"""The command line: ``napari-vaesr upscale``, ``models``, ``train`` and ``evaluate``.
 
 Exit codes: 0 all is well, 1 some of several inputs failed, 2 wrong usage or bad input, 130 interrupted.
 Nothing here imports torch before pixels are computed, so that help and the list of models are quick.
@@ -14,6 +14,7 @@ import typer
 
 from . import models
 from .console import ExitCode, err, out
+from .evaluate import evaluate
 from .train import train
 from .upscale import upscale
 
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 app.command()(upscale)
 app.command()(train)
+app.command()(evaluate)
 app.add_typer(models.app, name="models")
 
 

@@ -1,0 +1,301 @@
+"""``napari-vaesr evaluate``: images whose truth is known in; tables, JSON and plots of the scores out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from napari_vaesr.errors import VaesrError
+
+from .console import ExitCode, err, out, report_error, spoken_errors
+
+if TYPE_CHECKING:
+    from napari_vaesr.engine.settings import UpscaleSettings
+    from napari_vaesr.trust.evaluation import Evaluation, ImageScores
+    from napari_vaesr.trust.summary import Summary
+    from napari_vaesr.zoo.registry import Model
+
+    from .pairs import Source
+
+
+def evaluate(
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[FOLDER]...", help="Folders of sharp images; each subfolder is a domain of its own."
+        ),
+    ] = None,
+    pairs: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            "--pairs",
+            metavar="LOW HIGH",
+            help="Two folders instead: real low-res images, and high-res ones of the same names.",
+        ),
+    ] = None,
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="A model's name, the path of its file, or an https address.")
+    ] = "microscopy",
+    scales: Annotated[
+        str | None, typer.Option("--scales", "-s", help="Such as 2,4; left out, all of the model's.")
+    ] = None,
+    samples: Annotated[int, typer.Option("--samples", "-k", help="Images drawn for each image.")] = 16,
+    degradation: Annotated[
+        Literal["clean", "noisy"],
+        typer.Option(
+            help="How low-res images are made: by antialiased bicubic interpolation as in the published "
+            "benchmarks, or blurred and noisy as from a microscope."
+        ),
+    ] = "clean",
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Images of each domain at most, evenly spaced.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same result.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps or xpu.")] = "auto",
+    json: Annotated[
+        Path | None, typer.Option("--json", help="Write all scores here, image by image too.")
+    ] = None,
+    plots: Annotated[
+        Path | None, typer.Option(help="Folder for a reliability and a sparsification plot of each scale.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace outputs that exist.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Measure how good a model is, and how honest its uncertainty.
+
+    Low-res images are made from sharp ones, upscaled, and compared with them, beside interpolation and
+    deconvolution without any learning.
+
+    Exit codes: 0 all is well, 1 some images failed, 2 wrong usage or bad input, 130 interrupted.
+    """
+    with spoken_errors(debug):
+        from napari_vaesr.engine.settings import make_settings
+
+        from .pairs import find_pairs, find_sources
+
+        if (pairs is None) == (not folders):
+            raise VaesrError("Give folders of sharp images, or --pairs LOW HIGH, and not both.")
+        if samples < 2:
+            raise VaesrError("One sample has no uncertainty to score, give --samples 2 or more.")
+        wanted = _parse_scales(scales)
+        settings = make_settings(model=model, samples=samples, seed=seed, device=device)
+        sources = find_pairs(*pairs, limit) if pairs else find_sources(folders or [], limit)
+        loaded, chosen = _load(settings, wanted)
+        _prepare_outputs(json, plots, chosen, force)
+        evaluations, failures = _evaluate(sources, loaded, chosen, settings, degradation, debug)
+        if not evaluations:
+            raise typer.Exit(ExitCode.BAD_INPUT)
+        _report(evaluations, loaded, settings, "real pairs" if pairs else degradation, json, plots)
+        if failures:
+            err().print(f"{failures} of {len(sources)} images failed; the scores are of the others.")
+            raise typer.Exit(ExitCode.SOME_FAILED)
+
+
+def _parse_scales(text: str | None) -> list[int] | None:
+    if text is None:
+        return None
+    parts = text.replace(",", " ").split()
+    if not parts or not all(part.isdecimal() for part in parts):
+        raise VaesrError(f"The scales {text!r} are not whole numbers, give them as 2,4.")
+    return list(dict.fromkeys(map(int, parts)))
+
+
+def _load(settings: UpscaleSettings, wanted: list[int] | None) -> tuple[Model, list[int]]:
+    """Load the model and check its scales before any image is opened."""
+    from napari_vaesr.zoo.registry import load_model
+
+    model = load_model(settings.model)
+    for scale in wanted or []:
+        if scale not in model.card.scales:
+            known = ", ".join(map(str, model.card.scales))
+            raise VaesrError(
+                f"The model {model.card.name} cannot upscale {scale} times, please choose from {known}."
+            )
+    return model, wanted or list(model.card.scales)
+
+
+def _plot_paths(folder: Path, scale: int) -> tuple[Path, Path]:
+    return folder / f"reliability_x{scale}.png", folder / f"sparsification_x{scale}.png"
+
+
+def _prepare_outputs(json: Path | None, plots: Path | None, scales: Sequence[int], force: bool) -> None:
+    """Refuse to replace what exists, and make the folders, before the long part begins."""
+    planned = [json] if json else []
+    planned += [path for scale in scales for path in _plot_paths(plots, scale)] if plots else []
+    for path in planned:
+        if path.exists() and not force:
+            raise VaesrError(f"{path} exists already, choose another name or replace it with --force.")
+    for folder in {path.parent for path in planned}:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise VaesrError(f"The folder {folder} can't be made ({error.strerror}).") from error
+
+
+def _evaluate(
+    sources: Sequence[Source],
+    model: Model,
+    scales: Sequence[int],
+    settings: UpscaleSettings,
+    degradation: Literal["clean", "noisy"],
+    debug: bool,
+) -> tuple[list[Evaluation], int]:
+    """Evaluate one image after the other; return what succeeded and how many failed."""
+    from napari_vaesr.trust.evaluation import evaluate_pair
+    from napari_vaesr.trust.rivals import RIVALS
+
+    from .pairs import made_pairs, real_pairs
+    from .progress import progress_bars
+
+    done: list[Evaluation] = []
+    failures = 0
+    with progress_bars(quiet=False) as bars:
+        for number, source in enumerate(sources, start=1):
+            with bars.follow(f"{source.path.name} ({number} of {len(sources)})") as progress:
+                rivals = list(RIVALS)
+                if source.low is None and degradation == "clean":
+                    rivals.remove("Gaussian + bicubic")  # there is no noise to smooth
+                try:
+                    made = (
+                        real_pairs(source, scales)
+                        if source.low
+                        else (pair for scale in scales for pair in made_pairs(source, scale, degradation))
+                    )
+                    done += [evaluate_pair(pair, model, settings, rivals, progress) for pair in made]
+                except VaesrError as error:
+                    if debug:
+                        raise
+                    report_error(error, source.low or source.path)
+                    failures += 1
+    return done, failures
+
+
+def _report(
+    evaluations: list[Evaluation],
+    model: Model,
+    settings: UpscaleSettings,
+    degradation: str,
+    json: Path | None,
+    plots: Path | None,
+) -> None:
+    """Print the tables and write what was asked for."""
+    from napari_vaesr.files.write import write_json
+    from napari_vaesr.trust.plots import write_reliability, write_sparsification
+    from napari_vaesr.trust.summary import summarise
+
+    summaries = summarise(evaluations)
+    card = model.card
+    out().print(
+        f"{card.name} version {card.version}, {settings.samples} samples, low-res images: {degradation}",
+        markup=False,
+    )
+    out().print(_fidelity_table(summaries))
+    out().print(_uncertainty_table(summaries))
+    if json:
+        from importlib.metadata import version
+
+        content = {
+            "version": version("napari-vaesr"),
+            "model": {"name": card.name, "version": card.version, "sha256": card.sha256},
+            "degradation": degradation,
+            "samples": settings.samples,
+            "seed": settings.seed,
+            "summaries": [summary.to_dict() for summary in summaries],
+            "images": [_image_record(each) for each in evaluations],
+        }
+        write_json(json, _finite(content))
+        out().print(str(json), markup=False)
+    for scale in sorted({summary.scale for summary in summaries}) if plots else []:
+        group = [summary for summary in summaries if summary.scale == scale]
+        assert plots is not None
+        reliability, sparsification = _plot_paths(plots, scale)
+        write_reliability(reliability, group)
+        write_sparsification(sparsification, group)
+        for path in (reliability, sparsification):
+            out().print(str(path), markup=False)
+
+
+def _image_record(evaluation: Evaluation) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    scores = {method: asdict(each) for method, each in evaluation.scores.items()}
+    return {
+        "name": evaluation.name,
+        "domain": evaluation.domain,
+        "scale": evaluation.scale,
+        "scores": scores,
+    }
+
+
+def _finite(content: Any) -> Any:
+    """Replace what JSON has no number for, such as the PSNR of equal images, by null."""
+    import math
+
+    if isinstance(content, dict):
+        return {key: _finite(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [_finite(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
+
+
+FIDELITY: dict[str, Callable[[ImageScores], str]] = {
+    "PSNR": lambda scores: f"{scores.psnr:.2f}",
+    "SSIM": lambda scores: f"{scores.ssim:.4f}",
+    "MS-SSIM": lambda scores: "–" if scores.ms_ssim is None else f"{scores.ms_ssim:.4f}",
+    "PSNR fit": lambda scores: f"{scores.affine_psnr:.2f}",
+    "NRMSE fit": lambda scores: f"{scores.affine_nrmse:.4f}",
+    "FRC": lambda scores: f"{scores.frc:.3f}",
+    "detail": lambda scores: f"{scores.resolution:.2f} px",
+    "LR-PSNR": lambda scores: f"{scores.low_res_psnr:.1f}",
+}
+
+UNCERTAINTY: dict[str, Callable[[Summary], str]] = {
+    "coverage": lambda summary: f"{100 * summary.spread.coverage:.1f} %",
+    "slope": lambda summary: f"{summary.spread.slope:.2f}",
+    "offset": lambda summary: f"{summary.spread.offset:+.4f}",
+    "Spearman": lambda summary: f"{summary.spread.spearman:.2f}",
+    "AUSE": lambda summary: f"{summary.spread.ause:.3f}",
+    "AUSE\ngradient": lambda summary: f"{summary.spread.ause_gradient:.3f}",
+    "AUSE\nconstant": lambda summary: f"{summary.spread.ause_constant:.3f}",
+    "CRPS": lambda summary: f"{summary.spread.crps:.5f}",
+    "CRPS\ngradient": lambda summary: f"{summary.spread.crps_gradient:.5f}",
+    "CRPS\nconstant": lambda summary: f"{summary.spread.crps_constant:.5f}",
+    "conformal": lambda summary: (
+        "–" if summary.spread.conformal is None else f"× {summary.spread.conformal:.2f}"
+    ),
+}
+
+
+def _fidelity_table(summaries: Sequence[Summary]) -> Table:
+    table = Table(
+        "images", "", "method", box=box.SIMPLE_HEAD, title="Likeness to the truth", title_justify="left"
+    )
+    for heading in FIDELITY:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for summary in summaries:
+        where = [f"{escape(summary.domain)} ({summary.images})", f"×{summary.scale}"]
+        for method, scores in summary.scores.items():
+            style = "bold" if method == "mean" else None
+            table.add_row(*where, method, *(show(scores) for show in FIDELITY.values()), style=style)
+            where = ["", ""]
+        table.add_section()
+    return table
+
+
+def _uncertainty_table(summaries: Sequence[Summary]) -> Table:
+    table = Table("images", "", box=box.SIMPLE_HEAD, title="Honesty of the uncertainty", title_justify="left")
+    for heading in UNCERTAINTY:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for summary in summaries:
+        table.add_row(
+            f"{escape(summary.domain)} ({summary.images})",
+            f"×{summary.scale}",
+            *(show(summary) for show in UNCERTAINTY.values()),
+        )
+    return table

@@ -1,0 +1,210 @@
+"""Low-res images and their truth, for `evaluate`: made from high-res images, or found as real pairs."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.files.image import SUFFIXES, can_read, image_name, read_image
+from napari_vaesr.imaging.axes import Axes
+from napari_vaesr.trust.evaluation import Pair
+
+Array = npt.NDArray[Any]
+DegradationKind = Literal["clean", "noisy"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """An image to evaluate on, and the real low-res image of it if there is one."""
+
+    path: Path
+    domain: str
+    low: Path | None = None
+
+
+def find_sources(folders: Sequence[Path], limit: int | None = None) -> list[Source]:
+    """List the images of folders; every subfolder is a domain of its own.
+
+    Parameters
+    ----------
+    folders : sequence of Path
+        Of high-res images, in subfolders or not.
+    limit : int, optional
+        Images of each domain at most, evenly spaced.
+
+    Raises
+    ------
+    VaesrError
+        When a folder doesn't exist or holds no image.
+    """
+    domains: dict[str, list[Source]] = {}
+    owners: dict[str, Path] = {}
+    for folder in dict.fromkeys(folders):
+        for path in _images(folder):
+            domain = _domain(folder, path)
+            if owners.setdefault(domain, path.parent) != path.parent:
+                domain = path.parent.as_posix()  # two folders of one name
+            domains.setdefault(domain, []).append(Source(path, domain))
+    return _limited(domains, limit)
+
+
+def find_pairs(low: Path, high: Path, limit: int | None = None) -> list[Source]:
+    """Match the images of two folders by their names and subfolders, whatever the format.
+
+    Raises
+    ------
+    VaesrError
+        When a folder doesn't exist or holds no image, or an image has no partner.
+    """
+    partners = {path.relative_to(high).parent / image_name(path): path for path in _images(high)}
+    domains: dict[str, list[Source]] = {}
+    for path in _images(low):
+        name = path.relative_to(low).parent / image_name(path)
+        if name not in partners:
+            raise VaesrError(f"{path} has no partner of that name in {high}, add it or take it away.")
+        domain = _domain(low, path)
+        domains.setdefault(domain, []).append(Source(partners[name], domain, low=path))
+    return _limited(domains, limit)
+
+
+def made_pairs(source: Source, scale: int, degradation: DegradationKind) -> Iterator[Pair]:
+    """Yield each plane of a high-res image with a low-res image made from it.
+
+    Parameters
+    ----------
+    source : Source
+        The image; it is cropped to a multiple of the scale.
+    scale : int
+        How many times smaller the low-res image is.
+    degradation : {"clean", "noisy"}
+        Clean is antialiased bicubic interpolation, in the dtype of the image. Noisy is the blur, shot noise
+        and camera noise that the microscopy model is trained for, drawn anew for each plane but the same
+        every time; colour becomes luma.
+    """
+    for name, plane in _planes(source.path):
+        height, width = (size // scale * scale for size in plane.shape[:2])
+        truth = plane[:height, :width]
+        black, span = _range(truth)
+        if degradation == "noisy":
+            truth = _grey(truth)
+            low = _noisy((truth - black) / span, scale, seed=zlib.crc32(name.encode())) * span + black
+        else:
+            low = _shrunk(truth, scale)
+        yield Pair(name, source.domain, _as(plane.dtype, low), truth, scale, black, span)
+
+
+def real_pairs(source: Source, scales: Sequence[int]) -> Iterator[Pair]:
+    """Yield each plane of a real pair; one of unknown gain and offset between the two.
+
+    Raises
+    ------
+    VaesrError
+        When the two differ in number of planes, or one is not one of the scales times as large as the other.
+    """
+    if source.low is None:
+        raise ValueError("not a real pair")
+    lows, highs = list(_planes(source.low)), list(_planes(source.path))
+    if len(lows) != len(highs):
+        raise VaesrError(f"It has {len(lows)} planes and its partner {source.path} has {len(highs)}.")
+    for (name, low), (_, truth) in zip(lows, highs, strict=True):
+        scale = truth.shape[0] // low.shape[0]
+        if truth.shape[:2] != (low.shape[0] * scale, low.shape[1] * scale) or scale not in scales:
+            choice = " or ".join(map(str, scales))
+            raise VaesrError(
+                f"It is {low.shape[1]} x {low.shape[0]} pixels, and {source.path} with "
+                f"{truth.shape[1]} x {truth.shape[0]} is not {choice} times as large."
+            )
+        if low.ndim != truth.ndim:
+            low, truth = _grey(low), _grey(truth)
+        black, span = _range(truth)
+        yield Pair(name, source.domain, low, truth, scale, black, span, fitted=True)
+
+
+def _images(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise VaesrError(f"There is no folder {folder}, please give one with images.")
+    found = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in SUFFIXES
+        and can_read(path)
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+    if not found:
+        raise VaesrError(f"There are no images in {folder}, please give another folder.")
+    return found
+
+
+def _domain(folder: Path, path: Path) -> str:
+    """Return the last two parts of the path of an image's folder: ``set5/HR``, ``val/photo``."""
+    return "/".join((folder.resolve() / path.relative_to(folder).parent).parts[-2:])
+
+
+def _limited(domains: dict[str, list[Source]], limit: int | None) -> list[Source]:
+    chosen: list[Source] = []
+    for sources in domains.values():
+        count = len(sources) if limit is None else min(limit, len(sources))
+        places = np.unique(np.linspace(0, len(sources) - 1, count).round().astype(int))
+        chosen += [sources[place] for place in places]
+    return chosen
+
+
+def _planes(path: Path) -> Iterator[tuple[str, Array]]:
+    """Read an image plane by plane; alpha is left out."""
+    image = read_image(path)
+    axes = Axes.parse(image.axes, image.data.shape)
+    for number in range(axes.plane_count):
+        plane = np.asarray(axes.read_plane(image.data, number, slice(None), slice(None)))
+        name = image.name if axes.plane_count == 1 else f"{image.name}, plane {number}"
+        yield name, plane[..., :3] if plane.ndim == 3 else plane
+
+
+def _range(truth: Array) -> tuple[float, float]:
+    """Return what counts as black, and the distance to white: 255 for 8 bits, else what the image has."""
+    if truth.dtype == np.uint8:
+        return 0.0, 255.0
+    return float(truth.min()), float(truth.max()) - float(truth.min()) or 1.0
+
+
+def _grey(image: Array) -> Array:
+    from napari_vaesr.imaging.colour import rgb_to_luma_chroma
+
+    return image if image.ndim == 2 else _as(image.dtype, rgb_to_luma_chroma(image.astype(np.float64))[0])
+
+
+def _as(dtype: np.dtype[Any], image: Array) -> Array:
+    """Return an image in a dtype, as a camera or a file would hold it."""
+    if dtype.kind not in "iu":
+        return image.astype(np.float32)
+    limits = np.iinfo(dtype)
+    return np.clip(np.rint(image), limits.min, limits.max).astype(dtype)
+
+
+def _shrunk(truth: Array, scale: int) -> Array:
+    """Make an image small by antialiased bicubic interpolation."""
+    from napari_vaesr.trust.consistency import downscaled
+
+    planes = downscaled(np.moveaxis(np.atleast_3d(truth), -1, 0), scale)
+    return np.moveaxis(planes, 0, -1) if truth.ndim == 3 else planes[0]
+
+
+def _noisy(unit: Array, scale: int, seed: int) -> Array:
+    """Make an image small as the training of the microscopy model does, always with noise."""
+    import torch
+
+    from napari_vaesr.training.config import RECIPES
+    from napari_vaesr.training.degradation import degrade
+
+    noisy = RECIPES["microscopy"].degradation.model_copy(
+        update={"clean": 0.0, "gain": (1.0, 1.0), "offset": (0.0, 0.0)}
+    )
+    high = torch.from_numpy(np.ascontiguousarray(unit, np.float32))[None, None]
+    low, _ = degrade(high, scale, noisy, torch.Generator().manual_seed(seed))
+    return np.asarray(low[0, 0])

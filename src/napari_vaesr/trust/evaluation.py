@@ -1,0 +1,271 @@
+"""How good a model is on images whose truth is known: fidelity, consistency and honesty of its uncertainty.
+
+Everything goes through the engine, so it is what users get that is scored. Errors and standard deviations are
+in parts of the image's intensity range (255 for 8 bits), and of luma for colour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_vaesr.engine.job import Progress, UpscaleJob
+from napari_vaesr.engine.settings import UpscaleSettings
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.axes import Axes
+from napari_vaesr.imaging.colour import rgb_to_luma_chroma
+from napari_vaesr.imaging.intensity import fit_scalings
+from napari_vaesr.trust.consistency import low_res_psnr
+from napari_vaesr.trust.metrics import (
+    SMALLEST_MULTISCALE,
+    affine_coefficients,
+    affine_nrmse,
+    affine_psnr,
+    benchmark_scores,
+    multiscale_ssim,
+)
+from napari_vaesr.trust.ring_correlation import ring_correlation
+from napari_vaesr.trust.rivals import RIVALS
+from napari_vaesr.zoo.registry import Model
+
+Array = npt.NDArray[Any]
+FloatArray = npt.NDArray[np.float64]
+
+PIXELS_PER_IMAGE = 50_000
+"""Pixels of each image, drawn at random, that the uncertainty is scored on; memory stays bounded."""
+
+MEAN, BASE, ONE = "mean", "base", "one sample"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A low-res image and the truth it has to become.
+
+    Attributes
+    ----------
+    name, domain : str
+        Which image, and which group its scores are averaged in.
+    low : array
+        (Y, X) or (Y, X, 3), what the model gets.
+    truth : array
+        (scale * Y, scale * X), or with 3 behind.
+    scale : int
+        How many times larger the truth is.
+    black, span : float
+        Intensity of the truth that counts as 0, and the distance from there to 1.
+    fitted : bool
+        Whether gain and offset between the two are unknown, as between two microscopes; errors are then
+        measured after the best linear fit of the mean to the truth.
+    """
+
+    name: str
+    domain: str
+    low: Array
+    truth: Array
+    scale: int
+    black: float = 0.0
+    span: float = 255.0
+    fitted: bool = False
+
+    def unit(self, image: Array) -> FloatArray:
+        """Return an image in parts of the intensity range."""
+        return (np.asarray(image, np.float64) - self.black) / self.span
+
+    def luma(self, image: Array) -> FloatArray:
+        """Return what the network sees of an image, in parts of the intensity range."""
+        unit = self.unit(image)
+        return rgb_to_luma_chroma(unit)[0] if unit.ndim == 3 else unit
+
+
+@dataclass(frozen=True)
+class ImageScores:
+    """Scores of one estimate of one image, or their average.
+
+    Attributes
+    ----------
+    psnr, ssim : float
+        By the protocol of the super-resolution benchmarks, intensities as they are.
+    ms_ssim : float or None
+        Multi-scale SSIM; None for images under 176 pixels inside the border, or without torchmetrics.
+    affine_psnr, affine_nrmse : float
+        After the best linear fit of intensities.
+    frc : float
+        Fourier ring correlation with the truth, averaged over all frequencies.
+    resolution : float
+        Period of the finest detail that agrees with the truth, in high-res pixels; 2 at best.
+    low_res_psnr : float
+        Between the estimate made small again and the input.
+    """
+
+    psnr: float
+    ssim: float
+    ms_ssim: float | None
+    affine_psnr: float
+    affine_nrmse: float
+    frc: float
+    resolution: float
+    low_res_psnr: float
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """A random choice of one image's pixels: predicted std, error, and gradient of the upscaled image."""
+
+    std: FloatArray
+    error: FloatArray
+    gradient: FloatArray
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All about one pair; scores by the name of the method."""
+
+    name: str
+    domain: str
+    scale: int
+    scores: dict[str, ImageScores]
+    pixels: Pixels
+
+
+def evaluate_pair(
+    pair: Pair,
+    model: Model,
+    settings: UpscaleSettings,
+    rivals: Iterable[str] = ("bicubic", "Lanczos", "Richardson-Lucy"),
+    progress: Callable[[Progress], None] | None = None,
+) -> Evaluation:
+    """Upscale one image by the model and by its rivals, and score them all.
+
+    Parameters
+    ----------
+    pair : Pair
+        The image.
+    model : Model
+        A loaded model.
+    settings : UpscaleSettings
+        With two samples or more; its scale gives way to the pair's.
+    rivals : iterable of str
+        Keys of `napari_vaesr.trust.rivals.RIVALS`.
+    progress : callable, optional
+        Called several times per tile. What it raises stops the work.
+
+    Returns
+    -------
+    Evaluation
+        Its scores.
+
+    Raises
+    ------
+    VaesrError
+        When the shapes don't belong together, the image is too small to be scored, there is only one sample
+        or the model can't make the scale.
+    """
+    _check(pair, settings)
+    mean, std = _upscaled(pair, model, settings, progress)
+    one, _ = _upscaled(pair, model, settings.model_copy(update={"samples": 1}), progress)
+    estimates = {MEAN: mean, BASE: _base(pair, model, settings), ONE: one}
+    estimates |= {name: RIVALS[name](pair.low, pair.scale) for name in rivals}
+    scores = {name: image_scores(estimate, pair) for name, estimate in estimates.items()}
+    return Evaluation(pair.name, pair.domain, pair.scale, scores, _pixels(pair, mean, std))
+
+
+def image_scores(estimate: Array, pair: Pair) -> ImageScores:
+    """Score one estimate of the truth."""
+    scale, border = pair.scale, pair.scale
+    bits, truth_bits = 255 * pair.unit(estimate), 255 * pair.unit(pair.truth)
+    benchmark = benchmark_scores(bits, truth_bits, scale)
+    luma, truth = pair.luma(estimate), pair.luma(pair.truth)
+    inside = (slice(border, -border),) * 2
+    rings = ring_correlation(luma[inside], truth[inside])
+    return ImageScores(
+        psnr=benchmark.psnr,
+        ssim=benchmark.ssim,
+        ms_ssim=_multiscale(luma, truth, border),
+        affine_psnr=affine_psnr(luma, truth, border=border),
+        affine_nrmse=affine_nrmse(luma, truth, border=border),
+        frc=rings.mean,
+        resolution=rings.resolution(),
+        low_res_psnr=low_res_psnr(luma, pair.luma(pair.low), scale),
+    )
+
+
+def _check(pair: Pair, settings: UpscaleSettings) -> None:
+    height, width = pair.low.shape[:2]
+    if pair.truth.shape[:2] != (height * pair.scale, width * pair.scale):
+        raise VaesrError(
+            f"A truth of shape {pair.truth.shape} is not {pair.scale} times as large as an image of shape "
+            f"{pair.low.shape}, give images of the same field of view."
+        )
+    if settings.samples < 2:
+        raise VaesrError("One sample has no uncertainty to score, please draw 2 samples or more.")
+
+
+def _upscaled(
+    pair: Pair, model: Model, settings: UpscaleSettings, progress: Callable[[Progress], None] | None
+) -> tuple[Array, Array]:
+    """Return the mean without rounding, and the std, in the intensities of the input."""
+    job = _job(pair, model, settings)
+    for step in job:
+        if progress is not None:
+            progress(step)
+    result = job.result
+    return result.mean, np.empty(0) if result.std is None else result.std
+
+
+def _job(pair: Pair, model: Model, settings: UpscaleSettings) -> UpscaleJob:
+    """Prepare the engine's job; as floats, for rounding is no error of the model's."""
+    axes = "YXS" if pair.low.ndim == 3 else "YX"
+    scalings = fit_scalings(pair.low, Axes.parse(axes, pair.low.shape), model.card.intensity)
+    settings = settings.model_copy(update={"scale": pair.scale})
+    return UpscaleJob(pair.low.astype(np.float32), axes, settings, model=model, scalings=scalings)
+
+
+def _base(pair: Pair, model: Model, settings: UpscaleSettings) -> Array:
+    """Return the network's deterministic estimate, before any sampling."""
+    import torch
+
+    from napari_vaesr.engine.planes import SourcePlane
+    from napari_vaesr.imaging.tiling import read_padded
+
+    job = _job(pair, model, settings)
+    upscaler, choice = job.upscaler, job.upscaler.choice
+    plane = SourcePlane(job.array, job.axes, 0, job.scalings[0])
+    base = np.empty(pair.truth.shape, np.float32)
+    for tile in upscaler.plan(job.rows, job.columns):
+        pixels = read_padded(plane.luma, tile, plane.height, plane.width)
+        with torch.inference_mode():
+            inputs = torch.from_numpy(np.ascontiguousarray(pixels))[None, None].to(choice.device)
+            estimate = upscaler.network.encode(inputs, pair.scale).base[0, 0].float().cpu().numpy()
+        core = estimate[tile.core_slices(pair.scale)]
+        piece = plane.finish(tile, pair.scale, core, None, "std")
+        base[piece.inside(job.rows, job.columns, pair.scale)] = piece.mean
+    return base
+
+
+def _pixels(pair: Pair, mean: Array, std: Array) -> Pixels:
+    """Draw pixels inside the border, the same ones every time."""
+    border = pair.scale
+    inside = (slice(border, -border),) * 2
+    estimate, truth = pair.luma(mean)[inside], pair.luma(pair.truth)[inside]
+    spread = (std.astype(np.float64) / pair.span)[inside]
+    if pair.fitted:
+        gain, offset = affine_coefficients(estimate, truth)
+        estimate, spread = gain * estimate + offset, abs(gain) * spread
+    gradient = np.hypot(*np.gradient(estimate))
+    chosen = np.arange(estimate.size)
+    if estimate.size > PIXELS_PER_IMAGE:
+        chosen = np.random.default_rng(0).choice(estimate.size, PIXELS_PER_IMAGE, replace=False)
+    error = (estimate - truth).ravel()[chosen]
+    return Pixels(spread.ravel()[chosen], error, gradient.ravel()[chosen])
+
+
+def _multiscale(luma: FloatArray, truth: FloatArray, border: int) -> float | None:
+    """Return MS-SSIM where it can be computed."""
+    from importlib.util import find_spec
+
+    large_enough = min(truth.shape) - 2 * border >= SMALLEST_MULTISCALE
+    return multiscale_ssim(luma, truth, border=border) if large_enough and find_spec("torchmetrics") else None

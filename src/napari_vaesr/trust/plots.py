@@ -1,0 +1,119 @@
+"""Pictures of how far to trust a standard deviation, as PNG."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from napari_vaesr.files.atomic import atomic_path
+from napari_vaesr.trust.summary import Summary
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PANEL = 3.4
+"""Side of a panel in inches."""
+
+DOTS_PER_INCH = 160
+GREY = "#8a8a8a"
+COLOURS = {"std": "#0072b2", "gradient": "#d55e00", "constant": GREY}
+"""Of Okabe & Ito (2008), told apart by everybody."""
+
+LABELS = {"std": "standard deviation", "gradient": "gradient magnitude", "constant": "constant"}
+
+
+def write_reliability(path: str | os.PathLike[str], summaries: Sequence[Summary]) -> None:
+    """Draw the true error over the predicted one, one panel for each domain.
+
+    Parameters
+    ----------
+    path : str or Path
+        The PNG.
+    summaries : sequence of Summary
+        Of one scale.
+
+    Raises
+    ------
+    VaesrError
+        When the file can't be written.
+    """
+    figure, panels = _panels(len(summaries))
+    for panel, summary in zip(panels, summaries, strict=True):
+        std, rmse = 100 * summary.reliability.std, 100 * summary.reliability.rmse
+        limit = 1.06 * max(float(std.max()), float(rmse.max()))
+        panel.plot([0, limit], [0, limit], color=GREY, linewidth=1, linestyle="--", label="perfect")
+        panel.plot(std, rmse, color=COLOURS["std"], marker="o", markersize=3.5, linewidth=1.5)
+        panel.set(xlim=(0, limit), ylim=(0, limit), aspect="equal")
+        panel.set_title(_title(summary), fontsize=10)
+        panel.set_xlabel("predicted standard deviation (% of range)", fontsize=9)
+        spread = summary.spread
+        panel.text(
+            0.05,
+            0.95,
+            f"slope {spread.slope:.2f}, offset {100 * spread.offset:+.2f} %\n"
+            f"{100 * spread.coverage:.1f} % inside the 90 % interval",
+            transform=panel.transAxes,
+            va="top",
+            fontsize=8,
+        )
+    panels[0].set_ylabel("root mean squared error (% of range)", fontsize=9)
+    panels[0].legend(loc="lower right", frameon=False, fontsize=8)
+    _save(figure, path)
+
+
+def write_sparsification(path: str | os.PathLike[str], summaries: Sequence[Summary]) -> None:
+    """Draw how the error falls as the most uncertain pixels are left out, one panel for each domain.
+
+    Parameters
+    ----------
+    path : str or Path
+        The PNG.
+    summaries : sequence of Summary
+        Of one scale.
+
+    Raises
+    ------
+    VaesrError
+        When the file can't be written.
+    """
+    figure, panels = _panels(len(summaries))
+    for panel, summary in zip(panels, summaries, strict=True):
+        for name, curve in summary.sparsification.items():
+            label = f"{LABELS[name]}, AUSE {curve.ause:.3f}"
+            panel.plot(100 * curve.removed, curve.error, color=COLOURS[name], linewidth=1.5, label=label)
+        oracle = summary.sparsification["std"]
+        panel.plot(
+            100 * oracle.removed, oracle.oracle, color=GREY, linewidth=1, linestyle="--", label="oracle"
+        )
+        panel.set(xlim=(0, 100), ylim=(0, 1.05), box_aspect=1)
+        panel.set_title(_title(summary), fontsize=10)
+        panel.set_xlabel("most uncertain pixels left out (%)", fontsize=9)
+        panel.legend(loc="upper right", bbox_to_anchor=(1, 0.93), frameon=False, fontsize=7)
+    panels[0].set_ylabel("error of the others, relative (RMSE)", fontsize=9)
+    _save(figure, path)
+
+
+def _panels(count: int) -> tuple[Figure, list[Axes]]:
+    """Make a row of panels."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(count * PANEL + 0.3, PANEL + 0.5), dpi=DOTS_PER_INCH, layout="constrained")
+    FigureCanvasAgg(figure)
+    panels: list[Axes] = list(figure.subplots(1, count, squeeze=False)[0])
+    for panel in panels:
+        panel.spines[["top", "right"]].set_visible(False)
+        panel.tick_params(labelsize=8)
+    return figure, panels
+
+
+def _title(summary: Summary) -> str:
+    images = "1 image" if summary.images == 1 else f"{summary.images} images"
+    return f"{summary.domain} ×{summary.scale}, {images}"
+
+
+def _save(figure: Figure, path: str | os.PathLike[str]) -> None:
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png")

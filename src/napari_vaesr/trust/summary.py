@@ -1,0 +1,155 @@
+"""The scores of many images put together.
+
+Scores of whole images are averaged over images; those of the uncertainty are of the pixels of all images
+together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.trust.calibration import (
+    Reliability,
+    conformal_factor,
+    coverage,
+    fit_calibration,
+    rank_correlation,
+    reliability,
+)
+from napari_vaesr.trust.crps import gaussian_crps
+from napari_vaesr.trust.evaluation import Evaluation, ImageScores
+from napari_vaesr.trust.sparsification import Sparsification, sparsification
+
+
+@dataclass(frozen=True)
+class SpreadScores:
+    """How honest the uncertainty is; see `napari_vaesr.trust.calibration`, `crps` and `sparsification`.
+
+    Rivals are one std for all pixels and the gradient magnitude of the upscaled image. Both are given the
+    best line to the very errors they are scored on, so they are hard to beat.
+
+    Attributes
+    ----------
+    coverage : float
+        Share of true pixels inside the 90 % interval.
+    slope, offset : float
+        Of RMSE over std: 1 and 0 at best.
+    spearman : float
+        Rank correlation of std and absolute error.
+    ause, ause_gradient, ause_constant : float
+        Area under the sparsification error of RMSE.
+    ause_mae, ause_mae_gradient, ause_mae_constant : float
+        The same of the mean absolute error.
+    crps, crps_gradient, crps_constant : float
+        Continuous ranked probability score, in parts of the intensity range.
+    conformal : float or None
+        Factor on the 90 % interval that makes it a guarantee; None where there are too few images.
+    """
+
+    coverage: float
+    slope: float
+    offset: float
+    spearman: float
+    ause: float
+    ause_gradient: float
+    ause_constant: float
+    ause_mae: float
+    ause_mae_gradient: float
+    ause_mae_constant: float
+    crps: float
+    crps_gradient: float
+    crps_constant: float
+    conformal: float | None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All images of one domain at one scale."""
+
+    domain: str
+    scale: int
+    images: int
+    scores: dict[str, ImageScores]
+    spread: SpreadScores
+    reliability: Reliability
+    sparsification: dict[str, Sparsification]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the numbers, without the curves."""
+        return {
+            "domain": self.domain,
+            "scale": self.scale,
+            "images": self.images,
+            "scores": {method: asdict(scores) for method, scores in self.scores.items()},
+            "uncertainty": asdict(self.spread),
+        }
+
+
+def summarise(evaluations: Sequence[Evaluation]) -> list[Summary]:
+    """Put images together, by domain and scale in the order they came in."""
+    groups: dict[tuple[str, int], list[Evaluation]] = {}
+    for evaluation in evaluations:
+        groups.setdefault((evaluation.domain, evaluation.scale), []).append(evaluation)
+    return [_summary(group) for group in groups.values()]
+
+
+def _summary(group: Sequence[Evaluation]) -> Summary:
+    std, error, gradient = (
+        np.concatenate([getattr(each.pixels, name) for each in group])
+        for name in ("std", "error", "gradient")
+    )
+    level = np.full_like(error, np.sqrt(np.mean(error**2)))
+    line = fit_calibration(gradient, error)
+    rivals = {
+        "std": std,
+        "gradient": np.maximum(line.slope * gradient + line.offset, 0),
+        "constant": level,
+    }
+    curves = {name: sparsification(rival, error) for name, rival in rivals.items()}
+    absolute = {name: sparsification(rival, error, "mae").ause for name, rival in rivals.items()}
+    crps = {name: gaussian_crps(rival, error) for name, rival in rivals.items()}
+    fit = fit_calibration(std, error)
+    spread = SpreadScores(
+        coverage=coverage(std, error),
+        slope=fit.slope,
+        offset=fit.offset,
+        spearman=rank_correlation(std, error),
+        ause=curves["std"].ause,
+        ause_gradient=curves["gradient"].ause,
+        ause_constant=curves["constant"].ause,
+        ause_mae=absolute["std"],
+        ause_mae_gradient=absolute["gradient"],
+        ause_mae_constant=absolute["constant"],
+        crps=crps["std"],
+        crps_gradient=crps["gradient"],
+        crps_constant=crps["constant"],
+        conformal=_conformal(group),
+    )
+    methods = {
+        name: _average([each.scores[name] for each in group])
+        for name in group[0].scores
+        if all(name in each.scores for each in group)
+    }
+    first = group[0]
+    return Summary(first.domain, first.scale, len(group), methods, spread, reliability(std, error), curves)
+
+
+def _average(scores: Sequence[ImageScores]) -> ImageScores:
+    """Return the mean of every score that all images have."""
+    means: dict[str, Any] = {}
+    for field in fields(ImageScores):
+        values = [getattr(each, field.name) for each in scores]
+        means[field.name] = None if None in values else float(np.mean(values))
+    return ImageScores(**means)
+
+
+def _conformal(group: Sequence[Evaluation]) -> float | None:
+    try:
+        return conformal_factor([each.pixels.std for each in group], [each.pixels.error for each in group])
+    except VaesrError:  # too few images for a promise
+        return None

@@ -248,3 +248,10 @@ def test_the_same_seed_gives_the_same_file(upscale, picture, tmp_path):
     a, b, c = (tifffile.imread(tmp_path / f"{name}.ome.tif") for name in "abc")
     np.testing.assert_array_equal(a, b)
     assert (a[1] != c[1]).any()
+
+
+def test_channels_and_colours_together_are_refused(upscale, tmp_path):
+    tifffile.imwrite(tmp_path / "both.tif", np.zeros((2, 12, 15, 3), np.uint8), photometric="rgb")
+    done = upscale("both.tif", "out.ome.tif", "--axes", "CYXS", "--dry-run")
+    assert done.exit_code == 2
+    assert "pass --axes with another letter" in " ".join(done.output.split())

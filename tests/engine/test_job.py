@@ -337,6 +337,9 @@ def test_a_record_of_something_else_is_refused(model, stack):
     other = {**record, "model": {**record["model"], "sha256": "0" * 64}}
     with pytest.raises(VaesrError, match="other weights"):
         UpscaleJob.from_record(stack, other, model=model)
+    del record["extent"], record["axes"]
+    with pytest.raises(VaesrError, match="lacks axes, extent"):
+        UpscaleJob.from_record(stack, record, model=model)
 
 
 def test_the_stream_equals_the_result(model, stack):

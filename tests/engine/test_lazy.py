@@ -12,6 +12,7 @@ from napari_vaesr.engine import lazy
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.lazy import lazy_upscale
 from napari_vaesr.engine.settings import make_settings
+from napari_vaesr.engine.upscaler import Upscaler
 from napari_vaesr.errors import VaesrError
 
 
@@ -34,6 +35,15 @@ def test_lazy_equals_eager(model, stack, container):
     np.testing.assert_array_equal(mean.compute(), expected.mean)
     np.testing.assert_array_equal(std.compute(), expected.std)
     assert record == expected.record
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_the_number_of_workers_changes_nothing(model, stack, workers):
+    expected = eager(stack, "CZYX", settings(), model)
+    mean, std, _ = lazy_upscale(stack, "CZYX", settings(), model=model)
+    both = dask.compute(mean, std, scheduler="threads", num_workers=workers)
+    np.testing.assert_array_equal(both[0], expected.mean)
+    np.testing.assert_array_equal(both[1], expected.std)
 
 
 @pytest.mark.parametrize("axes", ["YXS", "SYX"])
@@ -115,3 +125,20 @@ def test_a_stack_of_100_gigabytes_is_there_at_once(model):
     assert time.perf_counter() - start < 5
     assert mean.shape == std.shape == (12_000, 4096, 4096)
     assert mean.chunks[1:] == ((2048, 2048), (2048, 2048))
+
+
+def test_memory_running_out_is_told(model, stack, monkeypatch):
+    mean, _, _ = lazy_upscale(stack[0, 0], "YX", settings(), model=model)
+    expected = eager(stack[0, 0], "YX", settings(), model)
+    real, failures = Upscaler._encode, []
+
+    def encode(self, pixels):
+        if not failures:
+            failures.append(1)
+            raise MemoryError
+        return real(self, pixels)
+
+    monkeypatch.setattr(Upscaler, "_encode", encode)
+    with pytest.warns(UserWarning, match="Memory ran out"):
+        result = mean.compute(scheduler="synchronous")
+    np.testing.assert_allclose(result.astype(int), expected.mean.astype(int), atol=1)

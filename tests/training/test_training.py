@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from pydantic import ValidationError
 from skimage.io import imsave
@@ -219,3 +220,16 @@ def test_images_that_are_too_small_are_said(images: Path) -> None:
 def test_degradation_ranges_are_checked() -> None:
     with pytest.raises(ValueError, match="clean"):
         Degradation(clean=2.0)
+
+
+def test_colour_is_told_by_the_file_not_by_its_size(tmp_path: Path) -> None:
+    """A stack of strips three pixels wide is no colour image; colours are, before or behind the pixels."""
+    pixels = np.random.default_rng(0).integers(0, 255, (40, 40, 3), np.uint8)
+    tifffile.imwrite(tmp_path / "strips.tif", pixels, photometric="minisblack")
+    tifffile.imwrite(tmp_path / "planar.tif", np.moveaxis(pixels, -1, 0), photometric="rgb")
+    tifffile.imwrite(tmp_path / "colour.tif", pixels, photometric="rgb")
+    luma = (pixels @ np.array([0.299, 0.587, 0.114])).round()
+    assert len(load_planes([tmp_path / "strips.tif"], 3)[tmp_path.name]) == 40
+    for name in ("planar.tif", "colour.tif"):
+        (plane,) = load_planes([tmp_path / name], 8)[tmp_path.name]
+        assert np.abs(plane - luma).max() <= 1

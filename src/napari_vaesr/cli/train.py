@@ -124,7 +124,8 @@ def _settings(recipe: str, config: Path | None, given: dict[str, Any], size: str
     except ValidationError as error:
         problem = error.errors()[0]
         field = ".".join(map(str, problem["loc"]))
-        raise VaesrError(f"The training setting {field!r} is wrong: {problem['msg']}.") from error
+        reason = problem["msg"].removeprefix("Value error, ")
+        raise VaesrError(f"The training setting {field!r} is wrong: {reason}.") from error
     if settings.steps is None and settings.hours is None:
         settings = settings.model_copy(update={"hours": 1.0})
     return settings

@@ -43,6 +43,11 @@ def open_job(
     """
     image = read_image(target.source, axes)
     job = UpscaleJob(image.data, image.axes, settings, model=model)
+    if job.axes.is_rgb and "C" in job.axes.names:
+        raise VaesrError(
+            f"{target.source} has channels (C) as well as colours (S), which no OME-TIFF of a mean and its "
+            "uncertainty can hold: pass --axes with another letter, such as Z, for C."
+        )
     if target.is_png and (
         job.axes.plane_count > 1 or np.dtype(image.data.dtype) not in (np.uint8, np.uint16)
     ):

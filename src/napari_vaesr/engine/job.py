@@ -152,6 +152,11 @@ class UpscaleJob:
         VaesrError
             When the image has another shape or the model is another version than recorded.
         """
+        missing = {"input", "axes", "settings", "extent", "intensity", "model"} - record.keys()
+        if missing:
+            raise VaesrError(
+                f"The record lacks {', '.join(sorted(missing))}, please give one as Result.record has it."
+            )
         if list(array.shape) != list(record["input"]["shape"]):
             raise VaesrError(
                 f"The record was made from shape {tuple(record['input']['shape'])}, "

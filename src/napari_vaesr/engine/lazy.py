@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+import warnings
 from collections import OrderedDict
 from threading import Lock
 from typing import Any
@@ -130,6 +131,9 @@ class _Chunks:
         plane.hold(job.upscaler.plan(rows, columns))
         chunk = np.empty((len(rows) * scale, len(columns) * scale), self.dtype)
         for step in job.upscaler.moments(plane, rows, columns):
+            if step.message:
+                job.messages.append(step.message)
+                warnings.warn(step.message, stacklevel=2)
             if step.finished is None:
                 continue
             done = step.finished

@@ -29,7 +29,10 @@ def get_reader(path: Paths) -> Callable[[Paths], list[LayerTuple]] | None:
     """
     from napari_vaesr.files.image import can_read
 
-    paths = _path_list(path)
+    try:
+        paths = _path_list(path)
+    except TypeError:  # no path at all
+        return None
     return read_upscaled if paths and all(can_read(each) for each in paths) else None
 
 

@@ -64,10 +64,10 @@ def load_planes(places: Sequence[Path], smallest: int) -> dict[str, list[NDArray
     groups: dict[str, list[NDArray[np.generic]]] = {}
     for path in find_images(places):
         try:
-            image = _read(path)
+            planes = _grey_planes(path)
         except Exception as error:
             raise VaesrError(f"{path} cannot be read as an image: remove it or replace it.") from error
-        for plane in grey_planes(image):
+        for plane in planes:
             if min(plane.shape) >= smallest:
                 groups.setdefault(path.parent.name, []).append(plane)
     if not groups:
@@ -76,18 +76,23 @@ def load_planes(places: Sequence[Path], smallest: int) -> dict[str, list[NDArray
     return groups
 
 
-def _read(path: Path) -> NDArray[np.generic]:
+def _grey_planes(path: Path) -> list[NDArray[np.generic]]:
+    """Read all planes of an image file, colour as its luma."""
     if path.suffix.lower() in {".tif", ".tiff"}:
-        return np.asarray(tifffile.imread(path))
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB") if image.mode == "P" else image)
-
-
-def grey_planes(image: NDArray[np.generic]) -> list[NDArray[np.generic]]:
-    """Split an image of two or more dimensions into grey planes; a last axis of 3 or 4 is colour."""
-    if image.ndim >= 3 and image.shape[-1] in (3, 4):
+        with tifffile.TiffFile(path) as file:
+            image, axes = np.asarray(file.series[0].asarray()), file.series[0].axes
+        if "S" in axes:  # colour, before or behind the pixels
+            image = np.moveaxis(image, axes.index("S"), -1)
+        is_colour = "S" in axes
+    else:
+        with Image.open(path) as picture:
+            image = np.asarray(picture.convert("RGB") if picture.mode in {"P", "CMYK"} else picture)
+        is_colour = image.ndim == 3
+    if is_colour and image.shape[-1] >= 3:
         luma = image[..., :3].astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
         image = luma.round().astype(image.dtype) if image.dtype.kind == "u" else luma
+    elif is_colour:  # grey with alpha
+        image = image[..., 0]
     return list(image.reshape(-1, *image.shape[-2:]))
 
 

@@ -90,7 +90,7 @@ def test_a_missing_file_is_told(reference: str):
         load_model(reference)
 
 
-@pytest.mark.parametrize("reference", [Path("model.pt"), Path("microscopy"), "file:///tmp/model.pt"])
+@pytest.mark.parametrize("reference", [Path("model.pt"), Path("microscopy"), "file:///models/model.pt"])
 def test_other_files_are_refused(reference):
     with pytest.raises(VaesrError, match="is no model"):
         load_model(reference)

@@ -7,6 +7,7 @@ in parts of the image's intensity range (255 for 8 bits), and of luma for colour
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -209,9 +210,10 @@ def _upscaled(
 ) -> tuple[Array, Array]:
     """Return the mean without rounding, and the std, in the intensities of the input."""
     job = _job(pair, model, settings)
-    for step in job:
-        if progress is not None:
-            progress(step)
+    with closing(iter(job)) as steps:
+        for step in steps:
+            if progress is not None:
+                progress(step)
     result = job.result
     return result.mean, np.empty(0) if result.std is None else result.std
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 PANEL = 3.4
 """Side of a panel in inches."""
 
+COLUMNS = 3
+"""Panels side by side at most."""
+
 DOTS_PER_INCH = 160
 GREY = "#8a8a8a"
 COLOURS = {"std": "#0072b2", "gradient": "#d55e00", "constant": GREY}
@@ -46,19 +49,14 @@ def write_reliability(path: str | os.PathLike[str], summaries: Sequence[Summary]
         panel.plot([0, limit], [0, limit], color=GREY, linewidth=1, linestyle="--", label="perfect")
         panel.plot(std, rmse, color=COLOURS["std"], marker="o", markersize=3.5, linewidth=1.5)
         panel.set(xlim=(0, limit), ylim=(0, limit), aspect="equal")
-        panel.set_title(_title(summary), fontsize=10)
-        panel.set_xlabel("predicted standard deviation (% of range)", fontsize=9)
         spread = summary.spread
-        panel.text(
-            0.05,
-            0.95,
-            f"slope {spread.slope:.2f}, offset {100 * spread.offset:+.2f} %\n"
-            f"{100 * spread.coverage:.1f} % inside the 90 % interval",
-            transform=panel.transAxes,
-            va="top",
-            fontsize=8,
+        panel.set_title(
+            f"{_title(summary)}\nslope {spread.slope:.2f}, offset {100 * spread.offset:+.2f} %, "
+            f"coverage {100 * spread.coverage:.1f} %",
+            fontsize=9,
         )
-    panels[0].set_ylabel("root mean squared error (% of range)", fontsize=9)
+        panel.set_xlabel("predicted standard deviation (% of range)", fontsize=9)
+        panel.set_ylabel("root mean squared error (% of range)", fontsize=9)
     panels[0].legend(loc="lower right", frameon=False, fontsize=8)
     _save(figure, path)
 
@@ -90,19 +88,25 @@ def write_sparsification(path: str | os.PathLike[str], summaries: Sequence[Summa
         panel.set(xlim=(0, 100), ylim=(0, 1.05), box_aspect=1)
         panel.set_title(_title(summary), fontsize=10)
         panel.set_xlabel("most uncertain pixels left out (%)", fontsize=9)
-        panel.legend(loc="upper right", bbox_to_anchor=(1, 0.93), frameon=False, fontsize=7)
-    panels[0].set_ylabel("error of the others, relative (RMSE)", fontsize=9)
+        panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, frameon=False, fontsize=7)
+        panel.set_ylabel("RMSE of the others, relative", fontsize=9)
     _save(figure, path)
 
 
 def _panels(count: int) -> tuple[Figure, list[Axes]]:
-    """Make a row of panels."""
+    """Make rows of panels."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(count * PANEL + 0.3, PANEL + 0.5), dpi=DOTS_PER_INCH, layout="constrained")
+    columns = min(count, COLUMNS)
+    rows = -(-count // columns)
+    size = (columns * (PANEL + 0.3), rows * (PANEL + 0.6))
+    figure = Figure(figsize=size, dpi=DOTS_PER_INCH, layout="constrained")
     FigureCanvasAgg(figure)
-    panels: list[Axes] = list(figure.subplots(1, count, squeeze=False)[0])
+    grid = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for empty in grid[count:]:
+        empty.remove()
+    panels: list[Axes] = grid[:count]
     for panel in panels:
         panel.spines[["top", "right"]].set_visible(False)
         panel.tick_params(labelsize=8)

@@ -15,6 +15,7 @@ import numpy as np
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.trust.calibration import (
     Reliability,
+    calibrated,
     conformal_factor,
     coverage,
     fit_calibration,
@@ -105,14 +106,11 @@ def _summary(group: Sequence[Evaluation]) -> Summary:
     )
     level = np.full_like(error, np.sqrt(np.mean(error**2)))
     line = fit_calibration(gradient, error)
-    rivals = {
-        "std": std,
-        "gradient": np.maximum(line.slope * gradient + line.offset, 0),
-        "constant": level,
-    }
-    curves = {name: sparsification(rival, error) for name, rival in rivals.items()}
-    absolute = {name: sparsification(rival, error, "mae").ause for name, rival in rivals.items()}
-    crps = {name: gaussian_crps(rival, error) for name, rival in rivals.items()}
+    ranked = {"std": std, "gradient": gradient, "constant": level}
+    curves = {name: sparsification(rival, error) for name, rival in ranked.items()}
+    absolute = {name: sparsification(rival, error, "mae").ause for name, rival in ranked.items()}
+    sized = ranked | {"gradient": calibrated(gradient, line)}
+    crps = {name: gaussian_crps(rival, error) for name, rival in sized.items()}
     fit = fit_calibration(std, error)
     spread = SpreadScores(
         coverage=coverage(std, error),

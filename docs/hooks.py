@@ -149,6 +149,7 @@ FROM_THE_CODE: dict[str, Callable[[], str]] = {
     "recipes": recipes,
     "options of upscale": command("upscale"),
     "options of train": command("train"),
+    "options of evaluate": command("evaluate"),
     "settings of upscale": fields(UpscaleSettings),
     "settings of train": fields(TrainingConfig),
     "settings of degradation": fields(Degradation),

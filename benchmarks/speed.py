@@ -8,7 +8,6 @@ Ratios are measured in alternation within one process, and the median is printed
 from __future__ import annotations
 
 import argparse
-import os
 import platform
 import resource
 import subprocess
@@ -29,10 +28,10 @@ STACK = """
 import resource, sys, time
 from napari_vaesr import upscale
 from napari_vaesr.files.image import read_image
-image = read_image(sys.argv[1])
+image = read_image(sys.argv[1], sys.argv[3] or None)
 stack = image.data[...].compute() if hasattr(image.data, "compute") else image.data[...]
 start = time.perf_counter()
-result = upscale(stack, sys.argv[3] or image.axes, model=sys.argv[2], scale=2, samples=16)
+result = upscale(stack, image.axes, model=sys.argv[2], scale=2, samples=16)
 seconds = time.perf_counter() - start
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 print(f"{stack.shape} {stack.dtype} x2, 16 samples: {seconds:.1f} s, peak memory {peak:.2f} GB")
@@ -69,7 +68,9 @@ def main() -> None:
     print(f"{processor}, {torch.get_num_threads()} threads, torch {torch.__version__}")
 
     command = [sys.executable, "-c", STACK, str(options.stack), options.model, options.axes]
-    print(subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ).stdout.strip())
+    print(
+        subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=os.environ).stdout.strip()
+    )
 
     plane = np.random.default_rng(0).random((options.side, options.side), dtype=np.float32)
 
@@ -90,13 +91,10 @@ def main() -> None:
     def network_alone() -> None:
         with torch.inference_mode():
             encoded = bare.encode(tensor, 2)
-            grid = range(options.side)
-            noise = [
-                latent_noise(0, 0, [0], i, level.channels, grid[:: level.stride], grid[:: level.stride])[
-                    :, None
-                ]
-                for i, level in enumerate(bare.levels)
-            ]
+            noise = []
+            for index, level in enumerate(bare.levels):
+                grid = range(options.side // level.stride)
+                noise.append(latent_noise(0, 0, [0], index, level.channels, grid, grid)[:, None])
             bare.decode(encoded, noise)
 
     alone, whole = alternately(network_alone, engine(1), options.rounds)

@@ -68,9 +68,7 @@ def main() -> None:
     print(f"{processor}, {torch.get_num_threads()} threads, torch {torch.__version__}")
 
     command = [sys.executable, "-c", STACK, str(options.stack), options.model, options.axes]
-    print(
-        subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=os.environ).stdout.strip()
-    )
+    print(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip())
 
     plane = np.random.default_rng(0).random((options.side, options.side), dtype=np.float32)
 

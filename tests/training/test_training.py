@@ -17,6 +17,7 @@ from napari_vaesr.training.config import RECIPES, Degradation, TrainingConfig
 from napari_vaesr.training.data import Patches, hold_out, load_planes
 from napari_vaesr.training.export import export_model
 from napari_vaesr.training.fit import fit, newest_checkpoint
+from napari_vaesr.training.held_out import hold_out_listed
 from napari_vaesr.training.module import Training
 from napari_vaesr.vae.config import PRESETS, Level
 from napari_vaesr.zoo.registry import load_model
@@ -194,6 +195,20 @@ def test_hold_out_is_disjoint(images: Path) -> None:
     assert learn and check and not set(learn) & set(check)
     alone = [next(images.rglob("0.png"))]
     assert hold_out(alone) == (alone, alone)
+
+
+def test_listed_images_are_held_out(images: Path, tmp_path: Path) -> None:
+    listing = tmp_path / "held.txt"
+    one = next(images.rglob("0.png"))
+    listing.write_text(f"{one.parent.name}/{one.name}\n\n")
+    learn, check = hold_out_listed([images], listing)
+    assert check == [one] and one not in learn and len(learn) == 2
+    for content, message in (("gone.png", "not among"), ("0.png\n1.tif\n2.png", "none is left")):
+        listing.write_text(content)
+        with pytest.raises(VaesrError, match=message):
+            hold_out_listed([images], listing)
+    with pytest.raises(VaesrError, match="can't be read"):
+        hold_out_listed([images], tmp_path / "missing.txt")
 
 
 @pytest.mark.parametrize(

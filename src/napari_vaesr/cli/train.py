@@ -37,6 +37,14 @@ def train(
             "--validate", "-v", help="Images to validate and calibrate on; left out, every tenth is held out."
         ),
     ] = None,
+    hold_out: Annotated[
+        Path | None,
+        typer.Option(
+            "--hold-out",
+            help="A text file of image names, one a line, to validate and calibrate on and not to learn "
+            "from them.",
+        ),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the model; left out, the recipe's.")] = None,
     recipe: Annotated[
         Literal["microscopy", "photo"], typer.Option(help="The bundled model whose settings to start from.")
@@ -71,16 +79,21 @@ def train(
             recipe, config, {"name": name, "steps": steps, "hours": hours, "seed": seed}, size
         )
         try:
-            from napari_vaesr.training.data import hold_out
+            from napari_vaesr.training import data
             from napari_vaesr.training.export import export_model
             from napari_vaesr.training.fit import fit
+            from napari_vaesr.training.held_out import hold_out_listed
         except ModuleNotFoundError as error:
             raise VaesrError(
                 f'Training needs {error.name}: install it with pip install "napari-vaesr[train]".'
             ) from error
         from napari_vaesr.zoo.registry import user_models
 
-        learn, check = (images, validate) if validate else hold_out(images)
+        if hold_out:
+            learn, held = hold_out_listed(images, hold_out)
+            check = [*held, *(validate or [])]
+        else:
+            learn, check = (images, validate) if validate else data.hold_out(images)
         folder = run or Path("runs") / settings.name
         with _progress() as follow:
             module = fit(settings, learn, check, folder, callbacks=[follow])

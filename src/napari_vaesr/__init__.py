@@ -14,15 +14,28 @@ if TYPE_CHECKING:
     from napari_vaesr.engine.result import Result
     from napari_vaesr.errors import VaesrError
     from napari_vaesr.plugin.layers import upscale_layer
+    from napari_vaesr.zoo.exchange import export_model, import_model
     from napari_vaesr.zoo.registry import load_model, models
 
     __version__: str
 
-__all__ = ["Result", "VaesrError", "__version__", "load_model", "models", "upscale", "upscale_layer"]
+__all__ = [
+    "Result",
+    "VaesrError",
+    "__version__",
+    "export_model",
+    "import_model",
+    "load_model",
+    "models",
+    "upscale",
+    "upscale_layer",
+]
 
 _HOMES = {
     "Result": "napari_vaesr.engine.result",
     "VaesrError": "napari_vaesr.errors",
+    "export_model": "napari_vaesr.zoo.exchange",
+    "import_model": "napari_vaesr.zoo.exchange",
     "load_model": "napari_vaesr.zoo.registry",
     "models": "napari_vaesr.zoo.registry",
     "upscale": "napari_vaesr.engine.api",

@@ -94,3 +94,13 @@ def test_ctrl_c_leaves_nothing_behind(tiny_model_path: Path, tmp_path: Path) -> 
     assert "Traceback" not in errors
     assert "Stopped" in errors
     assert [path.name for path in tmp_path.iterdir()] == ["long.npy"]
+
+
+def test_models_pass_through_one_file(run, tiny_model_path):
+    done = run("models", "export", tiny_model_path, "model.zip")
+    assert done.exit_code == 0 and done.output.strip() == "model.zip"
+    done = run("models", "import", "model.zip", "--name", "given")
+    assert done.exit_code == 0 and "--model given" in done.output
+    assert "given" in run("models").output
+    done = run("models", "import", "nothing.zip")
+    assert done.exit_code == 2 and "no file" in done.output

@@ -1,8 +1,9 @@
-"""``napari-vaesr models``: what can be used, and what each model's card says."""
+"""``napari-vaesr models``: what can be used, what each model's card says, and models as single files."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,7 +12,10 @@ from rich.table import Table
 
 from .console import out, spoken_errors
 
-app = typer.Typer(help="List the models at hand, or print one model's card.", invoke_without_command=True)
+app = typer.Typer(
+    help="List the models at hand, print one model's card, or give models away and take them in.",
+    invoke_without_command=True,
+)
 
 
 @app.callback()
@@ -53,6 +57,34 @@ def show(
         for field, value in fields.items():
             table.add_row(field.replace("_", " "), _readable(value))
         out().print(table)
+
+
+@app.command(name="export")
+def export_command(
+    name: Annotated[str, typer.Argument(help="A model's name, or the path of its .json or .safetensors.")],
+    file: Annotated[Path, typer.Argument(help="The .zip file to write, or a folder for NAME.zip.")],
+) -> None:
+    """Write a model, card and weights, into one file to give away."""
+    from napari_vaesr.zoo.exchange import export_model
+
+    with spoken_errors(debug=False):
+        out().print(str(export_model(name, file)), markup=False)
+
+
+@app.command(name="import")
+def import_command(
+    file: Annotated[Path, typer.Argument(help="A .zip file that `models export` wrote.")],
+    name: Annotated[str | None, typer.Option(help="Another name for the model.")] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace a model of your own of that name.")
+    ] = False,
+) -> None:
+    """Take in a model from a file, after checking all of it; nothing is unpickled."""
+    from napari_vaesr.zoo.exchange import import_model
+
+    with spoken_errors(debug=False):
+        card = import_model(file, name, replace=replace)
+        out().print(f"Use it: napari-vaesr upscale IN OUT --model {card.name}", markup=False)
 
 
 def _readable(value: object) -> str:

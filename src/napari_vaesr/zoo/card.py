@@ -112,7 +112,7 @@ def read_card(path: str | Path) -> ModelCard:
     """
     path = Path(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_bytes()
     except FileNotFoundError:
         raise VaesrError(
             f"There is no model card {path}; keep the .json file beside the .safetensors file."
@@ -121,6 +121,31 @@ def read_card(path: str | Path) -> ModelCard:
         raise VaesrError(
             f"The model card {path} can't be read ({error.strerror}); check the file."
         ) from error
+    return parse_card(text, path)
+
+
+def parse_card(text: bytes, path: str | Path) -> ModelCard:
+    """Check the content of a model card.
+
+    Parameters
+    ----------
+    text : bytes
+        JSON in UTF-8.
+    path : str or Path
+        Where it comes from, for messages.
+
+    Returns
+    -------
+    ModelCard
+        The card.
+
+    Raises
+    ------
+    VaesrError
+        When it is no JSON or is not a card that this version understands.
+    """
+    try:
+        content = json.loads(text.decode())
     except (ValueError, RecursionError) as error:
         raise VaesrError(f"The model card {path} is not valid JSON; get the file again.") from error
     if not isinstance(content, dict):
@@ -137,7 +162,7 @@ def read_card(path: str | Path) -> ModelCard:
         raise VaesrError(_sentence(path, error.errors()[0])) from error
 
 
-def _sentence(path: Path, problem: ErrorDetails) -> str:
+def _sentence(path: str | Path, problem: ErrorDetails) -> str:
     """Say in one sentence what is wrong with a card."""
     field = ".".join(map(str, problem["loc"]))
     if field == "network.architecture":

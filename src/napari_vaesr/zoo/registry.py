@@ -79,7 +79,7 @@ def get_card(reference: str | Path | Model) -> ModelCard:
     """
     if isinstance(reference, Model):
         return reference.card
-    return read_card(_card_path(reference))
+    return read_card(card_path(reference))
 
 
 def load_model(reference: str | Path | Model, *, progress: Report | None = None) -> Model:
@@ -106,17 +106,17 @@ def load_model(reference: str | Path | Model, *, progress: Report | None = None)
     """
     if isinstance(reference, Model):
         return reference
-    card_path = _card_path(reference, progress).absolute()
-    return _load(card_path, _stamp(card_path), _stamp(card_path.with_suffix(".safetensors")))
+    path = card_path(reference, progress).absolute()
+    return _load(path, _stamp(path), _stamp(path.with_suffix(".safetensors")))
 
 
 @lru_cache(maxsize=8)
-def _load(card_path: Path, card_stamp: tuple[int, int], weights_stamp: tuple[int, int]) -> Model:
+def _load(path: Path, card_stamp: tuple[int, int], weights_stamp: tuple[int, int]) -> Model:
     """Read a model; the stamps make it read again when a file has changed."""
     from napari_vaesr.zoo.weights import load_network
 
-    card = read_card(card_path)
-    return Model(card, load_network(card, card_path.with_suffix(".safetensors")))
+    card = read_card(path)
+    return Model(card, load_network(card, path.with_suffix(".safetensors")))
 
 
 def _stamp(path: Path) -> tuple[int, int]:
@@ -139,8 +139,8 @@ def _listed() -> Iterator[tuple[ModelCard, Path]]:
             warnings.warn(str(error), stacklevel=3)
 
 
-def _card_path(reference: str | Path, progress: Report | None = None) -> Path:
-    """Find, and where needed fetch, the card that a reference means."""
+def card_path(reference: str | Path, progress: Report | None = None) -> Path:
+    """Find, and where needed fetch, the card that a reference means; the weights are beside it."""
     if isinstance(reference, str):
         if is_url(reference):
             if urlsplit(reference).scheme != "file":

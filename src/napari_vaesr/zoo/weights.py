@@ -46,11 +46,22 @@ def save_model(
     VaesrError
         When a weight is not finite or the files can't be written.
     """
+    destination = Path(destination)
+    path = destination if destination.suffix == ".safetensors" else destination / f"{card.name}.safetensors"
+    data, card = weights_bytes(network, card, precision=precision)
+    return write_model(path, data, card)
+
+
+def weights_bytes(
+    network: SuperResolutionVAE,
+    card: ModelCard,
+    *,
+    precision: Literal["float32", "bfloat16", "float16"] = "float32",
+) -> tuple[bytes, ModelCard]:
+    """Return what `save_model` writes: the content of the weights file, and the card filled in."""
     import torch
     from safetensors.torch import save
 
-    destination = Path(destination)
-    path = destination if destination.suffix == ".safetensors" else destination / f"{card.name}.safetensors"
     tensors = {}
     for name, tensor in network.state_dict().items():
         stored = tensor.detach().cpu()
@@ -62,13 +73,23 @@ def save_model(
                 )
         tensors[name] = stored.contiguous().clone()
     data = save(tensors, metadata={"format": "pt", "model": card.name})
-    filled_in = card.model_copy(
+    return data, card.model_copy(
         update={
             "network": network.config,
             "receptive_radius": network.receptive_radius,
             "sha256": sha256(data).hexdigest(),
         }
     )
+
+
+def write_model(path: Path, data: bytes, card: ModelCard) -> Path:
+    """Write weights to ``path`` and their card beside them, both or neither; return the path.
+
+    Raises
+    ------
+    VaesrError
+        When the files can't be written.
+    """
     from napari_vaesr.files.atomic import atomic_path
 
     try:
@@ -76,7 +97,7 @@ def save_model(
         # The inner file is moved into place first: a card never speaks of weights that are not there.
         with atomic_path(path.with_suffix(".json")) as card_file, atomic_path(path) as weights_file:
             weights_file.write_bytes(data)
-            card_file.write_text(filled_in.to_json(), encoding="utf-8")
+            card_file.write_text(card.to_json(), encoding="utf-8")
     except OSError as error:
         raise VaesrError(
             f"The model can't be written to {path.parent} ({error.strerror or error}); choose another folder."
@@ -104,12 +125,25 @@ def load_network(card: ModelCard, weights: str | Path) -> SuperResolutionVAE:
     VaesrError
         When the file is missing, damaged, not the one its card describes, or does not fit the architecture.
     """
+    path = Path(weights)
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise VaesrError(
+            f"There are no weights {path}; keep the .safetensors file beside the .json file."
+        ) from None
+    except OSError as error:
+        raise VaesrError(f"The weights {path} can't be read ({error.strerror}); check the file.") from error
+    return network_from_bytes(card, data, path)
+
+
+def network_from_bytes(card: ModelCard, data: bytes, path: Path) -> SuperResolutionVAE:
+    """Do as `load_network` does with the content of a weights file; `path` is for messages only."""
     import torch
 
     from napari_vaesr.vae.build import build
 
-    path = Path(weights)
-    tensors = _read_tensors(card, path)
+    tensors = _checked_tensors(card, data, path)
     try:
         # Building draws fresh weights; the caller's random numbers should not depend on that.
         with torch.random.fork_rng(devices=[]):
@@ -128,21 +162,13 @@ def load_network(card: ModelCard, weights: str | Path) -> SuperResolutionVAE:
     return network.eval()
 
 
-def _read_tensors(card: ModelCard, path: Path) -> dict[str, Tensor]:
-    """Read a safetensors file once, so that what was checked is what is used."""
+def _checked_tensors(card: ModelCard, data: bytes, path: Path) -> dict[str, Tensor]:
+    """Parse and check a safetensors file that was read once, so that what was checked is what is used."""
     from safetensors import SafetensorError
     from safetensors.torch import load
 
     if not card.sha256:
         raise VaesrError(f"The card of {path} has no SHA-256 to check the weights by; get the card again.")
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise VaesrError(
-            f"There are no weights {path}; keep the .safetensors file beside the .json file."
-        ) from None
-    except OSError as error:
-        raise VaesrError(f"The weights {path} can't be read ({error.strerror}); check the file.") from error
     try:
         tensors = load(data)
     # What can go wrong in a header: its length, its JSON, a dtype of tomorrow, offsets that leave the file.

@@ -1,0 +1,151 @@
+"""A model in one file, to give away: a zip archive of its card and its weights."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+
+from pydantic import ValidationError
+
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.zoo.card import ModelCard, parse_card
+from napari_vaesr.zoo.registry import Model, card_path, models, user_models
+
+LARGEST = {".json": 2**24, ".safetensors": 2**33}
+"""Bytes that a card and weights may have, so that a small archive cannot fill the memory."""
+
+
+def export_model(model: str | Path | Model, file: str | Path) -> Path:
+    """Write a model into one file, to be taken in by `import_model`.
+
+    Parameters
+    ----------
+    model : str, Path or Model
+        As for `napari_vaesr.load_model`.
+    file : str or Path
+        A ``.zip`` file, which is replaced, or a folder, for ``<name>.zip``.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    VaesrError
+        When there is no such model, its files are damaged, or the file can't be written.
+    """
+    from napari_vaesr.files.atomic import atomic_path
+    from napari_vaesr.zoo.weights import network_from_bytes, weights_bytes
+
+    if isinstance(model, Model):
+        data, card = weights_bytes(model.network, model.card)
+    else:
+        path = card_path(model)
+        card = parse_card(_read(path), path)
+        weights = path.with_suffix(".safetensors")
+        data = _read(weights)
+        network_from_bytes(card, data, weights)  # nobody should get a damaged model
+    file = Path(file)
+    if file.is_dir():
+        file = file / f"{card.name}.zip"
+    if file.suffix.lower() != ".zip":
+        raise VaesrError(f"A model is exported to a .zip file, and {file.name} is none: change its ending.")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(file) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+            archive.writestr(f"{card.name}.json", card.to_json())
+            archive.writestr(f"{card.name}.safetensors", data)
+    except OSError as error:
+        raise VaesrError(
+            f"{file} can't be written ({error.strerror or error}); choose another place."
+        ) from error
+    return file
+
+
+def import_model(file: str | Path, name: str | None = None, *, replace: bool = False) -> ModelCard:
+    """Take a model out of the file that `export_model` wrote, into the folder of the user's models.
+
+    Everything is checked in memory before anything is written: the archive, the card, the SHA-256 of the
+    weights, and that they fill the network. What the archive calls its members decides no path.
+
+    Parameters
+    ----------
+    file : str or Path
+        The ``.zip`` file.
+    name : str, optional
+        What to call the model here; left out, what its card says.
+    replace : bool
+        Take the place of a model of one's own of that name. A bundled model is never replaced.
+
+    Returns
+    -------
+    ModelCard
+        The card under which the model is now found.
+
+    Raises
+    ------
+    VaesrError
+        When the file is missing, damaged or no model, the name is taken or not possible, or the models'
+        folder can't be written.
+    """
+    from napari_vaesr.zoo.weights import network_from_bytes, write_model
+
+    file = Path(file)
+    text, data = _members(file)
+    card = parse_card(text, f"in {file}")
+    network_from_bytes(card, data, Path(f"in {file}"))
+    if name is not None:
+        try:
+            card = ModelCard.model_validate(card.model_dump() | {"name": name})
+        except ValidationError as error:
+            raise VaesrError(
+                f"{name!r} can't be a model's name: use letters, digits, dots, dashes and underscores."
+            ) from error
+    known = models().get(card.name)
+    own = user_models() / f"{card.name}.json"
+    if known is not None and known.sha256 == card.sha256:
+        return known
+    if known is not None and not own.exists():
+        raise VaesrError(f"A bundled model is called {card.name!r} already: give this one another name.")
+    if (known is not None or own.exists()) and not replace:
+        raise VaesrError(
+            f"You have another model called {card.name!r} already: give this one another name, or replace it."
+        )
+    write_model(own.with_suffix(".safetensors"), data, card)
+    return card
+
+
+def _members(file: Path) -> tuple[bytes, bytes]:
+    """Read the card and the weights out of an archive."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            found = {}
+            for suffix, largest in LARGEST.items():
+                inner = [each for each in archive.infolist() if PurePosixPath(each.filename).suffix == suffix]
+                if len(inner) != 1:
+                    raise VaesrError(
+                        f"{file} is no exported model, it holds {len(inner)} {suffix} files instead of one; "
+                        "export the model again."
+                    )
+                if inner[0].file_size > largest:
+                    raise VaesrError(f"{file} holds a {suffix} file that is too large to be a model's.")
+                found[suffix] = archive.read(inner[0])
+            return found[".json"], found[".safetensors"]
+    except FileNotFoundError:
+        raise VaesrError(f"There is no file {file}; check the path.") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        if isinstance(error, VaesrError):
+            raise
+        raise VaesrError(f"{file} is damaged or no exported model; get the file again.") from error
+    except OSError as error:
+        raise VaesrError(f"{file} can't be read ({error.strerror or error}); check the file.") from error
+
+
+def _read(path: Path) -> bytes:
+    """Read one of the two files of a model."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise VaesrError(f"{path} can't be read ({error.strerror}); get the model again.") from error

@@ -255,3 +255,30 @@ def test_channels_and_colours_together_are_refused(upscale, tmp_path):
     done = upscale("both.tif", "out.ome.tif", "--axes", "CYXS", "--dry-run")
     assert done.exit_code == 2
     assert "pass --axes with another letter" in " ".join(done.output.split())
+
+
+@pytest.mark.parametrize("extent", ["Z=1", "Z=1:3,Y=4:12,X=6:20"])
+def test_a_part_is_that_part_of_the_whole(upscale, stack, tmp_path, extent):
+    assert upscale(stack, tmp_path / "whole.ome.tif", "--precision", "float32").exit_code == 0
+    part = upscale(stack, tmp_path / "part.ome.tif", "--precision", "float32", "--extent", extent, "--figure")
+    assert part.exit_code == 0, part.output
+    whole = tifffile.imread(tmp_path / "whole.ome.tif")
+    expected = whole[1:2] if extent == "Z=1" else whole[1:3, :, 8:24, 12:40]
+    written = tifffile.imread(tmp_path / "part.ome.tif").reshape(expected.shape)
+    np.testing.assert_allclose(written[:, 0], expected[:, 0], atol=1)
+    np.testing.assert_allclose(written[:, 1], expected[:, 1], rtol=1e-3, atol=0.1)
+
+
+def test_one_channel_alone_keeps_its_name(upscale, tmp_path):
+    source = tmp_path / "two.ome.tif"
+    pixels = np.random.default_rng(0).integers(0, 255, (2, 12, 15), dtype=np.uint8)
+    tifffile.imwrite(source, pixels, metadata={"axes": "CYX", "Channel": {"Name": ["DNA", "actin"]}})
+    assert upscale(source, tmp_path / "part.ome.tif", "--extent", "C=1").exit_code == 0
+    with tifffile.TiffFile(tmp_path / "part.ome.tif") as tiff:
+        assert "actin mean" in tiff.ome_metadata and "DNA" not in tiff.ome_metadata
+
+
+def test_an_extent_outside_is_told_before_anything_is_written(upscale, stack, tmp_path):
+    result = upscale(stack, tmp_path / "part.ome.tif", "--extent", "Z=3")
+    assert result.exit_code == 2 and "please choose from 0 to 3 along Z" in " ".join(result.stderr.split())
+    assert not (tmp_path / "part.ome.tif").exists()

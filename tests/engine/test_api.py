@@ -82,3 +82,19 @@ def test_importing_loads_nothing_heavy():
         "sys.exit(str(heavy) if heavy else 0)"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    "extent", ["Z=1:3,Y=4:12,X=3", {"Z": range(1, 3), "Y": range(4, 12), "X": range(3, 4)}]
+)
+def test_an_extent_is_a_part_of_the_whole(model, stack, extent):
+    def make(extent):
+        made = upscale(
+            stack[0], "ZYX", model=model, samples=2, device="cpu", precision="float32", extent=extent
+        )
+        return made
+
+    whole, part = make(None), make(extent)
+    assert part.mean.shape == (2, 16, 2)
+    assert np.abs(part.mean.astype(int) - whole.mean[1:3, 8:24, 6:8]).max() <= 1
+    assert part.record["extent"] == {"planes": [1, 2], "rows": [4, 12], "columns": [3, 4]}

@@ -388,3 +388,51 @@ def test_a_description_costs_little_and_computes_nothing(model, reads):
     assert description.memory > 0 and 0 < description.seconds < 60
     assert (description.device, description.precision) == ("cpu", "float32")
     assert description.reason
+
+
+@pytest.mark.parametrize("samples", [1, 4, 5])
+def test_kept_samples_are_those_of_the_mean(model, samples):
+    image = np.random.default_rng(3).random((2, 9, 14)).astype("float32")
+    plain = run(image, "ZYX", model, samples=samples)
+    kept = finish(UpscaleJob(image, "ZYX", settings(samples=samples), model=model, keep_samples=True))[0]
+    assert plain.samples is None and not plain.record["keep_samples"]
+    assert kept.samples.shape == (samples, 2, 18, 28) and kept.samples.dtype == np.float32
+    np.testing.assert_array_equal(kept.mean, plain.mean)
+    np.testing.assert_allclose(kept.samples.mean(axis=0), kept.mean, atol=2e-5)
+
+
+def test_the_spread_of_many_samples_is_the_std(model):
+    image = np.random.default_rng(3).random((8, 9)).astype("float32")
+    many = finish(UpscaleJob(image, "YX", settings(samples=200), model=model, keep_samples=True))[0]
+    half_sums = (many.samples[::2] + many.samples[1::2]) / 2
+    half_differences = (many.samples[::2] - many.samples[1::2]) / 2
+    expected = np.sqrt((half_differences**2).mean(axis=0) + half_sums.var(axis=0, ddof=1))
+    np.testing.assert_allclose(many.std, expected, rtol=1e-3, atol=1e-5)
+
+
+def test_kept_samples_of_a_region_are_those_of_the_whole_in_any_tiling(model):
+    image = np.random.default_rng(4).integers(0, 255, (20, 24, 3), dtype=np.uint8)
+
+    def kept(**part):
+        job = UpscaleJob(image, "YXS", settings(samples=3, tile=8), model=model, keep_samples=True, **part)
+        return finish(job)[0].samples
+
+    whole, part = kept(), kept(rows=range(5, 17), columns=range(2, 11))
+    assert whole.shape == (3, 40, 48, 3)
+    assert np.abs(part.astype(int) - whole[:, 10:34, 4:22]).max() <= 1
+
+
+def test_a_record_of_kept_samples_makes_them_again(model, stack):
+    job = UpscaleJob(stack[0, 0], "YX", settings(), model=model, keep_samples=True)
+    first = finish(job)[0]
+    again = finish(UpscaleJob.from_record(stack[0, 0], json.loads(json.dumps(first.record)), model=model))[0]
+    np.testing.assert_array_equal(again.samples, first.samples)
+
+
+def test_the_memory_setting_bounds_the_tile(model):
+    image = np.zeros((600, 600), np.float32)
+    small = UpscaleJob(image, "YX", settings(memory=4), model=model).upscaler
+    large = UpscaleJob(image, "YX", settings(memory=64), model=model).upscaler
+    assert small.tile < large.tile
+    tiles = small.plan(range(600), range(600))
+    assert max(map(small.memory, tiles)) <= 1.1 * 4 * 2**20  # tiles end on multiples of the alignment

@@ -24,6 +24,7 @@ from .console import (
 
 if TYPE_CHECKING:
     from napari_vaesr.engine.settings import UpscaleSettings
+    from napari_vaesr.imaging.extent import Extent
     from napari_vaesr.zoo.registry import Model
 
     from .targets import Target
@@ -70,6 +71,16 @@ def upscale(
     tile: Annotated[
         int | None, typer.Option(help="Largest side of a tile in input pixels; made to fit if left out.")
     ] = None,
+    memory: Annotated[
+        int | None, typer.Option(help="MiB that the network may use at a time; a share of all if left out.")
+    ] = None,
+    extent: Annotated[
+        str,
+        typer.Option(
+            help="Upscale this part alone, in input pixels: Z=10:20,Y=0:64 (from 10 to 19) or T=3.",
+            show_default=False,
+        ),
+    ] = "",
     figure: Annotated[
         bool, typer.Option("--figure", help="Also draw input, mean and std of the middle plane, as a PNG.")
     ] = False,
@@ -88,6 +99,7 @@ def upscale(
     """
     with spoken_errors(debug):
         from napari_vaesr.engine.settings import make_settings
+        from napari_vaesr.imaging.extent import parse_extent
 
         from .targets import plan_targets, refuse_overwriting
 
@@ -101,14 +113,16 @@ def upscale(
             device=device,
             precision=precision,
             tile=tile,
+            memory=memory,
         )
+        part = parse_extent(extent) if extent else {}
         targets = plan_targets(inputs, output, scale)
         refuse_overwriting(targets, settings.has_spread, figure, force or dry_run)
         loaded = _load(settings, quiet)
         failures = (
-            _describe(targets, axes, settings, loaded)
+            _describe(targets, axes, settings, loaded, part)
             if dry_run
-            else _run(targets, axes, settings, loaded, figure=figure, quiet=quiet, debug=debug)
+            else _run(targets, axes, settings, loaded, part, figure=figure, quiet=quiet, debug=debug)
         )
         if failures:
             raise typer.Exit(ExitCode.SOME_FAILED if len(targets) > 1 else ExitCode.BAD_INPUT)
@@ -132,6 +146,7 @@ def _run(
     axes: str | None,
     settings: UpscaleSettings,
     model: Model,
+    extent: Extent,
     *,
     figure: bool,
     quiet: bool,
@@ -147,7 +162,9 @@ def _run(
             count = f" ({number} of {len(targets)})" if len(targets) > 1 else ""
             with bars.follow(f"{target.source.name}{count}") as progress:
                 try:
-                    messages = upscale_file(target, axes, settings, model, figure=figure, progress=progress)
+                    messages = upscale_file(
+                        target, axes, settings, model, extent, figure=figure, progress=progress
+                    )
                 except VaesrError as error:
                     if debug:
                         raise
@@ -164,7 +181,9 @@ def _run(
     return failures
 
 
-def _describe(targets: list[Target], axes: str | None, settings: UpscaleSettings, model: Model) -> int:
+def _describe(
+    targets: list[Target], axes: str | None, settings: UpscaleSettings, model: Model, extent: Extent
+) -> int:
     """Print what would be done to every input and return how many would fail."""
     from .write import open_job, written_bytes
 
@@ -173,7 +192,7 @@ def _describe(targets: list[Target], axes: str | None, settings: UpscaleSettings
     failures, seconds, where = 0, 0.0, ""
     for target in targets:
         try:
-            _, job = open_job(target, axes, settings, model)
+            _, job = open_job(target, axes, settings, model, extent)
         except VaesrError as error:
             report_error(error, target.source if len(targets) > 1 else None)
             failures += 1

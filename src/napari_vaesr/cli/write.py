@@ -18,6 +18,7 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.image import ImageFile, read_image
 from napari_vaesr.files.write import atomic_path, write_figure, write_json, write_ome_tiff
 from napari_vaesr.imaging.axes import Axes
+from napari_vaesr.imaging.extent import Extent, select
 from napari_vaesr.zoo.registry import Model
 
 from .targets import Target
@@ -32,7 +33,7 @@ COLOURS = ("red", "green", "blue", "alpha")
 
 
 def open_job(
-    target: Target, axes: str | None, settings: UpscaleSettings, model: Model
+    target: Target, axes: str | None, settings: UpscaleSettings, model: Model, extent: Extent
 ) -> tuple[ImageFile, UpscaleJob]:
     """Open an input and check everything that can be checked before computing.
 
@@ -42,18 +43,17 @@ def open_job(
         The file can't be read, its axes are not known, or the output can't hold it.
     """
     image = read_image(target.source, axes)
-    job = UpscaleJob(image.data, image.axes, settings, model=model)
+    named = Axes.parse(image.axes, image.data.shape)
+    job = UpscaleJob(image.data, image.axes, settings, *select(extent, named), model=model)
     if job.axes.is_rgb and "C" in job.axes.names:
         raise VaesrError(
             f"{target.source} has channels (C) as well as colours (S), which no OME-TIFF of a mean and its "
             "uncertainty can hold: pass --axes with another letter, such as Z, for C."
         )
-    if target.is_png and (
-        job.axes.plane_count > 1 or np.dtype(image.data.dtype) not in (np.uint8, np.uint16)
-    ):
+    if target.is_png and (len(job.planes) > 1 or np.dtype(image.data.dtype) not in (np.uint8, np.uint16)):
         raise VaesrError(
             f"A PNG holds a single 2-D image of 8 or 16 bits, and {target.source} is {image.data.dtype} "
-            f"of shape {tuple(image.data.shape)}: name the output .ome.tif."
+            f"of shape {job.result_axes.shape}: name the output .ome.tif."
         )
     return image, job
 
@@ -63,6 +63,7 @@ def upscale_file(
     axes: str | None,
     settings: UpscaleSettings,
     model: Model,
+    extent: Extent,
     *,
     figure: bool = False,
     progress: Callable[[Progress], None] | None = None,
@@ -79,6 +80,8 @@ def upscale_file(
         How.
     model : Model
         The model that the settings name.
+    extent : mapping of str to range
+        The part of the input to upscale, by axis letter.
     figure : bool
         Draw the middle plane.
     progress : callable, optional
@@ -94,9 +97,9 @@ def upscale_file(
     VaesrError
         Anything the user can put right; no output is left half-written.
     """
-    image, job = open_job(target, axes, settings, model)
+    image, job = open_job(target, axes, settings, model, extent)
     _make_folder(target.output.parent)
-    kept = _Kept(_middle_plane(job.axes))
+    kept = _Kept(_middle_plane(job))
     with closing(job.planes_stream(progress)) as planes:
         if target.is_png:
             _write_png(target, image, job, kept.watch(planes))
@@ -121,7 +124,7 @@ def _make_folder(folder: Path) -> None:
 def written_bytes(job: UpscaleJob) -> int:
     """Return the size of the OME-TIFF that a job makes."""
     spread = int(job.settings.has_spread)
-    return job.axes.plane_count * math.prod(job.plane_shape) * (_colour_count(job.axes) + spread) * FLOAT32
+    return len(job.planes) * math.prod(job.plane_shape) * (_colour_count(job.axes) + spread) * FLOAT32
 
 
 class _Kept:
@@ -153,7 +156,7 @@ def _write_tiff(target: Target, image: ImageFile, job: UpscaleJob, planes: Itera
     if job.axes.is_rgb:
         names = [f"{colour} mean" for colour in COLOURS[: _colour_count(job.axes)]] + kinds
     else:
-        names = [f"{channel}{kind}" for channel in _channels(image, job.axes) for kind in ("mean", *kinds)]
+        names = [f"{channel}{kind}" for channel in _channels(image, job) for kind in ("mean", *kinds)]
     _write_ome(target.output, image, job, stacked(), names)
 
 
@@ -169,7 +172,7 @@ def _write_png(target: Target, image: ImageFile, job: UpscaleJob, planes: Iterat
 def _write_ome(
     path: Path, image: ImageFile, job: UpscaleJob, planes: Iterator[Any], names: list[str]
 ) -> None:
-    axes, scale = job.axes.without_samples(), job.settings.scale
+    axes, scale = job.result_axes.without_samples(), job.settings.scale
     write_ome_tiff(
         path,
         planes,
@@ -187,7 +190,12 @@ def _draw(target: Target, image: ImageFile, job: UpscaleJob, kept: _Kept) -> Non
     where = ", ".join(f"{name} {index}" for name, index in job.axes.plane_coordinates(kept.number).items())
     write_figure(
         target.figure,
-        job.axes.read_plane(image.data, kept.number, slice(None), slice(None)),
+        job.axes.read_plane(
+            image.data,
+            kept.number,
+            slice(job.rows.start, job.rows.stop),
+            slice(job.columns.start, job.columns.stop),
+        ),
         kept.mean,
         kept.uncertainty,
         image.pixel_size.get("X"),
@@ -202,18 +210,22 @@ def _colour_count(axes: Axes) -> int:
     return axes.shape[axes.names.index("S")] if axes.is_rgb else 1
 
 
-def _channels(image: ImageFile, axes: Axes) -> list[str]:
-    """Return how names of the source's channels begin: empty for a lone one."""
+def _channels(image: ImageFile, job: UpscaleJob) -> list[str]:
+    """Return how names of the channels upscaled begin: empty for a lone one."""
+    axes = job.axes
     if "C" not in axes.names:
         return [""]
     count = axes.shape[axes.names.index("C")]
     known = (
         image.channel_names if len(image.channel_names) == count else [f"channel {n}" for n in range(count)]
     )
-    return [f"{name} " for name in known]
+    chosen = sorted({axes.channel_of(number) for number in job.planes})
+    return [f"{known[channel]} " for channel in chosen]
 
 
-def _middle_plane(axes: Axes) -> int:
+def _middle_plane(job: UpscaleJob) -> int:
     """Return the plane in the middle of depth and time, of the first channel."""
+    axes = job.result_axes
     lengths = dict(zip(axes.loop_names, axes.loop_shape, strict=True))
-    return axes.plane_number({name: 0 if name == "C" else length // 2 for name, length in lengths.items()})
+    middle = {name: 0 if name == "C" else length // 2 for name, length in lengths.items()}
+    return job.planes[axes.plane_number(middle)]

@@ -13,7 +13,8 @@ from napari_vaesr.engine.job import Progress, UpscaleJob
 from napari_vaesr.engine.result import Result
 from napari_vaesr.engine.settings import Precision, UncertaintyKind, make_settings
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.imaging.axes import default_axes
+from napari_vaesr.imaging.axes import Axes, default_axes
+from napari_vaesr.imaging.extent import Extent, parse_extent, select
 from napari_vaesr.zoo.registry import Model
 
 
@@ -30,6 +31,9 @@ def upscale(
     device: str = "auto",
     precision: Precision = "auto",
     tile: int | None = None,
+    memory: int | None = None,
+    extent: Extent | str | None = None,
+    keep_samples: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> Result:
     """Upscale an image along ``Y`` and ``X``, with the uncertainty of every pixel.
@@ -59,6 +63,13 @@ def upscale(
         Number format of the network.
     tile : int, optional
         Largest side of a tile in input pixels. The result does not depend on it, but for rounding.
+    memory : int, optional
+        MiB that the network may use at a time; a share of what the device has by default.
+    extent : mapping of str to range, or str, optional
+        The part to upscale: ``{"Z": range(10, 20), "Y": range(64)}`` or ``"Z=10:20,Y=0:64"``. Nothing else is
+        computed, and its pixels are those of the whole result. All by default.
+    keep_samples : bool
+        Keep every sample in `Result.samples`, which takes as many times the memory of the mean.
     progress : callable, optional
         Called with a `Progress` several times per tile. What it raises stops the work.
 
@@ -88,10 +99,15 @@ def upscale(
         device=device,
         precision=precision,
         tile=tile,
+        memory=memory,
     )
     array = as_array(image)
     loaded = model if isinstance(model, Model) else None
-    job = UpscaleJob(array, named_axes(array, axes), settings, model=loaded)
+    named = Axes.parse(named_axes(array, axes), array.shape)
+    part = parse_extent(extent) if isinstance(extent, str) else extent or {}
+    job = UpscaleJob(
+        array, named.names, settings, *select(part, named), model=loaded, keep_samples=keep_samples
+    )
     with closing(iter(job)) as steps:
         for step in steps:
             if progress is not None:

@@ -96,6 +96,8 @@ class UpscaleJob:
         The model, if it is loaded already; else ``settings.model`` is loaded.
     scalings : sequence of IntensityScaling, optional
         One per channel; fitted to the image by default.
+    keep_samples : bool
+        Keep every sample in `Result.samples`; they take as many times the memory of the mean.
 
     Raises
     ------
@@ -114,6 +116,7 @@ class UpscaleJob:
         *,
         model: Model | None = None,
         scalings: Sequence[IntensityScaling] | None = None,
+        keep_samples: bool = False,
     ) -> None:
         self.array = array
         self.axes = Axes.parse(axes, array.shape)
@@ -129,6 +132,7 @@ class UpscaleJob:
         if scalings is None:
             scalings = fit_scalings(array, self.axes, self.model.card.intensity)
         self.scalings = tuple(scalings)
+        self.keep_samples = keep_samples
         self.messages = _without_spread(settings)
         self._result: Result | None = None
 
@@ -172,6 +176,7 @@ class UpscaleJob:
             range(*extent["columns"]),
             model=model,
             scalings=[IntensityScaling(**scaling) for scaling in record["intensity"]],
+            keep_samples=record.get("keep_samples", False),
         )
         if job.model.card.sha256 != record["model"]["sha256"]:
             raise VaesrError(
@@ -204,8 +209,9 @@ class UpscaleJob:
         computed = len(self.planes) * sum(math.prod(tile.padded_shape) for tile in tiles)
         mean, spread = self._result_shapes()
         maps = 0 if not self.settings.has_spread else 1 if self.settings.uncertainty == "std" else 2
+        images = 1 + self.settings.samples * self.keep_samples
         result_bytes = (
-            math.prod(mean) * result_dtype(self.array.dtype).itemsize + maps * math.prod(spread) * 4
+            images * math.prod(mean) * result_dtype(self.array.dtype).itemsize + maps * math.prod(spread) * 4
         )
         return Description(
             planes=len(self.planes),
@@ -223,19 +229,23 @@ class UpscaleJob:
         """Do the work; see the class."""
         with memory_released():
             mean, std, uncertainty = self._allocate()
+            samples = self._allocate_samples()
             spread_axes = self.result_axes.without_samples()
             for progress, position, piece in self._pieces():
                 if piece is not None:
                     rows, columns = piece.inside(self.rows, self.columns, self.settings.scale)
                     where = self.result_axes.output_selector(position, rows, columns)
                     mean[where] = self.result_axes.arrange_plane(piece.mean)
+                    if samples is not None and piece.samples is not None:
+                        for kept, sample in zip(samples, piece.samples, strict=True):
+                            kept[where] = self.result_axes.arrange_plane(sample)
                     where = spread_axes.output_selector(position, rows, columns)
                     if std is not None and piece.std is not None:
                         std[where] = spread_axes.arrange_plane(piece.std)
                     if uncertainty is not None and uncertainty is not std and piece.uncertainty is not None:
                         uncertainty[where] = spread_axes.arrange_plane(piece.uncertainty)
                 yield progress
-            self._result = Result(mean, std, uncertainty, self.record(), self.axes.names)
+            self._result = Result(mean, std, uncertainty, self.record(), self.axes.names, samples)
 
     def planes_stream(
         self, progress: Callable[[Progress], None] | None = None
@@ -298,6 +308,7 @@ class UpscaleJob:
                 "rows": [self.rows.start, self.rows.stop],
                 "columns": [self.columns.start, self.columns.stop],
             },
+            "keep_samples": self.keep_samples,
             "messages": list(self.messages),
         }
 
@@ -309,7 +320,8 @@ class UpscaleJob:
             plane = SourcePlane(self.array, self.axes, number, scaling)
             plane.hold(self.upscaler.plan(self.rows, self.columns))
             usual = f"plane {position + 1} of {count}"
-            for step in self.upscaler.moments(plane, self.rows, self.columns):
+            steps = self.upscaler.moments(plane, self.rows, self.columns, keep_samples=self.keep_samples)
+            for step in steps:
                 done += step.work
                 if step.message:
                     self.messages.append(step.message)
@@ -321,6 +333,7 @@ class UpscaleJob:
                         step.finished.mean,
                         step.finished.std,
                         self.settings.uncertainty,
+                        step.finished.samples,
                     )
                 yield Progress(done, total, step.message or usual), position, piece
 
@@ -335,6 +348,11 @@ class UpscaleJob:
             return mean, None, None
         std = _empty(spread_shape, np.float32)
         return mean, std, std if self.settings.uncertainty == "std" else _empty(spread_shape, np.float32)
+
+    def _allocate_samples(self) -> Array | None:
+        if not self.keep_samples:
+            return None
+        return _empty((self.settings.samples, *self._result_shapes()[0]), result_dtype(self.array.dtype))
 
     def _picked_axes(self) -> Axes:
         """Return the axes of the low-res pixels chosen: loop axes keep only the indices picked."""

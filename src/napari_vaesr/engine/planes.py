@@ -33,6 +33,8 @@ class Piece:
         In the dtype of the result.
     std, uncertainty : ndarray of shape (scale * rows, scale * columns) or None
         Float32; None for a single sample.
+    samples : ndarray of the mean's shape behind one axis of samples, or None
+        In the dtype of the result, where they were kept.
     """
 
     rows: range
@@ -40,6 +42,7 @@ class Piece:
     mean: Array
     std: FloatArray | None
     uncertainty: FloatArray | None
+    samples: Array | None = None
 
     def inside(self, rows: range, columns: range, scale: int) -> tuple[slice, slice]:
         """Return where the piece lies in the upscaled region `rows`, `columns` of its plane."""
@@ -96,8 +99,9 @@ class SourcePlane:
         mean: FloatArray,
         std: FloatArray | None,
         kind: UncertaintyKind,
+        samples: FloatArray | None = None,
     ) -> Piece:
-        """Bring the unit mean and standard deviation of a tile's core back to the source's intensities."""
+        """Bring the unit mean, standard deviation and samples of a tile's core back to source intensities."""
         scaling, dtype = self._scaling, result_dtype(self._array.dtype)
         spread = shown = None
         if std is not None:
@@ -105,12 +109,17 @@ class SourcePlane:
             shown = spread
             if kind != "std":
                 shown = uncertainty_map(kind, scaling.from_unit(mean, np.float32), spread, scaling.gain)
-        if not self._axes.is_rgb:
-            return Piece(tile.rows, tile.columns, scaling.from_unit(mean, dtype), spread, shown)
-        others = self._enlarge_chroma(tile, scale)
-        colours = luma_chroma_to_rgb(mean, others[..., :2])
-        pixels = np.concatenate([colours, others[..., 2:]], axis=-1)  # alpha, if there is any
-        return Piece(tile.rows, tile.columns, scaling.from_unit(pixels, dtype), spread, shown)
+        others = self._enlarge_chroma(tile, scale) if self._axes.is_rgb else None
+
+        def in_source(luma: FloatArray) -> Array:
+            pixels = luma
+            if others is not None:
+                colours = luma_chroma_to_rgb(luma, others[..., :2])
+                pixels = np.concatenate([colours, others[..., 2:]], axis=-1)  # alpha, if there is any
+            return scaling.from_unit(pixels, dtype)
+
+        drawn = None if samples is None else np.stack([in_source(sample) for sample in samples])
+        return Piece(tile.rows, tile.columns, in_source(mean), spread, shown, drawn)
 
     def _enlarge_chroma(self, tile: Tile, scale: int) -> FloatArray:
         """Bicubic chroma and alpha of a tile's core, shape (Y, X, 2 or 3)."""

@@ -36,6 +36,9 @@ class Result:
         All that is needed to make the result again, ready for JSON.
     axes : str
         Names of the axes of `mean`, those of the input.
+    samples : ndarray or None
+        Every image drawn, one axis of samples before those of `mean`, in its dtype; None unless they were to
+        be kept. The model's own draws: their spread is not calibrated, as `std` is.
     """
 
     mean: Array
@@ -43,6 +46,7 @@ class Result:
     uncertainty: FloatArray | None
     record: dict[str, Any]
     axes: str
+    samples: Array | None = None
 
 
 def _relative(mean: FloatArray, std: FloatArray, darkest: float) -> FloatArray:

@@ -55,6 +55,11 @@ class UpscaleSettings(BaseModel):
         ge=1,
         description="Largest side of a tile in input pixels; empty for one that fits the memory.",
     )
+    memory: int | None = Field(
+        default=None,
+        ge=1,
+        description="MiB that the network may use at a time; empty for a share of what the device has.",
+    )
 
     @property
     def has_spread(self) -> bool:

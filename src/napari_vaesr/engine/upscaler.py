@@ -70,11 +70,14 @@ class TileMoments:
         Float32.
     std : ndarray of the same shape, or None
         None where the settings give no spread.
+    samples : ndarray of shape (samples, scale * rows, scale * columns), or None
+        What the model drew, where that was asked for. Their spread is not calibrated.
     """
 
     tile: Tile
     mean: FloatArray
     std: FloatArray | None
+    samples: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,9 @@ class Upscaler:
         self._offset = calibration.offset if calibration else 0.0
         self._budget = self._memory_budget()
 
-    def moments(self, plane: Plane, rows: range, columns: range) -> Iterator[Step]:
+    def moments(
+        self, plane: Plane, rows: range, columns: range, *, keep_samples: bool = False
+    ) -> Iterator[Step]:
         """Compute a region of a plane.
 
         Parameters
@@ -154,6 +159,8 @@ class Upscaler:
             Where pixels come from; read once per tile.
         rows, columns : range
             The region, low-res pixels. Its result does not depend on how it is cut out of the plane.
+        keep_samples : bool
+            Give every sample too, which takes as many times the memory of the mean.
 
         Yields
         ------
@@ -170,7 +177,7 @@ class Upscaler:
             tile = waiting.popleft()
             work = 0
             try:
-                for step in self._tile_steps(plane, tile):
+                for step in self._tile_steps(plane, tile, keep_samples):
                     work += step.work
                     yield step
                 continue
@@ -220,17 +227,20 @@ class Upscaler:
             decoding = min(decoding, time.perf_counter() - middle)
         return (encoding + decoding / 2 * self.settings.samples) / side**2
 
-    def _tile_steps(self, plane: Plane, tile: Tile) -> Iterator[Step]:
+    def _tile_steps(self, plane: Plane, tile: Tile, keep_samples: bool) -> Iterator[Step]:
         pixels = len(tile.rows) * len(tile.columns)
         encoded = self._encode(read_padded(plane.luma, tile, plane.height, plane.width))
         yield Step(pixels * ENCODING_WORK)
         moments = PairedMoments()
+        kept: list[FloatArray] = []
         samples, at_once = self.settings.samples, self.samples_at_once(tile)
         for first in range(0, samples, at_once):
             chunk = range(first, min(first + at_once, samples))
-            self._add_samples(moments, encoded, tile, plane.number, chunk)
+            drawn = self._add_samples(moments, encoded, tile, plane.number, chunk)
+            if keep_samples:
+                kept.append(drawn.cpu().numpy())
             last = chunk.stop == samples
-            yield Step(pixels * len(chunk), self._finish(moments, tile) if last else None)
+            yield Step(pixels * len(chunk), self._finish(moments, tile, kept) if last else None)
 
     @torch.inference_mode()
     def _encode(self, pixels: FloatArray) -> Encoded:
@@ -240,7 +250,8 @@ class Upscaler:
     @torch.inference_mode()
     def _add_samples(
         self, moments: PairedMoments, encoded: Encoded, tile: Tile, plane_number: int, samples: range
-    ) -> None:
+    ) -> torch.Tensor:
+        """Draw samples, add them to the moments and return their cores."""
         noise = [
             latent_noise(
                 self.settings.seed,
@@ -255,20 +266,23 @@ class Upscaler:
             for index, level in enumerate(self.network.levels)
         ]
         rows, columns = tile.core_slices(self.settings.scale)
-        moments.add(self.network.decode(encoded, noise)[:, 0, 0, rows, columns])
+        drawn = self.network.decode(encoded, noise)[:, 0, 0, rows, columns]
+        moments.add(drawn)
+        return drawn
 
     @torch.inference_mode()
-    def _finish(self, moments: PairedMoments, tile: Tile) -> TileMoments:
+    def _finish(self, moments: PairedMoments, tile: Tile, kept: list[FloatArray]) -> TileMoments:
         mean: FloatArray = moments.mean.cpu().numpy()
         if not np.isfinite(mean).all():
             raise VaesrError(
                 f"The network's numbers left the range of {self.choice.precision}, please choose the "
                 "precision float32 or remove extreme pixels from the image."
             )
+        samples = np.concatenate(kept) if kept else None
         if moments.variance is None or not self.settings.has_spread:
-            return TileMoments(tile, mean, None)
+            return TileMoments(tile, mean, None, samples)
         std = moments.variance.sqrt().mul(self._slope).add(self._offset).clamp_(min=0)
-        return TileMoments(tile, mean, std.cpu().numpy())
+        return TileMoments(tile, mean, std.cpu().numpy(), samples)
 
     def _halve_tile(self, tile: Tile) -> str:
         """Make room after memory ran out at this tile, and return what to tell the user."""
@@ -293,6 +307,8 @@ class Upscaler:
         return encoding, kept, each
 
     def _memory_budget(self) -> int:
+        if self.settings.memory is not None:
+            return self.settings.memory * 2**20
         device = torch.device(self.choice.device)
         if device.type == "cuda":
             return int(ACCELERATOR_SHARE * torch.cuda.mem_get_info(device)[0])

@@ -238,7 +238,7 @@ class Upscaler:
             chunk = range(first, min(first + at_once, samples))
             drawn = self._add_samples(moments, encoded, tile, plane.number, chunk)
             if keep_samples:
-                kept.append(np.array(drawn.cpu()))  # without the halo around it
+                kept.append(drawn.cpu().numpy().copy())  # without the halo around it
             del drawn  # or it would stay while the next ones are drawn
             last = chunk.stop == samples
             yield Step(pixels * len(chunk), self._finish(moments, tile, kept) if last else None)

@@ -71,7 +71,7 @@ def test_a_run_ends_as_a_model_that_loads(images: Path, tmp_path: Path) -> None:
     model = load_model(weights)
     assert model.card.training["steps"] == 6
     assert set(model.card.calibration) == {"2", "3"}
-    assert all(value.slope > 0 for value in model.card.calibration.values())
+    assert all(value.slope > 0 or value.offset > 0 for value in model.card.calibration.values())
     for key, value in module.averaged.state_dict().items():
         torch.testing.assert_close(model.network.state_dict()[key], value)
 
@@ -161,7 +161,7 @@ def test_patches_have_the_range_of_their_plane_and_cost_no_more_than_themselves(
     patches = Patches([images / "blobs" / "1.tif"], SMALL)  # the one of 16 bits
     (plane,) = patches.groups[0]
     whole = real(plane)
-    patch = patches._patch(np.random.default_rng(0), 16)
+    patch = patches._patch(np.random.default_rng(0), 2)
     assert sizes == [(16, 16)]
     windows = np.lib.stride_tricks.sliding_window_view(whole, (16, 16)).reshape(-1, 256)
     turned = {np.rot90(each, turns).tobytes() for each in (patch, patch[::-1]) for turns in range(4)}
@@ -248,3 +248,44 @@ def test_colour_is_told_by_the_file_not_by_its_size(tmp_path: Path) -> None:
     for name in ("planar.tif", "colour.tif"):
         (plane,) = load_planes([tmp_path / name], 8)[tmp_path.name]
         assert np.abs(plane - luma).max() <= 1
+
+
+def test_the_base_learns_alone_and_then_the_ladder_joins_in(images: Path, tmp_path: Path) -> None:
+    alone = SMALL.model_copy(update={"base_share": 1.0})
+    before = Training(alone).state_dict()
+    after = fit(alone, [images], [images], tmp_path / "alone", precision="32-true")
+    assert after.ladder_steps == 0
+    for name, weight in after.network.state_dict().items():
+        same = torch.equal(weight, before[f"network.{name}"])
+        assert same != name.startswith(("trunk", f"base_head.{2}", f"base_head.{3}")), name
+
+    half = SMALL.model_copy(update={"base_share": 0.5})
+    joined = fit(half, [images], [images], tmp_path / "half", precision="32-true")
+    assert joined.ladder_steps == 3
+    assert not torch.equal(joined.network.state_dict()["narrow.weight"], before["network.narrow.weight"])
+
+
+def test_the_bound_does_not_move_the_base(images: Path) -> None:
+    module, patches = Training(SMALL), Patches([images], SMALL)
+    low, high, scale = patches.batch(0)
+    elbo = module.network.elbo(low, high, scale)
+    (elbo.nll + sum(elbo.kl)).backward()
+    for name, weight in module.network.named_parameters():
+        if name.partition(".")[0] in module.network.base_parts:
+            assert weight.grad is None, name
+
+
+def test_small_planes_serve_the_scales_they_are_large_enough_for(images: Path, tmp_path: Path) -> None:
+    imsave(tmp_path / "small.png", np.arange(18 * 18, dtype=np.uint8).reshape(18, 18), check_contrast=False)
+    patches = Patches([tmp_path / "small.png"], SMALL)
+    assert {patches.batch(step)[2] for step in range(12)} == {2}
+
+
+def test_patches_made_smaller_first_are_finer(tmp_path: Path) -> None:
+    wave = np.sin(np.arange(64) * 2 * np.pi / 16)[:, None] * np.ones(64)
+    imsave(tmp_path / "wave.png", (127 + 120 * wave).astype(np.uint8), check_contrast=False)
+    finer = SMALL.model_copy(update={"degradation": Degradation(reduce=(2.0, 2.0))})
+    patches = [Patches([tmp_path], config).batch(0)[1] for config in (SMALL, finer)]
+    assert patches[0].shape == patches[1].shape
+    steepest = [max(float(patch.diff(dim=d).abs().amax()) for d in (-1, -2)) for patch in patches]
+    assert steepest[1] == pytest.approx(2 * steepest[0], rel=0.15)

@@ -26,6 +26,7 @@ class Degradation(BaseModel):
         description="Standard deviation of a Gaussian point spread function, in low-res pixels, "
         "before downsampling.",
     )
+    sharp: float = Field(default=0.0, ge=0, le=1, description="Share of the patches that get no blur.")
     photons: Range | None = Field(
         default=None,
         description="Photons at intensity 1, drawn log-uniformly; shot noise is Poisson of them. "
@@ -36,6 +37,11 @@ class Degradation(BaseModel):
         description="Standard deviation of Gaussian camera noise, intensities being in [0, 1].",
     )
     clean: float = Field(default=1.0, ge=0, le=1, description="Share of the patches that get no noise.")
+    reduce: Range = Field(
+        default=(1.0, 1.0),
+        description="How many times the sharp patch is made smaller first, truth included, drawn "
+        "log-uniformly: finer and more varied detail from few images.",
+    )
     gain: Range = Field(
         default=(1.0, 1.0),
         description="Factor on the patch's intensities, truth included, so that dim ones are seen.",
@@ -59,8 +65,8 @@ class TrainingConfig(BaseModel):
     scale_weights: tuple[float, ...] | None = Field(
         default=None, description="How often each scale is drawn. None: equally often."
     )
-    patch: int = Field(default=32, ge=8, description="Side of a patch in low-res pixels.")
-    batch: int = Field(default=16, ge=1, description="Patches per step, all of one scale.")
+    patch: int = Field(default=48, ge=8, description="Side of a patch in low-res pixels.")
+    batch: int = Field(default=8, ge=1, description="Patches per step, all of one scale.")
     steps: int | None = Field(default=None, ge=1, description="Length of the run in steps.")
     hours: float | None = Field(
         default=None, gt=0, description="Length of the run in hours of training, kept over interruptions."
@@ -73,7 +79,15 @@ class TrainingConfig(BaseModel):
     base_weight: float = Field(
         default=20.0, description="Weight of the base's absolute error against the ELBO."
     )
-    anneal: int = Field(default=1500, description="Steps over which the KL's weight rises from 0 to 1.")
+    base_share: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Share of the run in which the base learns alone, before the ladder joins in.",
+    )
+    anneal: int = Field(
+        default=1500, description="Steps of the ladder over which the KL's weight rises from 0 to 1."
+    )
     free_bits: float = Field(
         default=0.05, description="Nats per latent position and level that cost nothing."
     )
@@ -156,8 +170,9 @@ RECIPES: dict[str, TrainingConfig] = {
         description="Clean images downsampled by antialiased bicubic interpolation, such as photographs.",
         intensity="dtype",
         sources=PHOTO_SOURCES,
-        patch=32,
-        batch=16,
+        scale_weights=(2, 2, 3),
+        base_share=0.6,
+        degradation=Degradation(reduce=(1.0, 2.0)),
     ),
     "microscopy": TrainingConfig(
         name="microscopy",
@@ -166,13 +181,14 @@ RECIPES: dict[str, TrainingConfig] = {
         "and camera noise.",
         intensity="percentile",
         sources=MICROSCOPY_SOURCES,
-        patch=24,
-        batch=28,
+        base_share=0.6,
         degradation=Degradation(
+            reduce=(1.0, 1.6),
             blur=(0.0, 0.7),
+            sharp=0.4,
             photons=(30.0, 3000.0),
             read_noise=(0.0, 0.04),
-            clean=0.4,
+            clean=0.45,
             gain=(0.5, 1.2),
             offset=(-0.05, 0.1),
         ),

@@ -17,6 +17,8 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.training.degradation import degrade
 
+FloatArray = NDArray[np.float64]
+
 SUFFIXES = {".png", ".tif", ".tiff", ".jpg", ".jpeg"}
 
 
@@ -112,21 +114,19 @@ class Patches(IterableDataset[tuple[Tensor, Tensor, int]]):
 
     A subfolder is drawn in proportion to the square root of its pixels, so that small domains are not
     drowned, then a plane in proportion to its pixels, a place, and one of the eight flips and rotations.
+    Planes that are too small for a patch of the largest scale serve the smaller ones.
     """
 
     def __init__(self, places: Sequence[Path], config: TrainingConfig, first_step: int = 0) -> None:
         self.config = config
         self.first_step = first_step
         scales = config.network.scales
-        smallest = config.patch * max(scales)
-        groups = load_planes(places, smallest)
+        groups = load_planes(places, smallest=config.patch * min(scales))
         self.groups = list(groups.values())
         self.limits = [[value_range(plane) for plane in planes] for planes in self.groups]
-        sizes = [np.array([plane.size for plane in planes], float) for planes in self.groups]
-        self.within = [size / size.sum() for size in sizes]
-        between = np.sqrt([size.sum() for size in sizes])
-        self.between = between / between.sum()
+        self.odds = {scale: self._odds(config.patch * scale) for scale in scales}
         weights = np.array(config.scale_weights or [1.0] * len(scales))
+        weights = weights * [self.odds[scale] is not None for scale in scales]
         self.scale_weights = weights / weights.sum()
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, int]]:
@@ -140,16 +140,36 @@ class Patches(IterableDataset[tuple[Tensor, Tensor, int]]):
         rng = np.random.default_rng((self.config.seed, step))
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         scale = int(rng.choice(self.config.network.scales, p=self.scale_weights))
-        patches = np.stack([self._patch(rng, self.config.patch * scale) for _ in range(self.config.batch)])
+        patches = np.stack([self._patch(rng, scale) for _ in range(self.config.batch)])
         low, high = degrade(torch.from_numpy(patches)[:, None], scale, self.config.degradation, generator)
         return low, high, scale
 
-    def _patch(self, rng: np.random.Generator, side: int) -> NDArray[np.float32]:
-        group = rng.choice(len(self.groups), p=self.between)
-        index = rng.choice(len(self.groups[group]), p=self.within[group])
-        plane = self.groups[group][index]
-        row, column = (int(rng.integers(size - side + 1)) for size in plane.shape)
-        patch = to_unit(plane[row : row + side, column : column + side], self.limits[group][index])
+    def _odds(self, side: int) -> tuple[FloatArray, list[FloatArray]] | None:
+        """Return how likely each group is, and each of its planes, for patches of so many pixels a side."""
+        sizes = [
+            np.array([plane.size * (min(plane.shape) >= side) for plane in planes], float)
+            for planes in self.groups
+        ]
+        between = np.sqrt([size.sum() for size in sizes])
+        if not between.any():
+            return None
+        return between / between.sum(), [size / max(size.sum(), 1) for size in sizes]
+
+    def _patch(self, rng: np.random.Generator, scale: int) -> NDArray[np.float32]:
+        odds = self.odds[scale]
+        assert odds is not None
+        between, within = odds
+        group = rng.choice(len(self.groups), p=between)
+        index = rng.choice(len(self.groups[group]), p=within[group])
+        plane, side = self.groups[group][index], self.config.patch * scale
+        least, most = self.config.degradation.reduce
+        largest = min(most, min(plane.shape) / side)
+        factor = least * (largest / least) ** rng.random() if largest >= least else 1.0
+        wide = round(side * factor)
+        row, column = (int(rng.integers(size - wide + 1)) for size in plane.shape)
+        patch = to_unit(plane[row : row + wide, column : column + wide], self.limits[group][index])
+        if wide != side:
+            patch = np.asarray(Image.fromarray(patch).resize((side, side), Image.Resampling.BICUBIC))
         if rng.integers(2):
             patch = patch[::-1]
         return np.ascontiguousarray(np.rot90(patch, int(rng.integers(4))))

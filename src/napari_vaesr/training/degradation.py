@@ -38,7 +38,10 @@ def degrade(
         return limits[0] + (limits[1] - limits[0]) * uniform
 
     high = high * draw(degradation.gain) + draw(degradation.offset)
-    blurred = high if degradation.blur[1] == 0 else gaussian_blur(high, draw(degradation.blur) * scale)
+    blurred = high
+    if degradation.blur[1] > 0:
+        is_sharp = torch.rand(len(high), 1, 1, 1, generator=generator) < degradation.sharp
+        blurred = gaussian_blur(high, draw(degradation.blur) * scale * ~is_sharp)
     low = downsample_bicubic(blurred, scale)
     noisy = torch.rand(len(high), 1, 1, 1, generator=generator) >= degradation.clean
     if degradation.photons is not None:

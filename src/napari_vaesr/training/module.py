@@ -46,8 +46,9 @@ def psnr(estimate: Tensor, truth: Tensor, border: int) -> float:
 class Training(lightning.LightningModule):
     """Trains a super-resolution VAE on its evidence lower bound.
 
-    The loss, in nats per high-res pixel, is ``base_weight * |base - truth| + NLL + KL``; the learning
-    rates follow a cosine whose end is the real end of the run, counted in steps or in hours of training.
+    The loss, in nats per high-res pixel, is ``base_weight * |base - truth| + NLL + KL``; the last two join
+    in after the first `base_share` of the run. The learning rates follow a cosine whose end is the real end
+    of the run, counted in steps or in hours of training; those of the ladder begin when it does.
 
     Parameters
     ----------
@@ -64,6 +65,7 @@ class Training(lightning.LightningModule):
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = AveragedModel(self.network)
         self.steps_done = 0
+        self.ladder_steps = 0
         self.seconds_done = 0.0
         self._clock: float | None = None
 
@@ -79,41 +81,48 @@ class Training(lightning.LightningModule):
         hours = self.seconds_done / 3600 / self.config.hours if self.config.hours else 0.0
         return min(1.0, max(steps, hours))
 
+    @property
+    def ladder_learns(self) -> bool:
+        """Whether the run is past the share of it in which the base learns alone."""
+        return self.progress >= self.config.base_share or not self.network.base_parts
+
     def configure_optimizers(self) -> Any:
-        """Muon for the convolutions inside, AdamW for the first and last layers, 1 x 1 kernels and biases."""
-        inside: list[Tensor] = []
-        rest: list[Tensor] = []
+        """Muon for the convolutions inside, AdamW for the first and last layers, 1 x 1 kernels and biases.
+
+        Either has a group for what the base is made of and one for the rest, whose learning begins later.
+        """
+        inside: tuple[list[Tensor], list[Tensor]] = ([], [])
+        rest: tuple[list[Tensor], list[Tensor]] = ([], [])
         for name, weight in self.network.named_parameters():
             is_inner = (
                 weight.ndim == 4 and weight.shape[-1] > 1 and "head" not in name and "entry" not in name
             )
-            (inside if is_inner and min(weight.shape[:2]) >= 8 else rest).append(weight)
+            part = int(name.partition(".")[0] not in self.network.base_parts)
+            (inside if is_inner and min(weight.shape[:2]) >= 8 else rest)[part].append(weight)
         return [
-            Muon(inside, lr=self.config.muon_rate),
-            torch.optim.AdamW(rest, lr=self.config.adam_rate, betas=(0.9, 0.99), weight_decay=0.0),
+            Muon([{"params": weights} for weights in inside], lr=self.config.muon_rate),
+            torch.optim.AdamW(
+                [{"params": weights} for weights in rest],
+                lr=self.config.adam_rate,
+                betas=(0.9, 0.99),
+                weight_decay=0.0,
+            ),
         ]
 
     def training_step(self, batch: Pair, batch_index: int) -> None:
         """Take one step on both optimisers."""
-        low, high, scale = batch
-        config, elbo = self.config, self.network.elbo(*batch)
-        pixels = high[0].numel()
-        kl = torch.zeros(())
-        for level, nats in zip(config.network.levels, elbo.kl, strict=True):
-            positions = low.shape[-2] * low.shape[-1] / level.stride**2
-            kl = kl + nats.clamp(min=config.free_bits) * positions / pixels
-        base = (elbo.base - high).abs().mean()
-        annealed = min(1.0, (self.steps_done + 1) / max(1, config.anneal))
-        loss = config.base_weight * base + elbo.nll + annealed * kl
+        config, ladder_learns = self.config, self.ladder_learns
+        loss, values = self._loss(*batch) if ladder_learns else self._base_loss(*batch)
         muon, adam = cast("list[LightningOptimizer]", self.optimizers())
         muon.zero_grad()
         adam.zero_grad()
         self.manual_backward(loss)
-        rest = [weight for group in adam.param_groups for weight in group["params"]]
-        torch.nn.utils.clip_grad_norm_(rest, config.clip)
+        rates = (self._rate(0.0), self._rate(config.base_share if self.network.base_parts else 0.0))
         for optimizer, peak in ((muon, config.muon_rate), (adam, config.adam_rate)):
-            for group in optimizer.param_groups:
-                group["lr"] = peak * self._rate()
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = peak * rate
+        for group in adam.param_groups:
+            torch.nn.utils.clip_grad_norm_(group["params"], config.clip)
         # One bad batch must not ruin a run of hours.
         if torch.isfinite(loss):
             muon.step()
@@ -123,22 +132,35 @@ class Training(lightning.LightningModule):
         self.average.multi_avg_fn = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
         self.average.update_parameters(self.network)
         self.steps_done += 1
+        self.ladder_steps += ladder_learns
         now = time.monotonic()
         self.seconds_done += now - (self._clock or now)
         self._clock = now
         if self.steps_done % LOG_EVERY == 0:
-            levels = {f"kl_{index}": nats.detach() for index, nats in enumerate(elbo.kl)}
-            sigma = {f"sigma_x{scale}": elbo.sigma.detach()}
-            values = {
-                "loss": loss.detach(),
-                "base_error": base.detach(),
-                "nll": elbo.nll.detach(),
-                **levels,
-                **sigma,
-            }
-            self.log_dict({**values, "rate": self._rate(), "hours": self.seconds_done / 3600})
+            detached = {name: value.detach() for name, value in values.items()}
+            self.log_dict({**detached, "rate": rates[0], "hours": self.seconds_done / 3600})
         if self.progress >= 1:
             self.trainer.should_stop = True
+
+    def _base_loss(self, low: Tensor, high: Tensor, scale: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the loss while the base learns alone, and what to log."""
+        error = (self.network.encode(low, scale).base - high).abs().mean()
+        return self.config.base_weight * error, {f"base_error_x{scale}": error}
+
+    def _loss(self, low: Tensor, high: Tensor, scale: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the loss of everything, and what to log."""
+        config, elbo = self.config, self.network.elbo(low, high, scale)
+        pixels = high[0].numel()
+        kl = torch.zeros(())
+        for level, nats in zip(config.network.levels, elbo.kl, strict=True):
+            positions = low.shape[-2] * low.shape[-1] / level.stride**2
+            kl = kl + nats.clamp(min=config.free_bits) * positions / pixels
+        base = (elbo.base - high).abs().mean()
+        annealed = min(1.0, (self.ladder_steps + 1) / max(1, config.anneal))
+        loss = config.base_weight * base + elbo.nll + annealed * kl
+        levels = {f"kl_{index}": nats for index, nats in enumerate(elbo.kl)}
+        values = {"loss": loss, f"base_error_x{scale}": base, "nll": elbo.nll, f"sigma_x{scale}": elbo.sigma}
+        return loss, {**values, **levels}
 
     def validation_step(self, batch: Pair, batch_index: int) -> None:
         """Log the luma PSNR of the base, of the mean of a few samples and of one sample."""
@@ -158,14 +180,21 @@ class Training(lightning.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep how far the run is."""
-        checkpoint["progress"] = {"steps": self.steps_done, "seconds": self.seconds_done}
+        checkpoint["progress"] = {
+            "steps": self.steps_done,
+            "ladder_steps": self.ladder_steps,
+            "seconds": self.seconds_done,
+        }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on where the run was."""
         self.steps_done = checkpoint["progress"]["steps"]
+        self.ladder_steps = checkpoint["progress"]["ladder_steps"]
         self.seconds_done = checkpoint["progress"]["seconds"]
 
-    def _rate(self) -> float:
-        """Return the share of the peak learning rate that holds now."""
-        rise = min(1.0, (self.steps_done + 1) / max(1, self.config.warmup))
-        return rise * (0.01 + 0.99 * 0.5 * (1 + cos(pi * self.progress)))
+    def _rate(self, start: float) -> float:
+        """Return the share of the peak learning rate that holds now for what learns from `start` on."""
+        steps = self.steps_done if start == 0 else self.ladder_steps
+        rise = min(1.0, (steps + 1) / max(1, self.config.warmup))
+        along = max(0.0, self.progress - start) / max(1 - start, 1e-9)
+        return rise * (0.01 + 0.99 * 0.5 * (1 + cos(pi * along)))

@@ -8,6 +8,7 @@ width).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,8 +20,8 @@ class Muon(Optimizer):
 
     Parameters
     ----------
-    parameters : iterable of Tensor
-        Weights of two or more dimensions.
+    parameters : iterable of Tensor, or of dict
+        Weights of two or more dimensions, or groups of them.
     lr : float
         Learning rate.
     momentum : float
@@ -30,7 +31,11 @@ class Muon(Optimizer):
     """
 
     def __init__(
-        self, parameters: Iterable[Tensor], lr: float, momentum: float = 0.95, weight_decay: float = 0.01
+        self,
+        parameters: Iterable[Tensor] | Iterable[dict[str, Any]],
+        lr: float,
+        momentum: float = 0.95,
+        weight_decay: float = 0.01,
     ) -> None:
         super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 

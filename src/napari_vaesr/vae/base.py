@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import lcm
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -65,6 +66,9 @@ class SuperResolutionVAE(nn.Module, ABC):
     """
 
     config: NetworkConfig
+
+    base_parts: ClassVar[tuple[str, ...]] = ()
+    """Names of the modules that make the base and that the bound does not move; empty where all is one."""
 
     @property
     def levels(self) -> tuple[Level, ...]:

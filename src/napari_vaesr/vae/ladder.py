@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import cast
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -152,6 +152,8 @@ class LadderVAE(SuperResolutionVAE):
         latents.
     """
 
+    base_parts: ClassVar[tuple[str, ...]] = ("trunk", "base_head")
+
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
@@ -197,10 +199,18 @@ class LadderVAE(SuperResolutionVAE):
 
     def encode(self, planes: Tensor, scale: int) -> Encoded:
         """Compute the base and the features of every level; see `SuperResolutionVAE`."""
-        features = self.trunk(planes.to(self.dtype).contiguous(memory_format=torch.channels_last))
+        features, base = self._base(planes, scale)
+        return self._climb(features, base, scale)
+
+    def _base(self, planes: Tensor, scale: int) -> tuple[Tensor, Tensor]:
+        """Return the trunk's features and the deterministic estimate."""
+        features: Tensor = self.trunk(planes.to(self.dtype).contiguous(memory_format=torch.channels_last))
         centre = planes[:, self.config.frames // 2, None]
         correction = F.pixel_shuffle(self.base_head[str(scale)](features).float(), scale)
-        base = upsample_bicubic(centre, scale) + correction
+        return features, upsample_bicubic(centre, scale) + correction
+
+    def _climb(self, features: Tensor, base: Tensor, scale: int) -> Encoded:
+        """Compute what the ladder needs of the trunk's features, the same for all samples."""
         ladder = self._pyramid(rectify(self.narrow(features)), self.coarsen)
         priors = (self._rung(level).prior_scale(features) for level, features in enumerate(ladder))
         return Encoded(base, (*ladder, *priors), scale)
@@ -215,9 +225,11 @@ class LadderVAE(SuperResolutionVAE):
 
     def elbo(self, low: Tensor, high: Tensor, scale: int) -> Elbo:
         """Evaluate the bound for the residual that the base leaves; see `SuperResolutionVAE`."""
-        encoded = self.encode(low, scale)
-        # The base learns from its own loss: the bound explains what it leaves, it does not move it.
-        residual = high - encoded.base.detach()
+        features, base = self._base(low, scale)
+        # The base and the trunk learn from the base's own loss: the bound explains what they leave and does
+        # not move them. Its gradient grows as sigma falls, and would drown theirs.
+        encoded = self._climb(features.detach(), base, scale)
+        residual = high - base.detach()
         unit = F.pixel_unshuffle(residual / RESIDUAL_UNIT, scale).to(self.dtype)
         truth = self._pyramid(rectify(self.truth[str(scale)](unit)), self.coarsen_truth)
         kl: list[Tensor] = []

@@ -88,3 +88,27 @@ def test_no_images_is_said(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["train", str(tmp_path), "--steps", "1"])
     assert done.exit_code == 2
     assert "holds no PNG" in done.output
+
+
+@pytest.mark.filterwarnings("ignore:::lightning", "ignore::Warning:lightning.*")
+def test_from_a_model_and_images_to_a_tuned_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_model_path: Path
+) -> None:
+    monkeypatch.setenv("NAPARI_VAESR_MODELS", str(tmp_path / "models"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "images").mkdir()
+    rng = np.random.default_rng(0)
+    for index in range(3):
+        pixels = rng.integers(0, 255, (48, 48), np.uint8)
+        imsave(tmp_path / "images" / f"{index}.png", pixels, check_contrast=False)
+    (tmp_path / "few.json").write_text(json.dumps({"patch": 8, "batch": 2, "validate_every": 2}))
+    command = ["train", "images", "--start", str(tiny_model_path), "--steps", "4", "--config", "few.json"]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    assert "On the validation images it went" in done.output and "--model test-tiny-tuned" in done.output
+    card = json.loads((tmp_path / "models" / "test-tiny-tuned.json").read_text())
+    assert card["training"]["start"]["name"] == "test-tiny"
+    assert [source["name"] for source in card["training_data"]] == ["none", "your own"]
+    assert "psnr_start_x2" in card["metrics"]
+    refused = CliRunner().invoke(app, [*command, "--size", "base"])
+    assert refused.exit_code == 2 and "leave --size out" in refused.output

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
-from pydantic import ValidationError
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from napari_vaesr.errors import VaesrError
@@ -24,7 +23,9 @@ if TYPE_CHECKING:
     from lightning.pytorch.callbacks import Callback
 
     from napari_vaesr.training.config import TrainingConfig
+    from napari_vaesr.training.events import Verdict
     from napari_vaesr.training.module import Training
+    from napari_vaesr.zoo.registry import Model
 
 
 def train(
@@ -49,6 +50,12 @@ def train(
     recipe: Annotated[
         Literal["microscopy", "photo"], typer.Option(help="The bundled model whose settings to start from.")
     ] = "microscopy",
+    start: Annotated[
+        str | None,
+        typer.Option(
+            help="Fine-tune this model, a name or path, gently instead of beginning with random weights."
+        ),
+    ] = None,
     config: Annotated[
         Path | None, typer.Option(help="A JSON file of settings that replace the recipe's, see the docs.")
     ] = None,
@@ -75,50 +82,83 @@ def train(
     checkpoint and stops; the same command goes on from there.
     """
     with spoken_errors(debug):
-        settings = _settings(
-            recipe, config, {"name": name, "steps": steps, "hours": hours, "seed": seed}, size
-        )
         try:
             from napari_vaesr.training import data
             from napari_vaesr.training.export import export_model
             from napari_vaesr.training.fit import fit
             from napari_vaesr.training.held_out import hold_out_listed
+            from napari_vaesr.training.validation import ValidationPairs
+            from napari_vaesr.training.watch import Watch
         except ModuleNotFoundError as error:
             raise VaesrError(
                 f'Training needs {error.name}: install it with pip install "napari-vaesr[train]".'
             ) from error
-        from napari_vaesr.zoo.registry import user_models
+        from napari_vaesr.zoo.card import DataSource
+        from napari_vaesr.zoo.registry import load_model, user_models
 
+        model = None if start is None else load_model(start)
+        given = {"name": name, "steps": steps, "hours": hours, "seed": seed}
+        settings = _settings(recipe, config, given, size, model)
+        if model is not None:
+            own = DataSource(name="your own", origin=", ".join(map(str, images)), licence="the owner's")
+            settings = settings.model_copy(update={"sources": (*settings.sources, own)})
         if hold_out:
             learn, held = hold_out_listed(images, hold_out)
             check = [*held, *(validate or [])]
         else:
             learn, check = (images, validate) if validate else data.hold_out(images)
         folder = run or Path("runs") / settings.name
+        pairs = ValidationPairs(check, settings)
         with _progress() as follow:
-            module = fit(settings, learn, check, folder, callbacks=[follow])
+            watch = Watch(folder, pairs, model.network) if model is not None else None
+            watchers = [follow] if watch is None else [follow, watch]
+            module = fit(settings, learn, pairs, folder, start=model, callbacks=watchers)
         if module.progress < 1:
             err().print(f"Stopped at step {module.steps_done}; the same command goes on from {folder}.")
             raise typer.Exit(ExitCode.INTERRUPTED)
+        if watch is not None:
+            err().print(_told(watch.verdict))
         err().print("Trained; now scoring and calibrating on the validation images.")
         command = shlex.join(["napari-vaesr", *sys.argv[1:]])
-        weights = export_model(folder, output or user_models(), check, command=command)
+        weights = export_model(folder, output or user_models(), check, command=command, start=model)
         out().print(f"Model: {weights}")
         out().print(f"Log: {folder / 'log'}")
         using = settings.name if output is None else str(weights)
         out().print(f"Use it: napari-vaesr upscale IN OUT --model {shlex.quote(using)}")
 
 
-def _settings(recipe: str, config: Path | None, given: dict[str, Any], size: str | None) -> TrainingConfig:
-    """Put the recipe, the file and the options together, the later over the earlier."""
+def _told(found: Verdict) -> str:
+    """Say what a fine-tuning brought."""
+    change = (
+        f"from {found.start.score:.2f} dB to {found.best.score:.2f} dB ({found.gain:+.2f} dB) "
+        f"at step {found.best.step}"
+    )
+    if found.gain > 0:
+        return f"On the validation images it went {change}; these weights are kept."
+    return f"[bold]Warning:[/] it did not help; on the validation images it went {change}."
+
+
+def _settings(
+    recipe: str,
+    config: Path | None,
+    given: dict[str, Any],
+    size: str | None,
+    start: Model | None = None,
+) -> TrainingConfig:
+    """Put together the recipe, or what fits the model started from, the file and the options.
+
+    The later replace the earlier.
+    """
     import json
 
-    from napari_vaesr.training.config import RECIPES, TrainingConfig
+    from napari_vaesr.training.config import RECIPES, checked_config, finetune_config
     from napari_vaesr.vae.config import PRESETS
 
-    fields = RECIPES[recipe].model_dump()
-    own_name = given["name"] is not None
-    if own_name or config is not None:
+    fields = (finetune_config(start.card) if start else RECIPES[recipe]).model_dump()
+    if start is not None and size is not None:
+        raise VaesrError(f"The sizes are those of {start.card.name!r}: leave --size out.")
+    own_name = given["name"] is not None and start is None
+    if own_name or (config is not None and start is None):
         # What the recipe says of its own images and use does not hold for another model.
         fields |= {"title": "", "description": "", "sources": ()}
     if config is not None:
@@ -132,15 +172,9 @@ def _settings(recipe: str, config: Path | None, given: dict[str, Any], size: str
     if size is not None:
         fields["network"] = PRESETS[size]
     fields |= {key: value for key, value in given.items() if value is not None}
-    try:
-        settings = TrainingConfig.model_validate(fields)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        field = ".".join(map(str, problem["loc"]))
-        reason = problem["msg"].removeprefix("Value error, ")
-        raise VaesrError(f"The training setting {field!r} is wrong: {reason}.") from error
+    settings = checked_config(fields)
     if settings.steps is None and settings.hours is None:
-        settings = settings.model_copy(update={"hours": 1.0})
+        settings = settings.model_copy(update={"hours": 1.0 if start is None else 0.25})
     return settings
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from math import inf
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
+from napari_vaesr.errors import VaesrError
 from napari_vaesr.vae.config import PRESETS, NetworkConfig
-from napari_vaesr.zoo.card import DataSource
+from napari_vaesr.zoo.card import DataSource, ModelCard
 
 Range = tuple[float, float]
 
@@ -47,6 +48,16 @@ class Degradation(BaseModel):
         description="Factor on the patch's intensities, truth included, so that dim ones are seen.",
     )
     offset: Range = Field(default=(0.0, 0.0), description="Added to the patch's intensities, truth included.")
+
+
+class StartingPoint(BaseModel):
+    """The model whose weights a training started from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(description="Name of the model.")
+    version: str = Field(default="", description="Its version.")
+    sha256: str = Field(description="SHA-256 of its weights.")
 
 
 class TrainingConfig(BaseModel):
@@ -99,6 +110,9 @@ class TrainingConfig(BaseModel):
         default=1000, ge=1, description="Steps between validations, which also checkpoint."
     )
     sources: tuple[DataSource, ...] = Field(default=(), description="Where the images come from.")
+    start: StartingPoint | None = Field(
+        default=None, description="The model whose weights are the first ones. None: random weights."
+    )
     seed: int = Field(default=0, ge=0, description="Seed of patches, degradations and initial weights.")
 
     @field_validator("network")
@@ -127,6 +141,61 @@ class TrainingConfig(BaseModel):
         if network is not None and patch % network.levels[0].stride:
             raise ValueError(f"make it a multiple of the coarsest latent stride, {network.levels[0].stride}")
         return patch
+
+
+def finetune_config(card: ModelCard, **changes: Any) -> TrainingConfig:
+    """Return settings that go on gently from a model: its sizes, low learning rates, a short warm-up.
+
+    Parameters
+    ----------
+    card : ModelCard
+        The model to start from; the degradation is taken from its card where it is there.
+    **changes
+        Settings that replace these.
+
+    Raises
+    ------
+    VaesrError
+        When a setting is not valid.
+    """
+    settings = card.training.get("settings")
+    before = settings.get("degradation") if isinstance(settings, dict) else None
+    fields: dict[str, Any] = {
+        "name": f"{card.name}-tuned",
+        "title": f"{card.title}, fine-tuned",
+        "description": f"The model {card.name!r} after learning from images of your own.",
+        "intensity": card.intensity,
+        "network": card.network,
+        "degradation": before or Degradation(),
+        "patch": 24,
+        "batch": 16,
+        "muon_rate": 1e-3,  # a fifth of the rates that train from scratch
+        "adam_rate": 2e-4,
+        "warmup": 30,
+        "anneal": 1,  # the latents are in use already
+        "average": 0.99,
+        "validate_every": 100,
+        "sources": card.training_data,
+        "start": StartingPoint(name=card.name, version=card.version, sha256=card.sha256),
+    }
+    return checked_config(fields | changes)
+
+
+def checked_config(fields: dict[str, Any]) -> TrainingConfig:
+    """Make settings, or say in one sentence what is wrong with them.
+
+    Raises
+    ------
+    VaesrError
+        When a setting is not valid.
+    """
+    try:
+        return TrainingConfig.model_validate(fields)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        field = ".".join(map(str, problem["loc"]))
+        reason = problem["msg"].removeprefix("Value error, ")
+        raise VaesrError(f"The training setting {field!r} is wrong: {reason}.") from error
 
 
 MICROSCOPY_SOURCES = (

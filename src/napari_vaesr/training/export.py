@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import torch
+from pydantic import JsonValue
 
 from napari_vaesr.engine.moments import PairedMoments
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.training.config import TrainingConfig
+from napari_vaesr.training.events import verdict
 from napari_vaesr.training.fit import newest_checkpoint
 from napari_vaesr.training.module import antithetic_noise, psnr
-from napari_vaesr.training.validation import ValidationPairs
+from napari_vaesr.training.validation import FixedPairs, ValidationPairs
+from napari_vaesr.training.watch import best_weights, read_checks
 from napari_vaesr.trust.calibration import calibrated, coverage, fit_calibration, rank_correlation
 from napari_vaesr.vae.base import SuperResolutionVAE
 from napari_vaesr.vae.build import build
 from napari_vaesr.vae.resize import upsample_bicubic
 from napari_vaesr.zoo.card import Calibration, ModelCard
+from napari_vaesr.zoo.registry import Model
 from napari_vaesr.zoo.weights import save_model
 
 SAMPLES = 16
@@ -28,12 +33,13 @@ SAMPLES = 16
 def export_model(
     run: Path,
     destination: Path,
-    validate: Sequence[Path],
+    validate: Sequence[Path] | FixedPairs,
     *,
     command: str = "",
     images: int = 48,
+    start: Model | None = None,
 ) -> Path:
-    """Turn the newest checkpoint of a run into a model that can be loaded.
+    """Turn a run into a model that can be loaded: its best weights where they were watched, else the newest.
 
     Parameters
     ----------
@@ -41,12 +47,14 @@ def export_model(
         The folder of the run.
     destination : Path
         A folder for ``<name>.safetensors`` and ``<name>.json``.
-    validate : sequence of Path
-        Folders of images that were not trained on; scores and calibration come from them.
+    validate : sequence of Path, or FixedPairs
+        Folders of images that were not trained on, or pairs; scores and calibration come from them.
     command : str
         What was typed to train it, for the card.
     images : int
         How many validation images to use at most.
+    start : Model, optional
+        The model that the run started from, to be scored too.
 
     Returns
     -------
@@ -65,14 +73,26 @@ def export_model(
         )
     config = TrainingConfig.model_validate_json((run / "config.json").read_text())
     content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    prefix = "average.module."
-    weights = {k.removeprefix(prefix): v for k, v in content["state_dict"].items() if k.startswith(prefix)}
+    weights = best_weights(run)
+    if weights is None:
+        prefix = "average.module."
+        state = content["state_dict"].items()
+        weights = {name.removeprefix(prefix): each for name, each in state if name.startswith(prefix)}
     network = build(config.network).eval()
     network.load_state_dict(weights)
-    metrics, calibration = evaluate(network, ValidationPairs(validate, config, images=images))
+    pairs = validate if isinstance(validate, FixedPairs) else ValidationPairs(validate, config, images=images)
+    metrics, calibration = evaluate(network, pairs)
+    if start is not None:
+        before, _ = evaluate(start.network, pairs)
+        metrics |= {f"psnr_start_x{scale}": before[f"psnr_mean_x{scale}"] for scale in config.network.scales}
     progress = content["progress"]
+    begun: dict[str, JsonValue] = {}
+    if config.start is not None:
+        begun["start"] = config.start.model_dump()
+    if checks := read_checks(run):
+        begun["weights_of_step"] = verdict(checks).best.step
     settings = config.model_dump(
-        mode="json", exclude={"name", "title", "description", "network", "intensity", "sources"}
+        mode="json", exclude={"name", "title", "description", "network", "intensity", "sources", "start"}
     )
     card = ModelCard(
         name=config.name,
@@ -86,6 +106,8 @@ def export_model(
             "command": command,
             "steps": progress["steps"],
             "hours": round(progress["seconds"] / 3600, 2),
+            "date": datetime.now(UTC).date().isoformat(),
+            **begun,
             "settings": settings,
         },
         metrics=metrics,
@@ -104,7 +126,7 @@ LIMITS = (
 
 @torch.inference_mode()
 def evaluate(
-    network: SuperResolutionVAE, pairs: ValidationPairs
+    network: SuperResolutionVAE, pairs: FixedPairs
 ) -> tuple[dict[str, float], dict[str, Calibration]]:
     """Score a network on pairs and fit its calibration, scale by scale.
 
@@ -112,7 +134,7 @@ def evaluate(
     ----------
     network : SuperResolutionVAE
         In evaluation mode.
-    pairs : ValidationPairs
+    pairs : FixedPairs
         Images with their truth.
 
     Returns

@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import lightning
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, IterableDataset
 
 from napari_vaesr.engine.device import fastest_precision
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.training.data import Patches
-from napari_vaesr.training.module import LOG_EVERY, Training
-from napari_vaesr.training.validation import ValidationPairs
+from napari_vaesr.training.module import LOG_EVERY, Pair, Training
+from napari_vaesr.training.validation import FixedPairs, ValidationPairs
+from napari_vaesr.zoo.registry import Model
+
+Supply = Callable[[int], IterableDataset[Pair]]
+"""From the first step to a dataset of endless batches."""
 
 
 def fit(
     config: TrainingConfig,
-    train: Sequence[Path],
-    validate: Sequence[Path],
+    train: Sequence[Path] | Supply,
+    validate: Sequence[Path] | FixedPairs,
     run: Path,
     *,
+    start: Model | None = None,
     resume: bool = True,
     callbacks: Sequence[Callback] = (),
     precision: str = "auto",
@@ -36,12 +41,14 @@ def fit(
     ----------
     config : TrainingConfig
         The run's settings; at least one of `steps` and `hours` is set.
-    train : sequence of Path
-        Folders of images to learn from.
-    validate : sequence of Path
-        Folders of images to validate on, of other origin than those trained on.
+    train : sequence of Path, or callable
+        Folders of images to learn from; or what supplies batches from a step on.
+    validate : sequence of Path, or FixedPairs
+        Folders of images to validate on, of other origin than those trained on; or pairs.
     run : Path
         Where the settings (``config.json``), checkpoints and CSV logs go.
+    start : Model, optional
+        Its weights are the first ones; its network has to be that of `config`, which names it in `start`.
     resume : bool
         False refuses a folder that already holds a checkpoint.
     callbacks : sequence of lightning Callback
@@ -57,10 +64,16 @@ def fit(
     Raises
     ------
     VaesrError
-        When the length of the run is missing, there are no images, or the run has other settings already.
+        When the length of the run is missing, there are no images, the first weights do not fit, or the run
+        has other settings already.
     """
     if config.steps is None and config.hours is None:
         raise VaesrError("A training needs a length: set steps or hours.")
+    if start is not None and start.card.network != config.network:
+        raise VaesrError(
+            f"The weights of {start.card.name!r} do not fit the network asked for: leave its sizes as they "
+            "are."
+        )
     run.mkdir(parents=True, exist_ok=True)
     checkpoint = newest_checkpoint(run)
     if checkpoint is not None and not resume:
@@ -76,7 +89,7 @@ def fit(
             )
     settings.write_text(config.model_dump_json(indent=2) + "\n")
 
-    module = Training(config)
+    module = Training(config, None if start is None else start.network)
     first_step = 0
     if checkpoint is not None:
         first_step = torch.load(checkpoint, map_location="cpu", weights_only=True)["progress"]["steps"]
@@ -104,14 +117,16 @@ def fit(
         log_every_n_steps=LOG_EVERY,
         devices=1,
     )
+    batches = train(first_step) if callable(train) else Patches(train, config, first_step)
+    pairs = validate if isinstance(validate, FixedPairs) else ValidationPairs(validate, config)
     with warnings.catch_warnings():
         # Patches are made in the training process on purpose: reading is not what takes the time.
         warnings.filterwarnings("ignore", ".*does not have many workers.*")
         warnings.filterwarnings("ignore", ".*Checkpoint directory .* exists and is not empty.*")
         trainer.fit(
             module,
-            DataLoader(Patches(train, config, first_step), batch_size=None),
-            DataLoader(ValidationPairs(validate, config), batch_size=None),
+            DataLoader(batches, batch_size=None),
+            DataLoader(pairs, batch_size=None),
             ckpt_path=checkpoint,
             weights_only=True,
         )

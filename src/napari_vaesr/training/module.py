@@ -31,7 +31,7 @@ def antithetic_noise(
     noise = []
     for level in network.levels:
         size = (low.shape[-2] // level.stride, low.shape[-1] // level.stride)
-        one = torch.randn(samples // 2, len(low), level.channels, *size, generator=generator)
+        one = torch.randn(samples // 2, len(low), level.channels, *size, generator=generator).to(low.device)
         noise.append(torch.stack([one, -one], dim=1).flatten(0, 1))
     return noise
 
@@ -41,6 +41,19 @@ def psnr(estimate: Tensor, truth: Tensor, border: int) -> float:
     inside = slice(border, -border)
     error = (estimate - truth)[..., inside, inside]
     return -10 * log10(float(error.square().mean().clamp(min=1e-10)))
+
+
+def validation_scores(network: SuperResolutionVAE, pair: Pair, seed: int) -> dict[str, float]:
+    """Return the PSNR in dB of the base, of the mean of a few samples and of one sample of a pair.
+
+    The same seed draws the same samples, so that two networks can be compared.
+    """
+    low, high, scale = pair
+    encoded = network.encode(low, scale)
+    noise = antithetic_noise(network, low, VALIDATION_SAMPLES, torch.Generator().manual_seed(seed))
+    samples = network.decode(encoded, noise)
+    estimates = {"base": encoded.base, "mean": samples.mean(dim=0), "one": samples[0]}
+    return {name: psnr(estimate, high, scale) for name, estimate in estimates.items()}
 
 
 class Training(lightning.LightningModule):
@@ -54,19 +67,29 @@ class Training(lightning.LightningModule):
     ----------
     config : TrainingConfig
         The run's settings.
+    start : SuperResolutionVAE, optional
+        A network of the same sizes whose weights are the first ones; it is not changed.
+
+    Attributes
+    ----------
+    latest : dict of str to Tensor
+        The loss and its terms at the latest step.
     """
 
-    def __init__(self, config: TrainingConfig) -> None:
+    def __init__(self, config: TrainingConfig, start: SuperResolutionVAE | None = None) -> None:
         super().__init__()
         self.config = config
         self.automatic_optimization = False
         torch.manual_seed(config.seed)
         self.network = build(config.network)
+        if start is not None:
+            self.network.load_state_dict(start.state_dict())
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = AveragedModel(self.network)
         self.steps_done = 0
         self.ladder_steps = 0
         self.seconds_done = 0.0
+        self.latest: dict[str, Tensor] = {}
         self._clock: float | None = None
 
     @property
@@ -131,14 +154,14 @@ class Training(lightning.LightningModule):
         decay = min(config.average, (1 + self.steps_done) / (10 + self.steps_done))
         self.average.multi_avg_fn = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
         self.average.update_parameters(self.network)
+        self.latest = {"loss": loss.detach()} | {name: value.detach() for name, value in values.items()}
         self.steps_done += 1
         self.ladder_steps += ladder_learns
         now = time.monotonic()
         self.seconds_done += now - (self._clock or now)
         self._clock = now
         if self.steps_done % LOG_EVERY == 0:
-            detached = {name: value.detach() for name, value in values.items()}
-            self.log_dict({**detached, "rate": rates[0], "hours": self.seconds_done / 3600})
+            self.log_dict({**self.latest, "rate": rates[0], "hours": self.seconds_done / 3600})
         if self.progress >= 1:
             self.trainer.should_stop = True
 
@@ -164,13 +187,8 @@ class Training(lightning.LightningModule):
 
     def validation_step(self, batch: Pair, batch_index: int) -> None:
         """Log the luma PSNR of the base, of the mean of a few samples and of one sample."""
-        low, high, scale = batch
-        network = self.averaged
-        encoded = network.encode(low, scale)
-        samples = network.decode(encoded, antithetic_noise(network, low, VALIDATION_SAMPLES))
-        estimates = {"base": encoded.base, "mean": samples.mean(dim=0), "one": samples[0]}
-        for name, estimate in estimates.items():
-            value = psnr(estimate, high, scale)
+        scale = batch[2]
+        for name, value in validation_scores(self.averaged, batch, batch_index).items():
             self.log(f"psnr_{name}_x{scale}", value, on_epoch=True, on_step=False, batch_size=1)
         self.log("steps_done", float(self.steps_done), on_epoch=True, on_step=False, batch_size=1)
 

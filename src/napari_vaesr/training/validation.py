@@ -18,8 +18,30 @@ from napari_vaesr.training.degradation import degrade
 Pair = tuple[Tensor, Tensor, int]
 
 
-class ValidationPairs(Dataset[Pair]):
+class FixedPairs(Dataset[Pair]):
     """A fixed list of (low, high, scale), each one image.
+
+    Parameters
+    ----------
+    pairs : sequence of (Tensor, Tensor, int)
+        Shapes (1, 1, height, width) and (1, 1, scale * height, scale * width).
+    domains : sequence of str
+        What kind of image each is.
+    """
+
+    def __init__(self, pairs: Sequence[Pair], domains: Sequence[str]) -> None:
+        self.pairs = list(pairs)
+        self.domains = list(domains)
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, index: int) -> Pair:
+        return self.pairs[index]
+
+
+class ValidationPairs(FixedPairs):
+    """Pairs made from image files by a run's own degradation.
 
     Parameters
     ----------
@@ -41,8 +63,7 @@ class ValidationPairs(Dataset[Pair]):
         groups = load_planes(places, smallest=unit)
         share = -(-images // len(groups))
         generator = torch.Generator().manual_seed(config.seed)
-        self.pairs: list[Pair] = []
-        self.domains: list[str] = []
+        super().__init__([], [])
         for name, planes in groups.items():
             chosen = np.unique(np.linspace(0, len(planes) - 1, min(share, len(planes))).round().astype(int))
             for plane in (planes[index] for index in chosen):
@@ -54,9 +75,3 @@ class ValidationPairs(Dataset[Pair]):
                     low, high = degrade(truth, scale, config.degradation, generator)
                     self.pairs.append((low, high, scale))
                     self.domains.append(name)
-
-    def __len__(self) -> int:
-        return len(self.pairs)
-
-    def __getitem__(self, index: int) -> Pair:
-        return self.pairs[index]

@@ -1,0 +1,124 @@
+"""What a training that started from a model tells while it runs. No torch here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+PATIENCE = 5
+"""After so many checks without a new best, it has stopped helping."""
+
+
+class Check(BaseModel):
+    """What a check on the held-out images found.
+
+    Attributes
+    ----------
+    step : int
+        Steps of training before it; 0 is the model that it started from.
+    scores : dict of int to float
+        By scale, the PSNR in dB of the mean of a few samples.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    step: int
+    scores: dict[int, float]
+
+    @property
+    def score(self) -> float:
+        """The mean over all scales, in dB."""
+        return fmean(self.scores.values())
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the checks so far say.
+
+    Attributes
+    ----------
+    start, best, latest : Check
+        The model that it started from, the best since, and the last; the first where there is no other.
+    has_stalled : bool
+        Whether the last `PATIENCE` checks brought no new best.
+    """
+
+    start: Check
+    best: Check
+    latest: Check
+    has_stalled: bool
+
+    @property
+    def gain(self) -> float:
+        """How much better the best is than the start, in dB; negative when nothing helped."""
+        return self.best.score - self.start.score
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether the latest check is below the start."""
+        return self.latest.score < self.start.score
+
+
+def verdict(checks: Sequence[Check]) -> Verdict:
+    """Judge the checks of a run, the first of which is of its start."""
+    start, *trained = checks
+    best = max(trained, key=lambda check: check.score, default=start)
+    behind = len(trained) - trained.index(best) - 1 if trained else 0
+    return Verdict(start, best, checks[-1], behind >= PATIENCE)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a training is.
+
+    Attributes
+    ----------
+    share : float
+        Part of the run that is done, from 0 to 1.
+    step : int
+        Steps done.
+    rate : float
+        Steps per second of late; 0 while not known yet.
+    seconds_left : float, optional
+        What the rest takes, checks included; None while not known yet.
+    loss : float
+        In nats per high-res pixel.
+    kl : tuple of float
+        Of every latent level, coarsest first, in nats per latent position.
+    """
+
+    share: float
+    step: int
+    rate: float
+    seconds_left: float | None
+    loss: float
+    kl: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """One held-out tile, in unit intensity, all of one size.
+
+    Attributes
+    ----------
+    low, before, now, truth : array
+        (Y, X), float32: the low-res tile enlarged by bicubic interpolation, the start's mean, the present
+        mean, and the truth.
+    scale : int
+        The factor.
+    """
+
+    low: NDArray[np.float32]
+    before: NDArray[np.float32]
+    now: NDArray[np.float32]
+    truth: NDArray[np.float32]
+    scale: int
+
+
+Event = Progress | Verdict | Pictures
+Listen = Callable[[Event], None]

@@ -1,0 +1,446 @@
+"""What a fine-tuning learns from and is checked on: planes in memory, split so that they share no pixel."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import lcm
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import IterableDataset
+
+from napari_vaesr.engine.planes import SourcePlane
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.files.atomic import atomic_path
+from napari_vaesr.imaging.axes import Axes, SourceArray
+from napari_vaesr.imaging.intensity import IntensityMethod, fit_scalings
+from napari_vaesr.training.config import TrainingConfig
+from napari_vaesr.training.data import hold_out, load_planes
+from napari_vaesr.training.degradation import degrade
+from napari_vaesr.training.validation import FixedPairs
+from napari_vaesr.trust.consistency import downscaled
+from napari_vaesr.vae.config import NetworkConfig
+
+FloatArray = NDArray[np.float32]
+
+LARGEST = 2**25
+"""High-res pixels that are kept: 128 MB. A fine-tuning of minutes sees no more."""
+
+CHECKED = 0.2
+"""Share of every plane, along its longer side, that is kept for checking."""
+
+GAP = 16
+"""High-res pixels between the part that is learnt from and the part that is checked on."""
+
+CHECK_PLANES, CHECK_SIDE = 12, 192
+"""How many planes are checked on at most, and the side in high-res pixels of what is taken of each."""
+
+PAIRED_SHARE = 0.7
+"""How often a step learns from recorded pairs; the rest keeps the model's other scales in use."""
+
+Report = Callable[[int, int], None]
+"""Called with planes read and planes in all; what it raises stops the reading."""
+
+
+@dataclass(frozen=True)
+class View:
+    """One plane in unit intensity, and the low-res plane of the same field where one was recorded.
+
+    Attributes
+    ----------
+    high : array
+        (scale * Y, scale * X), float32: the truth.
+    low : array, optional
+        (Y, X), float32.
+    """
+
+    high: FloatArray
+    low: FloatArray | None = None
+
+    def part(self, rows: slice, columns: slice, scale: int) -> View:
+        """Cut out a part; rows and columns are of the high-res plane and multiples of `scale`."""
+        if self.low is None:
+            return View(self.high[rows, columns])
+        small = (slice(each.start // scale, each.stop // scale) for each in (rows, columns))
+        return View(self.high[rows, columns], self.low[tuple(small)])
+
+
+@dataclass(frozen=True)
+class Material:
+    """Planes to learn from and planes to check on.
+
+    Attributes
+    ----------
+    learn, check : tuple of View
+        They share no pixel: other parts of the same planes, or other files.
+    scale : int, optional
+        The factor between recorded pairs; None where the low-res planes are simulated.
+    origin : str
+        Where the images come from, for the model's card.
+    message : str
+        What the user should know about the choice of planes.
+    """
+
+    learn: tuple[View, ...]
+    check: tuple[View, ...]
+    scale: int | None = None
+    origin: str = ""
+    message: str = ""
+
+    @property
+    def smallest_side(self) -> int:
+        """The shortest side of all planes to learn from, in high-res pixels."""
+        return int(min(min(view.high.shape) for view in self.learn))
+
+    def save(self, path: Path) -> None:
+        """Write it to an ``.npz`` file, which holds numbers only."""
+        arrays: dict[str, NDArray[np.generic]] = {}
+        for part in ("learn", "check"):
+            for index, view in enumerate(getattr(self, part)):
+                arrays[f"{part}_{index}_high"] = view.high
+                if view.low is not None:
+                    arrays[f"{part}_{index}_low"] = view.low
+        about = {"scale": self.scale, "origin": self.origin, "message": self.message}
+        with atomic_path(path) as temporary:
+            np.savez(temporary, about=np.array(json.dumps(about)), **arrays)  # type: ignore[arg-type]
+
+    @classmethod
+    def load(cls, path: Path) -> Material:
+        """Read what `save` wrote; nothing is unpickled.
+
+        Raises
+        ------
+        VaesrError
+            When the file is missing or damaged.
+        """
+        try:
+            with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+                about = json.loads(str(file["about"]))
+                parts: dict[str, list[View]] = {"learn": [], "check": []}
+                for part, views in parts.items():
+                    while (key := f"{part}_{len(views)}") + "_high" in file:
+                        low = file.get(f"{key}_low", None)
+                        views.append(View(file[f"{key}_high"], low))
+            return cls(tuple(parts["learn"]), tuple(parts["check"]), **about)
+        except Exception as error:  # a zip file can break in many ways
+            raise VaesrError(
+                f"The images of the fine-tuning in {path.parent} can't be read: start a new one."
+            ) from error
+
+
+def from_image(
+    array: SourceArray,
+    axes: str,
+    network: NetworkConfig,
+    intensity: IntensityMethod,
+    *,
+    name: str,
+    report: Report | None = None,
+) -> Material:
+    """Take an image as the high-res truth.
+
+    Parameters
+    ----------
+    array : NumPy, Dask or Zarr array
+        Any axes; colour counts as its luma. Of many planes, evenly spaced ones are read.
+    axes : str
+        Names of its axes, such as ``"ZYX"``.
+    network : NetworkConfig
+        The network to be trained; its scales and strides decide how the planes are cut.
+    intensity : str
+        How the model scales intensities.
+    name : str
+        What to call the image.
+    report : callable, optional
+        Called after every plane.
+
+    Raises
+    ------
+    VaesrError
+        When the image can't be upscaled or is too small.
+    """
+    named = Axes.parse(axes, array.shape)
+    views = [View(plane) for plane in _planes(array, named, intensity, _choice(named, LARGEST), report)]
+    message = _told(len(views), named.plane_count)
+    return _split(views, network, Material((), (), None, f"the image '{name}'", message))
+
+
+def from_pair(
+    low: SourceArray,
+    low_axes: str,
+    high: SourceArray,
+    high_axes: str,
+    network: NetworkConfig,
+    intensity: IntensityMethod,
+    *,
+    name: str,
+    report: Report | None = None,
+) -> Material:
+    """Take two images of the same fields, plane by plane, the second with more pixels.
+
+    The high-res intensities are brought to those of the low-res planes by a straight line, the least-squares
+    fit of what is left when the high-res planes are made small, because the model keeps the intensities of
+    its input.
+
+    Parameters
+    ----------
+    low, high : NumPy, Dask or Zarr arrays
+        Lengths of Y and X of `high` are the same multiple of those of `low`, and other axes are alike.
+    low_axes, high_axes : str
+        Names of their axes.
+    network, intensity, name, report
+        As for `from_image`.
+
+    Raises
+    ------
+    VaesrError
+        When sizes do not fit, the factor is no scale of the model, or the two do not show the same.
+    """
+    small = Axes.parse(low_axes, low.shape)
+    large = Axes.parse(high_axes, high.shape)
+    scale = large.height // small.height
+    if (large.height, large.width) != (scale * small.height, scale * small.width) or (
+        scale not in network.scales
+    ):
+        scales = ", ".join(map(str, network.scales))
+        raise VaesrError(
+            f"A pair has to have {scales} times as many pixels along Y and X, not {large.width} × "
+            f"{large.height} and {small.width} × {small.height}: crop or choose other images."
+        )
+    if large.loop_shape != small.loop_shape:
+        raise VaesrError(
+            f"The low-res image has {small.plane_count} planes and the high-res one {large.plane_count}: "
+            "give as many, in the same order."
+        )
+    numbers, rows, columns = _choice(small, LARGEST // scale**2)
+    lows = _planes(low, small, intensity, (numbers, rows, columns), report)
+    rows, columns = (slice(scale * each.start, scale * each.stop) for each in (rows, columns))
+    highs = _planes(high, large, intensity, (numbers, rows, columns), report)
+    views = [View(plane, pair) for plane, pair in zip(_matched(highs, lows, scale), lows, strict=True)]
+    message = _told(len(views), small.plane_count)
+    return _split(views, network, Material((), (), scale, f"the images '{name}'", message))
+
+
+def from_folder(
+    places: Sequence[Path],
+    network: NetworkConfig,
+    intensity: IntensityMethod,
+    *,
+    report: Report | None = None,
+) -> Material:
+    """Take image files, or folders of them, as the high-res truth; whole files are held out to check on.
+
+    A single file is split like an image.
+
+    Raises
+    ------
+    VaesrError
+        As `load_planes`, or when no image is large enough.
+    """
+    learn, check = hold_out(places)
+    origin = f"{len(learn) + len(check)} files in " + ", ".join(place.name for place in places)
+
+    def views(files: Sequence[Path], most: int) -> Iterator[View]:
+        pixels = 0
+        for number, file in enumerate(files):
+            if report is not None:
+                report(number, len(files))
+            for planes in load_planes([file], 1).values():
+                for plane in planes:
+                    pixels += plane.size
+                    if pixels > most:
+                        return
+                    (scaling,) = fit_scalings(plane, Axes.parse("YX", plane.shape), intensity)
+                    yield View(scaling.to_unit(plane))
+
+    if set(learn) & set(check):  # one file only
+        found = list(views(learn, LARGEST))
+        return _split(found, network, Material((), (), None, origin, ""))
+    need, unit = _least_side(network), _unit(network)
+    # Files in an order of their own, so that a folder that is too large is not cut off at its end.
+    shuffled = [learn[index] for index in np.random.default_rng(0).permutation(len(learn))]
+    kept = tuple(view for view in views(shuffled, LARGEST) if min(view.high.shape) >= need)
+    held = tuple(view for view in views(check, LARGEST // 4) if min(view.high.shape) >= unit)
+    if not kept or not held:
+        raise VaesrError(f"There are too few images of {max(need, unit)} pixels a side: give larger ones.")
+    return Material(kept, held, None, origin)
+
+
+def _choice(named: Axes, most: int) -> tuple[list[int], slice, slice]:
+    """Choose evenly spaced planes of at most so many pixels, and the middle of one that is too large."""
+    count = min(named.plane_count, max(1, most // (named.height * named.width)))
+    numbers = np.unique(np.linspace(0, named.plane_count - 1, count).round().astype(int)).tolist()
+    shrink = min(1.0, (most / (named.height * named.width)) ** 0.5)
+    rows, columns = (_middle(size, int(size * shrink)) for size in (named.height, named.width))
+    return numbers, rows, columns
+
+
+def _middle(size: int, length: int) -> slice:
+    start = (size - length) // 2
+    return slice(start, start + length)
+
+
+def _planes(
+    array: SourceArray,
+    named: Axes,
+    intensity: IntensityMethod,
+    choice: tuple[list[int], slice, slice],
+    report: Report | None,
+) -> list[FloatArray]:
+    """Read chosen planes of an image in unit intensity."""
+    numbers, rows, columns = choice
+    scalings = fit_scalings(array, named, intensity)
+    planes = []
+    for done, number in enumerate(numbers):
+        plane = SourcePlane(array, named, number, scalings[named.channel_of(number)])
+        planes.append(plane.luma(rows, columns))
+        if report is not None:
+            report(done + 1, len(numbers))
+    return planes
+
+
+def _told(read: int, count: int) -> str:
+    return f"Learns from {read} of the {count} planes, evenly spaced." if read < count else ""
+
+
+def _matched(highs: Sequence[FloatArray], lows: Sequence[FloatArray], scale: int) -> Iterable[FloatArray]:
+    """Bring high-res planes to the intensities of their low-res planes by one straight line."""
+    small = np.concatenate([downscaled(plane, scale).ravel() for plane in highs]).astype(np.float64)
+    seen = np.concatenate([plane.ravel() for plane in lows]).astype(np.float64)
+    if not small.std() or not seen.std() or (correlation := np.corrcoef(small, seen)[0, 1]) < 0.3:
+        raise VaesrError(
+            "The low-res and the high-res image do not show the same: check that they are aligned and that "
+            "their planes have the same order."
+        )
+    slope = correlation * seen.std() / small.std()
+    offset = seen.mean() - slope * small.mean()
+    return [(slope * plane + offset).astype(np.float32) for plane in highs]
+
+
+def _unit(network: NetworkConfig) -> int:
+    """Sides of what is checked on are multiples of this, in high-res pixels: whole latents at every scale."""
+    return lcm(*network.scales) * lcm(*(level.stride for level in network.levels))
+
+
+def _least_side(network: NetworkConfig) -> int:
+    """Sides of what is learnt from are at least this: the smallest patch at the largest scale."""
+    return max(8, lcm(*(level.stride for level in network.levels))) * max(network.scales)
+
+
+def _split(views: Sequence[View], network: NetworkConfig, frame: Material) -> Material:
+    """Keep one end of every plane, along its longer side, for checking; a gap lies in between."""
+    unit, need = _unit(network), _least_side(network)
+    learn: list[View] = []
+    check: list[View] = []
+    for view in views:
+        height, width = (size // lcm(*network.scales) * lcm(*network.scales) for size in view.high.shape)
+        longer = max(height, width)
+        checked = max(unit, round(CHECKED * longer / unit) * unit)
+        if longer - checked - GAP < need or min(height, width) < max(unit, need):
+            raise VaesrError(
+                f"The image is too small to learn from, {width} × {height} pixels: it takes "
+                f"{max(unit, need)} pixels along one side and {unit + need + GAP} along the other."
+            )
+        step = frame.scale or 1
+        border = (longer - checked - GAP) // step * step
+        ends = (slice(0, border), slice(longer - checked, longer))
+        for part, end in zip((learn, check), ends, strict=True):
+            whole = (slice(0, height), slice(0, width))
+            rows, columns = (end, whole[1]) if height > width else (whole[0], end)
+            part.append(view.part(rows, columns, step))
+    return replace(frame, learn=tuple(learn), check=tuple(check))
+
+
+class MaterialPatches(IterableDataset[tuple[Tensor, Tensor, int]]):
+    """An endless supply of batches (low, high, scale) from planes in memory, as `Patches` is from files.
+
+    Parameters
+    ----------
+    material : Material
+        Its `learn` part is used.
+    config : TrainingConfig
+        Patch, batch, scales and degradation.
+    first_step : int
+        Where to begin; the same step gives the same batch.
+    """
+
+    def __init__(self, material: Material, config: TrainingConfig, first_step: int = 0) -> None:
+        self.views, self.paired = material.learn, material.scale
+        self.config, self.first_step = config, first_step
+        areas = np.array([view.high.size for view in self.views], float)
+        self.odds = areas / areas.sum()
+        scales = config.network.scales
+        weights = np.array(config.scale_weights or [1.0] * len(scales))
+        if self.paired is not None and len(scales) > 1:
+            others = np.array([scale != self.paired for scale in scales])
+            weights = np.where(others, (1 - PAIRED_SHARE) / others.sum(), PAIRED_SHARE)
+        self.scale_weights = weights / weights.sum()
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor, int]]:
+        step = self.first_step
+        while True:
+            yield self.batch(step)
+            step += 1
+
+    def batch(self, step: int) -> tuple[Tensor, Tensor, int]:
+        """Make the batch of one step."""
+        rng = np.random.default_rng((self.config.seed, step))
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        scale = int(rng.choice(self.config.network.scales, p=self.scale_weights))
+        patches = [self._patch(rng, scale) for _ in range(self.config.batch)]
+        high = torch.from_numpy(np.stack([patch.high for patch in patches]))[:, None]
+        if scale == self.paired:
+            lows = [patch.low for patch in patches if patch.low is not None]
+            return torch.from_numpy(np.stack(lows))[:, None], high, scale
+        low, high = degrade(high, scale, self.config.degradation, generator)
+        return low, high, scale
+
+    def _patch(self, rng: np.random.Generator, scale: int) -> View:
+        view = self.views[rng.choice(len(self.views), p=self.odds)]
+        side = self.config.patch * scale
+        step = scale if scale == self.paired else 1
+        row, column = (int(rng.integers((size - side) // step + 1)) * step for size in view.high.shape)
+        corner = slice(row, row + side), slice(column, column + side)
+        patch = view.part(*corner, scale) if scale == self.paired else View(view.high[corner])
+        flip, turns = bool(rng.integers(2)), int(rng.integers(4))
+        low = None if patch.low is None else _turned(patch.low, flip, turns)
+        return View(_turned(patch.high, flip, turns), low)
+
+
+def _turned(plane: FloatArray, flip: bool, turns: int) -> FloatArray:
+    """Return one of the eight flips and rotations of a plane."""
+    return np.ascontiguousarray(np.rot90(plane[::-1] if flip else plane, turns))
+
+
+def checked_pairs(material: Material, config: TrainingConfig) -> FixedPairs:
+    """Cut fixed pairs to check on from the middle of a few planes, one for each scale of the model.
+
+    Recorded low-res planes are used at their scale, simulated ones at the others.
+    """
+    unit = _unit(config.network)
+    generator = torch.Generator().manual_seed(config.seed)
+    count = min(CHECK_PLANES, len(material.check))
+    pairs = []
+    for index in np.linspace(0, len(material.check) - 1, count).round().astype(int):
+        view = material.check[index]
+        cut = tuple(_cut(size, min(size, CHECK_SIDE) // unit * unit, unit) for size in view.high.shape)
+        for scale in config.network.scales:
+            part = view.part(*cut, scale) if scale == material.scale else View(view.high[cut])
+            high = torch.from_numpy(np.ascontiguousarray(part.high))[None, None]
+            if part.low is not None:
+                low = torch.from_numpy(np.ascontiguousarray(part.low))[None, None]
+            else:
+                low, high = degrade(high, scale, config.degradation, generator)
+            pairs.append((low, high, scale))
+    return FixedPairs(pairs, ["held-out part"] * len(pairs))
+
+
+def _cut(size: int, side: int, unit: int) -> slice:
+    """Return the middle of an axis, beginning on a multiple of `unit`."""
+    start = (size - side) // 2 // unit * unit
+    return slice(start, start + side)

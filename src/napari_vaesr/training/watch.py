@@ -1,0 +1,213 @@
+"""Watch a training that started from a model: compare it with its start, and keep the best weights."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import cast
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
+from pydantic import TypeAdapter, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.files.atomic import atomic_path
+from napari_vaesr.training.events import Check, Listen, Pictures, Progress, Verdict, verdict
+from napari_vaesr.training.module import Pair, Training, antithetic_noise, validation_scores
+from napari_vaesr.training.validation import FixedPairs
+from napari_vaesr.vae.base import SuperResolutionVAE
+from napari_vaesr.vae.resize import upsample_bicubic
+
+EVERY = 5
+"""Steps between signs of progress."""
+
+PICTURE = 96
+"""Largest side of the pictures of a validation tile, in high-res pixels."""
+
+
+class Watch(Callback):
+    """Compares a training with its start at every validation, and keeps the best averaged weights.
+
+    Parameters
+    ----------
+    run : Path
+        The folder of the run; the checks go into ``checks.json``, the best weights into ``best.safetensors``.
+    pairs : FixedPairs
+        What it is validated on.
+    start : SuperResolutionVAE
+        The network that it started from.
+    listen : callable, optional
+        Told about progress, checks and pictures, in the thread of the training.
+    should_stop : callable, optional
+        Asked after every step.
+    """
+
+    def __init__(
+        self,
+        run: Path,
+        pairs: FixedPairs,
+        start: SuperResolutionVAE,
+        listen: Listen = lambda event: None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.folder, self.pairs, self.start = run, pairs, start
+        self.listen, self.should_stop = listen, should_stop
+        self.checks = read_checks(run)
+        self._pace: deque[tuple[int, float]] = deque(maxlen=20)
+        self._began = 0.0
+        self._spent = 0.0  # seconds in the latest validation
+        self._before: Tensor | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the checks so far say."""
+        return verdict(self.checks)
+
+    def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
+        """Check the start, unless that was done before an interruption."""
+        training = cast(Training, module)
+        # What was checked after the checkpoint that the training goes on from is done again.
+        self.checks = [check for check in self.checks if check.step <= training.steps_done]
+        if not self.checks:
+            self._add(Check(step=0, scores=self._scores(trainer, training)))
+        self.listen(self.verdict)
+        self._show(training)
+
+    def on_train_batch_end(self, trainer: Trainer, module: LightningModule, *_: object) -> None:
+        """Tell how far it is, and stop when asked to."""
+        training = cast(Training, module)
+        if training.steps_done % EVERY == 0 or training.progress >= 1:
+            self._pace.append((training.steps_done, training.seconds_done))
+            self.listen(self._progress(training))
+        if self.should_stop():
+            trainer.should_stop = True
+
+    def on_validation_start(self, trainer: Trainer, module: LightningModule) -> None:
+        """Start the clock."""
+        self._began = time.monotonic()
+
+    def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
+        """Take the scores down, and keep the weights if they are the best so far."""
+        training = cast(Training, module)
+        metrics = trainer.callback_metrics
+        scales = sorted({scale for _, _, scale in self.pairs.pairs})
+        self._take(
+            training,
+            Check(
+                step=training.steps_done,
+                scores={scale: float(metrics[f"psnr_mean_x{scale}"]) for scale in scales},
+            ),
+        )
+        self._spent = time.monotonic() - self._began
+
+    def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
+        """Check the end of the run too, which seldom falls on a validation."""
+        training = cast(Training, module)
+        if training.progress >= 1 and self.checks[-1].step < training.steps_done:
+            self._take(training, Check(step=training.steps_done, scores=self._scores(trainer, training)))
+
+    def _take(self, training: Training, check: Check) -> None:
+        best = self.verdict.best
+        if best.step == 0 or check.score > best.score:
+            state = {name: weight.contiguous() for name, weight in training.averaged.state_dict().items()}
+            with atomic_path(self.folder / "best.safetensors") as temporary:
+                save_file(state, temporary, {"step": str(check.step)})
+        self._add(check)
+        self.listen(self.verdict)
+        self._show(training)
+
+    def _add(self, check: Check) -> None:
+        self.checks.append(check)
+        with atomic_path(self.folder / "checks.json") as temporary:
+            temporary.write_bytes(_CHECKS.dump_json(self.checks))
+
+    @torch.inference_mode()
+    def _scores(self, trainer: Trainer, training: Training) -> dict[int, float]:
+        """Score the averaged weights as the validation does."""
+        scores: dict[int, list[float]] = {}
+        with trainer.precision_plugin.val_step_context():
+            for index, (low, high, scale) in enumerate(self.pairs.pairs):
+                pair = (low.to(training.device), high.to(training.device), scale)
+                score = validation_scores(training.averaged, pair, index)["mean"]
+                scores.setdefault(scale, []).append(score)
+        return {scale: fmean(values) for scale, values in scores.items()}
+
+    def _progress(self, training: Training) -> Progress:
+        (first, began), (last, ended) = self._pace[0], self._pace[-1]
+        rate = (last - first) / (ended - began) if ended > began else 0.0
+        left = None
+        if rate and training.progress > 0:
+            seconds = training.seconds_done * (1 - training.progress) / training.progress
+            left = seconds + self._spent * (seconds * rate // training.config.validate_every + 1)
+        values = {name: float(value) for name, value in training.latest.items()}
+        levels = tuple(values[name] for name in sorted(values) if name.startswith("kl_"))
+        return Progress(training.progress, training.steps_done, rate, left, values.get("loss", 0.0), levels)
+
+    @torch.inference_mode()
+    def _show(self, training: Training) -> None:
+        """Make pictures of one tile by the start and by the present weights."""
+        small, high, scale = _tile(self.pairs.pairs)
+        if self._before is None:
+            self._before = _mean(self.start, small, scale)
+        mean = _mean(training.averaged, small.to(training.device), scale)
+        images = (upsample_bicubic(small, scale), self._before, mean, high)
+        low, before, now, truth = (each[0, 0].float().cpu().numpy() for each in images)
+        self.listen(Pictures(low, before, now, truth, scale))
+
+
+def _tile(pairs: Sequence[Pair]) -> Pair:
+    """Cut the middle out of the pair, of the smallest scale, that has the most contrast."""
+    smallest = min(scale for _, _, scale in pairs)
+    low, high, scale = max(
+        (pair for pair in pairs if pair[2] == smallest), key=lambda pair: float(pair[1].std())
+    )
+    side = PICTURE // scale // 16 * 16
+    rows, columns = (_middle(size, min(size, side)) for size in low.shape[-2:])
+    fine = [slice(each.start * scale, each.stop * scale) for each in (rows, columns)]
+    return low[..., rows, columns], high[..., fine[0], fine[1]], scale
+
+
+def _middle(size: int, side: int) -> slice:
+    start = (size - side) // 2
+    return slice(start, start + side)
+
+
+def _mean(network: SuperResolutionVAE, low: Tensor, scale: int) -> Tensor:
+    """Return the mean of a few samples."""
+    noise = antithetic_noise(network, low, 8, torch.Generator().manual_seed(0))
+    return network.decode(network.encode(low, scale), noise).mean(dim=0)
+
+
+_CHECKS = TypeAdapter(list[Check])
+
+
+def read_checks(run: Path) -> list[Check]:
+    """Read the checks of a run; none where there are none yet, or the file is damaged."""
+    try:
+        return _CHECKS.validate_json((run / "checks.json").read_bytes())
+    except (OSError, ValidationError):
+        return []
+
+
+def best_weights(run: Path) -> dict[str, Tensor] | None:
+    """Read the best weights that a watched run has kept, None where there are none.
+
+    Raises
+    ------
+    VaesrError
+        When the file is damaged.
+    """
+    path = run / "best.safetensors"
+    if not path.exists():
+        return None
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise VaesrError(f"The weights {path} are damaged: train on until the next check.") from error

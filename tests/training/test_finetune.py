@@ -1,0 +1,331 @@
+"""A fine-tuning goes on from a model, keeps the best, stops and resumes, and saves what it made."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.training.config import Degradation, TrainingConfig, finetune_config
+from napari_vaesr.training.events import PATIENCE, Check, Pictures, Progress, Verdict, verdict
+from napari_vaesr.training.finetune import FineTune, estimated_degradation, fitting_patch
+from napari_vaesr.training.fit import fit, newest_checkpoint
+from napari_vaesr.training.material import (
+    GAP,
+    Material,
+    MaterialPatches,
+    View,
+    checked_pairs,
+    from_folder,
+    from_image,
+    from_pair,
+)
+from napari_vaesr.training.module import Training
+from napari_vaesr.training.watch import best_weights, read_checks
+from napari_vaesr.trust.consistency import downscaled
+from napari_vaesr.vae.config import PRESETS
+from napari_vaesr.zoo.registry import Model, load_model
+
+pytestmark = pytest.mark.filterwarnings("ignore:::lightning", "ignore::Warning:lightning.*")
+
+NETWORK = PRESETS["tiny"]
+
+
+def blobs(shape: tuple[int, ...] = (2, 80, 160), seed: int = 0) -> np.ndarray:
+    """A 16-bit stack of round spots."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[: shape[-2], : shape[-1]]
+    planes = []
+    for _ in range(int(np.prod(shape[:-2]))):
+        spots = rng.random((40, 2)) * shape[-2:]
+        planes.append(sum(np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / 8) for y, x in spots))
+    return (np.reshape(planes, shape) / np.max(planes) * 4000 + 100).astype(np.uint16)
+
+
+@pytest.fixture
+def start(tiny_model_path: Path) -> Model:
+    return load_model(tiny_model_path)
+
+
+@pytest.fixture
+def material(start: Model) -> Material:
+    return from_image(blobs(), "ZYX", start.card.network, "percentile", name="blobs")
+
+
+def small(start: Model, **changes: object) -> TrainingConfig:
+    fields = {"name": "tuned", "batch": 2, "steps": 8, "validate_every": 4, "patch": 8, "warmup": 1}
+    return finetune_config(start.card, **(fields | changes))
+
+
+@pytest.fixture
+def prepared(start: Model, material: Material, tmp_path: Path) -> FineTune:
+    return FineTune.prepare(tmp_path / "run", material, start, small(start))
+
+
+# --- where the pixels come from -------------------------------------------------------------------
+
+
+@settings(max_examples=25, deadline=None)
+@given(height=st.integers(48, 200), width=st.integers(48, 200))
+def test_the_held_out_part_shares_no_pixel(height: int, width: int) -> None:
+    plane = np.arange(height * width, dtype=np.float32).reshape(height, width)
+    try:
+        material = from_image(plane, "YX", NETWORK, "minmax", name="numbers")
+    except VaesrError as error:
+        assert "too small" in str(error) and max(height, width) < 48 + 32 + GAP + 12
+        return
+    (learn,), (check,) = material.learn, material.check
+    assert not set(learn.high.ravel().tolist()) & set(check.high.ravel().tolist())
+    assert min(check.high.shape) >= 48 and min(learn.high.shape) >= 32
+    assert all(size % 12 == 0 for size in check.high.shape)
+
+
+def test_pairs_stay_together(start: Model) -> None:
+    high = blobs((3, 96, 192)).astype(np.float32)
+    low = downscaled(high, 2) * 3 + 50  # another exposure
+    material = from_pair(low, "ZYX", high, "ZYX", start.card.network, "percentile", name="a and b")
+    assert material.scale == 2
+    config = small(start)
+    for low_part, high_part, scale in [
+        *(MaterialPatches(material, config).batch(step) for step in range(6)),
+        *checked_pairs(material, config).pairs,
+    ]:
+        assert low_part.shape[-1] * scale == high_part.shape[-1]
+        if scale == 2:
+            again = torch.from_numpy(downscaled(high_part.numpy(), 2))
+            inside = (..., slice(2, -2), slice(2, -2))
+            torch.testing.assert_close(again[inside], low_part[inside], atol=2e-3, rtol=0)
+
+
+def test_recorded_pairs_come_first_and_the_other_scales_stay_in_use(start: Model) -> None:
+    high = blobs((1, 96, 192)).astype(np.float32)
+    material = from_pair(downscaled(high, 2), "ZYX", high, "ZYX", start.card.network, "minmax", name="p")
+    patches = MaterialPatches(material, small(start, batch=1))
+    scales = [patches.batch(step)[2] for step in range(60)]
+    assert set(scales) == {2, 3, 4} and scales.count(2) > 30
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [
+        (np.zeros((40, 80)), np.zeros((200, 400)), "2, 3, 4 times as many pixels"),
+        (np.zeros((40, 80)), np.zeros((80, 150)), "2, 3, 4 times as many pixels"),
+        (np.random.default_rng(0).random((80, 80)), np.random.default_rng(1).random((160, 160)), "same"),
+        (np.zeros((80, 80)), np.zeros((160, 160)), "same"),
+    ],
+)
+def test_what_is_no_pair_is_said(low: np.ndarray, high: np.ndarray, words: str) -> None:
+    with pytest.raises(VaesrError, match=words):
+        from_pair(low, "YX", high, "YX", NETWORK, "minmax", name="no pair")
+
+
+def test_pairs_have_as_many_planes() -> None:
+    with pytest.raises(VaesrError, match="2 planes and the high-res one 3"):
+        from_pair(np.ones((2, 80, 80)), "ZYX", np.ones((3, 160, 160)), "ZYX", NETWORK, "minmax", name="p")
+
+
+def test_files_are_held_out_whole(tmp_path: Path) -> None:
+    from skimage.io import imsave
+
+    for index in range(4):
+        imsave(tmp_path / f"{index}.png", blobs((96, 96), index).astype(np.uint8), check_contrast=False)
+    material = from_folder([tmp_path], NETWORK, "percentile")
+    assert len(material.learn) == 3 and len(material.check) == 1
+    assert all(view.high.shape == (96, 96) for view in material.learn)
+    alone = from_folder([tmp_path / "0.png"], NETWORK, "percentile")
+    assert len(alone.learn) == len(alone.check) == 1 and alone.learn[0].high.shape != (96, 96)
+
+
+def test_many_planes_are_thinned_out_and_large_ones_cut(
+    start: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_vaesr.training.material.LARGEST", 3 * 80 * 160)
+    reads: list[tuple[int, int]] = []
+    material = from_image(
+        blobs((9, 80, 160)),
+        "ZYX",
+        start.card.network,
+        "percentile",
+        name="many",
+        report=lambda done, total: reads.append((done, total)),
+    )
+    assert len(material.learn) == 3 and "3 of the 9 planes" in material.message
+    assert reads == [(1, 3), (2, 3), (3, 3)]
+    large = from_image(blobs((400, 400)), "YX", start.card.network, "percentile", name="large")
+    assert sum(view.high.size for view in (*large.learn, *large.check)) <= 3 * 80 * 160
+
+
+def test_material_survives_its_file(material: Material, tmp_path: Path) -> None:
+    high = blobs((1, 96, 192)).astype(np.float32)
+    paired = from_pair(downscaled(high, 3), "ZYX", high, "ZYX", NETWORK, "minmax", name="p")
+    for each in (material, paired):
+        each.save(tmp_path / "images.npz")
+        again = Material.load(tmp_path / "images.npz")
+        assert (again.scale, again.origin, again.message) == (each.scale, each.origin, each.message)
+        for part in ("learn", "check"):
+            for one, other in zip(getattr(again, part), getattr(each, part), strict=True):
+                np.testing.assert_array_equal(one.high, other.high)
+                assert (one.low is None) == (other.low is None)
+    content = (tmp_path / "images.npz").read_bytes()
+    (tmp_path / "images.npz").write_bytes(content[: len(content) // 2])
+    with pytest.raises(VaesrError, match="can't be read"):
+        Material.load(tmp_path / "images.npz")
+
+
+def test_patches_fit_small_images(start: Model) -> None:
+    view = View(np.zeros((50, 90), np.float32))
+    assert fitting_patch(Material((view,), (view,)), small(start, patch=24)) == 12
+    view = View(np.zeros((500, 900), np.float32))
+    assert fitting_patch(Material((view,), (view,)), small(start, patch=24)) == 24
+
+
+def test_the_estimated_degradation_is_within_reason(material: Material) -> None:
+    degradation = estimated_degradation([view.high for view in material.learn])
+    assert 0 < degradation.blur[0] < degradation.blur[1] < 5
+    assert degradation.clean == 0
+
+
+# --- the run --------------------------------------------------------------------------------------
+
+
+def test_settings_are_gentle_and_take_the_sizes_of_the_start(start: Model) -> None:
+    config = finetune_config(start.card, steps=3)
+    fresh = TrainingConfig(name="fresh")
+    assert config.network == start.card.network and config.start is not None
+    assert config.start.sha256 == start.card.sha256
+    assert config.muon_rate < fresh.muon_rate and config.adam_rate < fresh.adam_rate
+    assert config.warmup < fresh.warmup
+    degradation = Degradation(blur=(0, 0.5))
+    card = start.card.model_copy(
+        update={"training": {"settings": {"degradation": degradation.model_dump(mode="json")}}}
+    )
+    assert finetune_config(card).degradation == degradation
+    with pytest.raises(VaesrError, match="'batch'"):
+        finetune_config(start.card, batch=0)
+
+
+def test_the_first_weights_are_those_of_the_start(start: Model) -> None:
+    module = Training(small(start), start.network)
+    for name, weight in start.network.state_dict().items():
+        assert torch.equal(module.network.state_dict()[name], weight)
+        assert torch.equal(module.averaged.state_dict()[name], weight)
+    next(module.network.parameters()).data.add_(1)
+    assert not torch.equal(next(module.network.parameters()), next(start.network.parameters()))
+
+
+def test_weights_that_do_not_fit_are_refused(start: Model, tmp_path: Path) -> None:
+    config = TrainingConfig(name="other", steps=1)
+    with pytest.raises(VaesrError, match="leave its sizes"):
+        fit(config, [tmp_path], [tmp_path], tmp_path, start=start)
+
+
+def test_from_an_image_to_a_model_that_loads(prepared: FineTune, start: Model, tmp_path: Path) -> None:
+    events: list[object] = []
+    assert prepared.verdict is None
+    assert prepared.run(events.append, precision="32-true")
+    progress = [event for event in events if isinstance(event, Progress)]
+    verdicts = [event for event in events if isinstance(event, Verdict)]
+    pictures = [event for event in events if isinstance(event, Pictures)]
+    assert progress[-1].step == 8 and progress[-1].share == 1
+    assert len(progress[-1].kl) == len(start.card.network.levels) and np.isfinite(progress[-1].loss)
+    assert [each.latest.step for each in verdicts] == [0, 4, 8]
+    assert pictures[0].now.shape == pictures[0].low.shape == pictures[0].truth.shape
+    np.testing.assert_allclose(pictures[0].now, pictures[0].before, atol=1e-5)
+    assert np.abs(pictures[-1].now - pictures[-1].before).max() > 1e-3
+
+    # Random weights are easy to better; what was best is what is saved.
+    assert prepared.verdict is not None and prepared.verdict.gain > 0
+    model = load_model(prepared.save(tmp_path / "models", command="by hand"))
+    best = best_weights(prepared.folder)
+    assert best is not None
+    for name, weight in model.network.state_dict().items():
+        assert torch.equal(weight, best[name])
+    card = model.card
+    assert card.name == "tuned" and "blobs" in card.training_data[-1].origin
+    assert card.training["start"] == {
+        "name": "test-tiny",
+        "version": "0",
+        "sha256": start.card.sha256,
+    }
+    assert set(card.calibration) == {"2", "3", "4"} and "date" in card.training
+    assert card.metrics["psnr_mean_x2"] > card.metrics["psnr_start_x2"]
+
+
+def test_stopped_and_resumed_it_goes_on(prepared: FineTune) -> None:
+    steps: list[int] = []
+
+    def listen(event: object) -> None:
+        if isinstance(event, Verdict):
+            steps.append(event.latest.step)
+
+    assert not prepared.run(listen, lambda: len(steps) == 2, precision="32-true")
+    *before, stopped = steps  # it is checked where it stops
+    assert before == [0, 4] and 4 < stopped < 8 and newest_checkpoint(prepared.folder) is not None
+    again = FineTune(prepared.folder)  # as after a restart
+    assert again.verdict is not None and again.verdict.latest.step == stopped
+    steps.clear()
+    assert again.run(listen, precision="32-true")
+    assert steps == [stopped, 8]
+    assert [check.step for check in read_checks(again.folder)] == [0, 4, stopped, 8]
+
+
+def test_the_best_weights_are_kept_and_not_the_last(
+    prepared: FineTune, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = iter([30.0, 31.0, 29.0, 29.0])
+
+    def scripted(*_: object) -> dict[str, float]:
+        return dict.fromkeys(("base", "mean", "one"), value[0])
+
+    value = [0.0]
+    monkeypatch.setattr("napari_vaesr.training.module.validation_scores", scripted)
+    monkeypatch.setattr("napari_vaesr.training.watch.validation_scores", scripted)
+    kept = []
+
+    def listen(event: object) -> None:
+        if isinstance(event, Verdict):
+            value[0] = next(scores)
+            weights = best_weights(prepared.folder)
+            kept.append(None if weights is None else weights["trunk.entry.weight"])
+
+    value[0] = next(scores)
+    prepared.run(listen, precision="32-true")
+    found = prepared.verdict
+    assert found is not None and found.best.step == 4 and found.gain == pytest.approx(1)
+    assert found.is_worse  # 29 dB in the end
+    assert kept[0] is None and torch.equal(kept[1], kept[2])
+
+
+def test_a_folder_is_used_once(prepared: FineTune, material: Material, start: Model) -> None:
+    with pytest.raises(VaesrError, match="holds a fine-tuning already"):
+        FineTune.prepare(prepared.folder, material, start, small(start))
+
+
+def test_what_is_missing_is_said(prepared: FineTune, tmp_path: Path) -> None:
+    with pytest.raises(VaesrError, match="no fine-tuning"):
+        FineTune(tmp_path)
+    with pytest.raises(VaesrError, match="no checkpoint yet"):
+        prepared.save(tmp_path)
+    (prepared.folder / "images.npz").unlink()
+    with pytest.raises(VaesrError, match="images of the fine-tuning"):
+        prepared.run()
+
+
+def test_the_verdict() -> None:
+    def checks(*scores: float) -> list[Check]:
+        return [Check(step=100 * index, scores={2: score}) for index, score in enumerate(scores)]
+
+    fresh = verdict(checks(30))
+    assert (fresh.gain, fresh.is_worse, fresh.has_stalled) == (0, False, False)
+    assert verdict(checks(30, 29)).gain == pytest.approx(-1)
+    assert verdict(checks(30, 29)).is_worse
+    stalled = verdict(checks(30, 31, *[30.5] * PATIENCE))
+    assert stalled.has_stalled and stalled.best.step == 100 and not stalled.is_worse
+    assert not verdict(checks(30, 31, *[30.5] * (PATIENCE - 1))).has_stalled
+    assert json.loads(checks(30)[0].model_dump_json()) == {"step": 0, "scores": {"2": 30.0}}

@@ -37,7 +37,7 @@ def test_a_bad_setting_is_named_in_one_sentence(name, value):
 def test_the_sentence_says_what_is_possible():
     with pytest.raises(VaesrError, match="samples is 0, please make it greater than or equal to 1"):
         make_settings(samples=0)
-    with pytest.raises(VaesrError, match="'std', 'variance' or 'relative'"):
+    with pytest.raises(VaesrError, match="'std', 'variance', 'relative' or 'interval'"):
         make_settings(uncertainty="entropy")
     with pytest.raises(VaesrError, match="model is '', please make it have at least 1 character"):
         make_settings(model="")

@@ -158,16 +158,6 @@ def test_temperature_zero_is_the_most_typical_image(model):
     np.testing.assert_allclose(again, mean, atol=1e-6)
 
 
-def test_std_is_calibrated_by_the_card(model):
-    """The card says slope 2 and offset 1/4 at scale 3."""
-    plane = picture(8, 8)
-    mean, calibrated, _ = run(upscaler(model, scale=3), plane)
-    card = model.card.model_copy(update={"calibration": {}})
-    same, plain, _ = run(upscaler(Model(card=card, network=model.network), scale=3), plane)
-    np.testing.assert_array_equal(mean, same)
-    np.testing.assert_allclose(calibrated, 2 * plain + 0.25, rtol=1e-6)
-
-
 def test_work_adds_up(model):
     engine = upscaler(model, tile=8, samples=5)
     _, _, steps = run(engine, picture(20, 24))

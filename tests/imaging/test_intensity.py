@@ -11,7 +11,13 @@ from pydantic import ValidationError
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
-from napari_vaesr.imaging.intensity import IntensityScaling, check_array, check_finite, fit_scalings
+from napari_vaesr.imaging.intensity import (
+    IntensityScaling,
+    check_array,
+    check_finite,
+    estimate_noise,
+    fit_scalings,
+)
 
 
 @given(
@@ -131,6 +137,7 @@ def test_lazy_and_eager_agree_from_few_planes():
 
 def test_the_sample_is_bounded(monkeypatch):
     monkeypatch.setattr("napari_vaesr.imaging.intensity.VALUES_PER_PLANE", 100)
+    monkeypatch.setattr("napari_vaesr.imaging.intensity.NOISE_BLOCK", 10)
     image = np.zeros((50, 40), np.uint8)
     seen = []
 
@@ -142,7 +149,30 @@ def test_the_sample_is_bounded(monkeypatch):
             return image[key]
 
     fit_scalings(Watched(), Axes.parse("YX", image.shape), "minmax")
-    assert sum(seen) <= 100
+    assert sum(seen) <= 100 + 10**2
+
+
+@pytest.mark.parametrize("shape", [(900, 700), (1200, 1100)], ids=["read once", "read in part"])
+@pytest.mark.parametrize("dtype", [np.float32, np.uint16])
+def test_white_noise_is_measured_and_structure_is_not(shape, dtype):
+    rng = np.random.default_rng(0)
+    rows, columns = np.ogrid[: shape[0], : shape[1]]
+    structure = 2000 + 1500 * np.sin(rows / 30) * np.cos(columns / 25)
+    for noise in (0, 60.0):
+        image = (structure + noise * rng.standard_normal(shape)).astype(dtype)
+        (scaling,) = fit_scalings(image, Axes.parse("YX", shape), "percentile")
+        assert scaling.noise * scaling.gain == pytest.approx(noise, abs=3 if dtype is np.float32 else 4)
+
+
+def test_noise_is_that_of_each_channel_and_of_luma():
+    rng = np.random.default_rng(0)
+    image = rng.normal(0, 1, (2, 64, 64)) * np.array([1, 4])[:, None, None]
+    quiet, loud = fit_scalings(image, Axes.parse("CYX", image.shape), "dtype")
+    assert loud.noise * loud.gain == pytest.approx(4 * quiet.noise * quiet.gain, rel=0.1)
+    grey = np.repeat(image[0, ..., None], 3, axis=-1)
+    (colour,) = fit_scalings(grey, Axes.parse("YXS", grey.shape), "dtype")
+    assert colour.noise == pytest.approx(quiet.noise, rel=1e-6)
+    assert estimate_noise(image[0, :1]) == 0
 
 
 @pytest.mark.parametrize(

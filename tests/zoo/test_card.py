@@ -29,6 +29,29 @@ def test_a_card_survives_its_file(title, metrics, training, slope, offset, make_
     assert ModelCard.model_validate_json(card.to_json()) == card
 
 
+def test_one_calibration_for_each_scale_still_counts(make_card):
+    content = json.loads(make_card().to_json()) | {"calibration": {"2": {"slope": 3, "offset": 0.5}}}
+    del content["domains"]
+    card = ModelCard.model_validate(content)
+    assert card.calibration_at(2, 0.3) == Calibration(noise=0.3, slope=3, offset=0.5)
+
+
+def test_calibrations_are_interpolated_by_noise(make_card):
+    quiet = Calibration(noise=0.01, slope=1, offset=0.1, floor=0.01, interval=2, guaranteed=3)
+    loud = Calibration(noise=0.03, slope=3, offset=0.2, floor=0.03, interval=1, guaranteed=2)
+    bare = loud.model_copy(update={"guaranteed": None})
+    card = make_card(calibration={"2": (quiet, loud)}, domains={"em": {"2": (quiet, bare)}})
+    assert card.calibration_at(2, 0) == quiet.model_copy(update={"noise": 0.0})
+    assert card.calibration_at(2, 0.5) == loud.model_copy(update={"noise": 0.5})
+    middle = card.calibration_at(2, 0.02).model_dump()
+    expected = {"noise": 0.02, "slope": 2, "offset": 0.15, "floor": 0.02, "interval": 1.5, "guaranteed": 2.5}
+    assert middle == pytest.approx(expected)
+    assert card.calibration_at(2, 0.02, "em").guaranteed is None
+    assert card.calibration_at(4, 0.02) == Calibration(noise=0.02)
+    with pytest.raises(VaesrError, match="choose from any, em"):
+        card.calibration_at(2, 0.02, "phase")
+
+
 def test_scales_are_those_of_the_network(make_card):
     assert make_card().scales == make_card().network.scales == (2, 3, 4)
 
@@ -57,7 +80,12 @@ def test_every_field_is_described():
         ({"colour": "red"}, "'colour'"),
         ({"sha256": "abc"}, "'sha256'"),
         ({"calibration": {"two": {"slope": 1}}}, "'two' is not a scale"),
-        ({"calibration": {"2": {"slope": -1}}}, "'calibration.2.slope'"),
+        ({"calibration": {"2": {"slope": -1}}}, "'calibration.2.0.slope'"),
+        ({"calibration": {"2": []}}, "order of their noise"),
+        ({"calibration": {"2": [{"noise": 0.1}, {"noise": 0.1}]}}, "order of their noise"),
+        ({"calibration": {"2": {"interval": 0}}}, "'calibration.2.0.interval'"),
+        ({"domains": {"any": {}}}, "stands for all"),
+        ({"domains": {"em": {"x": []}}}, "'x' is not a scale"),
         ({"name": 3}, "'name'"),
     ],
 )

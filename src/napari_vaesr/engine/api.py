@@ -15,6 +15,7 @@ from napari_vaesr.engine.settings import Precision, UncertaintyKind, make_settin
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes, default_axes
 from napari_vaesr.imaging.extent import Extent, parse_extent, select
+from napari_vaesr.zoo.card import ANY
 from napari_vaesr.zoo.registry import Model
 
 
@@ -26,6 +27,7 @@ def upscale(
     scale: int = 2,
     samples: int = 16,
     uncertainty: UncertaintyKind = "std",
+    domain: str = ANY,
     seed: int = 0,
     temperature: float = 1.0,
     device: str = "auto",
@@ -51,8 +53,12 @@ def upscale(
         How many times more pixels along ``Y`` and ``X``; one of the model's scales.
     samples : int
         How many possible images are drawn. Their number costs time but no memory; 1 gives no uncertainty.
-    uncertainty : {"std", "variance", "relative"}
-        Which uncertainty `Result.uncertainty` holds.
+    uncertainty : {"std", "variance", "relative", "interval"}
+        Which uncertainty `Result.uncertainty` holds; ``interval`` is the 90 % interval, also as
+        `Result.lower` and `Result.upper`.
+    domain : str
+        Kind of image that the uncertainty is calibrated for, ``any`` or one of the model card's ``domains``,
+        such as ``fluorescence``.
     seed : int
         The same seed gives the same result.
     temperature : float
@@ -94,6 +100,7 @@ def upscale(
         scale=scale,
         samples=samples,
         uncertainty=uncertainty,
+        domain=domain,
         seed=seed,
         temperature=temperature,
         device=device,

@@ -14,12 +14,13 @@ import torch
 
 from napari_vaesr.engine.device import memory_released
 from napari_vaesr.engine.planes import Piece, SourcePlane, result_dtype
-from napari_vaesr.engine.result import Array, FloatArray, Result
+from napari_vaesr.engine.result import Array, FloatArray, Result, map_names, maps_of, maps_shape
 from napari_vaesr.engine.settings import UpscaleSettings, make_settings
 from napari_vaesr.engine.upscaler import Upscaler
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes, SourceArray
 from napari_vaesr.imaging.intensity import IntensityScaling, check_array, fit_scalings
+from napari_vaesr.zoo.card import Calibration
 from napari_vaesr.zoo.registry import Model, load_model
 
 ONE_SAMPLE = "One sample has no spread, so there is no uncertainty: draw 2 samples or more to get one."
@@ -96,6 +97,8 @@ class UpscaleJob:
         The model, if it is loaded already; else ``settings.model`` is loaded.
     scalings : sequence of IntensityScaling, optional
         One per channel; fitted to the image by default.
+    calibrations : sequence of Calibration, optional
+        One per channel; from the model's card by default.
     keep_samples : bool
         Keep every sample in `Result.samples`; they take as many times the memory of the mean.
 
@@ -116,6 +119,7 @@ class UpscaleJob:
         *,
         model: Model | None = None,
         scalings: Sequence[IntensityScaling] | None = None,
+        calibrations: Sequence[Calibration] | None = None,
         keep_samples: bool = False,
     ) -> None:
         self.array = array
@@ -132,6 +136,10 @@ class UpscaleJob:
         if scalings is None:
             scalings = fit_scalings(array, self.axes, self.model.card.intensity)
         self.scalings = tuple(scalings)
+        if calibrations is None:
+            at, domain = self.model.card.calibration_at, settings.domain
+            calibrations = [at(settings.scale, scaling.noise, domain) for scaling in self.scalings]
+        self.calibrations = tuple(calibrations)
         self.keep_samples = keep_samples
         self.messages = _without_spread(settings)
         self._result: Result | None = None
@@ -176,6 +184,7 @@ class UpscaleJob:
             range(*extent["columns"]),
             model=model,
             scalings=[IntensityScaling(**scaling) for scaling in record["intensity"]],
+            calibrations=[Calibration(**each) for each in record.get("calibration", [])] or None,
             keep_samples=record.get("keep_samples", False),
         )
         if job.model.card.sha256 != record["model"]["sha256"]:
@@ -208,7 +217,8 @@ class UpscaleJob:
         tiles = upscaler.plan(self.rows, self.columns)
         computed = len(self.planes) * sum(math.prod(tile.padded_shape) for tile in tiles)
         mean, spread = self._result_shapes()
-        maps = 0 if not self.settings.has_spread else 1 if self.settings.uncertainty == "std" else 2
+        kind = self.settings.uncertainty
+        maps = 0 if not self.settings.has_spread else 1 if kind == "std" else 1 + len(map_names(kind))
         images = 1 + self.settings.samples * self.keep_samples
         result_bytes = (
             images * math.prod(mean) * result_dtype(self.array.dtype).itemsize + maps * math.prod(spread) * 4
@@ -243,7 +253,10 @@ class UpscaleJob:
                     if std is not None and piece.std is not None:
                         std[where] = spread_axes.arrange_plane(piece.std)
                     if uncertainty is not None and uncertainty is not std and piece.uncertainty is not None:
-                        uncertainty[where] = spread_axes.arrange_plane(piece.uncertainty)
+                        kind = self.settings.uncertainty
+                        parts = maps_of(kind, piece.uncertainty)
+                        for whole, part in zip(maps_of(kind, uncertainty), parts, strict=True):
+                            whole[where] = spread_axes.arrange_plane(part)
                 yield progress
             self._result = Result(mean, std, uncertainty, self.record(), self.axes.names, samples)
 
@@ -264,10 +277,12 @@ class UpscaleJob:
         mean : ndarray of shape (Y, X) or (Y, X, S)
             In the dtype of the result.
         uncertainty : ndarray of shape (Y, X) or None
-            Of the kind asked for, the standard deviation by default; float32. None for a single sample.
+            Of the kind asked for, the standard deviation by default; float32. Of shape (2, Y, X) for an
+            interval, None for a single sample.
         """
         samples = (self.axes.shape[self.axes.names.index("S")],) if self.axes.is_rgb else ()
         has_spread = self.settings.has_spread
+        spread_shape = maps_shape(self.settings.uncertainty, self.plane_shape)
         with memory_released():
             mean = np.empty(0)
             uncertainty: FloatArray | None = None
@@ -280,11 +295,11 @@ class UpscaleJob:
                 if not missing:
                     missing = len(self.rows) * len(self.columns)
                     mean = _empty(self.plane_shape + samples, result_dtype(self.array.dtype))
-                    uncertainty = _empty(self.plane_shape, np.float32) if has_spread else None
+                    uncertainty = _empty(spread_shape, np.float32) if has_spread else None
                 where = piece.inside(self.rows, self.columns, self.settings.scale)
                 mean[where] = piece.mean
                 if uncertainty is not None and piece.uncertainty is not None:
-                    uncertainty[where] = piece.uncertainty
+                    uncertainty[..., *where] = piece.uncertainty
                 missing -= len(piece.rows) * len(piece.columns)
                 if not missing:
                     yield self.planes[position], mean, uncertainty
@@ -303,6 +318,7 @@ class UpscaleJob:
             "axes": self.axes.names,
             "input": {"shape": list(self.axes.shape), "dtype": str(np.dtype(self.array.dtype))},
             "intensity": [scaling.model_dump() for scaling in self.scalings],
+            "calibration": [calibration.model_dump() for calibration in self.calibrations],
             "extent": {
                 "planes": None if self._all_planes else list(self.planes),
                 "rows": [self.rows.start, self.rows.stop],
@@ -312,12 +328,16 @@ class UpscaleJob:
             "messages": list(self.messages),
         }
 
+    def source_plane(self, number: int) -> SourcePlane:
+        """Return a plane of the image, by its number."""
+        channel = self.axes.channel_of(number)
+        return SourcePlane(self.array, self.axes, number, self.scalings[channel], self.calibrations[channel])
+
     def _pieces(self) -> Iterator[tuple[Progress, int, Piece | None]]:
         """Compute all planes; yields progress, the plane's position in `planes`, and what was finished."""
         done, total, count = 0, self.total, len(self.planes)
         for position, number in enumerate(self.planes):
-            scaling = self.scalings[self.axes.channel_of(number)]
-            plane = SourcePlane(self.array, self.axes, number, scaling)
+            plane = self.source_plane(number)
             plane.hold(self.upscaler.plan(self.rows, self.columns))
             usual = f"plane {position + 1} of {count}"
             steps = self.upscaler.moments(plane, self.rows, self.columns, keep_samples=self.keep_samples)
@@ -347,7 +367,8 @@ class UpscaleJob:
         if not self.settings.has_spread:
             return mean, None, None
         std = _empty(spread_shape, np.float32)
-        return mean, std, std if self.settings.uncertainty == "std" else _empty(spread_shape, np.float32)
+        kind = self.settings.uncertainty
+        return mean, std, std if kind == "std" else _empty(maps_shape(kind, spread_shape), np.float32)
 
     def _allocate_samples(self) -> Array | None:
         if not self.keep_samples:

@@ -13,8 +13,8 @@ import numpy as np
 
 from napari_vaesr.engine.device import memory_released
 from napari_vaesr.engine.job import UpscaleJob
-from napari_vaesr.engine.planes import SourcePlane, result_dtype
-from napari_vaesr.engine.result import Array
+from napari_vaesr.engine.planes import result_dtype
+from napari_vaesr.engine.result import Array, map_names, maps_of
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.imaging.axes import SourceArray
 from napari_vaesr.zoo.registry import Model
@@ -47,8 +47,8 @@ def lazy_upscale(
     mean : dask Array
         One chunk per plane, or per part of a large plane. Equal to the eager result.
     uncertainty : dask Array or None
-        The kind of ``settings.uncertainty``, without ``S``; computed together with the mean. None for one
-        sample.
+        The kind of ``settings.uncertainty``, without ``S``; computed together with the mean. An interval has
+        its two bounds along a first axis. None for one sample.
     record : dict
         As in `Result`.
 
@@ -77,14 +77,16 @@ def lazy_upscale(
     if job.axes.is_rgb:  # the field's colours come last
         last = outline.names + "S"
         mean = mean.transpose([last.index(name) for name in job.axes.names])
-    return mean, both["uncertainty"] if settings.has_spread else None, job.record()
+    maps = [both[name] for name in chunks.maps]
+    uncertainty = None if not maps else maps[0] if len(maps) == 1 else da.stack(maps)  # type: ignore[no-untyped-call]
+    return mean, uncertainty, job.record()
 
 
 class _Chunks:
     """Computes chunks of mean and uncertainty together, one at a time, and remembers the last ones.
 
-    A chunk is a structured array with the fields ``mean`` (with the colours of an RGB image) and
-    ``uncertainty``.
+    A chunk is a structured array with the fields ``mean`` (with the colours of an RGB image) and those of the
+    uncertainty.
     """
 
     def __init__(self, job: UpscaleJob) -> None:
@@ -92,8 +94,8 @@ class _Chunks:
         self.outline = job.axes.without_samples()
         samples = (job.axes.shape[job.axes.names.index("S")],) if job.axes.is_rgb else ()
         fields: list[tuple[Any, ...]] = [("mean", result_dtype(job.array.dtype), samples)]
-        if job.settings.has_spread:
-            fields.append(("uncertainty", np.float32))
+        self.maps = map_names(job.settings.uncertainty) if job.settings.has_spread else ()
+        fields += [(name, np.float32) for name in self.maps]
         self.dtype = np.dtype(fields)
         self._recent: OrderedDict[tuple[int, ...], Array] = OrderedDict()
         self._lock = Lock()
@@ -127,7 +129,7 @@ class _Chunks:
         rows = _part(self.cut(job.axes.height, side), place["Y"])
         columns = _part(self.cut(job.axes.width, side), place["X"])
         number = job.axes.plane_number(place)
-        plane = SourcePlane(job.array, job.axes, number, job.scalings[job.axes.channel_of(number)])
+        plane = job.source_plane(number)
         plane.hold(job.upscaler.plan(rows, columns))
         chunk = np.empty((len(rows) * scale, len(columns) * scale), self.dtype)
         for step in job.upscaler.moments(plane, rows, columns):
@@ -141,7 +143,9 @@ class _Chunks:
             where = piece.inside(rows, columns, scale)
             chunk["mean"][where] = piece.mean
             if piece.uncertainty is not None:
-                chunk["uncertainty"][where] = piece.uncertainty
+                parts = maps_of(job.settings.uncertainty, piece.uncertainty)
+                for name, part in zip(self.maps, parts, strict=True):
+                    chunk[name][where] = part
         shape = [chunk.shape["YX".index(name)] if name in "YX" else 1 for name in self.outline.names]
         return self.outline.arrange_plane(chunk).reshape(shape)
 

@@ -16,6 +16,7 @@ from napari_vaesr.imaging.colour import luma_chroma_to_rgb, rgb_to_luma_chroma
 from napari_vaesr.imaging.intensity import IntensityScaling, check_finite
 from napari_vaesr.imaging.tiling import Tile, plan_tiles, read_padded, reflect_indices
 from napari_vaesr.vae.resize import REACH, upsample_bicubic
+from napari_vaesr.zoo.card import Calibration
 
 LARGEST_HELD = 2**26
 """Pixels of a region that is read once and held; a larger one is read tile by tile."""
@@ -31,8 +32,10 @@ class Piece:
         Where it is, low-res pixels of the plane.
     mean : ndarray of shape (scale * rows, scale * columns) or with S behind
         In the dtype of the result.
-    std, uncertainty : ndarray of shape (scale * rows, scale * columns) or None
-        Float32; None for a single sample.
+    std : ndarray of shape (scale * rows, scale * columns) or None
+        Calibrated, float32; None for a single sample.
+    uncertainty : ndarray of the same shape or None
+        The same, or the kind asked for; an interval has its two bounds along a first axis.
     samples : ndarray of the mean's shape behind one axis of samples, or None
         In the dtype of the result, where they were kept.
     """
@@ -68,12 +71,21 @@ class SourcePlane:
         Which plane, counted as in `Axes`.
     scaling : IntensityScaling
         From source to unit intensities.
+    calibration : Calibration
+        From the spread of the samples to an expected error.
     """
 
-    def __init__(self, array: SourceArray, axes: Axes, number: int, scaling: IntensityScaling) -> None:
+    def __init__(
+        self,
+        array: SourceArray,
+        axes: Axes,
+        number: int,
+        scaling: IntensityScaling,
+        calibration: Calibration,
+    ) -> None:
         self.number = number
         self.height, self.width = axes.height, axes.width
-        self._array, self._axes, self._scaling = array, axes, scaling
+        self._array, self._axes, self._scaling, self._calibration = array, axes, scaling, calibration
         self._held: Array | None = None
         self._corner = (0, 0)
 
@@ -101,14 +113,15 @@ class SourcePlane:
         kind: UncertaintyKind,
         samples: FloatArray | None = None,
     ) -> Piece:
-        """Bring the unit mean, standard deviation and samples of a tile's core back to source intensities."""
+        """Calibrate a tile's core and bring it back from unit intensities to the source's, samples too."""
         scaling, dtype = self._scaling, result_dtype(self._array.dtype)
         spread = shown = None
         if std is not None:
-            spread = scaling.std_from_unit(std)
+            spread = scaling.std_from_unit(self._calibration.apply(std))
             shown = spread
             if kind != "std":
-                shown = uncertainty_map(kind, scaling.from_unit(mean, np.float32), spread, scaling.gain)
+                centre, reach = scaling.from_unit(mean, np.float32), self._calibration.interval
+                shown = uncertainty_map(kind, centre, spread, scaling.gain, reach)
         others = self._enlarge_chroma(tile, scale) if self._axes.is_rgb else None
 
         def in_source(luma: FloatArray) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_vaesr.engine.settings import UncertaintyKind
+from napari_vaesr.zoo.card import NORMAL_INTERVAL
 
 Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float32]
@@ -31,7 +32,8 @@ class Result:
         Calibrated standard deviation in the input's intensity units, float32, without `S`; None for one
         sample.
     uncertainty : ndarray or None
-        The kind of uncertainty asked for; the same as `std` unless another kind was.
+        The kind of uncertainty asked for; the same as `std` unless another kind was. Of the kind ``interval``
+        it has one axis more, the first, of lower and upper bound.
     record : dict
         All that is needed to make the result again, ready for JSON.
     axes : str
@@ -48,31 +50,66 @@ class Result:
     axes: str
     samples: Array | None = None
 
+    @property
+    def lower(self) -> FloatArray | None:
+        """Lower bound of the 90 % interval, if the kind of uncertainty is ``interval``."""
+        return self._bound(0)
 
-def _relative(mean: FloatArray, std: FloatArray, darkest: float) -> FloatArray:
-    brightness: FloatArray = np.maximum(np.abs(mean), np.float32(darkest))
-    return std / brightness
+    @property
+    def upper(self) -> FloatArray | None:
+        """Upper bound of the 90 % interval, if the kind of uncertainty is ``interval``."""
+        return self._bound(1)
+
+    def _bound(self, which: int) -> FloatArray | None:
+        is_interval = self.record["settings"]["uncertainty"] == "interval"
+        return self.uncertainty[which] if is_interval and self.uncertainty is not None else None
 
 
-# From (mean, std, darkest) to the map that is shown. A colour image's mean is its luma.
-UNCERTAINTIES: dict[UncertaintyKind, Callable[[FloatArray, FloatArray, float], FloatArray]] = {
-    "std": lambda mean, std, darkest: std,
-    "variance": lambda mean, std, darkest: std * std,
-    "relative": _relative,
-}
+def map_names(kind: UncertaintyKind) -> tuple[str, ...]:
+    """Name the maps that make up a kind of uncertainty: one, or lower and upper."""
+    return ("lower", "upper") if kind == "interval" else (kind,)
 
 
-def uncertainty_map(kind: UncertaintyKind, mean: FloatArray, std: FloatArray, gain: float) -> FloatArray:
+def maps_of(kind: UncertaintyKind, uncertainty: FloatArray) -> Sequence[FloatArray]:
+    """Return views of the maps that make up an uncertainty, in the order of `map_names`."""
+    return list(uncertainty) if kind == "interval" else [uncertainty]
+
+
+def maps_shape(kind: UncertaintyKind, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of an uncertainty whose maps have the shape `shape`."""
+    count = len(map_names(kind))
+    return shape if count == 1 else (count, *shape)
+
+
+def uncertainty_map(
+    kind: UncertaintyKind, mean: FloatArray, std: FloatArray, gain: float, reach: float = NORMAL_INTERVAL
+) -> FloatArray:
     """Turn a plane's standard deviation into the kind of uncertainty asked for.
 
     Parameters
     ----------
-    kind : {"std", "variance", "relative"}
+    kind : {"std", "variance", "relative", "interval"}
         ``relative`` is the standard deviation over the absolute mean, which counts as at least a thousandth
         of the intensity range, so that it stays finite in the dark.
     mean, std : float32 array of shape (Y, X)
         In the source's intensity units; for colour, of its luma.
     gain : float
         The intensity range of the source.
+    reach : float
+        Half width of the interval in standard deviations.
+
+    Returns
+    -------
+    float32 array of shape (Y, X), or (2, Y, X) for the lower and upper bound of the interval
     """
-    return UNCERTAINTIES[kind](mean, std, DARKEST * gain)
+    match kind:
+        case "variance":
+            return std * std
+        case "relative":
+            brightness: FloatArray = np.maximum(np.abs(mean), np.float32(DARKEST * gain))
+            return std / brightness
+        case "interval":
+            width = np.float32(reach) * std
+            return np.stack([mean - width, mean + width])
+        case _:
+            return std

@@ -7,8 +7,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.zoo.card import ANY
 
-UncertaintyKind = Literal["std", "variance", "relative"]
+UncertaintyKind = Literal["std", "variance", "relative", "interval"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 
@@ -30,7 +31,14 @@ class UpscaleSettings(BaseModel):
     )
     uncertainty: UncertaintyKind = Field(
         default="std",
-        description="Standard deviation in intensity units, its square, or relative to the mean.",
+        description="Standard deviation in intensity units, its square, or relative to the mean; or the "
+        "lower and upper bound of the interval that holds the truth in nine pixels of ten.",
+    )
+    domain: str = Field(
+        default=ANY,
+        min_length=1,
+        description="Kind of image that the uncertainty is calibrated for, such as fluorescence: one of "
+        "those on the model's card, or any.",
     )
     seed: int = Field(
         default=0, ge=0, lt=2**63, description="The same seed draws the same samples; another draws others."

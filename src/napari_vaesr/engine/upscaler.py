@@ -60,7 +60,7 @@ class Plane(Protocol):
 
 @dataclass(frozen=True)
 class TileMoments:
-    """Mean and calibrated standard deviation of one tile's core, in unit intensities.
+    """Mean and standard deviation of the samples of one tile's core, in unit intensities.
 
     Attributes
     ----------
@@ -143,9 +143,6 @@ class Upscaler:
         self.network = prepare_network(model.network, self.choice)
         self.halo = round_up(self.network.receptive_radius, self.network.alignment)
         self.tile = settings.tile or self._automatic_tile()
-        calibration = model.card.calibration.get(str(settings.scale))
-        self._slope = calibration.slope if calibration else 1.0
-        self._offset = calibration.offset if calibration else 0.0
         self._budget = self._memory_budget()
 
     def moments(
@@ -282,8 +279,7 @@ class Upscaler:
         samples = np.concatenate(kept) if kept else None
         if moments.variance is None or not self.settings.has_spread:
             return TileMoments(tile, mean, None, samples)
-        std = moments.variance.sqrt().mul(self._slope).add(self._offset).clamp_(min=0)
-        return TileMoments(tile, mean, std.cpu().numpy(), samples)
+        return TileMoments(tile, mean, moments.variance.sqrt().cpu().numpy(), samples)
 
     def _halve_tile(self, tile: Tile) -> str:
         """Make room after memory ran out at this tile, and return what to tell the user."""

@@ -10,12 +10,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes, SourceArray
+from napari_vaesr.imaging.colour import rgb_to_luma_chroma
 
 IntensityMethod = Literal["percentile", "dtype", "minmax"]
 
 PERCENTILES = (0.1, 99.9)
 PLANES_PER_CHANNEL = 8
 VALUES_PER_PLANE = 1_000_000
+
+NOISE_BLOCK = 512
+"""Largest side of the part of a plane that its noise is estimated on."""
 
 SMALLEST_GAIN, LARGEST = 1e-30, 1e37
 """What float32, in which results are kept, holds with room to spare."""
@@ -31,6 +35,12 @@ class IntensityScaling(BaseModel):
 
     offset: float = Field(allow_inf_nan=False, description="Source intensity that becomes 0.")
     gain: float = Field(gt=0, allow_inf_nan=False, description="Source intensities from 0 to 1.")
+    noise: float = Field(
+        default=0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Standard deviation of the noise, in unit intensity; see `estimate_noise`.",
+    )
 
     def to_unit(self, values: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Return unit intensities; computed in float64, kept in float32."""
@@ -91,10 +101,11 @@ def check_finite(plane: npt.NDArray[Any]) -> None:
 
 
 def fit_scalings(array: SourceArray, axes: Axes, method: IntensityMethod) -> tuple[IntensityScaling, ...]:
-    """Find the scaling of every channel, once for the whole stack.
+    """Find the scaling and the noise of every channel, once for the whole stack.
 
     A bounded, fixed choice of pixels is looked at (at most 8 planes per channel, evenly spaced, and about a
-    million pixels of each), so that a lazy and an eager run of any extent get the same numbers.
+    million pixels of each; for the noise their middle of at most 512 pixels a side), so that a lazy and an
+    eager run of any extent get the same numbers.
 
     Parameters
     ----------
@@ -118,20 +129,57 @@ def fit_scalings(array: SourceArray, axes: Axes, method: IntensityMethod) -> tup
     """
     check_array(array, axes)
     channels = axes.shape[axes.names.index("C")] if "C" in axes.names else 1
-    return tuple(_fit(_sample(array, axes, channel), method) for channel in range(channels))
+    return tuple(_fit_channel(array, axes, channel, method) for channel in range(channels))
 
 
-def _sample(array: SourceArray, axes: Axes, channel: int) -> npt.NDArray[Any]:
-    """Return the pixels of one channel that its scaling is fitted to, flat."""
+def estimate_noise(plane: npt.NDArray[Any]) -> float:
+    """Estimate the standard deviation of white noise in a plane.
+
+    The median absolute value of the finest diagonal details of the Haar wavelet, over 0.6745 (Donoho and
+    Johnstone, 1994): structure has few such details, noise has them everywhere. What looks like noise counts
+    as noise, fine texture too.
+
+    Parameters
+    ----------
+    plane : array of shape (Y, X)
+        Neighbouring pixels, not a sparse sample of them.
+
+    Returns
+    -------
+    float
+        In the unit of the plane; 0 where it has fewer than two rows or columns.
+    """
+    height, width = (size // 2 * 2 for size in plane.shape)
+    even = plane[:height, :width].astype(np.float64)
+    detail = (even[::2, ::2] - even[::2, 1::2] - even[1::2, ::2] + even[1::2, 1::2]) / 2
+    return float(np.median(np.abs(detail))) / 0.6745 if detail.size else 0.0
+
+
+def _fit_channel(array: SourceArray, axes: Axes, channel: int, method: IntensityMethod) -> IntensityScaling:
+    """Look at a bounded, fixed choice of a channel's pixels; only very large planes are read twice."""
     planes = axes.planes_of_channel(channel)
     chosen = np.linspace(0, len(planes) - 1, min(len(planes), PLANES_PER_CHANNEL)).round().astype(int)
     step = int(np.ceil(np.sqrt(axes.height * axes.width / VALUES_PER_PLANE)))
-    parts = []
-    for position in chosen:
-        part = axes.read_plane(array, planes[position], slice(None, None, step), slice(None, None, step))
+    rows, columns = (_middle(size) for size in (axes.height, axes.width))
+    values, noises = [], []
+    for number in (planes[position] for position in chosen):
+        part = axes.read_plane(array, number, slice(None, None, step), slice(None, None, step))
         check_finite(part)
-        parts.append(part[..., :3].ravel() if axes.is_rgb else part.ravel())  # alpha is not an intensity
-    return np.concatenate(parts)
+        block = part[rows, columns] if step == 1 else axes.read_plane(array, number, rows, columns)
+        if axes.is_rgb:
+            part = part[..., :3]  # alpha is not an intensity
+            block = rgb_to_luma_chroma(block[..., :3].astype(np.float64))[0]
+        values.append(part.ravel())
+        noises.append(estimate_noise(block))
+    scaling = _fit(np.concatenate(values), method)
+    noise = float(np.nan_to_num(np.median(noises)))  # a part that was not looked at yet may hold NaN
+    return scaling.model_copy(update={"noise": min(noise / scaling.gain, 1.0)})
+
+
+def _middle(size: int) -> slice:
+    """Return the pixels of an axis that noise is estimated on."""
+    start = max(0, size - NOISE_BLOCK) // 2
+    return slice(start, min(start + NOISE_BLOCK, size))
 
 
 def _fit(sample: npt.NDArray[Any], method: IntensityMethod) -> IntensityScaling:

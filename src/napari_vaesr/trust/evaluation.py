@@ -230,12 +230,11 @@ def _base(pair: Pair, model: Model, settings: UpscaleSettings) -> Array:
     """Return the network's deterministic estimate, before any sampling."""
     import torch
 
-    from napari_vaesr.engine.planes import SourcePlane
     from napari_vaesr.imaging.tiling import read_padded
 
     job = _job(pair, model, settings)
     upscaler, choice = job.upscaler, job.upscaler.choice
-    plane = SourcePlane(job.array, job.axes, 0, job.scalings[0])
+    plane = job.source_plane(0)
     base = np.empty(pair.truth.shape, np.float32)
     for tile in upscaler.plan(job.rows, job.columns):
         pixels = read_padded(plane.luma, tile, plane.height, plane.width)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, JsonValue, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
@@ -25,17 +28,51 @@ class DataSource(BaseModel):
     licence: str = Field(description="The licence they were published under.")
 
 
+ANY = "any"
+"""The kind of image that stands for all of them together."""
+
+NORMAL_INTERVAL = 1.6449
+"""Half width of the central 90 % interval of a normal distribution, in standard deviations."""
+
+
 class Calibration(BaseModel):
-    """What turns the spread of the samples into an expected error: slope * std + offset."""
+    """What turns the spread of the samples into an expected error, max(floor, slope * std + offset).
+
+    And what turns that into an interval which holds nine tenths of the true pixels.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    noise: FiniteFloat = Field(
+        default=0.0, ge=0, description="Noise of the images that this was fitted on, in unit intensity."
+    )
     slope: FiniteFloat = Field(
         default=1.0, ge=0, description="Factor on the standard deviation of the samples."
     )
     offset: FiniteFloat = Field(
         default=0.0, description="Added after the factor, in unit intensity (0 to 1)."
     )
+    floor: FiniteFloat = Field(
+        default=0.0, ge=0, description="Smallest error to expect of any pixel, in unit intensity."
+    )
+    interval: FiniteFloat = Field(
+        default=NORMAL_INTERVAL,
+        gt=0,
+        description="Half width of the 90 % interval in calibrated standard deviations.",
+    )
+    guaranteed: FiniteFloat | None = Field(
+        default=None,
+        gt=0,
+        description="Half width that comes with a guarantee, where there were images enough for one.",
+    )
+
+    def apply(self, std: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return calibrated standard deviations for those of the samples, in unit intensity."""
+        return np.maximum(self.slope * std + self.offset, self.floor)
+
+
+Calibrations = tuple[Calibration, ...]
+"""From the least noise to the most; in between they are interpolated."""
 
 
 class ModelCard(BaseModel):
@@ -63,8 +100,12 @@ class ModelCard(BaseModel):
         default_factory=dict, description="How to train the model again: command, steps, hours and the like."
     )
     metrics: dict[str, float] = Field(default_factory=dict, description="Scores on images not trained on.")
-    calibration: dict[str, Calibration] = Field(
-        default_factory=dict, description="Calibration of the standard deviation for each scale."
+    calibration: dict[str, Calibrations] = Field(
+        default_factory=dict,
+        description="Calibration of the uncertainty for each scale, at one level of noise or more.",
+    )
+    domains: dict[str, dict[str, Calibrations]] = Field(
+        default_factory=dict, description="The same for each kind of image that the model was validated on."
     )
     sha256: str = Field(
         default="",
@@ -74,13 +115,72 @@ class ModelCard(BaseModel):
     limits: str = Field(default="", description="What the model can't do and where not to trust it.")
     licence: str = Field(default="BSD-3-Clause", description="Licence of the weights.")
 
+    @field_validator("calibration", mode="before")
+    @classmethod
+    def _one_level_may_stand_alone(cls, calibration: Any) -> Any:
+        """Earlier cards have one calibration for each scale."""
+        if not isinstance(calibration, dict):
+            return calibration
+        return {
+            scale: levels if isinstance(levels, (list, tuple)) else (levels,)
+            for scale, levels in calibration.items()
+        }
+
     @field_validator("calibration")
     @classmethod
-    def _calibration_is_by_scale(cls, calibration: dict[str, Calibration]) -> dict[str, Calibration]:
-        for scale in calibration:
+    def _calibration_is_by_scale(cls, calibration: dict[str, Calibrations]) -> dict[str, Calibrations]:
+        for scale, levels in calibration.items():
             if not scale.isdecimal():
                 raise ValueError(f"{scale!r} is not a scale")
+            if not levels or any(low.noise >= high.noise for low, high in pairwise(levels)):
+                raise ValueError(f"the calibrations of scale {scale} are not in order of their noise")
         return calibration
+
+    @field_validator("domains")
+    @classmethod
+    def _domains_are_like_all(
+        cls, domains: dict[str, dict[str, Calibrations]]
+    ) -> dict[str, dict[str, Calibrations]]:
+        if ANY in domains:
+            raise ValueError(f"{ANY!r} stands for all domains")
+        return {name: cls._calibration_is_by_scale(scales) for name, scales in domains.items()}
+
+    def calibration_at(self, scale: int, noise: float = 0.0, domain: str = ANY) -> Calibration:
+        """Return the calibration for images of a kind, with so much noise.
+
+        Parameters
+        ----------
+        scale : int
+            The scale; one without any calibration leaves the standard deviation as it is.
+        noise : float
+            Standard deviation of the noise in unit intensity. Calibrations are interpolated linearly between
+            the levels of noise that they were fitted at, and stay as they are beyond these.
+        domain : str
+            ``any`` or one of `domains`.
+
+        Raises
+        ------
+        VaesrError
+            For a kind of image that the model was not validated on.
+        """
+        if domain != ANY and domain not in self.domains:
+            known = ", ".join([ANY, *self.domains])
+            raise VaesrError(
+                f"The model {self.name} was not calibrated on images of the kind {domain!r}, "
+                f"please choose from {known}."
+            )
+        levels = (self.domains[domain] if domain != ANY else self.calibration).get(str(scale))
+        if not levels:
+            return Calibration(noise=noise)
+        at = [level.noise for level in levels]
+        values = {
+            name: float(np.interp(noise, at, [getattr(level, name) for level in levels]))
+            for name in ("slope", "offset", "floor", "interval")
+        }
+        safe = [level.guaranteed for level in levels if level.guaranteed is not None]
+        if len(safe) == len(levels):
+            values["guaranteed"] = float(np.interp(noise, at, safe))
+        return Calibration(noise=noise, **values)
 
     @property
     def scales(self) -> tuple[int, ...]:

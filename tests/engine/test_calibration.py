@@ -1,0 +1,100 @@
+"""The spread is calibrated by the model's card, for the kind of image and its noise, and as an interval."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from napari_vaesr.engine.job import UpscaleJob
+from napari_vaesr.engine.lazy import lazy_upscale
+from napari_vaesr.engine.settings import make_settings
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.zoo.card import Calibration
+from napari_vaesr.zoo.registry import Model
+
+QUIET = Calibration(noise=0.0, slope=2.0, offset=0.05, interval=1.5)
+LOUD = Calibration(noise=1.0, slope=4.0, offset=0.01, interval=2.5)
+DARK = Calibration(slope=0.5, floor=0.3, interval=1.0)
+
+
+@pytest.fixture
+def calibrated(model) -> Model:
+    changes = {"calibration": {"2": (QUIET, LOUD)}, "domains": {"em": {"2": (DARK,)}}}
+    return Model(card=model.card.model_copy(update=changes), network=model.network)
+
+
+@pytest.fixture
+def plain(model) -> Model:
+    return Model(card=model.card.model_copy(update={"calibration": {}}), network=model.network)
+
+
+def settings(**changes):
+    return make_settings(**{"samples": 4, "device": "cpu", "precision": "float32", **changes})
+
+
+def run(array, axes, model, extent=None, **changes):
+    job = UpscaleJob(array, axes, settings(**changes), model=model, **(extent or {}))
+    list(job)
+    return job.result
+
+
+def test_each_channel_is_calibrated_for_its_own_noise(calibrated, plain, stack):
+    stack[1] = stack[1] // 1000 * 1000  # other noise
+    result, raw = (run(stack, "CZYX", model) for model in (calibrated, plain))
+    np.testing.assert_array_equal(result.mean, raw.mean)
+    noises = [scaling["noise"] for scaling in result.record["intensity"]]
+    assert len(set(noises)) == 2
+    for channel, noise in enumerate(noises):
+        expected = calibrated.card.calibration_at(2, noise)
+        assert result.record["calibration"][channel] == expected.model_dump()
+        gain = result.record["intensity"][channel]["gain"]
+        np.testing.assert_allclose(
+            result.std[channel], expected.slope * raw.std[channel] + expected.offset * gain, rtol=1e-5
+        )
+
+
+def test_the_kind_of_image_decides(calibrated, plain, stack):
+    result, raw = run(stack, "CZYX", calibrated, domain="em"), run(stack, "CZYX", plain)
+    floors = [0.3 * scaling["gain"] for scaling in raw.record["intensity"]]
+    expected = np.maximum(0.5 * raw.std, np.reshape(floors, (2, 1, 1, 1)))
+    np.testing.assert_allclose(result.std, expected, rtol=1e-5)
+    with pytest.raises(VaesrError, match="choose from any, em"):
+        run(stack, "CZYX", calibrated, domain="fluorescence")
+
+
+@pytest.mark.parametrize("axes", ["CZYX", "CXZY", "XYCZ"])
+def test_an_interval_is_its_two_bounds(calibrated, stack, axes):
+    image = stack.astype(np.float32).transpose(["CZYX".index(name) for name in axes])
+    spread = run(image, axes, calibrated)
+    result = run(image, axes, calibrated, uncertainty="interval")
+    assert spread.lower is None and result.uncertainty.shape == (2, *result.mean.shape)
+    reaches = [each["interval"] for each in result.record["calibration"]]
+    shape = [2 if name == "C" else 1 for name in axes]
+    width = np.reshape(reaches, shape) * spread.std
+    np.testing.assert_allclose(result.lower, spread.mean - width, rtol=1e-5, atol=0.01)
+    np.testing.assert_allclose(result.upper, spread.mean + width, rtol=1e-5, atol=0.01)
+
+
+@pytest.mark.parametrize(("axes", "shape"), [("CZYX", (2, 3, 17, 22)), ("SYX", (3, 20, 12))])
+def test_an_interval_is_the_same_lazy_streamed_and_in_part(calibrated, axes, shape):
+    image = np.random.default_rng(0).integers(0, 4000, shape, dtype=np.uint16)
+    whole = run(image, axes, calibrated, uncertainty="interval")
+    _, lazy, record = lazy_upscale(image, axes, settings(uncertainty="interval"), model=calibrated)
+    np.testing.assert_allclose(lazy.compute(), whole.uncertainty, rtol=1e-4, atol=0.1)
+    assert record["calibration"] == whole.record["calibration"]
+    job = UpscaleJob(image, axes, settings(uncertainty="interval"), model=calibrated)
+    flat = whole.uncertainty.reshape(2, -1, *whole.uncertainty.shape[-2:])
+    for number, _, bounds in job.planes_stream():
+        np.testing.assert_array_equal(bounds, flat[:, number])
+    part = run(image, axes, calibrated, {"rows": range(4, 12)}, uncertainty="interval")
+    np.testing.assert_allclose(part.uncertainty, whole.uncertainty[..., 8:24, :], rtol=1e-4, atol=0.1)
+
+
+def test_a_record_brings_its_calibration_along(calibrated, plain, stack):
+    """A card whose calibration was changed since does not change what is made again."""
+    result = run(stack, "CZYX", calibrated, uncertainty="interval")
+    again = UpscaleJob.from_record(stack, json.loads(json.dumps(result.record)), model=plain)
+    list(again)
+    np.testing.assert_array_equal(again.result.uncertainty, result.uncertainty)

@@ -48,6 +48,27 @@ def test_the_record_tells_how_to_make_the_result_again(upscale, stack, tmp_path)
     assert record["axes"] == "ZYX"
 
 
+def test_an_interval_is_two_channels_and_its_figure_shows_the_width(
+    upscale, stack, picture, tmp_path, tiny_model_path
+):
+    assert upscale(stack, "big.ome.tif", "--uncertainty", "interval", "--figure").exit_code == 0
+    image = read_image(tmp_path / "big.ome.tif")
+    assert image.channel_names == ("mean", "lower", "upper")
+    expected = upscale_in_python(
+        tifffile.imread(stack), "ZYX", model=str(tiny_model_path), samples=2, uncertainty="interval"
+    )
+    channel = image.axes.index("C")
+    for index, bound in ((1, expected.lower), (2, expected.upper)):
+        np.testing.assert_array_equal(np.take(np.asarray(image.data), index, axis=channel), bound)
+    assert upscale(picture, "one.png", "--uncertainty", "interval").exit_code == 0
+    assert read_image(tmp_path / "one.std.tif").channel_names == ("lower", "upper")
+
+
+def test_a_kind_of_image_that_was_not_calibrated_for_is_refused(upscale, picture):
+    result = upscale(picture, "big.ome.tif", "--domain", "galaxies")
+    assert result.exit_code != 0 and "choose from any" in result.output
+
+
 @pytest.mark.parametrize("kind", ["variance", "relative"])
 def test_other_kinds_of_uncertainty_are_what_python_gives(upscale, picture, tmp_path, tiny_model_path, kind):
     assert upscale(picture, "big.ome.tif", "--uncertainty", kind).exit_code == 0

@@ -110,6 +110,22 @@ def test_the_mean_looks_like_its_source_and_the_spread_does_not_cover_it():
     assert spread.contrast_limits[0] == 0 and 4 < spread.contrast_limits[1] <= 5
 
 
+@pytest.mark.parametrize("rgb", [False, True])
+def test_the_bounds_of_an_interval_look_like_the_mean(rgb):
+    shape = (8, 10, 3) if rgb else (8, 10)
+    layer = Image(np.zeros(shape, np.uint8), rgb=rgb, name="cells")
+    result = fake_result((16, 20, 3) if rgb else (16, 20), rgb=rgb)
+    result.uncertainty = np.stack([result.uncertainty, result.uncertainty + 3])
+    mean, lower, upper = (
+        Layer.create(*each) for each in layer_tuples(result, layer, "YXS" if rgb else "YX", 2, "interval")
+    )
+    assert [each.name for each in (lower, upper)] == ["cells x2 lower", "cells x2 upper"]
+    assert not lower.visible and not lower.rgb and lower.data.shape == (16, 20)
+    np.testing.assert_allclose(upper.data - lower.data, 3, rtol=1e-5)
+    assert lower.contrast_limits == layer.contrast_limits
+    np.testing.assert_allclose(corners(lower), corners(mean))
+
+
 def test_a_colour_image_keeps_its_colours_and_has_a_grey_spread():
     layer = Image(np.zeros((6, 8, 3), "uint8"), rgb=True)
     mean, spread = (

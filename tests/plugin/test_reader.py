@@ -117,6 +117,19 @@ def test_channels_become_layers_of_their_own(tmp_path):
     assert np.asarray(layers[4].data).shape == (24, 32)
 
 
+def test_the_bounds_of_an_interval_are_layers_of_every_channel(tmp_path, preferences):
+    preferences.uncertainty = "interval"
+    path = tmp_path / "two.ome.tif"
+    pixels = np.random.default_rng(1).random((2, 12, 16), "float32")
+    tifffile.imwrite(path, pixels, metadata={"axes": "CYX"})
+    layers = [Layer.create(*made) for made in read_upscaled(path)]
+    kinds = [layer.name.split()[-1] for layer in layers]
+    assert kinds[1:4] == kinds[5:] == ["mean", "lower", "upper"]
+    _, mean, lower, upper = (np.asarray(layer.data, float) for layer in layers[4:])
+    assert mean.shape == lower.shape == upper.shape == (24, 32)
+    assert (lower < mean).all() and (mean < upper).all()
+
+
 def test_colour_images(tmp_path):
     from imageio.v3 import imwrite
 

@@ -58,8 +58,13 @@ def upscale(
         str, typer.Option("--model", "-m", help="A model's name, the path of its file, or an https address.")
     ] = "microscopy",
     uncertainty: Annotated[
-        Literal["std", "variance", "relative"], typer.Option(help="What the second channel holds.")
+        Literal["std", "variance", "relative", "interval"],
+        typer.Option(help="What follows the mean: interval is two channels, its lower and upper bound."),
     ] = "std",
+    domain: Annotated[
+        str,
+        typer.Option(help="Kind of image that the uncertainty is calibrated for, one on the model's card."),
+    ] = "any",
     seed: Annotated[int, typer.Option(help="The same seed gives the same result.")] = 0,
     temperature: Annotated[
         float, typer.Option(help="Strength of the samples' variation; 1 is the model's.")
@@ -108,6 +113,7 @@ def upscale(
             scale=scale,
             samples=samples,
             uncertainty=uncertainty,
+            domain=domain,
             seed=seed,
             temperature=temperature,
             device=device,

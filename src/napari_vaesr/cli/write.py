@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_vaesr.engine.job import Progress, UpscaleJob
+from napari_vaesr.engine.result import as_maps, map_names
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.image import ImageFile, read_image
@@ -28,6 +29,8 @@ Plane = tuple[int, npt.NDArray[Any], npt.NDArray[np.float32] | None]
 
 FLOAT32 = 4
 """Bytes of a number written."""
+
+WIDTH = "width of the 90 % interval"
 
 COLOURS = ("red", "green", "blue", "alpha")
 
@@ -123,7 +126,7 @@ def _make_folder(folder: Path) -> None:
 
 def written_bytes(job: UpscaleJob) -> int:
     """Return the size of the OME-TIFF that a job makes."""
-    spread = int(job.settings.has_spread)
+    spread = len(map_names(job.settings.uncertainty)) if job.settings.has_spread else 0
     return len(job.planes) * math.prod(job.plane_shape) * (_colour_count(job.axes) + spread) * FLOAT32
 
 
@@ -149,12 +152,12 @@ def _write_tiff(target: Target, image: ImageFile, job: UpscaleJob, planes: Itera
     def stacked() -> Iterator[npt.NDArray[Any]]:
         for _, mean, uncertainty in planes:
             channels = np.moveaxis(mean, -1, 0) if job.axes.is_rgb else mean[np.newaxis]
-            spread = [] if uncertainty is None else [uncertainty[np.newaxis]]
+            spread = [] if uncertainty is None else [as_maps(uncertainty)]
             yield np.concatenate([channels, *spread], dtype=np.float32)
 
-    kinds = [job.settings.uncertainty] if job.settings.has_spread else []
+    kinds = map_names(job.settings.uncertainty) if job.settings.has_spread else ()
     if job.axes.is_rgb:
-        names = [f"{colour} mean" for colour in COLOURS[: _colour_count(job.axes)]] + kinds
+        names = [*(f"{colour} mean" for colour in COLOURS[: _colour_count(job.axes)]), *kinds]
     else:
         names = [f"{channel}{kind}" for channel in _channels(image, job) for kind in ("mean", *kinds)]
     _write_ome(target.output, image, job, stacked(), names)
@@ -166,7 +169,9 @@ def _write_png(target: Target, image: ImageFile, job: UpscaleJob, planes: Iterat
     with atomic_path(target.output) as temporary:
         temporary.write_bytes(imagecodecs.png_encode(np.ascontiguousarray(mean)))
     if uncertainty is not None:
-        _write_ome(target.std, image, job, iter([uncertainty[np.newaxis]]), [job.settings.uncertainty])
+        _write_ome(
+            target.std, image, job, iter([as_maps(uncertainty)]), list(map_names(job.settings.uncertainty))
+        )
 
 
 def _write_ome(
@@ -197,12 +202,18 @@ def _draw(target: Target, image: ImageFile, job: UpscaleJob, kept: _Kept) -> Non
             slice(job.columns.start, job.columns.stop),
         ),
         kept.mean,
-        kept.uncertainty,
+        _drawn(kept.uncertainty),
         image.pixel_size.get("X"),
         image.units.get("X", ""),
         title=f"{target.source.name}{f', {where}' if where else ''}",
-        uncertainty=job.settings.uncertainty,
+        uncertainty=WIDTH if job.settings.uncertainty == "interval" else job.settings.uncertainty,
     )
+
+
+def _drawn(uncertainty: npt.NDArray[np.float32] | None) -> npt.NDArray[np.float32] | None:
+    """Return what the figure shows of an uncertainty: the width of an interval."""
+    is_interval = uncertainty is not None and uncertainty.ndim == 3
+    return uncertainty[1] - uncertainty[0] if uncertainty is not None and is_interval else uncertainty
 
 
 def _colour_count(axes: Axes) -> int:

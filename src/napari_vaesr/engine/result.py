@@ -75,6 +75,11 @@ def maps_of(kind: UncertaintyKind, uncertainty: FloatArray) -> Sequence[FloatArr
     return list(uncertainty) if kind == "interval" else [uncertainty]
 
 
+def as_maps(plane: FloatArray) -> FloatArray:
+    """Return the uncertainty of one plane with an axis of maps, (1, Y, X) or (2, Y, X)."""
+    return plane.reshape(-1, *plane.shape[-2:])
+
+
 def maps_shape(kind: UncertaintyKind, shape: tuple[int, ...]) -> tuple[int, ...]:
     """Return the shape of an uncertainty whose maps have the shape `shape`."""
     count = len(map_names(kind))

@@ -16,6 +16,7 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.plugin.layers import checked_axes, source_array, suggested_axes
 from napari_vaesr.plugin.preferences import preferred_settings
+from napari_vaesr.zoo.card import ANY
 from napari_vaesr.zoo.registry import get_card, models
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ UNCERTAINTIES = [
     ("Standard deviation", "std"),
     ("Variance", "variance"),
     ("Relative (std / mean)", "relative"),
+    ("90 % interval (two layers)", "interval"),
 ]
 EXTENTS = [("Current plane", "plane"), ("Whole stack", "stack")]
 DEVICES = ["auto", "cpu", "cuda", "mps", "xpu"]
@@ -43,7 +45,10 @@ TOOLTIPS = {
     "samples": "How many possible images are drawn of each plane; the new layers show their mean and how\n"
     "much they differ. More take longer and make both smoother. One gives no uncertainty layer.",
     "uncertainty": "What the second layer shows, pixel by pixel: the standard deviation in the image's\n"
-    "intensity units, its square, or the standard deviation divided by the mean.",
+    "intensity units, its square, or the standard deviation divided by the mean. The interval is two\n"
+    "layers, its lower and upper bound: nine of ten true pixels are to be expected within.",
+    "domain": "The kind of image that the uncertainty is calibrated for: one that the model was validated\n"
+    "on, or any of them.",
     "extent": "Current plane: only the plane on show, in its place in the stack.\nWhole stack: every plane.",
     "seed": "The same seed gives the same pixels; another draws other samples.",
     "temperature": "Strength of the samples' variation: 1 as the model learned it, 0 for none.",
@@ -102,6 +107,9 @@ class UpscaleForm(Container):
             self.scale.value = start.scale
         self.samples = SpinBox(label="Samples", value=start.samples, min=1, max=max(1024, start.samples))
         self.uncertainty = ComboBox(label="Uncertainty", choices=UNCERTAINTIES, value=start.uncertainty)
+        self.domain = ComboBox(label="Image kind", choices=self._domains)
+        if start.domain in self.domain.choices:
+            self.domain.value = start.domain
         self.extent = ComboBox(label="Extent", choices=EXTENTS, value="plane")
         return _with_tooltips(
             layer=self.layer,
@@ -110,6 +118,7 @@ class UpscaleForm(Container):
             scale=self.scale,
             samples=self.samples,
             uncertainty=self.uncertainty,
+            domain=self.domain,
             extent=self.extent,
         )
 
@@ -140,8 +149,12 @@ class UpscaleForm(Container):
     def _scales(self, *_: Any) -> tuple[int, ...]:
         return self._cards[self.model.value].scales if self._cards else ()
 
+    def _domains(self, *_: Any) -> tuple[str, ...]:
+        return (ANY, *(self._cards[self.model.value].domains if self._cards else ()))
+
     def _on_model_changed(self, *_: Any) -> None:
         self.scale.reset_choices()
+        self.domain.reset_choices()
         if self._cards:
             card = self._cards[self.model.value]
             self.model.tooltip = f"{card.title}\n\n{card.description}"
@@ -167,6 +180,7 @@ class UpscaleForm(Container):
             scale=self.scale.value,
             samples=self.samples.value,
             uncertainty=self.uncertainty.value,
+            domain=self.domain.value,
             seed=self.seed.value,
             temperature=self.temperature.value,
             device=self.device.value,

@@ -102,8 +102,9 @@ def layer_tuples(
         Names of the axes of the source's pixels, such as ``"ZYX"`` or ``"YXS"``.
     scale : int
         How many result pixels stand where one source pixel stood, along Y and along X.
-    uncertainty : {"std", "variance", "relative"}
-        What ``result.uncertainty`` holds; it ends the layer's name.
+    uncertainty : {"std", "variance", "relative", "interval"}
+        What ``result.uncertainty`` holds; it ends the layer's name. An interval makes two layers, ``lower``
+        and ``upper``, which look like the mean.
     origin : mapping of str to int, optional
         Where the result starts in the source, in source pixels by axis name: ``{"Z": 7}`` for plane 7 alone.
         Axes that it does not name start at 0.
@@ -133,17 +134,25 @@ def layer_tuples(
     }
     tuples: list[LayerTuple] = [(result.mean, mean, "image")]
 
-    if result.uncertainty is not None:
+    if result.uncertainty is None:
+        return tuples
+    is_interval = uncertainty == "interval"
+    maps = zip(("lower", "upper"), result.uncertainty, strict=True) if is_interval else None
+    for name, data in maps or [(uncertainty, result.uncertainty)]:
+        if is_interval:
+            own = {"contrast_limits": layer.contrast_limits} if layer.rgb else {k: look[k] for k in GREY_LOOK}
+        else:
+            limits = uncertainty_range or uncertainty_limits(data)
+            own = {"colormap": UNCERTAINTY_COLORMAP, "contrast_limits": limits}
         attributes = {
             **placement,
-            "name": unique_name(f"{layer.name} x{scale} {uncertainty}", {*taken_names, mean_name}),
+            **own,
+            "name": unique_name(f"{layer.name} x{scale} {name}", {*taken_names, mean_name}),
             "rgb": False,
             "visible": False,
-            "colormap": UNCERTAINTY_COLORMAP,
-            "contrast_limits": uncertainty_range or uncertainty_limits(result.uncertainty),
             "metadata": record,
         }
-        tuples.append((result.uncertainty, attributes, "image"))
+        tuples.append((data, attributes, "image"))
     return tuples
 
 
@@ -185,7 +194,7 @@ def uncertainty_limits(uncertainty: Any) -> tuple[float, float]:
 def lazy_uncertainty_limits(source_limits: Sequence[float], uncertainty: str) -> tuple[float, float]:
     """Contrast limits for an uncertainty that must not be computed now: a tenth of the source's range."""
     spread = abs(float(source_limits[1]) - float(source_limits[0])) or 1.0
-    return (0.0, {"std": 0.1 * spread, "variance": (0.1 * spread) ** 2, "relative": 0.5}[uncertainty])
+    return (0.0, {"variance": (0.1 * spread) ** 2, "relative": 0.5}.get(uncertainty, 0.1 * spread))
 
 
 def upscale_layer(layer: napari.layers.Image, axes: str | None = None, **settings: Any) -> list[LayerTuple]:

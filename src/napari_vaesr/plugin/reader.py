@@ -187,13 +187,13 @@ def _channel(image: ImageFile, index: int) -> ImageFile:
 
 
 def _take(array: Any, image: ImageFile, index: int) -> Any:
-    """One channel of an array with the image's axes, without reading it."""
+    """One channel of an array whose last axes are the image's, without reading it."""
     import dask.array
 
     if array is None:
         return None
     lazy = array if isinstance(array, (np.ndarray, dask.array.Array)) else dask.array.from_array(array)
-    return lazy[tuple(index if name == "C" else slice(None) for name in image.axes)]
+    return lazy[(..., *(index if name == "C" else slice(None) for name in image.axes))]
 
 
 def _path_list(path: Paths) -> list[Path]:

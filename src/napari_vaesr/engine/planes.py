@@ -21,6 +21,8 @@ from napari_vaesr.zoo.card import Calibration
 LARGEST_HELD = 2**26
 """Pixels of a region that is read once and held; a larger one is read tile by tile."""
 
+UNCHANGED = Calibration()
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -72,7 +74,7 @@ class SourcePlane:
     scaling : IntensityScaling
         From source to unit intensities.
     calibration : Calibration
-        From the spread of the samples to an expected error.
+        From the spread of the samples to an expected error; left out, the spread stays as it is.
     """
 
     def __init__(
@@ -81,7 +83,7 @@ class SourcePlane:
         axes: Axes,
         number: int,
         scaling: IntensityScaling,
-        calibration: Calibration,
+        calibration: Calibration = UNCHANGED,
     ) -> None:
         self.number = number
         self.height, self.width = axes.height, axes.width

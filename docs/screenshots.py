@@ -35,14 +35,14 @@ def widget_pictures() -> None:
     viewer, widget = open_viewer()
     save(viewer, "panel")
 
-    widget.form.extent.value = "stack"
+    widget.form.extent.planes.value = "all"
     widget.run()
     wait_until(lambda: widget.progress.value > 0.02 * widget.progress.max > 0)
     save(viewer, "running")
     widget.cancel()
     wait_until(lambda: widget.run_button.enabled)
 
-    widget.form.extent.value = "plane"
+    widget.form.extent.planes.value = "plane"
     widget.form.folded.expand()
     upscale(viewer, widget)
     zoom_in(viewer)

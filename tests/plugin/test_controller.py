@@ -7,7 +7,9 @@ from napari.layers import Image, Layer
 
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.plugin.controller import Failure, Step, TimeLeft, UpscaleTask, duration, plane_at
+from napari_vaesr.plugin.controller import Failure, Step, UpscaleTask
+from napari_vaesr.plugin.extents import plane_at
+from napari_vaesr.plugin.timing import TimeLeft, duration
 
 
 @pytest.fixture
@@ -48,8 +50,7 @@ def test_a_whole_stack(stack, settings, monkeypatch):
 
 def test_the_current_plane_is_the_same_plane_of_the_whole_stack(stack, settings):
     _, whole = finish(UpscaleTask(stack, "ZYX", settings))
-    task = UpscaleTask(stack, "ZYX", settings, point=(14.0, 0, 0))  # world 14 is plane 2
-    assert task.plane == 2
+    task = UpscaleTask(stack, "ZYX", settings, {"Z": range(2, 3)})
     _, plane = finish(task)
     np.testing.assert_array_equal(plane.mean, whole.mean[2:3])
     np.testing.assert_allclose(plane.uncertainty, whole.uncertainty[2:3], rtol=1e-5)
@@ -63,7 +64,7 @@ def test_the_current_plane_is_the_same_plane_of_the_whole_stack(stack, settings)
 @pytest.mark.parametrize("axes", ["YXZ", "XZY"])
 def test_any_order_of_axes(settings, axes):
     layer = Image(np.random.default_rng(1).random((6, 8, 10)).astype("float32"), rgb=False)
-    task = UpscaleTask(layer, axes, settings, point=(1, 1, 1))
+    task = UpscaleTask(layer, axes, settings, {"Z": range(1, 2)})
     _, result = finish(task)
     expected = {"YXZ": (12, 16, 1), "XZY": (12, 1, 20)}[axes]
     assert result.mean.shape == expected

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import dask.array as da
 import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.layers import Image, Layer
 
+from napari_vaesr.engine.result import Result
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.layers import (
     checked_axes,
@@ -24,13 +23,8 @@ from napari_vaesr.plugin.layers import (
 def fake_result(shape, rgb=False, uncertainty=True, dtype="uint16"):
     """What the engine hands back for an image of this (upscaled) shape."""
     spread = shape[:-1] if rgb else shape
-    return SimpleNamespace(
-        mean=np.full(shape, 7, dtype),
-        uncertainty=np.linspace(0, 5, int(np.prod(spread)), dtype="float32").reshape(spread)
-        if uncertainty
-        else None,
-        record={"made": "by hand"},
-    )
+    std = np.linspace(0, 5, int(np.prod(spread)), dtype="float32").reshape(spread) if uncertainty else None
+    return Result(np.full(shape, 7, dtype), std, std, {"made": "by hand"}, "")
 
 
 def corners(layer, low=-0.5, high=None):
@@ -88,7 +82,10 @@ def test_units_labels_and_record_are_kept():
     for made in viewer.layers[1:]:
         assert made.units == layer.units
         assert made.axis_labels == layer.axis_labels
-        assert made.metadata["napari_vaesr"] == {"made": "by hand"}
+        told = made.metadata["napari_vaesr"]
+        assert told["made"] == "by hand" and told["source"]["name"] == "cells"
+        assert told["layer"]["role"] == made.name.split()[-1]
+    assert len({made.metadata["napari_vaesr"]["layer"]["result"] for made in viewer.layers[1:]}) == 1
     assert viewer.layers.extent.units == layer.units  # napari gives up on units that disagree
 
 
@@ -166,7 +163,7 @@ def test_lazy_results_are_not_computed_when_added():
         explode, meta=np.zeros((), "uint16")
     )
     layer = Image(np.zeros((4, 6, 8), "uint16"), contrast_limits=(0, 9))
-    result = SimpleNamespace(mean=lazy, uncertainty=None, record={})
+    result = Result(lazy, None, None, {}, "")
     data, attributes, kind = layer_tuples(result, layer, "ZYX", 2)[0]
     assert data is lazy and attributes["contrast_limits"] == [0, 9] and kind == "image"
 

@@ -6,8 +6,6 @@ import sys
 import dask.array as da
 import numpy as np
 import pytest
-from napari.components import ViewerModel
-from napari.utils.notifications import notification_manager
 
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.errors import VaesrError
@@ -15,21 +13,6 @@ from napari_vaesr.plugin.form import TOOLTIPS
 from napari_vaesr.plugin.widget import UpscaleWidget
 
 MENU_TITLE = "Upscale with uncertainty (VAE super-resolution)"
-
-
-@pytest.fixture
-def registry(tiny_model_path, monkeypatch):
-    """Offer the tiny model, and prefer it, whatever is bundled and whatever the user prefers."""
-    monkeypatch.setenv("NAPARI_VAESR_MODELS", str(tiny_model_path.parent))
-    preferred = make_settings(model="test-tiny", samples=4, device="cpu")
-    monkeypatch.setattr("napari_vaesr.plugin.form.preferred_settings", lambda: preferred)
-
-
-@pytest.fixture
-def messages():
-    """Texts of the notifications of this test."""
-    start = len(notification_manager.records)
-    return lambda: [record.message for record in notification_manager.records[start:]]
 
 
 def cells(shape=(3, 12, 16), dtype="uint16"):
@@ -43,24 +26,13 @@ def make_widget(viewer, qtbot):
 
 
 def idle(widget):
-    return lambda: widget._worker is None
+    return lambda: not widget.runner.is_running
 
 
 def run_to_end(widget, qtbot):
     widget.run_button.native.click()
-    assert widget._worker is not None, widget.status.value
+    assert widget.runner.is_running, widget.status.value
     qtbot.waitUntil(idle(widget), timeout=20000)
-
-
-@pytest.fixture
-def viewer(registry, qtbot):
-    """A viewer without a window, for what the panel does."""
-    return ViewerModel()
-
-
-@pytest.fixture
-def window(registry, make_napari_viewer):
-    return make_napari_viewer()
 
 
 def test_opening_the_panel_imports_no_torch():
@@ -82,11 +54,11 @@ def test_the_panel_follows_layer_and_model(viewer, qtbot):
     form = widget.form
     assert [layer.name for layer in form.layer.choices] == ["stack", "plane"]
     form.layer.value = viewer.layers["plane"]
-    assert form.axes.value == "YX" and not form.extent.enabled
+    assert form.axes.value == "YX" and not form.extent.planes.enabled
     assert widget.status.value == "1 plane of 16 × 12 pixels to 32 × 24."
     form.layer.value = viewer.layers["stack"]
-    assert form.axes.value == "TYX" and form.extent.enabled
-    form.extent.value = "stack"
+    assert form.axes.value == "TYX" and form.extent.planes.enabled
+    form.extent.planes.value = "all"
     assert widget.status.value == "3 planes of 16 × 12 pixels to 32 × 24."
     form.axes.value = "YX"
     assert not widget.run_button.enabled and "(3, 12, 16)" in widget.status.value
@@ -98,9 +70,12 @@ def test_the_panel_follows_layer_and_model(viewer, qtbot):
 
 def test_everything_has_a_tooltip(viewer, qtbot):
     widget = make_widget(viewer, qtbot)
-    inputs = [*widget.form, *widget.form.advanced, widget.run_button, widget.cancel_button]
-    assert all(each.tooltip for each in inputs)
-    assert len(TOOLTIPS) == len(inputs) - 3  # the model's own is its description
+    buttons = [widget.run_button, widget.cancel_button, *widget.preview]
+    inputs = [*widget.form, *widget.form.advanced]
+    assert all(each.tooltip for each in [*buttons, *inputs])
+    assert len(TOOLTIPS) + len(widget.form.extent.widgets) + 1 == len(
+        inputs
+    )  # the model's is its description
 
 
 def test_a_run_adds_layers_and_a_second_run_adds_more(viewer, qtbot, messages):
@@ -168,10 +143,10 @@ def slow_stack(planes=50):
 
 
 def start_slow_run(widget, viewer, qtbot):
-    widget.form.extent.value = "stack"
+    widget.form.extent.planes.value = "all"
     widget.run()
     qtbot.waitUntil(lambda: widget.progress.value > 0, timeout=20000)
-    task = widget._task
+    task = widget.runner.task
     return task
 
 
@@ -229,7 +204,7 @@ def test_in_a_real_window_from_the_menu(window, qtbot):
     (dock,) = (each for name, each in window.window._wrapped_dock_widgets.items() if "Upscale" in name)
     widget = dock.inner_widget()
     assert widget.form.layer.value is layer
-    widget.form.extent.value = "stack"
+    widget.form.extent.planes.value = "all"
     run_to_end(widget, qtbot)
     mean = window.layers["cells x2 mean"]
     for corner, inside in (((-0.5,) * 3, (-0.5,) * 3), ((2.5, 23.5, 31.5), (2.5, 11.5, 15.5))):

@@ -38,7 +38,7 @@ class Placement:
     @property
     def linear(self) -> Vector:
         """The linear part, an (N, N) matrix."""
-        matrix: Vector = self.rotate @ _shear_matrix(self.shear, len(self.scale)) @ np.diag(self.scale)
+        matrix: Vector = self.rotate @ shear_matrix(self.shear, len(self.scale)) @ np.diag(self.scale)
         return matrix
 
     def to_world(self, indices: npt.ArrayLike) -> Vector:
@@ -64,7 +64,8 @@ class Placement:
         return replace(self, scale=self.scale / divisor, translate=self.translate + self.linear @ half_pixel)
 
 
-def _shear_matrix(shear: Vector, size: int) -> Vector:
+def shear_matrix(shear: Vector, size: int) -> Vector:
+    """Return the (size, size) matrix of a shear, given as such or by its part above the diagonal."""
     if shear.ndim == 2:
         return shear
     matrix = np.eye(size)

@@ -1,4 +1,4 @@
-"""What the widget does, without a window: read a layer, run the engine step by step, tell the time left.
+"""What the widget does, without a window: read a layer, run the engine step by step, make layers.
 
 Nothing here needs Qt, and torch is imported only inside `UpscaleTask.steps`, which runs in a worker thread.
 """
@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
+from napari_vaesr.imaging.extent import Extent, select
 from napari_vaesr.plugin.layers import LayerTuple, checked_axes, layer_tuples, source_array
 
 if TYPE_CHECKING:
-    import napari.layers
-
     from napari_vaesr.engine.device import DeviceChoice
     from napari_vaesr.engine.result import Result
     from napari_vaesr.engine.settings import UpscaleSettings
+    from napari_vaesr.imaging.intensity import IntensityScaling
 
 logger = logging.getLogger(__name__)
 
@@ -53,31 +53,35 @@ class UpscaleTask:
         Names of the axes of its pixels; the ``S`` of a colour image may be left out.
     settings : UpscaleSettings
         Model, scale, samples and the rest.
-    point : sequence of float, optional
-        World position of the current plane; only that plane is upscaled. Left out, the whole stack is.
+    extent : mapping of str to range, optional
+        The part to upscale, in pixels of the layer, by axis letter. Nothing else is computed; all by default.
+    keep_samples : bool
+        Keep every sample, for a layer of its own.
+    scalings : sequence of IntensityScaling, optional
+        Those of an earlier run on the same pixels, which saves the time of finding them.
 
     Raises
     ------
     VaesrError
-        If the axes do not fit the layer.
+        If the axes or the extent do not fit the layer.
     """
 
     layer: Any
     axes: str
     settings: UpscaleSettings
-    point: Sequence[float] | None = None
+    extent: Extent = field(default_factory=dict)
+    keep_samples: bool = False
+    scalings: Sequence[IntensityScaling] | None = None
     name: str = field(init=False)
     pixels: Any = field(init=False)
-    plane: int | None = field(init=False, default=None)
+    seconds: float = field(init=False, default=0.0)
     _work: Generator[Step, None, Result | Failure] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.name = self.layer.name
         self.axes = checked_axes(self.layer, self.axes)
         self.pixels = source_array(self.layer)
-        named = Axes.parse(self.axes, self.pixels.shape)
-        if self.point is not None:
-            self.plane = named.plane_number(plane_at(self.layer, self.axes, self.point))
+        self._selection = select(self.extent, Axes.parse(self.axes, self.pixels.shape))
 
     def __repr__(self) -> str:  # napari names running work by it when its window is closed
         return f"the upscaling of '{self.name}'"
@@ -93,13 +97,21 @@ class UpscaleTask:
             from napari_vaesr.engine.job import UpscaleJob
 
             job = UpscaleJob(
-                self.pixels, self.axes, self.settings, planes=None if self.plane is None else [self.plane]
+                self.pixels,
+                self.axes,
+                self.settings,
+                *self._selection,
+                scalings=self.scalings,
+                keep_samples=self.keep_samples,
             )
+            self.scalings = job.scalings
             place = _place(job.upscaler.choice)
             yield Step(0, job.total, f"Starting {place}")
+            start = time.perf_counter()
             for progress in job:
                 message = progress.message[:1].upper() + progress.message[1:]
                 yield Step(progress.done, progress.total, f"{message}, {place}")
+            self.seconds = time.perf_counter() - start
             return job.result
         except VaesrError as error:
             return Failure(str(error))
@@ -119,42 +131,15 @@ class UpscaleTask:
 
     def layers(self, result: Result, taken_names: Sequence[str]) -> list[LayerTuple]:
         """Return layers for `result`, in place over the source; to be called on the main thread."""
-        named = Axes.parse(self.axes, self.pixels.shape)
-        origin = None if self.plane is None else named.plane_coordinates(self.plane)
         return layer_tuples(
             result,
             self.layer,
             self.axes,
             self.settings.scale,
             self.settings.uncertainty,
-            origin=origin,
+            origin={name: part.start for name, part in self.extent.items()},
             taken_names=taken_names,
         )
-
-
-def plane_at(layer: napari.layers.Image, axes: str, point: Sequence[float]) -> dict[str, int]:
-    """Find the plane of the layer at a world position, kept inside the layer.
-
-    Parameters
-    ----------
-    layer : napari.layers.Image
-        The source.
-    axes : str
-        Names of the axes of its pixels.
-    point : sequence of float
-        World coordinates along the viewer's axes, of which the last belong to the layer.
-
-    Returns
-    -------
-    dict of str to int
-        Pixel index along every looped axis.
-    """
-    indices = layer.world_to_data(point)
-    return {
-        name: int(min(max(round(float(index)), 0), length - 1))
-        for name, index, length in zip(axes, indices, source_array(layer).shape, strict=False)
-        if name not in "YXS"
-    }
 
 
 def _place(choice: DeviceChoice) -> str:
@@ -166,47 +151,3 @@ def first_sentence(error: BaseException) -> str:
     """Put an unexpected error in one line: its kind and the first line of what it says."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
-
-
-class TimeLeft:
-    """An honest guess at the time left: the time spent on what is done, extended to what is not.
-
-    Parameters
-    ----------
-    clock : callable
-        Seconds from any fixed moment.
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic):
-        self._clock = clock
-        self._began = clock()
-        self._start: float | None = None
-        self._first_done = 0
-
-    @property
-    def elapsed(self) -> str:
-        """How long it took so far, in words."""
-        return duration(self._clock() - self._began)
-
-    def update(self, done: int, total: int) -> str:
-        """Take note of `done` of `total` and say how long the rest takes, or nothing if not known yet.
-
-        The first step only starts the clock: it carries the compiling of kernels.
-        """
-        if self._start is None:
-            if done > 0:
-                self._start, self._first_done = self._clock(), done
-            return ""
-        if done <= self._first_done or done >= total:
-            return ""
-        return f"{duration((self._clock() - self._start) / (done - self._first_done) * (total - done))} left"
-
-
-def duration(seconds: float) -> str:
-    """Put seconds in words that are as exact as a guess can be: ``8 s``, ``3 min``, ``2 h 10 min``."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    minutes = round(seconds / 60)
-    if minutes < 90:
-        return f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60} min"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import ComboBox, Container, FloatSpinBox, LineEdit, SpinBox
+from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, LineEdit, SpinBox
 from napari.layers import Image
 from napari.utils.notifications import show_warning
 from qtpy.QtGui import QIcon
@@ -14,6 +14,8 @@ from superqt import QCollapsible
 from napari_vaesr.engine.settings import UpscaleSettings, make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
+from napari_vaesr.imaging.extent import select
+from napari_vaesr.plugin.extent_inputs import ExtentInputs
 from napari_vaesr.plugin.layers import checked_axes, source_array, suggested_axes
 from napari_vaesr.plugin.preferences import preferred_settings
 from napari_vaesr.zoo.card import ANY
@@ -30,7 +32,6 @@ UNCERTAINTIES = [
     ("Relative (std / mean)", "relative"),
     ("90 % interval (two layers)", "interval"),
 ]
-EXTENTS = [("Current plane", "plane"), ("Whole stack", "stack")]
 DEVICES = ["auto", "cpu", "cuda", "mps", "xpu"]
 PRECISIONS = ["auto", "float32", "bfloat16", "float16"]
 AUTOMATIC = 0
@@ -49,13 +50,14 @@ TOOLTIPS = {
     "layers, its lower and upper bound: nine of ten true pixels are to be expected within.",
     "domain": "The kind of image that the uncertainty is calibrated for: one that the model was validated\n"
     "on, or any of them.",
-    "extent": "Current plane: only the plane on show, in its place in the stack.\nWhole stack: every plane.",
     "seed": "The same seed gives the same pixels; another draws other samples.",
     "temperature": "Strength of the samples' variation: 1 as the model learned it, 0 for none.",
     "device": "Where to compute: auto, cpu, cuda, mps or xpu. The status line says what is used and why.",
     "precision": "Number format of the network; auto takes the fastest one that the device does well.",
     "tile": "Largest side, in source pixels, of the pieces that a plane is upscaled in. Smaller ones need\n"
     "less memory and give the same pixels. Automatic: as large as memory allows.",
+    "keep_samples": "Add a third layer with every sample, along an axis 'sample' that can be played.\n"
+    "It takes as many times the memory of the mean as there are samples.",
 }
 
 
@@ -78,6 +80,7 @@ class UpscaleForm(Container):
         self.margins = (0, 0, 0, 0)
         self.advanced = Container(widgets=advanced, labels=True)
         self.advanced.margins = (0, 0, 0, 0)
+        self.advanced.changed.connect(lambda: self.changed.emit(self))
         for container in (self, self.advanced):
             _align_labels(container)
         # The arrow is part of the text: as an icon it would keep the colour of the theme it was made in.
@@ -89,6 +92,7 @@ class UpscaleForm(Container):
         self.native.layout().addWidget(self.folded)
 
         self._on_model_changed()
+        self.extent.show_needed()
         if isinstance(viewer.layers.selection.active, Image):
             self.layer.value = viewer.layers.selection.active
         self._on_layer_changed(self.layer.value)
@@ -110,8 +114,8 @@ class UpscaleForm(Container):
         self.domain = ComboBox(label="Image kind", choices=self._domains)
         if start.domain in self.domain.choices:
             self.domain.value = start.domain
-        self.extent = ComboBox(label="Extent", choices=EXTENTS, value="plane")
-        return _with_tooltips(
+        self.extent = ExtentInputs(self._viewer)
+        inputs = _with_tooltips(
             layer=self.layer,
             axes=self.axes,
             model=self.model,
@@ -119,8 +123,8 @@ class UpscaleForm(Container):
             samples=self.samples,
             uncertainty=self.uncertainty,
             domain=self.domain,
-            extent=self.extent,
         )
+        return [*inputs, *self.extent.widgets]
 
     def _make_advanced_inputs(self, start: UpscaleSettings) -> list[Any]:
         self.seed = SpinBox(label="Seed", value=start.seed, min=0, max=2**31 - 1)
@@ -131,12 +135,14 @@ class UpscaleForm(Container):
         self.device = ComboBox(label="Device", choices=devices, value=start.device)
         self.precision = ComboBox(label="Precision", choices=PRECISIONS, value=start.precision)
         self.tile = ComboBox(label="Tile", choices=TILES, value=start.tile or AUTOMATIC)
+        self.keep_samples = CheckBox(text="Keep every sample", value=False)
         return _with_tooltips(
             seed=self.seed,
             temperature=self.temperature,
             device=self.device,
             precision=self.precision,
             tile=self.tile,
+            keep_samples=self.keep_samples,
         )
 
     def _image_layers(self, *_: Any) -> list[Image]:
@@ -188,6 +194,10 @@ class UpscaleForm(Container):
             tile=None if self.tile.value == AUTOMATIC else self.tile.value,
         )
 
+    def scales_by_model(self) -> dict[str, tuple[int, ...]]:
+        """Return the scales that each of the models known can make."""
+        return {reference: card.scales for reference, card in self._cards.items()}
+
     def outlook(self) -> str:
         """Say in one line what would be made.
 
@@ -201,14 +211,19 @@ class UpscaleForm(Container):
         layer = self.layer.value
         if layer is None:
             raise VaesrError("Open an image to begin.")
+        self.extent.follow(layer, self.axes.value)
         named = Axes.parse(checked_axes(layer, self.axes.value), source_array(layer).shape)
-        self.extent.enabled = named.plane_count > 1
-        count = named.plane_count if self.extent.value == "stack" else 1
-        height, width, factor = named.height, named.width, self.scale.value
+        planes, rows, columns = select(self.chosen_extent(), named)
+        count = named.plane_count if planes is None else len(planes)
+        height, width, factor = len(rows), len(columns), self.scale.value
         return (
             f"{count} plane{'s' if count > 1 else ''} of {width} × {height} pixels "
             f"to {width * factor} × {height * factor}."
         )
+
+    def chosen_extent(self) -> dict[str, range]:
+        """Return the part of the layer that is to be upscaled; see `chosen_extent`."""
+        return self.extent.extent(self.layer.value, self.axes.value)
 
 
 def _with_tooltips(**inputs: Any) -> list[Any]:

@@ -6,6 +6,7 @@ layer data tuples, ``(data, attributes, "image")``. So it also serves scripted v
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ import numpy as np
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import default_axes
-from napari_vaesr.imaging.geometry import Placement
+from napari_vaesr.imaging.geometry import Placement, shear_matrix
 
 if TYPE_CHECKING:
     import napari.layers
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
     from napari_vaesr.engine.result import Result
 
 LayerTuple = tuple[Any, dict[str, Any], str]
+
+KEY = "napari_vaesr"
+"""Where a layer's metadata tell how it was made."""
+
+STD_KEY = "napari_vaesr_std"
+"""Where a layer that shows another uncertainty keeps the standard deviation."""
 
 UNCERTAINTY_COLORMAP = "inferno"
 # What the source and the mean have in common on screen; a colour image has no colormap of its own.
@@ -116,11 +123,12 @@ def layer_tuples(
     Returns
     -------
     list of (array, dict, "image")
-        The mean, then the uncertainty, which is hidden so that it never covers the mean.
+        The mean, then the uncertainty, which is hidden so that it never covers the mean, then the samples
+        along an axis of their own, where they were kept.
     """
     spatial_axes = axes.replace("S", "")
     placement = _placement(layer, spatial_axes, scale, origin or {})
-    record = {"napari_vaesr": result.record}
+    identity = uuid.uuid4().hex
 
     mean_name = unique_name(f"{layer.name} x{scale} mean", taken_names)
     look = {key: getattr(layer, key) for key in (SHARED_LOOK if layer.rgb else SHARED_LOOK + GREY_LOOK)}
@@ -130,15 +138,14 @@ def layer_tuples(
         "name": mean_name,
         "rgb": bool(layer.rgb),
         "visible": True,
-        "metadata": record,
+        "metadata": metadata(result.record, layer, "mean", identity),
     }
     tuples: list[LayerTuple] = [(result.mean, mean, "image")]
 
-    if result.uncertainty is None:
-        return tuples
     is_interval = uncertainty == "interval"
-    maps = zip(("lower", "upper"), result.uncertainty, strict=True) if is_interval else None
-    for name, data in maps or [(uncertainty, result.uncertainty)]:
+    names = ("lower", "upper") if is_interval else (uncertainty,)
+    maps = () if result.uncertainty is None else result.uncertainty if is_interval else (result.uncertainty,)
+    for name, data in zip(names, maps, strict=False):
         if is_interval:
             own = {"contrast_limits": layer.contrast_limits} if layer.rgb else {k: look[k] for k in GREY_LOOK}
         else:
@@ -150,10 +157,65 @@ def layer_tuples(
             "name": unique_name(f"{layer.name} x{scale} {name}", {*taken_names, mean_name}),
             "rgb": False,
             "visible": False,
-            "metadata": record,
+            "metadata": metadata(result.record, layer, name, identity),
         }
+        if result.std is not None and result.std is not result.uncertainty:
+            attributes["metadata"][STD_KEY] = result.std
         tuples.append((data, attributes, "image"))
+    if result.samples is not None:
+        attributes = {
+            **look,
+            **_behind_samples(placement),
+            "name": unique_name(f"{layer.name} x{scale} samples", taken_names),
+            "rgb": bool(layer.rgb),
+            "visible": True,
+            "metadata": metadata(result.record, layer, "samples", identity),
+        }
+        tuples.append((result.samples, attributes, "image"))
     return tuples
+
+
+def metadata(
+    record: Mapping[str, Any], layer: napari.layers.Image, role: str, identity: str
+) -> dict[str, Any]:
+    """Return metadata: the record, where the source came from, and what the layer is of the result.
+
+    Parameters
+    ----------
+    record : mapping
+        `Result.record`.
+    layer : napari.layers.Image
+        The source.
+    role : str
+        ``"mean"``, ``"samples"``, or the kind of uncertainty.
+    identity : str
+        The same for all layers of one result, and for no others.
+    """
+    source = {
+        "name": layer.name,
+        "path": layer.source.path,
+        "sample": list(layer.source.sample) if layer.source.sample else None,
+    }
+    return {KEY: {**record, "source": source, "layer": {"role": role, "result": identity}}}
+
+
+def _behind_samples(placement: Mapping[str, Any]) -> dict[str, Any]:
+    """Place a layer that has one more axis, the first, along which its samples lie."""
+    size = len(placement["scale"])
+    square = {name: np.eye(size + 1) for name in ("rotate", "shear")}
+    square["rotate"][1:, 1:] = placement["rotate"]
+    square["shear"][1:, 1:] = shear_matrix(placement["shear"], size)
+    affine = np.eye(size + 2)
+    affine[1:, 1:] = placement["affine"]
+    return {
+        **square,
+        "scale": [1.0, *placement["scale"]],
+        "translate": [0.0, *placement["translate"]],
+        "affine": affine,
+        "units": ("pixel", *placement["units"]),
+        "axis_labels": ("sample", *placement["axis_labels"]),
+        "multiscale": False,
+    }
 
 
 def _placement(

@@ -1,0 +1,133 @@
+"""The inputs that say which planes of a layer, and which region of them, are upscaled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import ComboBox, RangeSlider
+from napari.layers import Shapes
+
+from napari_vaesr.imaging.axes import Axes
+from napari_vaesr.plugin.extents import chosen_extent
+from napari_vaesr.plugin.layers import checked_axes, source_array
+
+if TYPE_CHECKING:
+    import napari
+    from napari.layers import Image
+
+PLANES = {
+    "plane": "Current plane",
+    "time": "Current time point",
+    "range": "A range",
+    "all": "All",
+}
+REGIONS = {"whole": "Whole plane", "visible": "Visible region", "rectangle": "Rectangle"}
+RANGED = {"T": "time points", "C": "channels", "Z": "planes"}
+
+TOOLTIPS = {
+    "planes": "Current plane: only the plane on show, in its place in the stack.\n"
+    "Current time point: all planes of the time point on show.\n"
+    "A range: from one index to another.\nAll: every plane.",
+    "region": "Of each plane, everything, what the window shows now, or the bounding box of a shape.\n"
+    "The pixels are the same whichever you choose; what lies outside is not computed.",
+    "shapes": "The Shapes layer that holds the rectangle: the shape selected there, or else the last one.",
+}
+
+
+class ExtentInputs:
+    """Planes and region, with sliders for a range and the choice of a Shapes layer, shown when needed.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        The viewer that the layers are looked at in.
+
+    Attributes
+    ----------
+    widgets : list of magicgui widgets
+        To be put into a form with labels.
+    """
+
+    def __init__(self, viewer: napari.viewer.Viewer):
+        self._viewer = viewer
+        self._axes: Axes | None = None
+        self.planes = ComboBox(
+            label="Planes", choices=self._planes, value="plane", tooltip=TOOLTIPS["planes"]
+        )
+        self.ranges = {
+            name: RangeSlider(
+                label=f"{name} range",
+                min=0,
+                max=1,
+                value=(0, 1),
+                tooltip=f"First and last of the {what} to upscale, both included, counted from 0.",
+            )
+            for name, what in RANGED.items()
+        }
+        self.region = ComboBox(
+            label="Region",
+            choices=[(title, name) for name, title in REGIONS.items()],
+            value="whole",
+            tooltip=TOOLTIPS["region"],
+        )
+        self.shapes = ComboBox(
+            label="Shapes layer", choices=self._shapes_layers, nullable=True, tooltip=TOOLTIPS["shapes"]
+        )
+        self.widgets: list[Any] = [self.planes, *self.ranges.values(), self.region, self.shapes]
+
+    def follow(self, layer: Image | None, axes: str) -> None:
+        """Offer what the layer has.
+
+        Raises
+        ------
+        VaesrError
+            If the axes do not fit the layer.
+        """
+        named = None if layer is None else Axes.parse(checked_axes(layer, axes), source_array(layer).shape)
+        if named != self._axes:
+            self._axes = named
+            self.planes.reset_choices()
+            for name, length in zip(named.names, named.shape, strict=True) if named else ():
+                if name in self.ranges and length > 1:
+                    self.ranges[name].max = length - 1
+                    self.ranges[name].value = (0, length - 1)
+        self.show_needed()
+
+    def show_needed(self) -> None:
+        """Show the inputs that the present choices need, and hide the others."""
+        lengths = dict(zip(self._axes.names, self._axes.shape, strict=True)) if self._axes else {}
+        self.planes.enabled = len(self.planes.choices) > 1
+        for name, slider in self.ranges.items():
+            slider.visible = self.planes.value == "range" and lengths.get(name, 1) > 1
+        self.shapes.visible = self.region.value == "rectangle"
+
+    def extent(self, layer: Image, axes: str) -> dict[str, range]:
+        """Return what is chosen now; see `chosen_extent`."""
+        ranges = {name: tuple(map(int, slider.value)) for name, slider in self.ranges.items()}
+        return chosen_extent(
+            self._viewer,
+            layer,
+            axes,
+            self.planes.value,
+            self.region.value,
+            {name: (first, last) for name, (first, last) in ranges.items() if self._has_range(name)},
+            self.shapes.value,
+        )
+
+    def _has_range(self, name: str) -> bool:
+        return (
+            self._axes is not None
+            and self._axes.shape[self._axes.names.find(name)] > 1
+            and (name in self._axes.loop_names)
+        )
+
+    def _planes(self, *_: Any) -> list[tuple[str, str]]:
+        loops = "" if self._axes is None else self._axes.loop_names
+        offered = ["plane"]
+        if self._axes is not None and self._axes.plane_count > 1:
+            offered += ["time"] if "T" in loops and len(loops) > 1 else []
+            offered += ["range", "all"]
+        return [(PLANES[name], name) for name in offered]
+
+    def _shapes_layers(self, *_: Any) -> list[Shapes]:
+        return [layer for layer in self._viewer.layers if isinstance(layer, Shapes)]

@@ -1,0 +1,182 @@
+"""The preview of the panel: a button for one, and a switch that keeps it up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import CheckBox, Container, PushButton
+from napari.utils.notifications import show_warning
+from qtpy.compat import isalive
+from qtpy.QtCore import QTimer
+
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.axes import Axes
+from napari_vaesr.plugin.controller import Failure, UpscaleTask
+from napari_vaesr.plugin.extents import chosen_extent
+from napari_vaesr.plugin.layers import source_array
+from napari_vaesr.plugin.preview import (
+    LIVE_SECONDS,
+    SECONDS,
+    Pace,
+    PreviewLayers,
+    live_settings,
+    preview_tuples,
+)
+from napari_vaesr.plugin.runner import Runner
+
+if TYPE_CHECKING:
+    import napari
+
+    from napari_vaesr.plugin.form import UpscaleForm
+
+SETTLED = 150
+"""Milliseconds without a change after which a live preview is made anew."""
+
+
+class PreviewControls(Container):
+    """Shows what the visible region of the current plane would look like.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        The viewer that is followed and added to.
+    form : UpscaleForm
+        What to upscale and how.
+    say : callable
+        Called with what the user should read.
+    """
+
+    def __init__(self, viewer: napari.viewer.Viewer, form: UpscaleForm, say: Callable[[str], None]):
+        self._viewer, self._form, self._say = viewer, form, say
+        self.button = PushButton(
+            text="Preview",
+            tooltip="Upscale the visible region of the current plane, over the source, in a second or two.",
+        )
+        self.live = CheckBox(
+            text="Live",
+            value=False,
+            tooltip="Keep the preview up to date while you move, scroll and change settings (L).\n"
+            "It uses the model 'tiny' where it is there and can make the scale, and 4 samples.",
+        )
+        super().__init__(widgets=[self.button, self.live], layout="horizontal", labels=False)
+        self.margins = (0, 0, 0, 0)
+        self.layers = PreviewLayers(viewer)
+        self.runner = Runner(on_step=lambda task, step: None, on_end=self._on_end)
+        self._pace = Pace()
+        self._scalings: tuple[Any, Any] = (None, None)
+        self._shown: Any = None
+        self._wanted: Any = None
+        self._pixels_note = ""
+        self._timer = QTimer(self.native)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self._refresh)
+
+        self.button.changed.connect(lambda: self.make())
+        self.live.changed.connect(self._on_live)
+        form.changed.connect(self._on_change)
+        for emitter in self._followed():
+            emitter.connect(self._on_change)
+        viewer.layers.events.removed.connect(self._on_layer_removed)
+
+    def make(self) -> None:
+        """Make a preview now; one that is being made is dropped for it."""
+        self._request(live=False)
+
+    def stop(self) -> None:
+        """Stop what is being made, and follow the viewer no longer."""
+        self._timer.stop()
+        self.live.value = False
+        self.runner.cancel()
+
+    def disconnect(self) -> None:
+        """Let go of the viewer, for good."""
+        for emitter in self._followed():
+            emitter.disconnect(self._on_change)
+        self._viewer.layers.events.removed.disconnect(self._on_layer_removed)
+
+    def _followed(self) -> list[Any]:
+        camera, dims = self._viewer.scene.camera.events, self._viewer.dims.events
+        canvas = self._viewer.canvas.events
+        return [camera.center, camera.zoom, dims.point, dims.order, dims.ndisplay, canvas.size]
+
+    def _on_live(self, on: bool) -> None:
+        if on:
+            self._refresh()
+        else:
+            self._timer.stop()
+            self.runner.cancel()
+            self._say("The preview stays as it is.")
+
+    def _on_change(self, *_: Any) -> None:
+        if isalive(self.native) and self.live.value:
+            self._timer.start(SETTLED)
+
+    def _refresh(self) -> None:
+        if self.live.value and self.enabled:
+            self._request(live=True)
+
+    def _request(self, live: bool) -> None:
+        form = self._form
+        if form.layer.value is None or form.layer.value in self.layers:
+            return
+        try:
+            settings = form.settings()
+            if live:
+                settings = live_settings(settings, form.scales_by_model())
+            layer, axes = form.layer.value, form.axes.value
+            extent = chosen_extent(self._viewer, layer, axes, region="visible")
+            named = Axes.parse(axes, source_array(layer).shape)
+        except VaesrError as error:
+            self._say(str(error))
+            return
+        visible = {"Y": range(named.height), "X": range(named.width), **extent}
+        fitting = self._pace.fitting(settings, visible, LIVE_SECONDS if live else SECONDS)
+        wanted = (layer, axes, settings, fitting, source_array(layer))
+        if _same(wanted, self._wanted) and (self.runner.is_running or live):
+            return
+        self._wanted = wanted
+        seen, made = (len(part["Y"]) * len(part["X"]) for part in (visible, fitting))
+        self._pixels_note = "" if made == seen else " the middle of what is visible, zoom in to see it all;"
+        pixels, scalings = self._scalings
+        same_pixels = pixels is not None and pixels[0] is wanted[4] and pixels[1:] == (axes, settings.model)
+        task = UpscaleTask(layer, axes, settings, fitting, scalings=scalings if same_pixels else None)
+        if not live:
+            self._say("Making a preview ...")
+        self.runner.submit(task)
+
+    def _on_end(self, task: UpscaleTask, outcome: Any) -> None:
+        if not isalive(self.native) or outcome is None:
+            self._wanted = None
+            return
+        if isinstance(outcome, Failure):
+            self.live.value = False
+            self._say(outcome.message)
+            return
+        if task.layer not in self._viewer.layers:
+            return
+        self._scalings = ((task.pixels, task.axes, task.settings.model), task.scalings)
+        extent, seconds = task.extent, task.seconds
+        self._pace.learn(task.settings, extent, outcome.record["halo"], seconds)
+        taken = [layer.name for layer in self._viewer.layers if layer not in self.layers]
+        self.layers.show(preview_tuples(task.layers(outcome, taken), task.layer, taken), task.layer)
+        rate = f" ({1 / seconds:.1f} per second)" if self.live.value else ""
+        self._say(
+            f"{'Live preview' if self.live.value else 'Preview'}: {len(extent['X'])} × {len(extent['Y'])} "
+            f"pixels,{self._pixels_note} {seconds:.2f} s{rate}, model '{outcome.record['model']['name']}', "
+            f"{task.settings.samples} samples."
+        )
+
+    def _on_layer_removed(self, event: Any) -> None:
+        task = self.runner.task
+        if task is not None and event.value is task.layer:
+            self.stop()
+            self._say(f"'{task.name}' was removed, so its preview was stopped.")
+            show_warning(f"'{task.name}' was removed, so its preview was stopped.")
+
+
+def _same(first: Any, second: Any) -> bool:
+    """Whether two previews would show the same."""
+    return (
+        second is not None and first[0] is second[0] and first[4] is second[4] and first[1:4] == second[1:4]
+    )

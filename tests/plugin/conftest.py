@@ -1,0 +1,36 @@
+"""A small model with random weights for the panels, and the messages that they show."""
+
+from __future__ import annotations
+
+import pytest
+from napari.components import ViewerModel
+from napari.utils.notifications import notification_manager
+
+from napari_vaesr.engine.settings import make_settings
+
+
+@pytest.fixture
+def registry(tiny_model_path, monkeypatch):
+    """Offer the tiny model, and prefer it, whatever is bundled and whatever the user prefers."""
+    monkeypatch.setenv("NAPARI_VAESR_MODELS", str(tiny_model_path.parent))
+    preferred = make_settings(model="test-tiny", samples=4, device="cpu", precision="float32")
+    monkeypatch.setattr("napari_vaesr.plugin.form.preferred_settings", lambda: preferred)
+
+
+@pytest.fixture
+def messages():
+    """Texts of the notifications of this test."""
+    start = len(notification_manager.records)
+    return lambda: [record.message for record in notification_manager.records[start:]]
+
+
+@pytest.fixture
+def viewer(registry, qtbot):
+    """A viewer without a window, for what the panels do."""
+    return ViewerModel()
+
+
+@pytest.fixture
+def window(registry, make_napari_viewer):
+    """A viewer with a window."""
+    return make_napari_viewer()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import ComboBox, RangeSlider
+from magicgui.widgets import ComboBox, Container, SpinBox
 from napari.layers import Shapes
 
 from napari_vaesr.imaging.axes import Axes
@@ -35,7 +35,7 @@ TOOLTIPS = {
 
 
 class ExtentInputs:
-    """Planes and region, with sliders for a range and the choice of a Shapes layer, shown when needed.
+    """Planes and region, with inputs for a range and the choice of a Shapes layer, shown when needed.
 
     Parameters
     ----------
@@ -54,16 +54,7 @@ class ExtentInputs:
         self.planes = ComboBox(
             label="Planes", choices=self._planes, value="plane", tooltip=TOOLTIPS["planes"]
         )
-        self.ranges = {
-            name: RangeSlider(
-                label=f"{name} range",
-                min=0,
-                max=1,
-                value=(0, 1),
-                tooltip=f"First and last of the {what} to upscale, both included, counted from 0.",
-            )
-            for name, what in RANGED.items()
-        }
+        self.ranges = {name: _Range(name, what) for name, what in RANGED.items()}
         self.region = ComboBox(
             label="Region",
             choices=[(title, name) for name, title in REGIONS.items()],
@@ -89,36 +80,30 @@ class ExtentInputs:
             self.planes.reset_choices()
             for name, length in zip(named.names, named.shape, strict=True) if named else ():
                 if name in self.ranges and length > 1:
-                    self.ranges[name].max = length - 1
-                    self.ranges[name].value = (0, length - 1)
+                    self.ranges[name].reach(length - 1)
         self.show_needed()
 
     def show_needed(self) -> None:
         """Show the inputs that the present choices need, and hide the others."""
         lengths = dict(zip(self._axes.names, self._axes.shape, strict=True)) if self._axes else {}
         self.planes.enabled = len(self.planes.choices) > 1
-        for name, slider in self.ranges.items():
-            slider.visible = self.planes.value == "range" and lengths.get(name, 1) > 1
+        for name, inputs in self.ranges.items():
+            inputs.visible = self.planes.value == "range" and lengths.get(name, 1) > 1
         self.shapes.visible = self.region.value == "rectangle"
+        drawn = self._shapes_layers()
+        if self.shapes.visible and self.shapes.value is None and drawn:
+            self.shapes.value = drawn[-1]
 
     def extent(self, layer: Image, axes: str) -> dict[str, range]:
         """Return what is chosen now; see `chosen_extent`."""
-        ranges = {name: tuple(map(int, slider.value)) for name, slider in self.ranges.items()}
         return chosen_extent(
             self._viewer,
             layer,
             axes,
             self.planes.value,
             self.region.value,
-            {name: (first, last) for name, (first, last) in ranges.items() if self._has_range(name)},
+            {name: inputs.ends for name, inputs in self.ranges.items()},
             self.shapes.value,
-        )
-
-    def _has_range(self, name: str) -> bool:
-        return (
-            self._axes is not None
-            and self._axes.shape[self._axes.names.find(name)] > 1
-            and (name in self._axes.loop_names)
         )
 
     def _planes(self, *_: Any) -> list[tuple[str, str]]:
@@ -131,3 +116,33 @@ class ExtentInputs:
 
     def _shapes_layers(self, *_: Any) -> list[Shapes]:
         return [layer for layer in self._viewer.layers if isinstance(layer, Shapes)]
+
+
+class _Range(Container):
+    """First and last index along an axis, the last one not before the first."""
+
+    def __init__(self, name: str, what: str):
+        tooltip = "{} of the " + what + " to upscale, counted from 0; it is upscaled too."
+        self.first = SpinBox(value=0, min=0, max=0, tooltip=tooltip.format("First"))
+        self.last = SpinBox(value=0, min=0, max=0, tooltip=tooltip.format("Last"))
+        super().__init__(
+            widgets=[self.first, self.last], layout="horizontal", labels=False, label=f"{name}, from to"
+        )
+        self.margins = (0, 0, 0, 0)
+        self.tooltip = f"First and last of the {what} to upscale, both included, counted from 0."
+        self.first.changed.connect(lambda value: self._keep_order(self.last, max(value, self.last.value)))
+        self.last.changed.connect(lambda value: self._keep_order(self.first, min(value, self.first.value)))
+
+    @property
+    def ends(self) -> tuple[int, int]:
+        """First and last index."""
+        return self.first.value, self.last.value
+
+    def reach(self, last: int) -> None:
+        """Offer indices from 0 to `last`, and choose all of them."""
+        self.first.max = self.last.max = last
+        self.first.value, self.last.value = 0, last
+
+    def _keep_order(self, other: SpinBox, value: int) -> None:
+        if other.value != value:
+            other.value = value

@@ -6,8 +6,8 @@ from typing import Any
 
 from magicgui.widgets import Container, Label
 from qtpy.compat import isalive
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFrame, QScrollArea, QSizePolicy
+from qtpy.QtCore import QEvent, QObject, QSize, Qt
+from qtpy.QtWidgets import QFrame, QScrollArea, QSizePolicy, QWidget
 
 
 class Panel(Container):
@@ -23,13 +23,8 @@ class Panel(Container):
         super().__init__(labels=False)
         self.margins = (0, 0, 0, 0)
         self.body = Container(widgets=widgets, labels=False)
-        self.scroll = QScrollArea()
-        self.scroll.setWidgetResizable(True)
-        self.scroll.setFrameShape(QFrame.Shape.NoFrame)
-        self.scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.scroll.setWidget(self.body.native)
-        self.native.layout().addWidget(self.scroll)
-        self._keep_width()
+        self.body.native.layout().addStretch(1)  # room that is left stays below
+        self.native.layout().addWidget(_VerticalScroll(self.body.native))
 
     @property
     def is_alive(self) -> bool:
@@ -41,11 +36,31 @@ class Panel(Container):
         if hasattr(self, "body"):
             self.body.reset_choices()
 
-    def _keep_width(self) -> None:
-        """Be as wide as the contents need: they scroll up and down, not sideways."""
-        bar = self.scroll.verticalScrollBar()
-        room = 0 if bar is None else bar.sizeHint().width()
-        self.scroll.setMinimumWidth(self.body.native.minimumSizeHint().width() + room)
+
+class _VerticalScroll(QScrollArea):
+    """Scrolls up and down; it is always as wide as its contents need."""
+
+    def __init__(self, contents: QWidget):
+        super().__init__()
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWidget(contents)
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        contents, bar = self.widget(), self.verticalScrollBar()
+        assert contents is not None and bar is not None
+        return QSize(contents.minimumSizeHint().width() + bar.sizeHint().width(), 50)
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        contents = self.widget()
+        assert contents is not None
+        return contents.sizeHint().expandedTo(self.minimumSizeHint())
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        if event is not None and event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return bool(super().eventFilter(watched, event))
 
 
 def status_line(text: str = "") -> Label:

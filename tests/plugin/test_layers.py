@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import dask.array as da
 import numpy as np
 import pytest
@@ -112,7 +114,7 @@ def test_the_bounds_of_an_interval_look_like_the_mean(rgb):
     shape = (8, 10, 3) if rgb else (8, 10)
     layer = Image(np.zeros(shape, np.uint8), rgb=rgb, name="cells")
     result = fake_result((16, 20, 3) if rgb else (16, 20), rgb=rgb)
-    result.uncertainty = np.stack([result.uncertainty, result.uncertainty + 3])
+    result = replace(result, uncertainty=np.stack([result.uncertainty, result.uncertainty + 3]))
     mean, lower, upper = (
         Layer.create(*each) for each in layer_tuples(result, layer, "YXS" if rgb else "YX", 2, "interval")
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Layer
 
 from napari_vaesr.plugin.layers import KEY, LayerTuple, unique_name
+from napari_vaesr.zoo.card import ANY
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -41,7 +42,7 @@ def live_settings(settings: UpscaleSettings, scales: Mapping[str, Collection[int
     """
     changes: dict[str, Any] = {"samples": min(settings.samples, LIVE_SAMPLES)}
     if settings.scale in scales.get(LIVE_MODEL, ()):
-        changes["model"] = LIVE_MODEL
+        changes |= {"model": LIVE_MODEL, "domain": ANY}  # it may not know the kind of image chosen
     return settings.model_copy(update=changes)
 
 

@@ -20,9 +20,9 @@ from rich.progress import track
 from rich.table import Table
 
 from napari_vaesr import load_model
-from napari_vaesr.cli.pairs import find_pairs, find_sources, made_pairs, real_pairs
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.files.write import write_json
+from napari_vaesr.training.pairs import find_pairs, find_sources, made_pairs, real_pairs
 from napari_vaesr.trust.evaluation import Evaluation, Pair, evaluate_pair
 from napari_vaesr.trust.rivals import RIVALS
 from napari_vaesr.trust.summary import Summary, summarise

@@ -17,11 +17,10 @@ from .console import ExitCode, err, out, report_error, spoken_errors
 
 if TYPE_CHECKING:
     from napari_vaesr.engine.settings import UpscaleSettings
+    from napari_vaesr.training.pairs import Source
     from napari_vaesr.trust.evaluation import Evaluation, ImageScores
     from napari_vaesr.trust.summary import Summary
     from napari_vaesr.zoo.registry import Model
-
-    from .pairs import Source
 
 
 def evaluate(
@@ -76,8 +75,7 @@ def evaluate(
     """
     with spoken_errors(debug):
         from napari_vaesr.engine.settings import make_settings
-
-        from .pairs import find_pairs, find_sources
+        from napari_vaesr.training.pairs import find_pairs, find_sources
 
         if (pairs is None) == (not folders):
             raise VaesrError("Give folders of sharp images, or --pairs LOW HIGH, and not both.")
@@ -147,10 +145,10 @@ def _evaluate(
     debug: bool,
 ) -> tuple[list[Evaluation], int]:
     """Evaluate one image after the other; return what succeeded and how many failed."""
+    from napari_vaesr.training.pairs import made_pairs, real_pairs
     from napari_vaesr.trust.evaluation import evaluate_pair
     from napari_vaesr.trust.rivals import RIVALS
 
-    from .pairs import made_pairs, real_pairs
     from .progress import progress_bars
 
     done: list[Evaluation] = []

@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
@@ -24,14 +25,28 @@ if TYPE_CHECKING:
 
     from napari_vaesr.training.config import TrainingConfig
     from napari_vaesr.training.events import Verdict
+    from napari_vaesr.training.fit import Supply
     from napari_vaesr.training.module import Training
+    from napari_vaesr.training.validation import FixedPairs
     from napari_vaesr.zoo.registry import Model
 
 
 def train(
     images: Annotated[
-        list[Path], typer.Argument(metavar="IMAGES...", help="Folders of sharp images, or image files.")
+        list[Path],
+        typer.Argument(
+            metavar="IMAGES...",
+            help="Folders of sharp images, or image files; with --pairs LOW HIGH folders.",
+        ),
     ],
+    pairs: Annotated[
+        bool,
+        typer.Option(
+            "--pairs",
+            help="IMAGES are folders two by two, LOW HIGH LOW HIGH ...: real low-res images, and high-res "
+            "ones of the same names.",
+        ),
+    ] = False,
     validate: Annotated[
         list[Path] | None,
         typer.Option(
@@ -78,16 +93,13 @@ def train(
 ) -> None:
     """Train a model on a folder of images, or go on with a training that was stopped.
 
-    Low-res images are made from the given ones on the fly, so only sharp images are needed. Ctrl-C saves a
-    checkpoint and stops; the same command goes on from there.
+    Low-res images are made from the given ones on the fly, so only sharp images are needed; with --pairs they
+    are real. Ctrl-C saves a checkpoint and stops; the same command goes on from there.
     """
     with spoken_errors(debug):
         try:
-            from napari_vaesr.training import data
             from napari_vaesr.training.export import export_model
             from napari_vaesr.training.fit import fit
-            from napari_vaesr.training.held_out import hold_out_listed
-            from napari_vaesr.training.validation import ValidationPairs
             from napari_vaesr.training.watch import Watch
         except ModuleNotFoundError as error:
             raise VaesrError(
@@ -102,17 +114,12 @@ def train(
         if model is not None:
             own = DataSource(name="your own", origin=", ".join(map(str, images)), licence="the owner's")
             settings = settings.model_copy(update={"sources": (*settings.sources, own)})
-        if hold_out:
-            learn, held = hold_out_listed(images, hold_out)
-            check = [*held, *(validate or [])]
-        else:
-            learn, check = (images, validate) if validate else data.hold_out(images)
+        learn, checks, scored = _material(images, pairs, validate, hold_out, settings)
         folder = run or Path("runs") / settings.name
-        pairs = ValidationPairs(check, settings)
         with _progress() as follow:
-            watch = Watch(folder, pairs, model.network) if model is not None else None
+            watch = Watch(folder, checks, model.network) if model is not None else None
             watchers = [follow] if watch is None else [follow, watch]
-            module = fit(settings, learn, pairs, folder, start=model, callbacks=watchers)
+            module = fit(settings, learn, checks, folder, start=model, callbacks=watchers)
         if module.progress < 1:
             err().print(f"Stopped at step {module.steps_done}; the same command goes on from {folder}.")
             raise typer.Exit(ExitCode.INTERRUPTED)
@@ -120,11 +127,42 @@ def train(
             err().print(_told(watch.verdict))
         err().print("Trained; now scoring and calibrating on the validation images.")
         command = shlex.join(["napari-vaesr", *sys.argv[1:]])
-        weights = export_model(folder, output or user_models(), check, command=command, start=model)
+        weights = export_model(folder, output or user_models(), scored, command=command, start=model)
         out().print(f"Model: {weights}")
         out().print(f"Log: {folder / 'log'}")
         using = settings.name if output is None else str(weights)
         out().print(f"Use it: napari-vaesr upscale IN OUT --model {shlex.quote(using)}")
+
+
+def _material(
+    images: list[Path],
+    pairs: bool,
+    validate: list[Path] | None,
+    hold_out: Path | None,
+    settings: TrainingConfig,
+) -> tuple[list[Path] | Supply, FixedPairs, list[Path] | FixedPairs]:
+    """Return what is learnt from, the pairs to validate on, and what the model is scored on at the end."""
+    from napari_vaesr.training import data
+    from napari_vaesr.training.held_out import hold_out_listed
+    from napari_vaesr.training.recorded import RecordedPatches, read_recorded, recorded_checks
+    from napari_vaesr.training.validation import ValidationPairs
+
+    if pairs:
+        if validate or hold_out or len(images) % 2:
+            raise VaesrError(
+                "With --pairs give folders two by two, LOW HIGH, without --validate and --hold-out: the last "
+                "tenth of the names is validated on."
+            )
+        folders = list(zip(images[::2], images[1::2], strict=True))
+        recorded, held = read_recorded(folders, settings.network.scales, settings.intensity)
+        checks = recorded_checks(held, settings)
+        return partial(RecordedPatches, recorded, settings), checks, checks
+    if hold_out:
+        learn, kept = hold_out_listed(images, hold_out)
+        scored = [*kept, *(validate or [])]
+    else:
+        learn, scored = (images, validate) if validate else data.hold_out(images)
+    return learn, ValidationPairs(scored, settings), scored
 
 
 def _told(found: Verdict) -> str:

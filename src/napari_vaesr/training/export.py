@@ -84,7 +84,8 @@ def export_model(
     metrics, calibration = evaluate(network, pairs)
     if start is not None:
         before, _ = evaluate(start.network, pairs)
-        metrics |= {f"psnr_start_x{scale}": before[f"psnr_mean_x{scale}"] for scale in config.network.scales}
+        scored = {pair[2] for pair in pairs.pairs}
+        metrics |= {f"psnr_start_x{scale}": before[f"psnr_mean_x{scale}"] for scale in sorted(scored)}
     progress = content["progress"]
     begun: dict[str, JsonValue] = {}
     if config.start is not None:
@@ -149,7 +150,7 @@ def evaluate(
     metrics: dict[str, float] = {}
     calibration: dict[str, Calibration] = {}
     generator = torch.Generator().manual_seed(0)
-    for scale in network.config.scales:
+    for scale in sorted({pair[2] for pair in pairs.pairs}):
         scores: dict[str, list[float]] = {}
         deviations, errors = [], []
         for low, high, _ in (pair for pair in pairs.pairs if pair[2] == scale):

@@ -1,4 +1,4 @@
-"""Low-res images and their truth, for `evaluate`: made from high-res images, or found as real pairs."""
+"""Low-res images and their truth: made from high-res images, or found as real pairs."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def made_pairs(source: Source, scale: int, degradation: DegradationKind) -> Iter
         and camera noise that the microscopy model is trained for, drawn anew for each plane but the same
         every time; colour becomes luma.
     """
-    for name, plane in _planes(source.path):
+    for name, plane in read_planes(source.path):
         height, width = (size // scale * scale for size in plane.shape[:2])
         truth = plane[:height, :width]
         black, span = _range(truth)
@@ -110,7 +110,7 @@ def real_pairs(source: Source, scales: Sequence[int]) -> Iterator[Pair]:
     """
     if source.low is None:
         raise ValueError("not a real pair")
-    lows, highs = list(_planes(source.low)), list(_planes(source.path))
+    lows, highs = list(read_planes(source.low)), list(read_planes(source.path))
     if len(lows) != len(highs):
         raise VaesrError(f"It has {len(lows)} planes and its partner {source.path} has {len(highs)}.")
     for (name, low), (_, truth) in zip(lows, highs, strict=True):
@@ -156,7 +156,7 @@ def _limited(domains: dict[str, list[Source]], limit: int | None) -> list[Source
     return chosen
 
 
-def _planes(path: Path) -> Iterator[tuple[str, Array]]:
+def read_planes(path: Path) -> Iterator[tuple[str, Array]]:
     """Read an image plane by plane; alpha is left out."""
     image = read_image(path)
     axes = Axes.parse(image.axes, image.data.shape)

@@ -7,5 +7,9 @@ class VaesrError(ValueError):
     """Something the user can put right; the message is one sentence that says how."""
 
 
+class TryAgain(VaesrError):
+    """Something around the program failed, such as a disk: what was done is kept, to go on from there."""
+
+
 class Cancelled(Exception):
-    """The user stopped the work; nothing half-done was kept."""
+    """The user stopped the work; the message, if there is one, tells what was kept of it."""

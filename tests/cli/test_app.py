@@ -69,7 +69,7 @@ def test_help_and_models_do_not_load_torch(arguments):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a process can't send another one Ctrl-C on Windows")
-def test_ctrl_c_leaves_nothing_behind(tiny_model_path: Path, tmp_path: Path) -> None:
+def test_ctrl_c_leaves_no_half_output_and_keeps_what_is_done(tiny_model_path: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "long.npy", np.random.default_rng(0).random((2000, 128, 128), dtype=np.float32))
     command = ["upscale", "long.npy", "big.ome.tif", "--axes", "TYX", "--model", str(tiny_model_path)]
     process = subprocess.Popen(
@@ -82,7 +82,8 @@ def test_ctrl_c_leaves_nothing_behind(tiny_model_path: Path, tmp_path: Path) -> 
     try:
         # Wait until it is in the middle of writing.
         deadline = time.monotonic() + 60
-        while not any(path.stat().st_size > 0 for path in tmp_path.glob(".*partial*")):
+        journal = tmp_path / ".big.ome.tif.partial" / "journal.jsonl"
+        while not (journal.exists() and "done" in journal.read_text()):
             assert process.poll() is None, process.stderr and process.stderr.read()
             assert time.monotonic() < deadline
             time.sleep(0.02)
@@ -92,8 +93,8 @@ def test_ctrl_c_leaves_nothing_behind(tiny_model_path: Path, tmp_path: Path) -> 
         process.kill()
     assert process.returncode == 130
     assert "Traceback" not in errors
-    assert "Stopped" in errors
-    assert [path.name for path in tmp_path.iterdir()] == ["long.npy"]
+    assert "Stopped" in errors and "of 2000 parts" in errors
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".big.ome.tif.partial", "long.npy"]
 
 
 def test_models_pass_through_one_file(run, tiny_model_path):

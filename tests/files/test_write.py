@@ -131,7 +131,7 @@ def test_streaming_holds_one_plane(tmp_path):
 
 def test_large_files_get_long_offsets(tmp_path, monkeypatch):
     for limit, big in ((100, True), (10_000, False)):
-        monkeypatch.setattr("napari_vaesr.files.write.CLASSIC_TIFF_LIMIT", limit)
+        monkeypatch.setattr("napari_vaesr.files.tiff_output.CLASSIC_TIFF_LIMIT", limit)
         write_ome_tiff(
             tmp_path / "a.tif", iter([np.zeros((1, 9, 9))]), "YX", (9, 9), np.float32, {}, {}, ["mean"]
         )

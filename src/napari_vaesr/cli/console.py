@@ -51,8 +51,8 @@ def spoken_errors(debug: bool) -> Iterator[None]:
     """
     try:
         yield
-    except (KeyboardInterrupt, Cancelled):
-        err().print("Stopped; nothing half-written was left behind.")
+    except (KeyboardInterrupt, Cancelled) as stop:
+        err().print(str(stop) or "Stopped; nothing half-written was left behind.", markup=False)
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     except VaesrError as error:
         if debug:

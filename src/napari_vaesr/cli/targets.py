@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.files.image import expand_inputs, image_name
+from napari_vaesr.files.image import can_read, expand_inputs, image_name
+from napari_vaesr.files.partial import partial_folder
 
 TIFF_SUFFIXES = (".ome.tif", ".ome.tiff", ".tif", ".tiff")
-"""Outputs that hold mean and std as channels."""
+"""TIFF files that hold mean and std as channels."""
 
-OUTPUT_SUFFIXES = (*TIFF_SUFFIXES, ".png")
+ZARR_SUFFIXES = (".ome.zarr", ".zarr")
+"""OME-Zarr folders that do the same."""
+
+OUTPUT_SUFFIXES = (*TIFF_SUFFIXES, *ZARR_SUFFIXES, ".png")
 """Outputs that can be written; ``.png`` for a single 2-D image."""
 
 
@@ -26,7 +30,7 @@ class Target:
     source
         The image to upscale.
     output
-        The OME-TIFF with mean and std, or the PNG with the mean.
+        The OME-TIFF or OME-Zarr with mean and std, or the PNG with the mean.
     """
 
     source: Path
@@ -36,6 +40,11 @@ class Target:
     def is_png(self) -> bool:
         """Whether the output is a PNG, which holds the mean alone."""
         return self.output.suffix.lower() == ".png"
+
+    @property
+    def is_zarr(self) -> bool:
+        """Whether the output is an OME-Zarr, which is a folder."""
+        return self.output.name.lower().endswith(ZARR_SUFFIXES)
 
     @property
     def record(self) -> Path:
@@ -87,16 +96,17 @@ def plan_targets(inputs: Sequence[str], output: str, scale: int) -> list[Target]
     sources = expand_inputs(list(inputs))
     path = Path(output).expanduser()
     one_file = len(inputs) == 1 and sources == [Path(inputs[0]).expanduser()]
-    if one_file and not path.is_dir() and not output.endswith(("/", os.sep)):
+    named_zarr = _suffix(path) in ZARR_SUFFIXES
+    if one_file and (named_zarr or not (path.is_dir() or output.endswith(("/", os.sep)))):
         if not _suffix(path):
             raise VaesrError(
-                f"The output {output} should end with .ome.tif or .png, or with / to name a folder."
+                f"The output {output} should end with .ome.tif, .zarr or .png, or with / to name a folder."
             )
         targets = [Target(sources[0], path)]
     else:
         if path.exists() and not path.is_dir():
             raise VaesrError(f"With several inputs the output must be a folder, and {output} is a file.")
-        if _suffix(path) and not path.is_dir():
+        if named_zarr or (_suffix(path) and not path.is_dir()):
             raise VaesrError(
                 f"With several inputs the output must be a folder; {output} is named like a file."
             )
@@ -116,12 +126,14 @@ def refuse_overwriting(targets: Sequence[Target], spread: bool, figure: bool, fo
     """
     inputs = {target.source.resolve() for target in targets}
     for target in targets:
+        begun = partial_folder(target.output).exists()
         for path in target.files(spread, figure):
             if path.resolve() in inputs:
                 raise VaesrError(f"{path} is an input as well as an output; choose another output.")
-            if path.is_dir():
+            if path.is_dir() and not (path == target.output and target.is_zarr and can_read(path)):
                 raise VaesrError(f"{path} is a folder; choose another name for the output.")
-            if path.exists() and not force:
+            # What lies beside an output that was begun has been asked about then, or is its own.
+            if path.exists() and not force and (path == target.output or not begun):
                 raise VaesrError(f"{path} exists already; pass --force to replace it.")
 
 

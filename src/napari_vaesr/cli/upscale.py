@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -23,6 +24,8 @@ from .console import (
 )
 
 if TYPE_CHECKING:
+    from distributed import Client
+
     from napari_vaesr.engine.settings import UpscaleSettings
     from napari_vaesr.imaging.extent import Extent
     from napari_vaesr.zoo.registry import Model
@@ -38,8 +41,8 @@ def upscale(
         str,
         typer.Argument(
             metavar="OUT",
-            help="For one input a file (.ome.tif with mean and std as channels, or .png for a 2-D image); "
-            "for several a folder, made if needed.",
+            help="For one input a file (.ome.tif or .zarr with mean and std as channels, or .png for a 2-D "
+            "image); for several a folder, made if needed.",
         ),
     ],
     scale: Annotated[
@@ -89,7 +92,16 @@ def upscale(
     figure: Annotated[
         bool, typer.Option("--figure", help="Also draw input, mean and std of the middle plane, as a PNG.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace outputs that exist.")] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Compute in so many processes on this machine.")
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="Compute on the workers of a Dask scheduler, such as tcp://10.0.0.1:8786."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace outputs that exist, or were begun with other settings.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", "-n", help="Only tell what would be done, with memory and time.")
     ] = False,
@@ -98,7 +110,8 @@ def upscale(
 ) -> None:
     """Upscale images, with an uncertainty for every pixel.
 
-    Writes OUT, and beside it OUT's name with .json: the record of how it was made.
+    Writes OUT, and beside it OUT's name with .json: the record of how it was made. A run that was stopped or
+    killed goes on when the same command is given again.
 
     Exit codes: 0 all is well, 1 some of several inputs failed, 2 wrong usage or bad input, 130 interrupted.
     """
@@ -122,13 +135,29 @@ def upscale(
             memory=memory,
         )
         part = parse_extent(extent) if extent else {}
+        if workers is not None and scheduler is not None:
+            raise VaesrError(
+                "Workers are started here or found by a scheduler: pass --workers or --scheduler."
+            )
         targets = plan_targets(inputs, output, scale)
         refuse_overwriting(targets, settings.has_spread, figure, force or dry_run)
         loaded = _load(settings, quiet)
         failures = (
             _describe(targets, axes, settings, loaded, part)
             if dry_run
-            else _run(targets, axes, settings, loaded, part, figure=figure, quiet=quiet, debug=debug)
+            else _run(
+                targets,
+                axes,
+                settings,
+                loaded,
+                part,
+                figure=figure,
+                restart=force,
+                scheduler=scheduler,
+                workers=workers,
+                quiet=quiet,
+                debug=debug,
+            )
         )
         if failures:
             raise typer.Exit(ExitCode.SOME_FAILED if len(targets) > 1 else ExitCode.BAD_INPUT)
@@ -155,6 +184,9 @@ def _run(
     extent: Extent,
     *,
     figure: bool,
+    restart: bool,
+    scheduler: str | None,
+    workers: int | None,
     quiet: bool,
     debug: bool,
 ) -> int:
@@ -163,13 +195,21 @@ def _run(
     from .write import upscale_file
 
     failures = 0
-    with progress_bars(quiet) as bars:
+    with _client(scheduler, workers) as client, progress_bars(quiet) as bars:
         for number, target in enumerate(targets, start=1):
             count = f" ({number} of {len(targets)})" if len(targets) > 1 else ""
             with bars.follow(f"{target.source.name}{count}") as progress:
                 try:
                     messages = upscale_file(
-                        target, axes, settings, model, extent, figure=figure, progress=progress
+                        target,
+                        axes,
+                        settings,
+                        model,
+                        extent,
+                        figure=figure,
+                        restart=restart,
+                        client=client,
+                        progress=progress,
                     )
                 except VaesrError as error:
                     if debug:
@@ -187,11 +227,21 @@ def _run(
     return failures
 
 
+def _client(scheduler: str | None, workers: int | None) -> AbstractContextManager[Client | None]:
+    """Connect to the workers that were asked for, if any were."""
+    if scheduler is None and workers is None:
+        return nullcontext()
+    from napari_vaesr.engine.cluster import cluster_client
+
+    return cluster_client(scheduler, workers)
+
+
 def _describe(
     targets: list[Target], axes: str | None, settings: UpscaleSettings, model: Model, extent: Extent
 ) -> int:
     """Print what would be done to every input and return how many would fail."""
-    from .write import open_job, written_bytes
+    from .layout import written_bytes
+    from .write import open_job
 
     headings = ("input", "shape", "output", "shape", "tiles", "memory", "disk", "time")
     table = Table(*(Column(heading, overflow="fold") for heading in headings), box=box.SIMPLE_HEAD)

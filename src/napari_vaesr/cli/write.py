@@ -1,38 +1,42 @@
-"""One input upscaled into its files, plane by plane, so that no stack is ever held in memory."""
+"""One input upscaled into its files, block by block, so that no stack is ever held in memory."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import imagecodecs
 import numpy as np
 import numpy.typing as npt
 
+from napari_vaesr.engine.blocks import BlockGrid
+from napari_vaesr.engine.cluster import cluster_blocks
 from napari_vaesr.engine.job import Progress, UpscaleJob
 from napari_vaesr.engine.result import as_maps, map_names
 from napari_vaesr.engine.settings import UpscaleSettings
-from napari_vaesr.errors import VaesrError
+from napari_vaesr.engine.stream import stream_blocks
+from napari_vaesr.errors import Cancelled, VaesrError
 from napari_vaesr.files.image import ImageFile, read_image
+from napari_vaesr.files.output import Output, OutputImage
+from napari_vaesr.files.partial import PartialOutput, partial_output
+from napari_vaesr.files.tiff_output import TiffOutput
 from napari_vaesr.files.write import atomic_path, write_figure, write_json, write_ome_tiff
+from napari_vaesr.files.zarr_output import ZarrOutput
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.extent import Extent, select
 from napari_vaesr.zoo.registry import Model
 
+from .console import readable_bytes
+from .layout import made_from, mean_and_uncertainty, middle_plane, output_image, worker_task
 from .targets import Target
 
-Plane = tuple[int, npt.NDArray[Any], npt.NDArray[np.float32] | None]
-"""A plane's number, its mean and its uncertainty."""
-
-FLOAT32 = 4
-"""Bytes of a number written."""
+if TYPE_CHECKING:
+    from distributed import Client
 
 WIDTH = "width of the 90 % interval"
-
-COLOURS = ("red", "green", "blue", "alpha")
 
 
 def open_job(
@@ -69,6 +73,8 @@ def upscale_file(
     extent: Extent,
     *,
     figure: bool = False,
+    restart: bool = False,
+    client: Client | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> list[str]:
     """Upscale one input and write its image, its record and, if asked for, its figure.
@@ -87,6 +93,10 @@ def upscale_file(
         The part of the input to upscale, by axis letter.
     figure : bool
         Draw the middle plane.
+    restart : bool
+        Start anew where an unfinished output was made from something else.
+    client : distributed.Client, optional
+        Whose workers compute; this process does it by default.
     progress : callable, optional
         Called as the work goes on.
 
@@ -98,20 +108,17 @@ def upscale_file(
     Raises
     ------
     VaesrError
-        Anything the user can put right; no output is left half-written.
+        Anything the user can put right. An output is complete or not there; what was done of it is kept, and
+        the same call goes on from there.
+    Cancelled
+        When the user stopped it with something done already.
     """
     image, job = open_job(target, axes, settings, model, extent)
     _make_folder(target.output.parent)
-    kept = _Kept(_middle_plane(job))
-    with closing(job.planes_stream(progress)) as planes:
-        if target.is_png:
-            _write_png(target, image, job, kept.watch(planes))
-        else:
-            _write_tiff(target, image, job, kept.watch(planes))
-    files = {"input": str(target.source), "output": str(target.output)}
-    write_json(target.record, {"files": files, **job.record()})
-    if figure:
-        _draw(target, image, job, kept)
+    if target.is_png:
+        _write_png(target, image, job, figure, progress)
+    else:
+        _write_blocks(target, image, job, figure, restart, client, progress)
     return list(job.messages)
 
 
@@ -124,85 +131,139 @@ def _make_folder(folder: Path) -> None:
         ) from error
 
 
-def written_bytes(job: UpscaleJob) -> int:
-    """Return the size of the OME-TIFF that a job makes."""
-    spread = len(map_names(job.settings.uncertainty)) if job.settings.has_spread else 0
-    return len(job.planes) * math.prod(job.plane_shape) * (_colour_count(job.axes) + spread) * FLOAT32
-
-
-class _Kept:
-    """The one plane that is remembered for the figure while all of them pass by."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.mean: npt.NDArray[Any] = np.empty(0)
-        self.uncertainty: npt.NDArray[np.float32] | None = None
-
-    def watch(self, planes: Iterator[Plane]) -> Iterator[Plane]:
-        """Pass planes on."""
-        for number, mean, uncertainty in planes:
-            if number == self.number:
-                self.mean, self.uncertainty = mean, uncertainty
-            yield number, mean, uncertainty
-
-
-def _write_tiff(target: Target, image: ImageFile, job: UpscaleJob, planes: Iterator[Plane]) -> None:
-    """Write mean and uncertainty as float32 channels."""
-
-    def stacked() -> Iterator[npt.NDArray[Any]]:
-        for _, mean, uncertainty in planes:
-            channels = np.moveaxis(mean, -1, 0) if job.axes.is_rgb else mean[np.newaxis]
-            spread = [] if uncertainty is None else [as_maps(uncertainty)]
-            yield np.concatenate([channels, *spread], dtype=np.float32)
-
-    kinds = map_names(job.settings.uncertainty) if job.settings.has_spread else ()
-    if job.axes.is_rgb:
-        names = [*(f"{colour} mean" for colour in COLOURS[: _colour_count(job.axes)]), *kinds]
-    else:
-        names = [f"{channel}{kind}" for channel in _channels(image, job) for kind in ("mean", *kinds)]
-    _write_ome(target.output, image, job, stacked(), names)
-
-
-def _write_png(target: Target, image: ImageFile, job: UpscaleJob, planes: Iterator[Plane]) -> None:
+def _write_png(
+    target: Target,
+    image: ImageFile,
+    job: UpscaleJob,
+    figure: bool,
+    progress: Callable[[Progress], None] | None,
+) -> None:
     """Write the mean as PNG, and beside it the uncertainty as TIFF."""
-    ((_, mean, uncertainty),) = planes
+    with closing(job.planes_stream(progress)) as planes:
+        ((number, mean, uncertainty),) = planes
     with atomic_path(target.output) as temporary:
         temporary.write_bytes(imagecodecs.png_encode(np.ascontiguousarray(mean)))
     if uncertainty is not None:
-        _write_ome(
-            target.std, image, job, iter([as_maps(uncertainty)]), list(map_names(job.settings.uncertainty))
+        described = output_image(image, job)
+        write_ome_tiff(
+            target.std,
+            iter([as_maps(uncertainty)]),
+            described.axes.names,
+            described.axes.shape,
+            np.float32,
+            described.pixel_size,
+            described.units,
+            map_names(job.settings.uncertainty),
+        )
+    write_json(target.record, _record(target, job))
+    if figure:
+        _draw(target.figure, target, image, job, number, mean, uncertainty)
+
+
+def _write_blocks(
+    target: Target,
+    image: ImageFile,
+    job: UpscaleJob,
+    figure: bool,
+    restart: bool,
+    client: Client | None,
+    progress: Callable[[Progress], None] | None,
+) -> None:
+    """Write mean and uncertainty as float32 channels, and go on where an earlier run stopped."""
+    grid = BlockGrid.of(job)
+    with partial_output(target.output, made_from(image, job)) as partial:
+        output = _laid_out(target, partial, output_image(image, job), grid, restart)
+        missing = [number for number in range(len(grid)) if number not in partial.done]
+        if partial.done:
+            job.messages.append(f"{len(partial.done)} of {len(grid)} parts were there from an earlier run.")
+        done = job.total - job.upscaler.work(sum(grid[number].pixels for number in missing))
+        steps = (
+            stream_blocks(job, output, grid, missing)
+            if client is None
+            else cluster_blocks(client, job, worker_task(image, job, grid, output), missing)
+        )
+        try:
+            with closing(steps):
+                for work, number in steps:
+                    done += work
+                    if number is not None:
+                        partial.mark(number)
+                    if progress is not None:
+                        progress(Progress(done, job.total, f"{len(partial.done)} of {len(grid)} parts"))
+        except (KeyboardInterrupt, Cancelled) as stop:
+            if not partial.done:
+                raise
+            raise Cancelled(
+                f"Stopped; {len(partial.done)} of {len(grid)} parts of {target.output} are kept, and the "
+                "same command goes on from there."
+            ) from stop
+        record = _record(target, job)
+        output.finish(record)
+        beside = {partial.folder / "record": target.record, partial.folder / "figure.png": target.figure}
+        write_json(partial.folder / "record", record)
+        if figure:
+            position = middle_plane(job.result_axes)
+            mean, uncertainty = mean_and_uncertainty(job, output.read(position))
+            drawn = partial.folder / "figure.png"
+            _draw(drawn, target, image, job, job.planes[position], mean, uncertainty)
+        partial.complete({source: place for source, place in beside.items() if source.exists()})
+
+
+def _laid_out(
+    target: Target, partial: PartialOutput, image: OutputImage, grid: BlockGrid, restart: bool
+) -> Output:
+    """Open the output that was begun, or lay out a new one."""
+    height, width = grid.block_shape
+    scale = image.axes.height // len(grid.rows)
+    begun = partial.resume(restart)
+    if target.is_zarr:
+        block = height * scale, width * scale
+        if begun:
+            return ZarrOutput(partial.data, image, block)
+        output: Output = ZarrOutput.create(partial.data, image, block)
+    else:
+        if begun:
+            return TiffOutput.open(partial.data, image)
+        _check_room(target.output, image.nbytes)
+        output = TiffOutput.create(partial.data, image)
+    partial.begin()
+    return output
+
+
+def _check_room(path: Path, needed: int) -> None:
+    free = shutil.disk_usage(path.parent).free
+    if needed > free:
+        raise VaesrError(
+            f"{path} takes {readable_bytes(needed)} and the disk has {readable_bytes(free)} left, please "
+            "make room or choose another place."
         )
 
 
-def _write_ome(
-    path: Path, image: ImageFile, job: UpscaleJob, planes: Iterator[Any], names: list[str]
+def _record(target: Target, job: UpscaleJob) -> dict[str, Any]:
+    return {"files": {"input": str(target.source), "output": str(target.output)}, **job.record()}
+
+
+def _draw(
+    path: Path,
+    target: Target,
+    image: ImageFile,
+    job: UpscaleJob,
+    number: int,
+    mean: npt.NDArray[Any],
+    uncertainty: npt.NDArray[np.float32] | None,
 ) -> None:
-    axes, scale = job.result_axes.without_samples(), job.settings.scale
-    write_ome_tiff(
-        path,
-        planes,
-        axes.names,
-        axes.upscaled_shape(scale),
-        np.float32,
-        {name: size / scale if name in "YX" else size for name, size in image.pixel_size.items()},
-        image.units,
-        names,
-    )
-
-
-def _draw(target: Target, image: ImageFile, job: UpscaleJob, kept: _Kept) -> None:
-    """Draw the plane that was kept beside its input."""
-    where = ", ".join(f"{name} {index}" for name, index in job.axes.plane_coordinates(kept.number).items())
+    """Draw a plane beside its input."""
+    where = ", ".join(f"{name} {index}" for name, index in job.axes.plane_coordinates(number).items())
     write_figure(
-        target.figure,
+        path,
         job.axes.read_plane(
             image.data,
-            kept.number,
+            number,
             slice(job.rows.start, job.rows.stop),
             slice(job.columns.start, job.columns.stop),
         ),
-        kept.mean,
-        _drawn(kept.uncertainty),
+        mean,
+        _drawn(uncertainty),
         image.pixel_size.get("X"),
         image.units.get("X", ""),
         title=f"{target.source.name}{f', {where}' if where else ''}",
@@ -214,29 +275,3 @@ def _drawn(uncertainty: npt.NDArray[np.float32] | None) -> npt.NDArray[np.float3
     """Return what the figure shows of an uncertainty: the width of an interval."""
     is_interval = uncertainty is not None and uncertainty.ndim == 3
     return uncertainty[1] - uncertainty[0] if uncertainty is not None and is_interval else uncertainty
-
-
-def _colour_count(axes: Axes) -> int:
-    """Return how many numbers a pixel has: 3 or 4 for colours, else 1."""
-    return axes.shape[axes.names.index("S")] if axes.is_rgb else 1
-
-
-def _channels(image: ImageFile, job: UpscaleJob) -> list[str]:
-    """Return how names of the channels upscaled begin: empty for a lone one."""
-    axes = job.axes
-    if "C" not in axes.names:
-        return [""]
-    count = axes.shape[axes.names.index("C")]
-    known = (
-        image.channel_names if len(image.channel_names) == count else [f"channel {n}" for n in range(count)]
-    )
-    chosen = sorted({axes.channel_of(number) for number in job.planes})
-    return [f"{known[channel]} " for channel in chosen]
-
-
-def _middle_plane(job: UpscaleJob) -> int:
-    """Return the plane in the middle of depth and time, of the first channel."""
-    axes = job.result_axes
-    lengths = dict(zip(axes.loop_names, axes.loop_shape, strict=True))
-    middle = {name: 0 if name == "C" else length // 2 for name, length in lengths.items()}
-    return job.planes[axes.plane_number(middle)]

@@ -118,3 +118,17 @@ def uncertainty_map(
             return np.stack([mean - width, mean + width])
         case _:
             return std
+
+
+def uncertainty_range(kind: UncertaintyKind, gain: float) -> tuple[float, float]:
+    """Return the range in which to show a map of an uncertainty that is not computed yet.
+
+    Parameters
+    ----------
+    kind : {"std", "variance", "relative"}
+        What is shown; the bounds of an interval are shown as the mean is.
+    gain : float
+        The intensity range of the source, a tenth of which is a large standard deviation.
+    """
+    spread = 0.1 * gain
+    return 0.0, {"std": spread, "variance": spread**2}.get(kind, 0.5)

@@ -57,7 +57,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
             raise
     except OSError as error:
-        if _is_full(error):
+        if is_full(error):
             raise VaesrError(f"The disk is full, please make room for {path} and try again.") from error
         if error.filename is not None and os.fspath(error.filename) == os.fspath(temporary):
             message = (
@@ -67,6 +67,6 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise
 
 
-def _is_full(error: OSError) -> bool:
+def is_full(error: OSError) -> bool:
     """Tell whether a disk, or the share of it that one may use, is full; NumPy says so without a number."""
     return error.errno in _FULL or (error.errno is None and " requested and " in str(error))

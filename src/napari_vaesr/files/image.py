@@ -41,6 +41,8 @@ class ImageFile:
         Unit of that distance by axis letter, spelled out (``"micrometer"``); none means pixels.
     channel_names : tuple of str
         One per position of ``C``, or empty.
+    offset : dict of str to float
+        Where the centre of the first pixel is, in the units above, by axis letter; at 0 where it isn't told.
     """
 
     path: Path
@@ -50,6 +52,7 @@ class ImageFile:
     pixel_size: dict[str, float] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
     channel_names: tuple[str, ...] = ()
+    offset: dict[str, float] = field(default_factory=dict)
 
 
 def read_image(path: str | PathLike[str], axes: str | None = None) -> ImageFile:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from dask.base import tokenize
 
-from napari_vaesr.errors import VaesrError
+from napari_vaesr.errors import TryAgain
 from napari_vaesr.imaging.axes import Axes
 
 LARGEST_CHUNK = 64 * 1024**2
@@ -59,7 +59,7 @@ class FileArray:
         except MemoryError:  # the file is sound, and smaller tiles may do
             raise
         except Exception as error:  # whatever a decoder raises, the user needs to know which file it was
-            raise VaesrError(
+            raise TryAgain(
                 f"{self.path} cannot be read here, it may be damaged or gone: {reason(error)}."
             ) from error
 

@@ -28,7 +28,7 @@ def read_zarr(path: Path, axes: str | None) -> ImageFile:
     try:
         node = zarr.open(path, mode="r")
         if isinstance(node, zarr.Array):
-            return _image(path, path, node, axes or _dimension_names(node), {}, ())
+            return _image(path, path, node, axes or _dimension_names(node), {}, (), {})
         return _read_group(path, path, axes)
     except VaesrError:
         raise
@@ -50,7 +50,14 @@ def _read_group(path: Path, folder: Path, axes: str | None) -> ImageFile:
     named = multiscale.get("axes", list("tczyx"))  # fixed before version 0.3
     described = [{"name": axis} if isinstance(axis, str) else axis for axis in named]
     letters = [str(axis["name"]).upper() for axis in described]
-    scales = [_scale(part, len(letters)) for part in (dataset, multiscale)]
+    scales = [_transformation(part, "scale", [1.0] * len(letters)) for part in (dataset, multiscale)]
+    shifts = [_transformation(part, "translation", [0.0] * len(letters)) for part in (dataset, multiscale)]
+    # The image's own scale and translation act on what its levels' give.
+    offset = {
+        letter: float(own * common + shift)
+        for letter, own, common, shift in zip(letters, shifts[0], scales[1], shifts[1], strict=True)
+        if own or shift
+    }
     sizes = {
         letter: (float(own * common), spell_out(str(axis.get("unit", ""))))
         for letter, axis, own, common in zip(letters, described, *scales, strict=True)
@@ -58,15 +65,16 @@ def _read_group(path: Path, folder: Path, axes: str | None) -> ImageFile:
     channels = attributes.get("omero", {}).get("channels", [])
     names = tuple(str(channel.get("label") or f"channel {n}") for n, channel in enumerate(channels))
     told = "".join(letters) if all(letter in LETTERS for letter in letters) else None
-    return _image(path, folder / dataset["path"], array, axes or told, sizes, names)
+    return _image(path, folder / dataset["path"], array, axes or told, sizes, names, offset)
 
 
-def _scale(part: Mapping[str, Any], length: int) -> Sequence[float]:
+def _transformation(part: Mapping[str, Any], kind: str, none: Sequence[float]) -> Sequence[float]:
+    """Return the numbers of the first transformation of a kind, `none` where there isn't one."""
     for transformation in part.get("coordinateTransformations", []):
-        if transformation.get("type") == "scale":
-            scale: Sequence[float] = transformation["scale"]
-            return scale
-    return [1.0] * length
+        if transformation.get("type") == kind:
+            numbers: Sequence[float] = transformation[kind]
+            return numbers
+    return none
 
 
 def _dimension_names(array: zarr.Array[Any]) -> str | None:
@@ -83,6 +91,7 @@ def _image(
     axes: str | None,
     sizes: Mapping[str, tuple[float, str | None]],
     channels: tuple[str, ...],
+    offset: Mapping[str, float],
 ) -> ImageFile:
     if axes is None:
         raise ask_for_axes(path, array.shape)
@@ -97,4 +106,5 @@ def _image(
         pixel_size={name: size for name, (size, _) in known.items()},
         units={name: unit for name, (_, unit) in known.items() if unit},
         channel_names=channels if "C" in names else (),
+        offset={name: offset[name] for name in known if name in offset},
     )

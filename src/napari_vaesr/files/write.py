@@ -5,30 +5,18 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import product
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 import numpy.typing as npt
-import tifffile
 
 from napari_vaesr.files.atomic import atomic_path
 from napari_vaesr.files.figure import write_figure
-from napari_vaesr.files.units import symbol
+from napari_vaesr.files.output import OutputImage
+from napari_vaesr.files.tiff_output import TiffOutput
 from napari_vaesr.imaging.axes import Axes
 
 __all__ = ["atomic_path", "write_figure", "write_json", "write_ome_tiff"]
-
-CLASSIC_TIFF_LIMIT = 3_900_000_000
-"""Bytes above which offsets of 64 bits are needed, with some room for the metadata."""
-
-OME = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
-SCHEMA_LOCATION = "{http://www.w3.org/2001/XMLSchema-instance}schemaLocation"
-OME_TYPES = {"float32": "float", "float64": "double"}  # integers are called as in NumPy
-
-Page = tuple[int, int, int]
-"""Position of a page along C, Z and T."""
 
 
 def write_json(path: str | os.PathLike[str], content: Mapping[str, Any]) -> None:
@@ -83,95 +71,22 @@ def write_ome_tiff(
         When the axes don't fit the shape or the file can't be written; see `atomic_path`.
     ValueError
         When `planes` are too few, too many, or of another shape.
-
-    Notes
-    -----
-    Pages are stored in the order in which planes come, and the OME-XML says which is which. So mean and std
-    of a plane lie next to each other even where the source has its channels outermost.
     """
-    named = Axes.parse(axes, shape).without_samples()
-    source_channels = dict(zip(named.names, named.shape, strict=True)).get("C", 1)
-    together, rest = divmod(len(channel_names), source_channels)
-    if rest or not together:
-        raise ValueError(
-            f"{len(channel_names)} names do not name the channels of {source_channels} channels."
-        )
-    pages = _pages(named, together)
-    description = _ome_xml(named, np.dtype(dtype), pages, pixel_size, units, channel_names)
-    size = len(pages) * named.height * named.width * np.dtype(dtype).itemsize
-    with (
-        atomic_path(path) as temporary,
-        tifffile.TiffWriter(temporary, bigtiff=size > CLASSIC_TIFF_LIMIT, ome=False) as tiff,
-    ):
-        tiff.write(
-            _checked(planes, named, together, np.dtype(dtype)),
-            shape=(len(pages), named.height, named.width),
-            dtype=dtype,
-            photometric="minisblack",
-            description=description,
-            metadata=None,  # the description says it all
-            software="napari-vaesr",
-        )
-
-
-def _pages(axes: Axes, together: int) -> list[Page]:
-    """Return the positions of all pages in the order in which they come."""
-    pages = []
-    for position in product(*map(range, axes.loop_shape)):
-        at = dict(zip(axes.loop_names, position, strict=True))
-        first = at.get("C", 0) * together
-        pages += [(first + channel, at.get("Z", 0), at.get("T", 0)) for channel in range(together)]
-    return pages
-
-
-def _checked(
-    planes: Iterator[npt.NDArray[Any]], axes: Axes, together: int, dtype: np.dtype[Any]
-) -> Iterator[npt.NDArray[Any]]:
-    """Give out single pages, and make sure that they are as many and as large as announced."""
-    expected = (together, axes.height, axes.width)
-    count = 0
-    for plane in planes:
-        count += 1
-        if plane.shape != expected or count > axes.plane_count:
-            raise ValueError(
-                f"Plane {count} of {axes.plane_count} has shape {plane.shape} and not {expected}."
-            )
-        for page in plane:
-            yield np.ascontiguousarray(page, dtype=dtype)
-    if count != axes.plane_count:
-        raise ValueError(f"There are {count} planes and not {axes.plane_count}.")
-
-
-def _ome_xml(
-    axes: Axes,
-    dtype: np.dtype[Any],
-    pages: Sequence[Page],
-    pixel_size: Mapping[str, float],
-    units: Mapping[str, str],
-    channel_names: Sequence[str],
-) -> bytes:
-    """Describe an image. https://docs.openmicroscopy.org/ome-model/6.3.1/ome-tiff/specification.html ."""
-    lengths = dict(zip(axes.names, axes.shape, strict=True)) | {"C": len(channel_names)}
-    attributes = {
-        "ID": "Pixels:0",
-        "DimensionOrder": "XYC" + ("ZT" if axes.loop_names.find("Z") > axes.loop_names.find("T") else "TZ"),
-        "Type": OME_TYPES.get(dtype.name, dtype.name),
-        **{f"Size{name}": str(lengths.get(name, 1)) for name in "XYZCT"},
-    }
-    for name, attribute in {**{name: f"PhysicalSize{name}" for name in "XYZ"}, "T": "TimeIncrement"}.items():
-        unit = symbol(units.get(name, ""))
-        if name in axes.names and name in pixel_size and (unit or name != "T"):  # time has no pixels
-            attributes |= {attribute: repr(float(pixel_size[name])), f"{attribute}Unit": unit or "pixel"}
-
-    root = ElementTree.Element("OME", {"xmlns": OME, SCHEMA_LOCATION: f"{OME} {OME}/ome.xsd"})
-    image = ElementTree.SubElement(root, "Image", {"ID": "Image:0"})
-    pixels = ElementTree.SubElement(image, "Pixels", attributes)
-    for number, name in enumerate(channel_names):
-        about = {"ID": f"Channel:0:{number}", "Name": name, "SamplesPerPixel": "1"}
-        ElementTree.SubElement(pixels, "Channel", about)
-    for number, (channel, depth, time) in enumerate(pages):
-        where = {"IFD": number, "FirstC": channel, "FirstZ": depth, "FirstT": time, "PlaneCount": 1}
-        ElementTree.SubElement(pixels, "TiffData", {name: str(value) for name, value in where.items()})
-    # ASCII with character references, as TIFF wants its descriptions.
-    text: bytes = ElementTree.tostring(root, encoding="ascii", xml_declaration=True)
-    return text
+    image = OutputImage(
+        axes=Axes.parse(axes, shape).without_samples(),
+        channel_names=tuple(channel_names),
+        dtype=np.dtype(dtype),
+        pixel_size=pixel_size,
+        units=units,
+    )
+    rows, columns = range(image.axes.height), range(image.axes.width)
+    count, expected = image.axes.plane_count, (image.together, len(rows), len(columns))
+    with atomic_path(path) as temporary:
+        output = TiffOutput.create(temporary, image)
+        number = -1
+        for number, plane in enumerate(planes):
+            if plane.shape != expected or number >= count:
+                raise ValueError(f"Plane {number + 1} of {count} has shape {plane.shape} and not {expected}.")
+            output.write(number, rows, columns, plane)
+        if number + 1 != count:
+            raise ValueError(f"There are {number + 1} planes and not {count}.")

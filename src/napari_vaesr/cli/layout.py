@@ -1,0 +1,148 @@
+"""What an output holds, how it is called, and what it was made from."""
+
+from __future__ import annotations
+
+import math
+import secrets
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from napari_vaesr.engine.blocks import BlockGrid
+from napari_vaesr.engine.cluster import Task
+from napari_vaesr.engine.job import UpscaleJob
+from napari_vaesr.engine.planes import result_dtype
+from napari_vaesr.engine.result import map_names, uncertainty_range
+from napari_vaesr.files.image import ImageFile
+from napari_vaesr.files.output import Output, OutputImage
+from napari_vaesr.imaging.axes import Axes
+
+FLOAT32 = 4
+"""Bytes of a number written."""
+
+COLOURS = ("red", "green", "blue", "alpha")
+
+
+def written_bytes(job: UpscaleJob) -> int:
+    """Return the size of the pixels that a job makes."""
+    spread = len(map_names(job.settings.uncertainty)) if job.settings.has_spread else 0
+    return len(job.planes) * math.prod(job.plane_shape) * (colour_count(job.axes) + spread) * FLOAT32
+
+
+def made_from(image: ImageFile, job: UpscaleJob) -> dict[str, Any]:
+    """Return all that decides the pixels of an output, by names that people know."""
+    choice = job.upscaler.choice
+    described = next(
+        (path for name in ("zarr.json", ".zattrs", ".zarray") if (path := image.path / name).is_file()),
+        image.path,
+    ).stat()
+    used = {"device": torch.device(choice.device).type, "precision": choice.precision}
+    return {
+        "input": [list(image.data.shape), str(image.data.dtype), described.st_size, described.st_mtime_ns],
+        "axes": image.axes,
+        **job.settings.model_dump(),
+        **used,
+        "model": job.model.card.sha256,
+        "intensities": [scaling.model_dump() for scaling in job.scalings],
+        "extent": [job.planes, [job.rows.start, job.rows.stop], [job.columns.start, job.columns.stop]],
+        "block": BlockGrid.of(job).side,
+    }
+
+
+def output_image(image: ImageFile, job: UpscaleJob) -> OutputImage:
+    """Describe the output: channels and their names, pixel sizes, its place, and the ranges to show."""
+    scale, kind = job.settings.scale, job.settings.uncertainty
+    maps = map_names(kind) if job.settings.has_spread else ()
+    chosen = sorted({job.axes.channel_of(number) for number in job.planes})
+    names: list[str] = []
+    windows: list[tuple[float, float]] = []
+    for channel in chosen:
+        scaling = job.scalings[channel]
+        bright = scaling.offset, scaling.offset + scaling.gain
+        if job.axes.is_rgb:
+            names += [f"{colour} mean" for colour in COLOURS[: colour_count(job.axes)]] + list(maps)
+        else:
+            names += [f"{_channel_prefix(image, job.axes, channel)}{each}" for each in ("mean", *maps)]
+        spread = bright if kind == "interval" else uncertainty_range(kind, scaling.gain)
+        windows += [bright] * colour_count(job.axes) + [spread] * len(maps)
+    outline = job.result_axes.without_samples()
+    return OutputImage(
+        axes=Axes(outline.names, outline.upscaled_shape(scale)),
+        channel_names=tuple(names),
+        pixel_size=_upscaled_sizes(image, scale),
+        units=image.units,
+        offset=_first_pixel(image, job),
+        windows=tuple(windows),
+        name=image.name,
+    )
+
+
+def _upscaled_sizes(image: ImageFile, scale: int) -> dict[str, float]:
+    sizes = {"Y": 1.0, "X": 1.0, **image.pixel_size}
+    return {name: size / scale if name in "YX" else size for name, size in sizes.items()}
+
+
+def _first_pixel(image: ImageFile, job: UpscaleJob) -> dict[str, float]:
+    """Return where the centre of the result's first pixel is: its corner is that of the source's pixel."""
+    scale = job.settings.scale
+    start: dict[str, float] = {
+        **job.axes.plane_coordinates(job.planes[0]),
+        "Y": job.rows.start + (1 / scale - 1) / 2,
+        "X": job.columns.start + (1 / scale - 1) / 2,
+    }
+    return {
+        name: image.offset.get(name, 0.0) + pixels * image.pixel_size.get(name, 1.0)
+        for name, pixels in start.items()
+        if name != "C"
+    }
+
+
+def worker_task(image: ImageFile, job: UpscaleJob, grid: BlockGrid, output: Output) -> Task:
+    """Tell workers what to do, with paths that mean the same in another folder."""
+    reference = Path(job.settings.model).expanduser()
+    model = str(reference.resolve()) if reference.exists() else job.settings.model
+    return Task(
+        key=secrets.token_hex(8),
+        source=image.path.resolve(),
+        axes=image.axes,
+        settings=job.settings.model_copy(update={"model": model}),
+        extent=(list(job.planes), job.rows, job.columns),
+        scalings=job.scalings,
+        sha256=job.model.card.sha256,
+        grid=grid,
+        output=replace(output, path=output.path.resolve()),
+    )
+
+
+def mean_and_uncertainty(
+    job: UpscaleJob, written: npt.NDArray[Any]
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.float32] | None]:
+    """Return mean and uncertainty as they were before they became channels."""
+    colours = colour_count(job.axes)
+    mean = written[:colours].astype(result_dtype(job.array.dtype))
+    maps = written[colours:]
+    spread = maps if job.settings.uncertainty == "interval" else maps[0] if len(maps) else None
+    return np.moveaxis(mean, 0, -1) if job.axes.is_rgb else mean[0], spread
+
+
+def colour_count(axes: Axes) -> int:
+    """Return how many numbers a pixel has: 3 or 4 for colours, else 1."""
+    return axes.shape[axes.names.index("S")] if axes.is_rgb else 1
+
+
+def _channel_prefix(image: ImageFile, axes: Axes, channel: int) -> str:
+    """Return how names of what is made of a channel begin: empty for a lone one."""
+    if "C" not in axes.names:
+        return ""
+    known = len(image.channel_names) == axes.shape[axes.names.index("C")]
+    return f"{image.channel_names[channel] if known else f'channel {channel}'} "
+
+
+def middle_plane(axes: Axes) -> int:
+    """Return the plane in the middle of depth and time, of the first channel."""
+    lengths = dict(zip(axes.loop_names, axes.loop_shape, strict=True))
+    return axes.plane_number({name: 0 if name == "C" else length // 2 for name, length in lengths.items()})

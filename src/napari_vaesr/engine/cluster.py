@@ -1,0 +1,205 @@
+"""The same blocks on many processes or machines, by dask.distributed: one model on each worker.
+
+A worker opens the input and the output by their paths and writes its blocks itself, so both have to be on a
+disk that all workers see. A block whose worker dies is computed by another.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from napari_vaesr.engine.settings import UpscaleSettings
+from napari_vaesr.errors import TryAgain, VaesrError
+from napari_vaesr.files.output import Output
+from napari_vaesr.imaging.intensity import IntensityScaling
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+    from napari_vaesr.engine.blocks import BlockGrid
+    from napari_vaesr.engine.job import UpscaleJob
+    from napari_vaesr.engine.stream import Done
+
+CONNECT_SECONDS = 20
+AHEAD = 3
+"""Blocks that are given out for every thread of the workers, so that none of them waits for the next."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """All that a worker needs to compute any block of a result.
+
+    Attributes
+    ----------
+    key : str
+        The same for all blocks of one result.
+    source : Path
+        The input.
+    axes : str
+        Its axes.
+    settings : UpscaleSettings
+        What to do, the model named so that every worker finds it.
+    extent : (list of int, range, range)
+        Numbers of the planes, rows and columns.
+    scalings : tuple of IntensityScaling
+        One for each channel.
+    sha256 : str
+        Of the model's weights.
+    grid : BlockGrid
+        The blocks.
+    output : Output
+        Where they go.
+    """
+
+    key: str
+    source: Path
+    axes: str
+    settings: UpscaleSettings
+    extent: tuple[list[int], range, range]
+    scalings: tuple[IntensityScaling, ...]
+    sha256: str
+    grid: BlockGrid
+    output: Output
+
+
+@contextmanager
+def cluster_client(scheduler: str | None, workers: int | None) -> Iterator[Client]:
+    """Connect to a scheduler, or start workers on this machine for as long as the body runs.
+
+    Parameters
+    ----------
+    scheduler : str, optional
+        Its address, such as ``tcp://10.0.0.1:8786``.
+    workers : int, optional
+        How many processes to start here; they share the cores, and accelerators go to them in turn.
+
+    Raises
+    ------
+    VaesrError
+        When dask.distributed is not installed or there is no such scheduler.
+    """
+    try:
+        from distributed import Client, LocalCluster
+    except ImportError:
+        raise VaesrError(
+            "Several workers need dask.distributed: pip install 'napari-vaesr[distributed]'."
+        ) from None
+    if scheduler is None:
+        threads = max((os.cpu_count() or 1) // (workers or 1), 1)
+        with (
+            LocalCluster(
+                n_workers=workers,
+                threads_per_worker=threads,
+                memory_limit=0,  # a worker's memory is bounded already, and must not be killed for a guess
+                dashboard_address=None,
+                silence_logs=50,
+            ) as cluster,
+            Client(cluster) as client,
+        ):
+            yield client
+        return
+    try:
+        client = Client(scheduler, timeout=CONNECT_SECONDS)
+    except (OSError, ValueError) as error:
+        raise VaesrError(
+            f"No scheduler answers at {scheduler}, please check its address and that it runs."
+        ) from error
+    with client:
+        yield client
+
+
+def cluster_blocks(
+    client: Client, job: UpscaleJob, task: Task, numbers: Iterable[int]
+) -> Generator[Done, None, None]:
+    """Compute and write blocks on the workers; as `stream_blocks`, in any order.
+
+    Raises
+    ------
+    VaesrError
+        When a worker raises one.
+    TryAgain
+        When workers die again and again over the same block.
+    """
+    from distributed import KilledWorker, as_completed
+
+    waiting = iter(numbers)
+    threads = max(sum(client.nthreads().values()), 1)
+
+    def submit(count: int) -> list[Any]:
+        # Any worker may do it again should the first one die, but no result is taken from an earlier run.
+        return [client.submit(_on_worker, task, n, pure=False) for n in islice(waiting, count)]
+
+    running = as_completed(submit(AHEAD * threads))
+    try:
+        for future in running:
+            number, messages = future.result()
+            job.messages.extend(messages)
+            running.update(submit(1))
+            yield job.upscaler.work(task.grid[number].pixels), number
+    except KilledWorker as error:
+        raise TryAgain(
+            "Workers died again and again over the same part, perhaps for lack of memory: please give them "
+            "more memory or a smaller --tile, and give the same command again."
+        ) from error
+    except ModuleNotFoundError as error:
+        raise VaesrError(
+            f"A worker lacks {error.name}: please install the same version of napari-vaesr there."
+        ) from error
+    finally:
+        client.cancel(list(running.futures))
+
+
+_lock = Lock()
+_opened: dict[str, UpscaleJob] = {}
+
+
+def _on_worker(task: Task, number: int) -> tuple[int, list[str]]:
+    """Compute and write one block; one at a time in each process, for the network uses all of its threads."""
+    import dask
+
+    from napari_vaesr.engine.stream import stream_blocks
+
+    # Within a task Dask would read the input by further tasks, for which this one keeps the worker too busy.
+    with _lock, dask.config.set(scheduler="synchronous"):
+        if task.key not in _opened:
+            _opened.clear()
+            _opened[task.key] = _open(task)
+        job = _opened[task.key]
+        told = len(job.messages)
+        for _ in stream_blocks(job, task.output, task.grid, [number]):
+            pass
+        return number, job.messages[told:]
+
+
+def _open(task: Task) -> UpscaleJob:
+    import torch
+    from distributed import get_worker
+
+    from napari_vaesr.engine.job import UpscaleJob
+    from napari_vaesr.files.image import read_image
+    from napari_vaesr.zoo.registry import load_model
+
+    worker = get_worker()
+    torch.set_num_threads(worker.state.nthreads)
+    settings = task.settings
+    count = torch.accelerator.device_count()
+    if settings.device == "auto" and count > 1:
+        kind = torch.accelerator.current_accelerator()
+        assert kind is not None
+        place = int((re.findall(r"\d+", str(worker.name)) or ["0"])[-1]) % count
+        settings = settings.model_copy(update={"device": f"{kind.type}:{place}"})
+    model = load_model(settings.model)
+    if model.card.sha256 != task.sha256:
+        raise VaesrError(
+            f"A worker has other weights of the model {model.card.name}, please install the same."
+        )
+    image = read_image(task.source, task.axes)
+    return UpscaleJob(image.data, task.axes, settings, *task.extent, model=model, scalings=task.scalings)

@@ -1,0 +1,116 @@
+"""What a result's file holds, however it is stored, and how its parts are written in any order."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_vaesr.imaging.axes import Axes
+
+FLOAT32: np.dtype[Any] = np.dtype(np.float32)
+
+
+@dataclass(frozen=True)
+class OutputImage:
+    """The image that is written: every plane of the source becomes a few channels.
+
+    Attributes
+    ----------
+    axes : Axes
+        The source's axes without ``S``, with ``Y`` and ``X`` as long as they are written. ``C`` counts the
+        source's channels.
+    channel_names : tuple of str
+        Names of all channels written: those of the source's first channel, then of the second, and so on;
+        for example ``("DNA mean", "DNA std", "actin mean", "actin std")``.
+    dtype : dtype
+        Type to write.
+    pixel_size : mapping of str to float
+        Distance between the pixels written, by axis letter.
+    units : mapping of str to str
+        Unit of these distances, in any usual spelling; pixels where there is none.
+    offset : mapping of str to float
+        Where the centre of the first pixel is, in the same units, by axis letter; at 0 by default.
+    windows : tuple of (float, float)
+        For every channel the intensities to show as dark and as bright, or nothing.
+    name : str
+        Name of the image.
+    """
+
+    axes: Axes
+    channel_names: tuple[str, ...]
+    dtype: np.dtype[Any] = FLOAT32
+    pixel_size: Mapping[str, float] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+    offset: Mapping[str, float] = field(default_factory=dict)
+    windows: tuple[tuple[float, float], ...] = ()
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        sources = self._source_channels
+        if not self.channel_names or len(self.channel_names) % sources:
+            raise ValueError(
+                f"{len(self.channel_names)} names do not name the channels of {sources} channels."
+            )
+
+    @property
+    def _source_channels(self) -> int:
+        return dict(zip(self.axes.names, self.axes.shape, strict=True)).get("C", 1)
+
+    @property
+    def together(self) -> int:
+        """How many channels are made of each plane of the source."""
+        return len(self.channel_names) // self._source_channels
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all pixels."""
+        pixels = self.axes.plane_count * self.axes.height * self.axes.width
+        return pixels * self.together * self.dtype.itemsize
+
+    def first_channel(self, plane: int) -> int:
+        """Return the first of the channels that are made of this plane."""
+        return self.axes.channel_of(plane) * self.together
+
+
+@dataclass(frozen=True)
+class Output(ABC):
+    """A file that takes the parts of a result in any order, also from several processes at once.
+
+    Attributes
+    ----------
+    path : Path
+        The file, or the folder.
+    image : OutputImage
+        What it holds.
+    """
+
+    path: Path
+    image: OutputImage
+
+    @abstractmethod
+    def write(self, plane: int, rows: range, columns: range, channels: npt.NDArray[Any]) -> None:
+        """Write a part of what is made of a plane.
+
+        Parameters
+        ----------
+        plane : int
+            The plane's number in `OutputImage.axes`.
+        rows, columns : range
+            Where the part is, in pixels of the result.
+        channels : array of shape (channels, rows, columns)
+            For example its mean and its std.
+        """
+
+    @abstractmethod
+    def read(self, plane: int) -> npt.NDArray[Any]:
+        """Return what was made of a plane, shape (channels, Y, X)."""
+
+    @abstractmethod
+    def finish(self, record: Mapping[str, Any]) -> None:
+        """Do what is left to do when all parts are written; `record` tells how the image was made."""

@@ -1,0 +1,135 @@
+"""OME-TIFF written in any order: all pages are laid out at first, and filled as results come."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import numpy.typing as npt
+import tifffile
+
+from napari_vaesr.files.output import Output, OutputImage
+from napari_vaesr.files.units import symbol
+from napari_vaesr.imaging.axes import Axes
+
+CLASSIC_TIFF_LIMIT = 3_900_000_000
+"""Bytes above which offsets of 64 bits are needed, with some room for the metadata."""
+
+OME = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
+SCHEMA_LOCATION = "{http://www.w3.org/2001/XMLSchema-instance}schemaLocation"
+OME_TYPES = {"float32": "float", "float64": "double"}  # integers are called as in NumPy
+
+Page = tuple[int, int, int]
+"""Position of a page along C, Z and T."""
+
+
+@dataclass(frozen=True)
+class TiffOutput(Output):
+    """An uncompressed OME-TIFF whose pages lie one after the other.
+
+    Pages are stored in the order of the source's planes, and the OME-XML says which is which. So mean and std
+    of a plane lie next to each other even where the source has its channels outermost.
+
+    Attributes
+    ----------
+    start : int
+        Where in the file the pixels begin, in bytes.
+    """
+
+    start: int
+
+    @classmethod
+    def create(cls, path: Path, image: OutputImage) -> TiffOutput:
+        """Lay out a file, with pixels that take no room on the disk yet where it knows of such holes."""
+        axes = image.axes
+        pages = _pages(axes, image.together)
+        # An empty file says with its size that a disk is full, long before its holes are filled.
+        with tifffile.TiffWriter(path, bigtiff=image.nbytes > CLASSIC_TIFF_LIMIT, ome=False) as tiff:
+            place = tiff.write(
+                shape=(len(pages), axes.height, axes.width),
+                dtype=image.dtype,
+                photometric="minisblack",
+                description=_ome_xml(image, pages),
+                metadata=None,  # the description says it all
+                software="napari-vaesr",
+                returnoffset=True,
+            )
+        assert place is not None
+        return cls(path, image, place[0])
+
+    @classmethod
+    def open(cls, path: Path, image: OutputImage) -> TiffOutput:
+        """Open a file that `create` made for the same image."""
+        with tifffile.TiffFile(path) as tiff:
+            return cls(path, image, tiff.pages.first.dataoffsets[0])
+
+    def write(self, plane: int, rows: range, columns: range, channels: npt.NDArray[Any]) -> None:
+        """Write a part; see `Output`."""
+        axes, item = self.image.axes, self.image.dtype.itemsize
+        pixels = np.ascontiguousarray(channels, dtype=self.image.dtype.newbyteorder("="))
+        with self.path.open("r+b") as file:
+            for number, page in enumerate(pixels):
+                first = (plane * self.image.together + number) * axes.height + rows.start
+                if len(columns) == axes.width:
+                    file.seek(self.start + first * axes.width * item)
+                    file.write(page.data)
+                    continue
+                for row, line in enumerate(page, first):
+                    file.seek(self.start + (row * axes.width + columns.start) * item)
+                    file.write(line.data)
+
+    def read(self, plane: int) -> npt.NDArray[Any]:
+        """Return what was made of a plane; see `Output`."""
+        axes, together = self.image.axes, self.image.together
+        count = together * axes.height * axes.width
+        where = self.start + plane * count * self.image.dtype.itemsize
+        pixels = np.fromfile(self.path, self.image.dtype, count, offset=where)
+        return pixels.reshape(together, axes.height, axes.width)
+
+    def finish(self, record: Mapping[str, Any]) -> None:
+        """Nothing is left to do; the record has no place in here. See `Output`."""
+
+
+def _pages(axes: Axes, together: int) -> list[Page]:
+    """Return the positions of all pages in the order in which they are stored."""
+    pages = []
+    for position in product(*map(range, axes.loop_shape)):
+        at = dict(zip(axes.loop_names, position, strict=True))
+        first = at.get("C", 0) * together
+        pages += [(first + channel, at.get("Z", 0), at.get("T", 0)) for channel in range(together)]
+    return pages
+
+
+def _ome_xml(image: OutputImage, pages: Sequence[Page]) -> bytes:
+    """Describe an image. https://docs.openmicroscopy.org/ome-model/6.3.1/ome-tiff/specification.html ."""
+    axes = image.axes
+    lengths = dict(zip(axes.names, axes.shape, strict=True)) | {"C": len(image.channel_names)}
+    attributes = {
+        "ID": "Pixels:0",
+        "DimensionOrder": "XYC" + ("ZT" if axes.loop_names.find("Z") > axes.loop_names.find("T") else "TZ"),
+        "Type": OME_TYPES.get(image.dtype.name, image.dtype.name),
+        **{f"Size{name}": str(lengths.get(name, 1)) for name in "XYZCT"},
+    }
+    for name, attribute in {**{name: f"PhysicalSize{name}" for name in "XYZ"}, "T": "TimeIncrement"}.items():
+        unit = symbol(image.units.get(name, ""))
+        if name in axes.names and name in image.pixel_size and (unit or name != "T"):  # time has no pixels
+            attributes[attribute] = repr(float(image.pixel_size[name]))
+            attributes[f"{attribute}Unit"] = unit or "pixel"
+
+    root = ElementTree.Element("OME", {"xmlns": OME, SCHEMA_LOCATION: f"{OME} {OME}/ome.xsd"})
+    element = ElementTree.SubElement(root, "Image", {"ID": "Image:0"})
+    pixels = ElementTree.SubElement(element, "Pixels", attributes)
+    for number, name in enumerate(image.channel_names):
+        about = {"ID": f"Channel:0:{number}", "Name": name, "SamplesPerPixel": "1"}
+        ElementTree.SubElement(pixels, "Channel", about)
+    for number, (channel, depth, time) in enumerate(pages):
+        where = {"IFD": number, "FirstC": channel, "FirstZ": depth, "FirstT": time, "PlaneCount": 1}
+        ElementTree.SubElement(pixels, "TiffData", {name: str(value) for name, value in where.items()})
+    # ASCII with character references, as TIFF wants its descriptions.
+    text: bytes = ElementTree.tostring(root, encoding="ascii", xml_declaration=True)
+    return text

@@ -1,0 +1,204 @@
+"""OME-Zarr 0.5 written in any order: one file for each block of a plane and each level."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import zarr
+from zarr.codecs import BloscCodec
+
+from napari_vaesr.files.output import Output, OutputImage
+from napari_vaesr.files.units import spell_out
+
+LONGEST_CHUNK = 512
+"""Side up to which pixels are packed together, and so the least that a viewer reads at once."""
+
+SMALLEST_LEVEL = 256
+"""Levels are added until both sides of a plane are no longer than this."""
+
+SMALLEST_BLOCK = 32
+"""No level is reduced so much that a block of it is smaller than this."""
+
+ORDER = "TCZYX"
+TYPES = {"T": "time", "C": "channel"}
+COLOURS = ("FF00FF", "00FF00", "00FFFF", "FFFF00", "FF0000", "0000FF")
+"""Of the first channels; a lone channel is grey."""
+
+
+@dataclass(frozen=True)
+class ZarrOutput(Output):
+    """An OME-Zarr image with levels for quick looks.
+
+    The channels of a block, such as its mean and its std, are one shard: a single file, written at once, with
+    chunks inside that can be read one by one. A block makes its part of every level, so that nothing is read
+    again and blocks can be written in any order by any process.
+
+    Attributes
+    ----------
+    block : (int, int)
+        Height and width of a block in pixels of the result; all parts written are such blocks, cut at the
+        lower and right border.
+    """
+
+    block: tuple[int, int]
+
+    @classmethod
+    def create(cls, path: Path, image: OutputImage, block: tuple[int, int]) -> ZarrOutput:
+        """Lay out a new image."""
+        output = cls(path, image, block)
+        group = zarr.create_group(path, attributes={"ome": output._metadata()})
+        lengths = dict(zip(image.axes.names, image.axes.shape, strict=True))
+        lengths["C"] = len(image.channel_names)
+        for level in range(output.levels):
+            reduced = {"Y": _reduced(image.axes.height, level), "X": _reduced(image.axes.width, level)}
+            shard = dict(zip("YX", (side >> level for side in block), strict=True))
+            chunk = {name: _chunk(side) for name, side in shard.items()}
+            group.create_array(
+                str(level),
+                shape=[(lengths | reduced)[name] for name in output.names],
+                shards=tuple((shard | {"C": image.together}).get(name, 1) for name in output.names),
+                chunks=tuple(chunk.get(name, 1) for name in output.names),
+                dtype=image.dtype,
+                compressors=BloscCodec(cname="zstd", clevel=1, shuffle="shuffle"),
+                dimension_names=[name.lower() for name in output.names],
+            )
+        return output
+
+    @property
+    def names(self) -> str:
+        """Letters of the axes written, in the order that OME-Zarr wants."""
+        return "".join(name for name in ORDER if name in self.image.axes.names or name == "C")
+
+    @property
+    def levels(self) -> int:
+        """How many resolutions there are, the full one included."""
+        count = 1
+        while (
+            max(_reduced(self.image.axes.height, count - 1), _reduced(self.image.axes.width, count - 1))
+            > SMALLEST_LEVEL
+            and min(self.block) >> count >= SMALLEST_BLOCK
+            and all(side % (1 << count) == 0 for side in self.block)
+        ):
+            count += 1
+        return count
+
+    def write(self, plane: int, rows: range, columns: range, channels: npt.NDArray[Any]) -> None:
+        """Write a block, and its part of every level; see `Output`."""
+        place = self._place(plane)
+        part = np.asarray(channels, dtype=self.image.dtype)
+        # Empty chunks are written too: what is not there has not been computed.
+        with zarr.config.set({"array.write_empty_chunks": True}):
+            for level, array in enumerate(self._arrays):
+                if level:
+                    part = _halved(part)
+                top, left = rows.start >> level, columns.start >> level
+                within = {
+                    "Y": slice(top, top + part.shape[1]),
+                    "X": slice(left, left + part.shape[2]),
+                }
+                array[tuple((place | within)[name] for name in self.names)] = _arranged(part, self.names)
+
+    def read(self, plane: int) -> npt.NDArray[Any]:
+        """Return what was made of a plane; see `Output`."""
+        place = self._place(plane) | {"Y": slice(None), "X": slice(None)}
+        pixels = np.asarray(self._arrays[0][tuple(place[name] for name in self.names)])
+        return pixels.reshape(self.image.together, self.image.axes.height, self.image.axes.width)
+
+    def finish(self, record: Mapping[str, Any]) -> None:
+        """Add how the image was made, and remove what a process that was killed has left behind."""
+        for leftover in self.path.rglob("*.partial"):
+            leftover.unlink()
+        zarr.open_group(self.path, mode="r+").attrs["napari_vaesr"] = record
+
+    def _place(self, plane: int) -> dict[str, slice]:
+        place = {
+            name: slice(index, index + 1) for name, index in self.image.axes.plane_coordinates(plane).items()
+        }
+        first = self.image.first_channel(plane)
+        return place | {"C": slice(first, first + self.image.together)}
+
+    @cached_property
+    def _arrays(self) -> list[zarr.Array[Any]]:
+        return [zarr.open_array(self.path / str(level), mode="r+") for level in range(self.levels)]
+
+    def _metadata(self) -> dict[str, Any]:
+        """Describe the image. https://ngff.openmicroscopy.org/0.5/ ."""
+        image = self.image
+        axes = []
+        for name in self.names:
+            unit = spell_out(image.units.get(name, "")) if name != "C" else None
+            kind = {"name": name.lower(), "type": TYPES.get(name, "space")}
+            axes.append(kind | ({"unit": unit} if unit else {}))
+        datasets = []
+        for level in range(self.levels):
+            factor = {"Y": 1 << level, "X": 1 << level}
+            size = {name: float(image.pixel_size.get(name, 1.0)) for name in self.names}
+            # The first pixel of a reduced level lies amid those that it was made of.
+            start = {
+                name: float(image.offset.get(name, 0.0)) + (factor.get(name, 1) - 1) / 2 * size[name]
+                for name in self.names
+            }
+            transformations = [
+                {"type": "scale", "scale": [size[name] * factor.get(name, 1) for name in self.names]},
+                {"type": "translation", "translation": [start[name] for name in self.names]},
+            ]
+            datasets.append({"path": str(level), "coordinateTransformations": transformations})
+        multiscale = {
+            "name": image.name,
+            "axes": axes,
+            "datasets": datasets,
+            "type": "mean",
+            "metadata": {"description": "Each level averages 2 x 2 pixels of the one before."},
+        }
+        metadata: dict[str, Any] = {"version": "0.5", "multiscales": [multiscale]}
+        if image.windows:
+            metadata["omero"] = {"channels": self._channels()}
+        return metadata
+
+    def _channels(self) -> list[dict[str, Any]]:
+        """How to show every channel at first: those made of one channel of the source have one colour."""
+        image = self.image
+        alone = len(image.channel_names) == image.together
+        return [
+            {
+                "label": name,
+                "color": "FFFFFF" if alone else COLOURS[number // image.together % len(COLOURS)],
+                "active": number % image.together == 0,
+                "window": {"min": low, "max": high, "start": low, "end": high},
+            }
+            for number, (name, (low, high)) in enumerate(zip(image.channel_names, image.windows, strict=True))
+        ]
+
+
+def _reduced(length: int, level: int) -> int:
+    """Return the length of an axis after so many halvings, rounded up."""
+    return -(-length // (1 << level))
+
+
+def _chunk(side: int) -> int:
+    """Halve the side of a block until it is short enough for a chunk."""
+    while side > LONGEST_CHUNK and side % 2 == 0:
+        side //= 2
+    return side
+
+
+def _halved(part: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Average 2 x 2 pixels; at an odd border the last row or column counts twice."""
+    _, height, width = part.shape
+    if height % 2 or width % 2:
+        part = np.pad(part, ((0, 0), (0, height % 2), (0, width % 2)), mode="edge")
+    corners = part[:, ::2, ::2] + part[:, 1::2, ::2] + part[:, ::2, 1::2] + part[:, 1::2, 1::2]
+    halved: npt.NDArray[Any] = corners * part.dtype.type(0.25)
+    return halved
+
+
+def _arranged(part: npt.NDArray[Any], names: str) -> npt.NDArray[Any]:
+    """Give a (C, Y, X) part the axes of the array, those of length 1 included."""
+    kept = dict(zip("CYX", part.shape, strict=True))
+    return part.reshape([kept.get(name, 1) for name in names])

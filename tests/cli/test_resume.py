@@ -1,0 +1,220 @@
+"""Runs that are killed, stopped or fail half-way, and go on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import zarr
+
+from napari_vaesr.cli import write
+from napari_vaesr.engine import blocks
+from napari_vaesr.files.image import read_image
+
+COMMAND = """
+import sys, time
+from napari_vaesr.engine import blocks, stream
+blocks.LARGEST_BLOCK = 64
+real = stream.write_piece
+def slowly(*arguments):
+    real(*arguments)
+    time.sleep(0.05)
+stream.write_piece = slowly
+from napari_vaesr.cli import main
+main()
+"""
+"""The command line with blocks of 32 low-res pixels, and a pause after each, in which it can be killed."""
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    monkeypatch.setattr(blocks, "LARGEST_BLOCK", 64)
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """A stack of 4 planes with 4 blocks each, no plane a multiple of anything."""
+    path = tmp_path / "many.tif"
+    pixels = np.random.default_rng(0).integers(100, 4000, (4, 45, 61), dtype=np.uint16)
+    tifffile.imwrite(path, pixels, imagej=True, metadata={"axes": "ZYX"})
+    return path
+
+
+def journal(output: Path) -> list[int]:
+    """Return the numbers of the blocks that are done, in order."""
+    try:
+        lines = (output.parent / f".{output.name}.partial/journal.jsonl").read_text().splitlines()
+    except FileNotFoundError:
+        return []
+    return [json.loads(line)["done"] for line in lines[1:]]
+
+
+def content(path: Path) -> dict[str, bytes]:
+    """Return the pixels as they are stored: of a Zarr all files, but for the record with its names."""
+    if path.is_file():
+        return {"": path.read_bytes()}
+    files = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file()}
+    return {name: file.read_bytes() for name, file in files.items() if name != "zarr.json"}
+
+
+def others(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()} - {"many.tif"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signal")
+@pytest.mark.parametrize("name", ["out.ome.tif", "out.zarr"])
+def test_killed_runs_go_on_and_make_the_same_file(
+    upscale, many, tmp_path, tiny_model_path, name, small_blocks
+):
+    whole = tmp_path / f"whole{name[3:]}"
+    assert upscale(many, whole).exit_code == 0
+    output = tmp_path / name
+    command = [sys.executable, "-c", COMMAND, "upscale", many, output, "--model", tiny_model_path, "-k", "2"]
+    done = 0
+    for _ in range(2):
+        process = subprocess.Popen([*map(str, command), "--quiet"], stderr=subprocess.PIPE)
+        deadline = time.monotonic() + 60
+        while len(journal(output)) < done + 3 and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        os.kill(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL, process.stderr.read()
+        process.stderr.close()
+        assert done < len(journal(output)) < 16
+        done = len(journal(output))
+        assert not output.exists()
+    with (tmp_path / f".{name}.partial/journal.jsonl").open("a") as file:
+        file.write('{"done": 1')  # as if killed in the middle of a line
+
+    computed = []
+    real = write.stream_blocks
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            write, "stream_blocks", lambda job, out, grid, ns: computed.extend(ns) or real(job, out, grid, ns)
+        )
+        result = upscale(many, output)
+    assert result.exit_code == 0, result.output
+    assert f"{done} of 16 parts were there" in result.stderr
+    assert len(computed) == 16 - done
+    assert content(output) == content(whole)
+    assert others(tmp_path) == {name, "out.json", whole.name, "whole.json"}
+
+
+@pytest.mark.parametrize("name", ["out.ome.tif", "out.zarr"])
+def test_ctrl_c_keeps_what_is_done(upscale, many, tmp_path, monkeypatch, name, small_blocks):
+    real = write.stream_blocks
+
+    def stopped(job, output, grid, numbers):
+        for step in real(job, output, grid, numbers):
+            yield step
+            if step[1] is not None and step[1] >= 5:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(write, "stream_blocks", stopped)
+    result = upscale(many, name)
+    assert result.exit_code == 130
+    assert "parts of" in result.stderr and "the same command goes on" in result.stderr
+    assert others(tmp_path) == {f".{name}.partial"}
+    assert journal(tmp_path / name) == list(range(6))
+
+    refused = upscale(many, name, "--seed", 7)
+    assert refused.exit_code == 2
+    assert "other values of seed" in refused.stderr and "--force" in refused.stderr
+    assert journal(tmp_path / name) == list(range(6))
+
+    monkeypatch.setattr(write, "stream_blocks", real)
+    assert upscale(many, name, "--seed", 7, "--force").exit_code == 0
+    assert "parts were there" not in result.stderr
+    assert upscale(many, f"other{name}", "--seed", 7).exit_code == 0
+    assert content(tmp_path / name) == content(tmp_path / f"other{name}")
+
+
+def test_an_input_that_changed_is_not_gone_on_with(upscale, many, tmp_path, monkeypatch, small_blocks):
+    def stopped(job, output, grid, numbers):
+        yield 1, 0
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(write, "stream_blocks", stopped)
+        assert upscale(many, "out.zarr").exit_code == 130
+    stat = many.stat()
+    os.utime(many, ns=(stat.st_atime_ns, stat.st_mtime_ns + 10**9))
+    result = upscale(many, "out.zarr")
+    assert result.exit_code == 2 and "input" in result.stderr
+
+
+def test_two_runs_at_once_are_refused(upscale, many, tmp_path, monkeypatch, small_blocks):
+    inner = []
+    real = write.stream_blocks
+
+    def twice(job, output, grid, numbers):
+        if not inner:
+            inner.append("running")
+            inner.append(upscale(many, "out.zarr"))
+        yield from real(job, output, grid, numbers)
+
+    monkeypatch.setattr(write, "stream_blocks", twice)
+    assert upscale(many, "out.zarr").exit_code == 0
+    assert inner[1].exit_code == 2 and "another process" in inner[1].stderr
+    assert (tmp_path / "out.zarr").exists()
+
+
+def test_a_full_disk_keeps_what_is_done(upscale, many, tmp_path, monkeypatch, small_blocks):
+    real = write.stream_blocks
+
+    def full(job, output, grid, numbers):
+        yield from real(job, output, grid, [0, 1])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(write, "stream_blocks", full)
+    result = upscale(many, "out.zarr")
+    assert result.exit_code == 2 and "disk is full" in result.stderr
+    assert journal(tmp_path / "out.zarr") == [0, 1]
+
+    monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1000}))
+    result = upscale(many, "out.ome.tif")
+    assert result.exit_code == 2 and "1.0 kB left" in " ".join(result.stderr.split())
+    assert others(tmp_path) == {".out.zarr.partial"}
+
+
+def test_an_output_of_the_user_is_not_lost(upscale, many, tmp_path):
+    (tmp_path / "out.zarr").mkdir()
+    (tmp_path / "out.zarr" / "thesis.txt").write_text("precious")
+    for arguments in ([], ["--force"]):
+        result = upscale(many, "out.zarr", *arguments)
+        assert result.exit_code == 2 and "folder" in result.stderr
+    assert (tmp_path / "out.zarr" / "thesis.txt").read_text() == "precious"
+
+
+def test_force_replaces_a_zarr(upscale, many, tmp_path):
+    assert upscale(many, "out.zarr").exit_code == 0
+    assert upscale(many, "out.zarr").exit_code == 2
+    (tmp_path / "out.zarr" / "stale").write_text("old")
+    assert upscale(many, "out.zarr", "--force", "--scale", 3, "--figure").exit_code == 0
+    assert read_image(tmp_path / "out.zarr").data.shape == (2, 4, 135, 183)
+    assert not (tmp_path / "out.zarr" / "stale").exists()
+    assert others(tmp_path) == {"out.zarr", "out.json", "out.figure.png"}
+    record = json.loads((tmp_path / "out.json").read_text())
+    assert zarr.open_group(tmp_path / "out.zarr").attrs["napari_vaesr"] == record
+
+
+def test_a_part_in_blocks_is_that_part_of_the_whole(upscale, many, tmp_path, small_blocks):
+    arguments = [many, "--precision", "float32", "--uncertainty", "interval"]
+    assert upscale(*arguments, "whole.zarr").exit_code == 0
+    assert upscale(*arguments, "part.zarr", "--extent", "Z=1:4,Y=3:45,X=5:44", "--figure").exit_code == 0
+    whole, part = (read_image(tmp_path / name) for name in ("whole.zarr", "part.zarr"))
+    assert part.channel_names == ("mean", "lower", "upper")
+    expected = np.asarray(whole.data)[:, 1:4, 6:90, 10:88]
+    np.testing.assert_allclose(np.asarray(part.data), expected, atol=1)
+    for name, start in {"Z": 1, "Y": 3, "X": 5}.items():
+        size = whole.pixel_size[name] * (1 if name == "Z" else 2)
+        assert part.offset.get(name, 0) == pytest.approx(whole.offset.get(name, 0) + start * size)
+    # The corner of the first pixel lies where that of the source's does.
+    assert whole.offset["X"] - whole.pixel_size["X"] / 2 == pytest.approx(-0.5)

@@ -1,0 +1,120 @@
+"""Blocks on several processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_vaesr.engine import cluster
+from napari_vaesr.engine.blocks import BlockGrid
+from napari_vaesr.engine.cluster import Task, cluster_blocks, cluster_client
+from napari_vaesr.engine.job import UpscaleJob
+from napari_vaesr.engine.settings import make_settings
+from napari_vaesr.engine.stream import stream_blocks
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.files.image import read_image
+from napari_vaesr.files.output import OutputImage
+from napari_vaesr.files.tiff_output import TiffOutput
+from napari_vaesr.files.zarr_output import ZarrOutput
+from napari_vaesr.imaging.axes import Axes
+
+pytestmark = [
+    pytest.mark.timeout(60),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),  # sockets of processes that were killed
+]
+
+
+@pytest.fixture(scope="module")
+def client():
+    with cluster_client(None, 2) as client:
+        yield client
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    pixels = np.random.default_rng(0).integers(100, 4000, (3, 90, 60), dtype=np.uint16)
+    tifffile.imwrite(tmp_path / "source.tif", pixels, imagej=True, metadata={"axes": "ZYX"})
+    return tmp_path / "source.tif"
+
+
+def prepared(source: Path, model: Path, output: str, **changes):
+    """Return a job and a task for its blocks of 32 low-res pixels."""
+    settings = make_settings(model=model, samples=2, device="cpu")
+    image = read_image(source)
+    job = UpscaleJob(image.data, image.axes, settings)
+    grid = BlockGrid(len(job.planes), job.rows, job.columns, 32)
+    described = OutputImage(Axes("ZYX", job.axes.upscaled_shape(2)), ("mean", "std"))
+    path = source.parent / output
+    made = (
+        ZarrOutput.create(path, described, (64, 64))
+        if output.endswith("zarr")
+        else TiffOutput.create(path, described)
+    )
+    about = {"key": output, "sha256": job.model.card.sha256, **changes}
+    return job, Task(
+        source=source,
+        axes="ZYX",
+        settings=settings,
+        extent=(job.planes, job.rows, job.columns),
+        scalings=job.scalings,
+        grid=grid,
+        output=made,
+        **about,
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signal")
+@pytest.mark.parametrize(("kind", "killed"), [("zarr", True), ("tif", False)])
+def test_workers_make_the_same_and_a_killed_one_loses_nothing(client, source, tiny_model_path, kind, killed):
+    job, task = prepared(source, tiny_model_path, f"alone.{kind}")
+    everything = range(len(task.grid))
+    for _ in stream_blocks(job, task.output, task.grid, everything):
+        pass
+    expected = [task.output.read(plane) for plane in range(3)]
+
+    job, task = prepared(source, tiny_model_path, f"together.{kind}")
+    workers = client.run(os.getpid)
+    finished, work = [], 0
+    for done, number in cluster_blocks(client, job, task, everything):
+        work += done
+        finished.append(number)
+        if killed and len(finished) == 3:
+            os.kill(next(iter(workers.values())), signal.SIGKILL)
+    assert sorted(finished) == list(everything) and work == job.total
+    assert (client.run(os.getpid) != workers) == killed
+    for plane, pixels in enumerate(expected):
+        np.testing.assert_array_equal(task.output.read(plane), pixels)
+
+
+def test_workers_with_other_weights_are_refused(client, source, tiny_model_path):
+    job, task = prepared(source, tiny_model_path, "other.tif", sha256="0" * 64)
+    with pytest.raises(VaesrError, match="other weights"):
+        list(cluster_blocks(client, job, task, range(3)))
+
+
+def test_an_error_of_a_worker_is_that_of_the_run(client, source, tiny_model_path):
+    job, task = prepared(source, tiny_model_path, "gone.tif")
+    source.unlink()
+    with pytest.raises(VaesrError, match="no file"):
+        list(cluster_blocks(client, job, task, range(3)))
+
+
+def test_no_scheduler(monkeypatch):
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1)
+    with (
+        pytest.raises(VaesrError, match="No scheduler answers at tcp"),
+        cluster_client("tcp://127.0.0.1:1", None),
+    ):
+        pass
+
+
+def test_without_the_package(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(VaesrError, match=r"napari-vaesr\[distributed\]"), cluster_client(None, 1):
+        pass

@@ -42,8 +42,9 @@ def test_the_installed_package_has_this_manifest(manifest):
 
 def test_contributions_are_where_users_look(manifest):
     contributions = manifest.contributions
-    assert set(contributions.menus) == {"napari/layers/filter"}
-    assert contributions.widgets[0].display_name == "Upscale with uncertainty"
+    assert set(contributions.menus) == {"napari/layers/filter", "napari/layers/visualize"}
+    names = [widget.display_name for widget in contributions.widgets]
+    assert names[:2] == ["Upscale with uncertainty", "Inspect uncertainty"]
     assert {sample.key for sample in contributions.sample_data} == {"nuclei", "phase", "tissue"}
     assert set(contributions.readers[0].filename_patterns) == {f"*{suffix}" for suffix in SUFFIXES}
 

@@ -8,7 +8,6 @@ from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, LineEd
 from napari.layers import Image
 from napari.utils.notifications import show_warning
 from qtpy.QtGui import QIcon
-from qtpy.QtWidgets import QLabel
 from superqt import QCollapsible
 
 from napari_vaesr.engine.settings import UpscaleSettings, make_settings
@@ -17,6 +16,7 @@ from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.extent import select
 from napari_vaesr.plugin.extent_inputs import ExtentInputs
 from napari_vaesr.plugin.layers import checked_axes, source_array, suggested_axes
+from napari_vaesr.plugin.panel import align_labels
 from napari_vaesr.plugin.preferences import preferred_settings
 from napari_vaesr.zoo.card import ANY
 from napari_vaesr.zoo.registry import get_card, models
@@ -81,8 +81,8 @@ class UpscaleForm(Container):
         self.advanced = Container(widgets=advanced, labels=True)
         self.advanced.margins = (0, 0, 0, 0)
         self.advanced.changed.connect(lambda: self.changed.emit(self))
-        for container in (self, self.advanced):
-            _align_labels(container)
+        align_labels(self)
+        align_labels(self.advanced)
         # The arrow is part of the text: as an icon it would keep the colour of the theme it was made in.
         self.folded = QCollapsible("▸  Advanced", expandedIcon=QIcon(), collapsedIcon=QIcon())
         self.folded.setDuration(0)
@@ -230,15 +230,6 @@ def _with_tooltips(**inputs: Any) -> list[Any]:
     for name, each in inputs.items():
         each.tooltip = TOOLTIPS.get(name)
     return list(inputs.values())
-
-
-def _align_labels(container: Container) -> None:
-    """Give all labels the room of the longest, in napari's font, which is larger than Qt's own."""
-    texts = {each.label for each in container}
-    labels = [label for label in container.native.findChildren(QLabel) if label.text() in texts]
-    width = max(label.fontMetrics().horizontalAdvance(label.text()) for label in labels)
-    for label in labels:
-        label.setMinimumWidth(round(1.3 * width))
 
 
 def _known_cards(preferred: str) -> dict[str, ModelCard]:

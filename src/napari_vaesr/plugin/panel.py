@@ -6,8 +6,12 @@ from typing import Any
 
 from magicgui.widgets import Container, Label
 from qtpy.compat import isalive
-from qtpy.QtCore import QEvent, QObject, QSize, Qt
-from qtpy.QtWidgets import QFrame, QScrollArea, QSizePolicy, QWidget
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
+from qtpy.QtGui import QResizeEvent
+from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QSizePolicy, QWidget
+
+SLACK = 8
+"""Pixels that a style sheet may add to the width of a scroll bar."""
 
 
 class Panel(Container):
@@ -46,11 +50,21 @@ class _VerticalScroll(QScrollArea):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setWidget(contents)
+        # Texts that wrap are measured before their width is known, and Qt keeps a bar that was needed then.
+        self._settled = QTimer(self)
+        self._settled.setSingleShot(True)
+        self._settled.timeout.connect(self._hide_idle_bar)
+
+    def _hide_idle_bar(self) -> None:
+        bar = self.verticalScrollBar()
+        if bar is not None and bar.isVisible() and bar.maximum() == 0:
+            self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+            self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
         contents, bar = self.widget(), self.verticalScrollBar()
         assert contents is not None and bar is not None
-        return QSize(contents.minimumSizeHint().width() + bar.sizeHint().width(), 50)
+        return QSize(contents.minimumSizeHint().width() + bar.sizeHint().width() + SLACK, 50)
 
     def sizeHint(self) -> QSize:  # noqa: N802
         contents = self.widget()
@@ -60,7 +74,12 @@ class _VerticalScroll(QScrollArea):
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
         if event is not None and event.type() == QEvent.Type.LayoutRequest:
             self.updateGeometry()
+            self._settled.start(0)
         return bool(super().eventFilter(watched, event))
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802
+        super().resizeEvent(event)
+        self._settled.start(0)
 
 
 def status_line(text: str = "") -> Label:
@@ -76,4 +95,22 @@ def row(widgets: list[Any]) -> Container:
     """Put widgets beside each other."""
     line = Container(widgets=widgets, layout="horizontal", labels=False)
     line.margins = (0, 0, 0, 0)
+    return line
+
+
+def align_labels(*containers: Container) -> None:
+    """Give all labels the room of the longest, in napari's font, which is larger than Qt's own."""
+    labels = []
+    for container in containers:
+        texts = {each.label for each in container}
+        labels += [label for label in container.native.findChildren(QLabel) if label.text() in texts]
+    width = max(label.fontMetrics().horizontalAdvance(label.text()) for label in labels)
+    for label in labels:
+        label.setMinimumWidth(round(1.3 * width))
+
+
+def heading(text: str) -> Label:
+    """Return the heading of a part of a panel."""
+    line = Label(value=f"<b>{text}</b>")
+    line.native.setContentsMargins(0, 6, 0, 0)
     return line

@@ -15,6 +15,7 @@ from napari_vaesr.plugin.form import UpscaleForm
 from napari_vaesr.plugin.panel import Panel, row, status_line
 from napari_vaesr.plugin.preview_controls import PreviewControls
 from napari_vaesr.plugin.runner import Runner
+from napari_vaesr.plugin.status import show_std_in_status
 from napari_vaesr.plugin.timing import TimeLeft
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class UpscaleWidget(Panel):
         self.run_button.changed.connect(self.run)
         self.cancel_button.changed.connect(self.cancel)
         viewer.layers.events.removed.connect(self._on_layer_removed)
+        show_std_in_status(viewer)
         self.native_parent_changed.connect(self._on_parent_changed)
         self._show_outlook()
 

@@ -12,8 +12,6 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.form import TOOLTIPS
 from napari_vaesr.plugin.widget import UpscaleWidget
 
-MENU_TITLE = "Upscale with uncertainty (VAE super-resolution)"
-
 
 def cells(shape=(3, 12, 16), dtype="uint16"):
     return np.random.default_rng(0).integers(0, 255, shape).astype(dtype)
@@ -211,13 +209,18 @@ def test_in_a_real_window_from_the_menu(window, qtbot):
         np.testing.assert_allclose(mean.data_to_world(corner), layer.data_to_world(inside), atol=1e-9)
 
 
-def test_the_entry_in_layers_filter_and_plugins(window):
+def test_the_entries_in_layers_and_plugins(window):
     from napari._app_model import get_app_model
 
     menus = get_app_model().menus
-    for menu in ("napari/layers/filter", "napari/plugins"):
+    for menu, title in (
+        ("napari/layers/filter", "Upscale with uncertainty (VAE super-resolution)"),
+        ("napari/layers/visualize", "Inspect uncertainty (VAE super-resolution)"),
+        ("napari/plugins/napari-vaesr", "Upscale with uncertainty"),
+        ("napari/plugins/napari-vaesr", "Inspect uncertainty"),
+    ):
         titles = [item.command.title for item in menus.get_menu(menu) if hasattr(item, "command")]
-        assert MENU_TITLE in titles, menu
+        assert title in titles, menu
 
 
 def test_wrong_preferences_are_told_and_the_panel_opens_anyway(viewer, qtbot, monkeypatch, messages):

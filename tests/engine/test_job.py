@@ -185,14 +185,14 @@ def test_halved_tiles_may_reach_beyond_what_was_held(model, monkeypatch):
     extent = {"rows": range(32, 52)}  # one tile of 20 rows, or two of 12
     expected = run(image, "YX", model, extent)
     job = UpscaleJob(image, "YX", settings(), model=model, **extent)
-    real = job.upscaler.network.decode
+    real = job.upscaler.network.residuals
 
-    def decode(encoded, noise):
+    def residuals(encoded, noise):
         if noise[-1].shape[-2] > 20 + 2 * job.upscaler.halo - 4:
             raise MemoryError
         return real(encoded, noise)
 
-    monkeypatch.setattr(job.upscaler.network, "decode", decode)
+    monkeypatch.setattr(job.upscaler.network, "residuals", residuals)
     halved, _ = finish(job)
     assert halved.record["messages"]
     np.testing.assert_allclose(halved.mean, expected.mean, atol=2e-5)
@@ -273,13 +273,13 @@ def test_there_is_no_result_before_the_end(model, stack):
 def test_closing_cancels_and_frees(model, stack, monkeypatch):
     job = UpscaleJob(stack, "CZYX", settings(tile=8), model=model)
     kept = []
-    real = job.upscaler.network.decode
+    real = job.upscaler.network.residuals
 
-    def decode(encoded, noise):
+    def residuals(encoded, noise):
         kept.append(weakref.ref(encoded.base))
         return real(encoded, noise)
 
-    monkeypatch.setattr(job.upscaler.network, "decode", decode)
+    monkeypatch.setattr(job.upscaler.network, "residuals", residuals)
     steps = iter(job)
     for _ in range(3):
         next(steps)

@@ -236,16 +236,16 @@ def test_out_of_memory_halves_the_tile_and_goes_on(model, monkeypatch, error):
     engine = upscaler(model, tile=40)
     limit = (12 + 2 * engine.halo) ** 2
     failures = 0
-    real = engine.network.decode
+    real = engine.network.residuals
 
-    def decode(encoded, noise):
+    def residuals(encoded, noise):
         nonlocal failures
         if noise[-1].shape[-1] * noise[-1].shape[-2] > limit:
             failures += 1
             raise error
         return real(encoded, noise)
 
-    monkeypatch.setattr(engine.network, "decode", decode)
+    monkeypatch.setattr(engine.network, "residuals", residuals)
     mean, std, steps = run(engine, plane)
     np.testing.assert_allclose(mean, expected, atol=2e-5)
     np.testing.assert_allclose(std, expected_std, atol=2e-5)
@@ -262,26 +262,26 @@ def test_out_of_memory_halves_the_tile_and_goes_on(model, monkeypatch, error):
 def test_a_failed_tile_is_freed_before_the_next_is_tried(model, monkeypatch):
     engine = upscaler(model, tile=24)
     failed = []
-    real = engine.network.decode
+    real = engine.network.residuals
 
-    def decode(encoded, noise):
+    def residuals(encoded, noise):
         if not failed:
             failed.append(weakref.ref(encoded.base))
             raise torch.OutOfMemoryError("CUDA out of memory.")
         assert failed[0]() is None, "tensors of the failed tile are still held"
         return real(encoded, noise)
 
-    monkeypatch.setattr(engine.network, "decode", decode)
+    monkeypatch.setattr(engine.network, "residuals", residuals)
     run(engine, picture(24, 24))
 
 
 def test_out_of_memory_at_the_smallest_tile_is_said(model, monkeypatch):
     engine = upscaler(model, tile=32)
 
-    def decode(encoded, noise):
+    def residuals(encoded, noise):
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    monkeypatch.setattr(engine.network, "decode", decode)
+    monkeypatch.setattr(engine.network, "residuals", residuals)
     with pytest.raises(VaesrError, match="not enough memory"):
         run(engine, picture(16, 16))
 
@@ -298,10 +298,10 @@ def test_a_result_that_is_no_number_is_refused(model):
 def test_other_errors_are_not_swallowed(model, monkeypatch):
     engine = upscaler(model)
 
-    def decode(encoded, noise):
+    def residuals(encoded, noise):
         raise RuntimeError("something else")
 
-    monkeypatch.setattr(engine.network, "decode", decode)
+    monkeypatch.setattr(engine.network, "residuals", residuals)
     with pytest.raises(RuntimeError, match="something else"):
         run(engine, picture(8, 8))
 

@@ -19,6 +19,7 @@ from napari_vaesr.training.export import export_model
 from napari_vaesr.training.fit import fit, newest_checkpoint
 from napari_vaesr.training.held_out import hold_out_listed
 from napari_vaesr.training.module import Training
+from napari_vaesr.vae.base import Elbo, Encoded
 from napari_vaesr.vae.config import PRESETS, Level
 from napari_vaesr.zoo.registry import load_model
 
@@ -71,7 +72,8 @@ def test_a_run_ends_as_a_model_that_loads(images: Path, tmp_path: Path) -> None:
     model = load_model(weights)
     assert model.card.training["steps"] == 6
     assert set(model.card.calibration) == {"2", "3"}
-    assert all(value.slope > 0 or value.offset > 0 for value in model.card.calibration.values())
+    fits = [fit for curve in model.card.calibration.values() for fit in curve]
+    assert fits and all(fit.apply(np.array([0.5]))[0] > 0 for fit in fits)
     for key, value in module.averaged.state_dict().items():
         torch.testing.assert_close(model.network.state_dict()[key], value)
 
@@ -81,10 +83,11 @@ def test_resuming_goes_on_and_gives_the_same_weights(
 ) -> None:
     """Stopped after 3 of 6 steps by hand and resumed, the data and the optimisers go on where they were.
 
-    Only the stream of the posterior's draws is not kept, so there is none here.
+    Only the streams of random draws are not kept, so there are none here.
     """
     monkeypatch.setattr(torch, "randn_like", torch.ones_like)
-    whole = fit(SMALL, [images], [images], tmp_path / "whole", precision="32-true")
+    config = SMALL.model_copy(update={"score_weight": 0.0})
+    whole = fit(config, [images], [images], tmp_path / "whole", precision="32-true")
     interrupted = tmp_path / "interrupted"
 
     from lightning.pytorch.callbacks import Callback
@@ -93,9 +96,9 @@ def test_resuming_goes_on_and_gives_the_same_weights(
         def on_train_batch_end(self, trainer: object, module: Training, *_: object) -> None:
             trainer.should_stop = module.steps_done >= 3  # type: ignore[attr-defined]
 
-    stopped = fit(SMALL, [images], [images], interrupted, callbacks=[StopAfterThree()], precision="32-true")
+    stopped = fit(config, [images], [images], interrupted, callbacks=[StopAfterThree()], precision="32-true")
     assert stopped.steps_done == 3
-    resumed = fit(SMALL, [images], [images], interrupted, precision="32-true")
+    resumed = fit(config, [images], [images], interrupted, precision="32-true")
     assert resumed.steps_done == 6
     for name, weight in whole.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[name], weight, rtol=0, atol=1e-6)
@@ -289,3 +292,17 @@ def test_patches_made_smaller_first_are_finer(tmp_path: Path) -> None:
     assert patches[0].shape == patches[1].shape
     steepest = [max(float(patch.diff(dim=d).abs().amax()) for d in (-1, -2)) for patch in patches]
     assert steepest[1] == pytest.approx(2 * steepest[0], rel=0.15)
+
+
+def test_the_score_is_least_for_samples_as_far_apart_as_they_are_wrong(images: Path) -> None:
+    """Too narrow and too wide samples score worse than those whose spread is that of the truth."""
+    module = Training(SMALL)
+    torch.manual_seed(0)
+    base, wide = torch.zeros(8, 1, 64, 64), []
+    truth = 0.1 * torch.randn_like(base)
+    for spread in (0.02, 0.1, 0.5):
+        module.network.residuals = lambda encoded, noise, spread=spread: spread * torch.randn(2, 4, 4, 32, 32)
+        encoded = Encoded(base, (torch.zeros(8, 1, 1, 1),), 2)
+        elbo = Elbo(encoded, base, torch.zeros(()), (), torch.ones(()))
+        wide.append(float(module._score(elbo, truth, 2)) * spread)  # each is in units of its own spread
+    assert wide[1] < wide[0] and wide[1] < wide[2]

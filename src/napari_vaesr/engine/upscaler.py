@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 
 from napari_vaesr.engine.device import DeviceChoice, choose_device, is_out_of_memory, release_memory
 from napari_vaesr.engine.moments import PairedMoments
@@ -235,10 +236,10 @@ class Upscaler:
             chunk = range(first, min(first + at_once, samples))
             drawn = self._add_samples(moments, encoded, tile, plane.number, chunk)
             if keep_samples:
-                kept.append(drawn.cpu().numpy().copy())  # without the halo around it
+                kept.append(self._placed(drawn, encoded, tile).cpu().numpy())
             del drawn  # or it would stay while the next ones are drawn
             last = chunk.stop == samples
-            yield Step(pixels * len(chunk), self._finish(moments, tile, kept) if last else None)
+            yield Step(pixels * len(chunk), self._finish(moments, encoded, tile, kept) if last else None)
 
     @torch.inference_mode()
     def _encode(self, pixels: FloatArray) -> Encoded:
@@ -249,7 +250,7 @@ class Upscaler:
     def _add_samples(
         self, moments: PairedMoments, encoded: Encoded, tile: Tile, plane_number: int, samples: range
     ) -> torch.Tensor:
-        """Draw samples, add them to the moments and return their cores."""
+        """Draw samples, add what they add to the base to the moments and return its cores."""
         noise = [
             latent_noise(
                 self.settings.seed,
@@ -263,14 +264,23 @@ class Upscaler:
             )[:, None].mul_(self.settings.temperature)
             for index, level in enumerate(self.network.levels)
         ]
-        rows, columns = tile.core_slices(self.settings.scale)
-        drawn = self.network.decode(encoded, noise)[:, 0, 0, rows, columns]
+        rows, columns = tile.core_slices(1)
+        drawn = self.network.residuals(encoded, noise)[:, 0, :, rows, columns]
         moments.add(drawn)
         return drawn
 
     @torch.inference_mode()
-    def _finish(self, moments: PairedMoments, tile: Tile, kept: list[FloatArray]) -> TileMoments:
-        mean: FloatArray = moments.mean.cpu().numpy()
+    def _placed(self, drawn: torch.Tensor, encoded: Encoded, tile: Tile) -> torch.Tensor:
+        """Add the base to the cores of what samples add to it, each high-res pixel in its place."""
+        scale = self.settings.scale
+        rows, columns = tile.core_slices(scale)
+        return F.pixel_shuffle(drawn, scale)[..., 0, :, :] + encoded.base[0, 0, rows, columns]
+
+    @torch.inference_mode()
+    def _finish(
+        self, moments: PairedMoments, encoded: Encoded, tile: Tile, kept: list[FloatArray]
+    ) -> TileMoments:
+        mean: FloatArray = self._placed(moments.mean, encoded, tile).cpu().numpy()
         if not np.isfinite(mean).all():
             raise VaesrError(
                 f"The network's numbers left the range of {self.choice.precision}, please choose the "
@@ -279,7 +289,8 @@ class Upscaler:
         samples = np.concatenate(kept) if kept else None
         if moments.variance is None or not self.settings.has_spread:
             return TileMoments(tile, mean, None, samples)
-        return TileMoments(tile, mean, moments.variance.sqrt().cpu().numpy(), samples)
+        std = F.pixel_shuffle(moments.variance.sqrt(), self.settings.scale)[0]
+        return TileMoments(tile, mean, std.cpu().numpy(), samples)
 
     def _halve_tile(self, tile: Tile) -> str:
         """Make room after memory ran out at this tile, and return what to tell the user."""

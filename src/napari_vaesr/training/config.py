@@ -86,9 +86,15 @@ class TrainingConfig(BaseModel):
         default=5e-3, description="Peak learning rate of the convolutions inside (Muon)."
     )
     adam_rate: float = Field(default=1e-3, description="Peak learning rate of everything else (AdamW).")
+    sigma_rate: float = Field(default=2e-2, description="Peak learning rate of the likelihood's sigma.")
     warmup: int = Field(default=200, description="Steps over which the learning rates rise.")
     base_weight: float = Field(
         default=20.0, description="Weight of the base's absolute error against the ELBO."
+    )
+    score_weight: float = Field(
+        default=60.0,
+        ge=0,
+        description="Weight of the samples' CRPS, which drives their spread, against the ELBO.",
     )
     base_share: float = Field(
         default=0.0,

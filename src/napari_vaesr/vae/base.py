@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from napari_vaesr.vae.config import Level, NetworkConfig
 
@@ -39,10 +40,10 @@ class Elbo:
 
     Attributes
     ----------
-    base : Tensor
-        The deterministic estimate, (batch, 1, scale * height, scale * width), float32.
+    encoded : Encoded
+        What samples from the prior can be drawn from, the base among it.
     mean : Tensor
-        The reconstruction from posterior latents, same shape.
+        The reconstruction from posterior latents, (batch, 1, scale * height, scale * width), float32.
     nll : Tensor
         Negative log-likelihood in nats per high-res pixel, a scalar.
     kl : tuple of Tensor
@@ -51,11 +52,16 @@ class Elbo:
         The likelihood's learned standard deviation, a scalar.
     """
 
-    base: Tensor
+    encoded: Encoded
     mean: Tensor
     nll: Tensor
     kl: tuple[Tensor, ...]
     sigma: Tensor
+
+    @property
+    def base(self) -> Tensor:
+        """The deterministic estimate, (batch, 1, scale * height, scale * width), float32."""
+        return self.encoded.base
 
 
 class SuperResolutionVAE(nn.Module, ABC):
@@ -90,8 +96,11 @@ class SuperResolutionVAE(nn.Module, ABC):
         """Compute everything that all samples share."""
 
     @abstractmethod
-    def decode(self, encoded: Encoded, noise: Sequence[Tensor]) -> Tensor:
-        """Turn standard normal noise into samples.
+    def residuals(self, encoded: Encoded, noise: Sequence[Tensor]) -> Tensor:
+        """Turn standard normal noise into what samples add to the base.
+
+        Sums over samples are taken of these, low-res pixel by low-res pixel, for it is faster to bring the
+        channels to their places once than for every sample.
 
         Parameters
         ----------
@@ -104,8 +113,24 @@ class SuperResolutionVAE(nn.Module, ABC):
         Returns
         -------
         Tensor
+            (samples, batch, scale**2, height, width), float32: the high-res pixels within each low-res one,
+            in the order of `torch.nn.functional.pixel_shuffle`.
+        """
+
+    def decode(self, encoded: Encoded, noise: Sequence[Tensor]) -> Tensor:
+        """Turn standard normal noise into samples.
+
+        Parameters
+        ----------
+        encoded, noise
+            As for `residuals`.
+
+        Returns
+        -------
+        Tensor
             (samples, batch, 1, scale * height, scale * width), float32.
         """
+        return encoded.base + F.pixel_shuffle(self.residuals(encoded, noise), encoded.scale)
 
     @abstractmethod
     def elbo(self, low: Tensor, high: Tensor, scale: int) -> Elbo:

@@ -30,10 +30,10 @@ class NetworkConfig(BaseModel):
     width: int = Field(default=64, ge=1, description="Channels of the trunk.")
     blocks: int = Field(default=7, ge=0, description="Residual blocks of two 3x3 convolutions in the trunk.")
     decoder_width: int = Field(
-        default=24, ge=1, description="Channels of the part repeated for every sample."
+        default=32, ge=1, description="Channels of the part repeated for every sample."
     )
     levels: tuple[Level, ...] = Field(
-        default=(Level(stride=4, channels=8), Level(stride=2, channels=8), Level(stride=1, channels=8)),
+        default=(Level(stride=2, channels=8), Level(stride=1, channels=4)),
         min_length=1,
         description="Latent levels from the coarsest to the finest.",
     )
@@ -50,11 +50,11 @@ class NetworkConfig(BaseModel):
 
 
 PRESETS: dict[str, NetworkConfig] = {
-    "tiny": NetworkConfig(width=20, blocks=4, decoder_width=16),
+    "tiny": NetworkConfig(width=32, blocks=3, decoder_width=16),
     "base": NetworkConfig(),
     "conv_vae": NetworkConfig(
         architecture="conv_vae", width=64, blocks=0, decoder_width=64, levels=(Level(stride=8, channels=32),)
     ),
 }
-"""Named sizes: ``tiny`` and ``base`` (54 and 606 thousand weights at work when upscaling, the posterior's
+"""Named sizes: ``tiny`` and ``base`` (95 and 644 thousand weights at work when upscaling, the posterior's
 being left aside) and the baseline ``conv_vae`` (4.4 million)."""

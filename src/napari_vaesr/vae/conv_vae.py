@@ -13,10 +13,12 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from napari_vaesr.vae.base import Elbo, Encoded, SuperResolutionVAE
 from napari_vaesr.vae.config import NetworkConfig
-from napari_vaesr.vae.ladder import conv3x3, over_samples, rectify
+from napari_vaesr.vae.fused import rectify
+from napari_vaesr.vae.ladder import conv3x3, over_samples
 
 
 class ConvVAE(SuperResolutionVAE):
@@ -73,11 +75,12 @@ class ConvVAE(SuperResolutionVAE):
         mean, log_var = self.z_mean(x), self.z_log_var(x).clamp(-10.0, 10.0)
         return Encoded(self._image(mean, scale), (mean, log_var), scale)
 
-    def decode(self, encoded: Encoded, noise: Sequence[Tensor]) -> Tensor:
+    def residuals(self, encoded: Encoded, noise: Sequence[Tensor]) -> Tensor:
         """Draw from q(z | y), as the tutorial does; see `SuperResolutionVAE`."""
         mean, log_var = encoded.features
         latents = mean + torch.exp(0.5 * log_var) * noise[0].to(mean.dtype)
-        return over_samples(partial(self._image, scale=encoded.scale), latents)
+        images = over_samples(partial(self._image, scale=encoded.scale), latents)
+        return F.pixel_unshuffle(images - encoded.base, encoded.scale)
 
     def elbo(self, low: Tensor, high: Tensor, scale: int) -> Elbo:
         """Evaluate the tutorial's loss: reconstruction and KL to a standard normal."""
@@ -87,7 +90,7 @@ class ConvVAE(SuperResolutionVAE):
         kl = 0.5 * (mean**2 + log_var.exp() - 1 - log_var).sum(dim=1).mean()
         log_sigma = self.log_sigma[str(scale)].clamp(min=-7.0)
         nll = (0.5 * ((high - image) * torch.exp(-log_sigma)) ** 2).mean() + log_sigma + 0.9189385
-        return Elbo(encoded.base, image, nll, (kl,), log_sigma.exp())
+        return Elbo(encoded, image, nll, (kl,), log_sigma.exp())
 
     def _image(self, latents: Tensor, scale: int) -> Tensor:
         """Decode (batch, channels, height, width) latents; 0.5 is the middle of the intensity range."""

@@ -2,7 +2,7 @@
 
     F = trunk(y)                                       plain convolutions at low resolution
     b = bicubic(y) + shuffle(conv(F))                  the base
-    z_l ~ p(z_l | z_<l, F)                             coarse to fine
+    z_l ~ N(0, prior_l(F))                             coarse to fine
     x = b + shuffle(conv(decoder(F, z)))               one sample
 
 The conditional prior follows Sohn et al. (2015), the top-down ladder Sønderby et al. (2016) and the
@@ -23,14 +23,18 @@ from torch.nn import functional as F
 
 from napari_vaesr.vae.base import Elbo, Encoded, SuperResolutionVAE
 from napari_vaesr.vae.config import NetworkConfig
+from napari_vaesr.vae.fused import convolve_add, convolve_add_relu, convolve_rectify, rectify, rectify_
 from napari_vaesr.vae.resize import REACH, upsample_bicubic
 
 RESIDUAL_UNIT = 0.04
 """A typical standard deviation of ``x - b``, intensities in [0, 1]: brings the posterior's input near 1."""
 
 
-Draw = Callable[[int, Tensor | None, Tensor], Tensor]
-"""From a level, the coarser level's message and the prior's standard deviation to latents."""
+LADDER_BLOCKS = 2
+"""Residual blocks between the trunk's features and the ladder."""
+
+Draw = Callable[[int, Tensor | None], Tensor]
+"""From a level and the coarser level's message to latents."""
 
 
 def conv3x3(inputs: int, outputs: int, gain: float = 1.0) -> nn.Conv2d:
@@ -43,19 +47,9 @@ def conv3x3(inputs: int, outputs: int, gain: float = 1.0) -> nn.Conv2d:
     return layer
 
 
-def rectify(x: Tensor) -> Tensor:
-    """Leaky ReLU with slope 0.1: unlike SiLU it is not a straight line at the small contrasts of an image."""
-    return F.leaky_relu(x, 0.1)
-
-
 def bounded_exp(x: Tensor) -> Tensor:
     """Exponential of an argument kept within 5 of zero, against overflow early in training."""
     return torch.exp(x.clamp(-5.0, 5.0))
-
-
-def rectify_(x: Tensor) -> Tensor:
-    """Rectify in place; allowed on a convolution's output, which its gradient does not need."""
-    return F.leaky_relu_(x, 0.1)
 
 
 def over_samples(layer: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
@@ -74,8 +68,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Keep shape (batch, width, height, width)."""
-        change: Tensor = self.second(rectify_(self.first(x)))
-        return change.add_(x)
+        return convolve_add(self.second, convolve_rectify(self.first, x), x)
 
 
 class Trunk(nn.Module):
@@ -91,8 +84,7 @@ class Trunk(nn.Module):
     def forward(self, planes: Tensor) -> Tensor:
         """From (batch, frames, height, width) in [0, 1] to (batch, width, height, width)."""
         entry = self.entry(4 * (planes - 0.5))
-        exit: Tensor = self.exit(self.blocks(entry))
-        return rectify_(exit.add_(entry))
+        return rectify_(convolve_add(self.exit, self.blocks(entry), entry))
 
 
 class Rung(nn.Module):
@@ -111,35 +103,35 @@ class Rung(nn.Module):
         nn.init.normal_(self.prior.weight, std=0.01)
 
     def prior_scale(self, features: Tensor) -> Tensor:
-        """Return the features' share of the prior's standard deviation, computed once for all samples."""
+        """Return the prior's standard deviation, computed once for all samples."""
         return bounded_exp(self.prior(features))
 
     def forward(self, latents: Tensor, message: Tensor | None, features: Tensor) -> Tensor:
         """From latents (samples, batch, channels, height, width) to the decoder's state on the same grid."""
         latents = latents if message is None else torch.cat([latents, message], dim=2)
-        return rectify_(over_samples(self.mix, latents).add_(features))
+        samples, batch = latents.shape[:2]
+        if samples > 1:
+            features = features.repeat(samples, 1, 1, 1)
+        planes = latents.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        state = convolve_add_relu(self.mix, planes, features)
+        return state.reshape(samples, batch, *state.shape[1:])
 
 
 class Descent(nn.Module):
-    """From one level's state to the next level: a message, and a factor on its prior's standard deviation.
+    """From one level's state to a message for the next level.
 
-    Both are made on the coarse grid and repeated, for what happens on the fine grid is paid for every sample.
+    It is made on the coarse grid and repeated, for what happens on the fine grid is paid for every sample.
     """
 
     def __init__(self, width: int, channels: int, step: int) -> None:
         super().__init__()
-        self.layer = nn.Conv2d(width, 2 * channels, 1)
+        self.layer = nn.Conv2d(width, channels, 1)
         self.step = step
         nn.init.normal_(self.layer.weight, std=0.05)
 
-    def forward(self, state: Tensor) -> tuple[Tensor, Tensor]:
-        """From (samples, batch, width, height, width) to the two of them on a grid `step` times finer."""
-        message, log_factor = over_samples(self.layer, state).chunk(2, dim=2)
-        coarse = torch.cat([message, bounded_exp(log_factor)], dim=2)
-        message, factor = over_samples(lambda x: F.interpolate(x, scale_factor=self.step), coarse).chunk(
-            2, dim=2
-        )
-        return message, factor
+    def forward(self, state: Tensor) -> Tensor:
+        """From (samples, batch, width, height, width) to channels on a grid `step` times finer."""
+        return over_samples(lambda x: F.interpolate(self.layer(x), scale_factor=self.step), state)
 
 
 class LadderVAE(SuperResolutionVAE):
@@ -169,8 +161,10 @@ class LadderVAE(SuperResolutionVAE):
         def patches() -> nn.ModuleList:
             return nn.ModuleList(nn.Conv2d(narrow, narrow, n, stride=n) for n in self.steps)
 
-        # From the finest level to the coarsest: aligned patches, so that every latent knows its own pixels.
+        # The ladder reads the trunk but does not move it, so it has blocks of its own.
         self.narrow = conv3x3(width, narrow)
+        self.blocks = nn.Sequential(*(ResidualBlock(narrow) for _ in range(LADDER_BLOCKS)))
+        # From the finest level to the coarsest: aligned patches, so that every latent knows its own pixels.
         self.coarsen = patches()
         messages = [0, *(level.channels for level in config.levels[1:])]
         self.rungs = nn.ModuleList(
@@ -191,7 +185,8 @@ class LadderVAE(SuperResolutionVAE):
     @property
     def receptive_radius(self) -> int:
         """How far, in low-res pixels, a pixel of the result can look in any direction."""
-        reach = self.trunk.reach + 1  # the 3 x 3 that narrows the features
+        # The trunk, the 3 x 3 that narrows its features, and the ladder's own blocks.
+        reach = self.trunk.reach + 1 + 2 * LADDER_BLOCKS
         for level in self.levels:
             reach += level.stride  # the 3 x 3 that mixes the latents in, on this level's grid
         reach += self.levels[0].stride - 1  # a coarse cell sees all of its pixels
@@ -211,17 +206,25 @@ class LadderVAE(SuperResolutionVAE):
 
     def _climb(self, features: Tensor, base: Tensor, scale: int) -> Encoded:
         """Compute what the ladder needs of the trunk's features, the same for all samples."""
-        ladder = self._pyramid(rectify(self.narrow(features)), self.coarsen)
+        ladder = self._pyramid(self.blocks(convolve_rectify(self.narrow, features)), self.coarsen)
         priors = (self._rung(level).prior_scale(features) for level, features in enumerate(ladder))
         return Encoded(base, (*ladder, *priors), scale)
 
-    def decode(self, encoded: Encoded, noise: Sequence[Tensor]) -> Tensor:
+    def residuals(self, encoded: Encoded, noise: Sequence[Tensor]) -> Tensor:
         """Draw from the prior; see `SuperResolutionVAE`."""
+        if encoded.base.device.type != "cpu":
+            return self._drawn(encoded, noise)
+        # A CPU is fastest with one sample at a time, for more do not fit its caches.
+        one_by_one = zip(*(torch.split(part, 1) for part in noise), strict=True)
+        return torch.cat([self._drawn(encoded, one) for one in one_by_one])
 
-        def draw(level: int, message: Tensor | None, deviation: Tensor) -> Tensor:
-            return deviation * noise[level].to(deviation.dtype)
+    def _drawn(self, encoded: Encoded, noise: Sequence[Tensor]) -> Tensor:
+        priors = encoded.features[len(self.rungs) :]
 
-        return encoded.base + self._descend(encoded, draw)
+        def draw(level: int, message: Tensor | None) -> Tensor:
+            return priors[level] * noise[level].to(priors[level].dtype)
+
+        return self._descend(encoded, draw)
 
     def elbo(self, low: Tensor, high: Tensor, scale: int) -> Elbo:
         """Evaluate the bound for the residual that the base leaves; see `SuperResolutionVAE`."""
@@ -234,7 +237,7 @@ class LadderVAE(SuperResolutionVAE):
         truth = self._pyramid(rectify(self.truth[str(scale)](unit)), self.coarsen_truth)
         kl: list[Tensor] = []
 
-        def draw(level: int, message: Tensor | None, deviation: Tensor) -> Tensor:
+        def draw(level: int, message: Tensor | None) -> Tensor:
             rung = self._rung(level)
             parts = [encoded.features[level][None], truth[level][None]]
             seen = torch.cat(parts if message is None else [*parts, message], dim=2)
@@ -244,13 +247,13 @@ class LadderVAE(SuperResolutionVAE):
             # KL between two Gaussians, the posterior's mean and deviation in units of the prior's deviation.
             density = 0.5 * (shift**2 + ratio**2 - 1) - ratio.log()
             kl.append(density.sum(dim=2).mean())
-            return deviation * (shift + ratio * torch.randn_like(shift))
+            return encoded.features[len(self.rungs) + level] * (shift + ratio * torch.randn_like(shift))
 
-        mean = self._descend(encoded, draw)[0]
+        mean = F.pixel_shuffle(self._descend(encoded, draw)[0], scale)
         log_sigma = self.log_sigma[str(scale)].clamp(min=-7.0)
         error = (residual - mean) * torch.exp(-log_sigma)
         nll = (0.5 * error**2).mean() + log_sigma + 0.9189385  # log sqrt(2 pi)
-        return Elbo(encoded.base, encoded.base + mean, nll, tuple(kl), log_sigma.exp())
+        return Elbo(encoded, base + mean, nll, tuple(kl), log_sigma.exp())
 
     def _rung(self, level: int) -> Rung:
         return cast(Rung, self.rungs[level])
@@ -263,17 +266,13 @@ class LadderVAE(SuperResolutionVAE):
         return tuple(reversed(features))
 
     def _descend(self, encoded: Encoded, draw: Draw) -> Tensor:
-        """Walk the ladder from coarse to fine and return the residual, (samples, batch, 1, ...), float32."""
-        depth = len(self.rungs)
+        """Walk the ladder from coarse to fine; return residuals (samples, batch, scale**2, ...), float32."""
         state: Tensor | None = None
         message: Tensor | None = None
-        for level in range(depth):
-            features, deviation = encoded.features[level], encoded.features[depth + level][None]
+        for level in range(len(self.rungs)):
             if state is not None:
-                message, factor = self.descents[level - 1](state)
-                deviation = deviation * factor
-            latents = draw(level, message, deviation)
-            state = self._rung(level)(latents.to(features.dtype), message, features)
+                message = self.descents[level - 1](state)
+            features = encoded.features[level]
+            state = self._rung(level)(draw(level, message).to(features.dtype), message, features)
         assert state is not None
-        residual = over_samples(self.residual_head[str(encoded.scale)], state).float()
-        return F.pixel_shuffle(residual, encoded.scale)
+        return over_samples(self.residual_head[str(encoded.scale)], state).float()

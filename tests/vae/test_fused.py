@@ -1,0 +1,59 @@
+"""Fused operators compute what the steps they stand for compute."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from napari_vaesr.vae import fused
+from napari_vaesr.vae.fused import convolve_add, convolve_add_relu, convolve_rectify
+
+OPERATORS: dict[str, tuple[Callable[..., Tensor], Callable[[Tensor, Tensor], Tensor]]] = {
+    "rectify": (lambda layer, x, other: convolve_rectify(layer, x), lambda y, other: F.leaky_relu(y, 0.1)),
+    "add": (convolve_add, lambda y, other: y + other),
+    "add, relu": (convolve_add_relu, lambda y, other: F.relu(y + other)),
+}
+
+
+@pytest.fixture(params=OPERATORS)
+def operator(
+    request: pytest.FixtureRequest,
+) -> tuple[Callable[..., Tensor], Callable[[Tensor, Tensor], Tensor]]:
+    return OPERATORS[request.param]
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 0.02)])
+@pytest.mark.parametrize("channels_last", [True, False])
+def test_they_equal_the_steps(operator, dtype: torch.dtype, tolerance: float, channels_last: bool) -> None:
+    torch.manual_seed(0)
+    layer = nn.Conv2d(5, 7, 3, padding=1)
+    x, other = torch.randn(2, 5, 9, 11), torch.randn(2, 7, 9, 11)
+    expected = operator[1](layer(x), other)
+    if channels_last:
+        x = x.contiguous(memory_format=torch.channels_last)
+        other = other.contiguous(memory_format=torch.channels_last)
+    layer, before = layer.to(dtype), other.clone()
+    with torch.inference_mode():
+        result = operator[0](layer, x.to(dtype), other.to(dtype))
+    torch.testing.assert_close(result.float(), expected.detach(), rtol=tolerance, atol=tolerance)
+    assert result.dtype == dtype and torch.equal(other, before)
+
+
+def test_they_are_used_where_they_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither while gradients are recorded nor under autocast, which would have to cast the weights."""
+    layer = nn.Conv2d(3, 3, 3, padding=1)
+    x = torch.randn(1, 3, 8, 8).contiguous(memory_format=torch.channels_last)
+    calls = []
+    real = fused._operator()
+    monkeypatch.setattr(fused, "_operator", lambda: lambda *given: calls.append(1) or real(*given))
+    with torch.no_grad():
+        convolve_rectify(layer, x)
+        assert len(calls) == (1 if torch.backends.mkldnn.is_available() else 0)
+        with torch.autocast("cpu", torch.bfloat16):
+            convolve_rectify(layer, x)
+    convolve_rectify(layer, x).sum().backward()
+    assert len(calls) <= 1 and layer.weight.grad is not None

@@ -63,7 +63,8 @@ def train(
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the model; left out, the recipe's.")] = None,
     recipe: Annotated[
-        Literal["microscopy", "photo"], typer.Option(help="The bundled model whose settings to start from.")
+        Literal["microscopy", "photo", "tiny"],
+        typer.Option(help="The bundled model whose settings to start from."),
     ] = "microscopy",
     start: Annotated[
         str | None,

@@ -434,5 +434,5 @@ def test_the_memory_setting_bounds_the_tile(model):
     small = UpscaleJob(image, "YX", settings(memory=4), model=model).upscaler
     large = UpscaleJob(image, "YX", settings(memory=64), model=model).upscaler
     assert small.tile < large.tile
-    tiles = small.plan(range(600), range(600))
+    tiles = small.plan(range(600), range(600), (600, 600))
     assert max(map(small.memory, tiles)) <= 1.1 * 4 * 2**20  # tiles end on multiples of the alignment

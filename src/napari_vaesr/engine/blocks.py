@@ -100,7 +100,7 @@ def block_steps(job: UpscaleJob, block: Block) -> Generator[Step, None, Piece]:
     """
     scale = job.settings.scale
     plane = job.source_plane(job.planes[block.position])
-    plane.hold(job.upscaler.plan(block.rows, block.columns))
+    plane.hold(job.tiles(block.rows, block.columns))
     shape = len(block.rows) * scale, len(block.columns) * scale
     samples = (job.axes.shape[job.axes.names.index("S")],) if job.axes.is_rgb else ()
     mean = np.empty(shape + samples, result_dtype(job.array.dtype))

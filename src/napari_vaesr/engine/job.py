@@ -20,6 +20,7 @@ from napari_vaesr.engine.upscaler import Upscaler
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes, SourceArray
 from napari_vaesr.imaging.intensity import IntensityScaling, check_array, fit_scalings
+from napari_vaesr.imaging.tiling import Tile
 from napari_vaesr.zoo.card import Calibration
 from napari_vaesr.zoo.registry import Model, load_model
 
@@ -214,7 +215,7 @@ class UpscaleJob:
     def describe(self) -> Description:
         """Estimate what the job needs; takes well under a second."""
         upscaler = self.upscaler
-        tiles = upscaler.plan(self.rows, self.columns)
+        tiles = self.tiles(self.rows, self.columns)
         computed = len(self.planes) * sum(math.prod(tile.padded_shape) for tile in tiles)
         mean, spread = self._result_shapes()
         kind = self.settings.uncertainty
@@ -227,7 +228,7 @@ class UpscaleJob:
             planes=len(self.planes),
             tiles=len(self.planes) * len(tiles),
             shape=mean,
-            memory=upscaler.memory(tiles[0]) + result_bytes // len(self.planes),
+            memory=max(upscaler.memory(tile) for tile in tiles) + result_bytes // len(self.planes),
             result_bytes=result_bytes,
             seconds=computed * upscaler.seconds_per_pixel(),
             device=upscaler.choice.device,
@@ -328,6 +329,10 @@ class UpscaleJob:
             "messages": list(self.messages),
         }
 
+    def tiles(self, rows: range, columns: range) -> list[Tile]:
+        """Return the tiles of a region of any plane."""
+        return self.upscaler.plan(rows, columns, (self.axes.height, self.axes.width))
+
     def source_plane(self, number: int) -> SourcePlane:
         """Return a plane of the image, by its number."""
         channel = self.axes.channel_of(number)
@@ -338,7 +343,7 @@ class UpscaleJob:
         done, total, count = 0, self.total, len(self.planes)
         for position, number in enumerate(self.planes):
             plane = self.source_plane(number)
-            plane.hold(self.upscaler.plan(self.rows, self.columns))
+            plane.hold(self.tiles(self.rows, self.columns))
             usual = f"plane {position + 1} of {count}"
             steps = self.upscaler.moments(plane, self.rows, self.columns, keep_samples=self.keep_samples)
             for step in steps:

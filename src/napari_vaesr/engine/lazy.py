@@ -130,7 +130,7 @@ class _Chunks:
         columns = _part(self.cut(job.axes.width, side), place["X"])
         number = job.axes.plane_number(place)
         plane = job.source_plane(number)
-        plane.hold(job.upscaler.plan(rows, columns))
+        plane.hold(job.tiles(rows, columns))
         chunk = np.empty((len(rows) * scale, len(columns) * scale), self.dtype)
         for step in job.upscaler.moments(plane, rows, columns):
             if step.message:

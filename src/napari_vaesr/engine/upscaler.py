@@ -170,7 +170,8 @@ class Upscaler:
         VaesrError
             When even the smallest tile does not fit the memory, or a result is not a finite number.
         """
-        waiting = deque(self.plan(rows, columns))
+        shape = plane.height, plane.width
+        waiting = deque(self.plan(rows, columns, shape))
         while waiting:
             tile = waiting.popleft()
             work = 0
@@ -184,12 +185,17 @@ class Upscaler:
                     raise
             # Out of the except clause the failed tile's tensors are free, for nothing holds the traceback.
             message = self._halve_tile(tile)
-            waiting = deque(part for old in [tile, *waiting] for part in self.plan(old.rows, old.columns))
+            left = [tile, *waiting]
+            waiting = deque(part for old in left for part in self.plan(old.rows, old.columns, shape))
             yield Step(-work, message=message)
 
-    def plan(self, rows: range, columns: range) -> list[Tile]:
-        """Return the tiles of a region."""
-        return plan_tiles(rows, columns, self.tile, self.halo, self.network.alignment)
+    def plan(self, rows: range, columns: range, shape: tuple[int, int]) -> list[Tile]:
+        """Return the tiles of a region of a plane of this height and width.
+
+        Tiles end at the border of the plane: there the network meets the zeros around its inputs
+        as it did at the border of every patch that it learnt from.
+        """
+        return plan_tiles(rows, columns, self.tile, self.halo, self.network.alignment, shape)
 
     def work(self, pixels: int) -> int:
         """Return the sum of all steps' work for so many low-res pixels."""

@@ -3,7 +3,8 @@
 All coordinates are global low-res pixels of the plane. A tile's *core* is the part of the result it is
 responsible for; its *padded* part is what the network has to see for that, core plus halo. Padded parts start
 and stop on multiples of the alignment (the network's coarsest latent stride), so every tile divides the plane
-into latent cells at the same places. They may leave the image, where pixels are reflected.
+into latent cells at the same places. They end with the image, at the next multiple of the alignment; the few
+pixels in between, and whatever else is asked for outside of the image, are reflected.
 """
 
 from __future__ import annotations
@@ -54,7 +55,14 @@ def round_up(value: int, multiple: int) -> int:
     return -(-value // multiple) * multiple
 
 
-def plan_tiles(rows: range, columns: range, tile: int, halo: int, alignment: int) -> list[Tile]:
+def plan_tiles(
+    rows: range,
+    columns: range,
+    tile: int,
+    halo: int,
+    alignment: int,
+    shape: tuple[int, int] | None = None,
+) -> list[Tile]:
     """Cover a region with tiles, every pixel exactly once.
 
     Parameters
@@ -69,10 +77,13 @@ def plan_tiles(rows: range, columns: range, tile: int, halo: int, alignment: int
     alignment : int
         Core origins (but for the region's own start) and padded ranges sit on multiples of this.
 
+    shape : (int, int), optional
+        Height and width of the image, at whose border padded ranges end; they may leave it without.
+
     Returns
     -------
     list of Tile
-        Row by row; all padded shapes are equal.
+        Row by row.
 
     Raises
     ------
@@ -88,24 +99,29 @@ def plan_tiles(rows: range, columns: range, tile: int, halo: int, alignment: int
     for extent in (rows, columns):
         if extent.step != 1 or not extent:
             raise VaesrError(f"The region {extent} holds no pixels to upscale, please choose a larger one.")
+    height, width = shape or (None, None)
     return [
         Tile(core_rows, core_columns, padded_rows, padded_columns)
-        for core_rows, padded_rows in _plan_axis(rows, tile, halo, alignment)
-        for core_columns, padded_columns in _plan_axis(columns, tile, halo, alignment)
+        for core_rows, padded_rows in _plan_axis(rows, tile, halo, alignment, height)
+        for core_columns, padded_columns in _plan_axis(columns, tile, halo, alignment, width)
     ]
 
 
-def _plan_axis(extent: range, tile: int, halo: int, alignment: int) -> list[tuple[range, range]]:
+def _plan_axis(
+    extent: range, tile: int, halo: int, alignment: int, size: int | None
+) -> list[tuple[range, range]]:
     """Return (core, padded) along one axis: equal aligned cells, cut to the extent at both ends."""
     halo = round_up(halo, alignment)
     first = extent.start // alignment * alignment
     length = round_up(extent.stop - first, alignment)
     count = -(-length // round_up(tile, alignment))
     cell = round_up(-(-length // count), alignment)
+    first_pixel = -halo if size is None else 0
+    end = extent.stop + cell + halo if size is None else round_up(size, alignment)
     return [
         (
             range(max(start, extent.start), min(start + cell, extent.stop)),
-            range(start - halo, start + cell + halo),
+            range(max(start - halo, first_pixel), min(start + cell + halo, end)),
         )
         for start in range(first, extent.stop, cell)
     ]

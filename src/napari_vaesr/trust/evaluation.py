@@ -236,7 +236,7 @@ def _base(pair: Pair, model: Model, settings: UpscaleSettings) -> Array:
     upscaler, choice = job.upscaler, job.upscaler.choice
     plane = job.source_plane(0)
     base = np.empty(pair.truth.shape, np.float32)
-    for tile in upscaler.plan(job.rows, job.columns):
+    for tile in job.tiles(job.rows, job.columns):
         pixels = read_padded(plane.luma, tile, plane.height, plane.width)
         with torch.inference_mode():
             inputs = torch.from_numpy(np.ascontiguousarray(pixels))[None, None].to(choice.device)

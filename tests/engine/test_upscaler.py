@@ -255,7 +255,7 @@ def test_out_of_memory_halves_the_tile_and_goes_on(model, monkeypatch, error):
         "Memory ran out with tiles of 20 pixels, going on with tiles of 12.",
     ]
     assert engine.tile == 12
-    assert sum(step.work for step in steps) == engine.work(1600)
+    assert sum(step.work for step in steps) == engine.work(120 * 120)
     assert failures == 2
 
 

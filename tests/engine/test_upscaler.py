@@ -217,7 +217,7 @@ def test_memory_does_not_grow_with_samples(model):
 
 
 def test_memory_does_not_grow_with_the_plane(model):
-    small, large = (peak_bytes(upscaler(model, tile=16), picture(size, size)) for size in (64, 160))
+    small, large = (peak_bytes(upscaler(model, tile=16), picture(size, size)) for size in (112, 176))
     assert large <= 1.05 * small
 
 

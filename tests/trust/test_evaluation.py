@@ -11,6 +11,7 @@ import pytest
 from napari_vaesr import load_model, upscale
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.trust.calibration import interval_reach
 from napari_vaesr.trust.consistency import downscaled
 from napari_vaesr.trust.evaluation import Evaluation, Pair, Pixels, evaluate_pair, image_scores
 from napari_vaesr.trust.metrics import multiscale_ssim
@@ -123,7 +124,7 @@ def known(domain: str, seed: int, factor: float = 1.0, scale: int = 2) -> Evalua
     std = random.uniform(0.01, 0.1, 20_000)
     pair = made()
     scores = {"mean": image_scores(pair.truth + float(seed + 1), pair)}
-    pixels = Pixels(std / factor, random.normal(0, std), random.random(20_000))
+    pixels = Pixels(std / factor, random.normal(0, std), random.random(20_000), interval_reach())
     return Evaluation(str(seed), domain, scale, scores, pixels)
 
 

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from . import models
+from .calibrate import calibrate
 from .console import ExitCode, err, out
 from .evaluate import evaluate
 from .train import train
@@ -29,6 +30,7 @@ app = typer.Typer(
 app.command()(upscale)
 app.command()(train)
 app.command()(evaluate)
+app.command()(calibrate)
 app.add_typer(models.app, name="models")
 
 

@@ -52,6 +52,13 @@ def evaluate(
             "benchmarks, or blurred and noisy as from a microscope."
         ),
     ] = "clean",
+    domain: Annotated[
+        str,
+        typer.Option(
+            help="Kind of image that the uncertainty is calibrated for; own is that of the folder's name, or "
+            "any if the model does not know it."
+        ),
+    ] = "own",
     limit: Annotated[
         int | None, typer.Option(min=1, help="Images of each domain at most, evenly spaced.")
     ] = None,
@@ -82,7 +89,7 @@ def evaluate(
         if samples < 2:
             raise VaesrError("One sample has no uncertainty to score, give --samples 2 or more.")
         wanted = _parse_scales(scales)
-        settings = make_settings(model=model, samples=samples, seed=seed, device=device)
+        settings = make_settings(model=model, samples=samples, seed=seed, device=device, domain=domain)
         sources = find_pairs(*pairs, limit) if pairs else find_sources(folders or [], limit)
         loaded, chosen = _load(settings, wanted)
         _prepare_outputs(json, plots, chosen, force)

@@ -12,22 +12,20 @@ from pydantic import JsonValue
 
 from napari_vaesr.engine.moments import PairedMoments
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.training.calibrate import SAMPLES, calibrate, calibrate_on_pairs
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.training.events import verdict
 from napari_vaesr.training.fit import newest_checkpoint
 from napari_vaesr.training.module import antithetic_noise, psnr
 from napari_vaesr.training.validation import FixedPairs, ValidationPairs
 from napari_vaesr.training.watch import best_weights, read_checks
-from napari_vaesr.trust.calibration import calibrated, coverage, fit_calibration, rank_correlation
+from napari_vaesr.trust.calibration import rank_correlation
 from napari_vaesr.vae.base import SuperResolutionVAE
 from napari_vaesr.vae.build import build
 from napari_vaesr.vae.resize import upsample_bicubic
-from napari_vaesr.zoo.card import Calibration, ModelCard
+from napari_vaesr.zoo.card import ModelCard
 from napari_vaesr.zoo.registry import Model
 from napari_vaesr.zoo.weights import save_model
-
-SAMPLES = 16
-"""Samples per image in the scores and the calibration: the default of the upscaling itself."""
 
 
 def export_model(
@@ -81,9 +79,9 @@ def export_model(
     network = build(config.network).eval()
     network.load_state_dict(weights)
     pairs = validate if isinstance(validate, FixedPairs) else ValidationPairs(validate, config, images=images)
-    metrics, calibration = evaluate(network, pairs)
+    metrics = evaluate(network, pairs)
     if start is not None:
-        before, _ = evaluate(start.network, pairs)
+        before = evaluate(start.network, pairs)
         scored = {pair[2] for pair in pairs.pairs}
         metrics |= {f"psnr_start_x{scale}": before[f"psnr_mean_x{scale}"] for scale in sorted(scored)}
     progress = content["progress"]
@@ -95,7 +93,7 @@ def export_model(
     settings = config.model_dump(
         mode="json", exclude={"name", "title", "description", "network", "intensity", "sources", "start"}
     )
-    card = ModelCard(
+    bare = ModelCard(
         name=config.name,
         title=config.title or config.name,
         description=config.description,
@@ -112,10 +110,18 @@ def export_model(
             "settings": settings,
         },
         metrics=metrics,
-        calibration=calibration,
         limits=LIMITS,
     )
-    return save_model(destination, network, card)
+    if isinstance(validate, FixedPairs):
+        fitted = calibrate_on_pairs(network, pairs)
+    else:
+        fitted = calibrate(Model(bare, network), validate, config.degradation)
+    changes = {
+        "metrics": metrics | fitted.metrics,
+        "calibration": fitted.calibration,
+        "domains": fitted.domains,
+    }
+    return save_model(destination, network, bare.model_copy(update=changes))
 
 
 LIMITS = (
@@ -126,10 +132,8 @@ LIMITS = (
 
 
 @torch.inference_mode()
-def evaluate(
-    network: SuperResolutionVAE, pairs: FixedPairs
-) -> tuple[dict[str, float], dict[str, Calibration]]:
-    """Score a network on pairs and fit its calibration, scale by scale.
+def evaluate(network: SuperResolutionVAE, pairs: FixedPairs) -> dict[str, float]:
+    """Score a network on pairs, scale by scale.
 
     Parameters
     ----------
@@ -140,15 +144,12 @@ def evaluate(
 
     Returns
     -------
-    metrics : dict of float
+    dict of float
         PSNR in dB, averaged over images (border of `scale` pixels left out), of bicubic interpolation, the
-        base, the mean of 16 samples and one sample; and the share of pixels within the calibrated 90 %
-        interval, and Spearman's correlation of the standard deviation and the absolute error.
-    calibration : dict of Calibration
-        By scale.
+        base, the mean of 16 samples and one sample; and Spearman's correlation of the standard deviation and
+        the absolute error.
     """
     metrics: dict[str, float] = {}
-    calibration: dict[str, Calibration] = {}
     generator = torch.Generator().manual_seed(0)
     for scale in sorted({pair[2] for pair in pairs.pairs}):
         scores: dict[str, list[float]] = {}
@@ -171,8 +172,5 @@ def evaluate(
             errors.append((estimates["mean"] - high).flatten().numpy())
         metrics |= {f"psnr_{name}_x{scale}": round(float(np.mean(s)), 3) for name, s in scores.items()}
         deviation, error = np.concatenate(deviations), np.concatenate(errors)
-        fitted = fit_calibration(deviation, error)
-        calibration[str(scale)] = fitted
-        metrics[f"coverage90_x{scale}"] = round(coverage(calibrated(deviation, fitted), error, 0.9), 4)
         metrics[f"spearman_x{scale}"] = round(rank_correlation(deviation, error), 3)
-    return metrics, calibration
+    return metrics

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.image import SUFFIXES, can_read, image_name, read_image
 from napari_vaesr.imaging.axes import Axes
+from napari_vaesr.training.config import RECIPES, Degradation
 from napari_vaesr.trust.evaluation import Pair
 
 Array = npt.NDArray[Any]
@@ -91,13 +92,42 @@ def made_pairs(source: Source, scale: int, degradation: DegradationKind) -> Iter
     for name, plane in read_planes(source.path):
         height, width = (size // scale * scale for size in plane.shape[:2])
         truth = plane[:height, :width]
-        black, span = _range(truth)
-        if degradation == "noisy":
-            truth = _grey(truth)
-            low = _noisy((truth - black) / span, scale, seed=zlib.crc32(name.encode())) * span + black
-        else:
-            low = _shrunk(truth, scale)
-        yield Pair(name, source.domain, _as(plane.dtype, low), truth, scale, black, span)
+        if degradation == "clean":
+            yield low_res(name, source.domain, truth, scale)
+            continue
+        way = always_noisy(RECIPES["microscopy"].degradation)
+        yield low_res(name, source.domain, grey(truth), scale, way, zlib.crc32(name.encode()))
+
+
+def low_res(
+    name: str, domain: str, truth: Array, scale: int, way: Degradation | None = None, seed: int = 0
+) -> Pair:
+    """Make a low-res image of the same dtype: by a degradation, or by antialiased bicubic interpolation.
+
+    Parameters
+    ----------
+    name, domain : str
+        For the pair.
+    truth : array
+        (Y, X), or without a degradation (Y, X, 3) too; sizes divisible by `scale`.
+    scale : int
+        How many times smaller the low-res image is.
+    way : Degradation, optional
+        How it is made.
+    seed : int
+        Of what the degradation draws.
+    """
+    black, span = _range(truth)
+    low = _shrunk(truth, scale) if way is None else _degraded((truth - black) / span, scale, way, seed)
+    if way is not None:
+        low = low * span + black
+    return Pair(name, domain, _as(truth.dtype, low), truth, scale, black, span)
+
+
+def always_noisy(degradation: Degradation) -> Degradation:
+    """Return a degradation that spares no image its noise, and leaves the truth as it is."""
+    truth = {"gain": (1.0, 1.0), "offset": (0.0, 0.0), "reduce": (1.0, 1.0)}
+    return degradation.model_copy(update={"clean": 0.0, **truth})
 
 
 def real_pairs(source: Source, scales: Sequence[int]) -> Iterator[Pair]:
@@ -122,7 +152,7 @@ def real_pairs(source: Source, scales: Sequence[int]) -> Iterator[Pair]:
                 f"{truth.shape[1]} x {truth.shape[0]} is not {choice} times as large."
             )
         if low.ndim != truth.ndim:
-            low, truth = _grey(low), _grey(truth)
+            low, truth = grey(low), grey(truth)
         black, span = _range(truth)
         yield Pair(name, source.domain, low, truth, scale, black, span, fitted=True)
 
@@ -173,7 +203,8 @@ def _range(truth: Array) -> tuple[float, float]:
     return float(truth.min()), float(truth.max()) - float(truth.min()) or 1.0
 
 
-def _grey(image: Array) -> Array:
+def grey(image: Array) -> Array:
+    """Return the luma of a colour image, and a grey one as it is."""
     from napari_vaesr.imaging.colour import rgb_to_luma_chroma
 
     return image if image.ndim == 2 else _as(image.dtype, rgb_to_luma_chroma(image.astype(np.float64))[0])
@@ -195,16 +226,12 @@ def _shrunk(truth: Array, scale: int) -> Array:
     return np.moveaxis(planes, 0, -1) if truth.ndim == 3 else planes[0]
 
 
-def _noisy(unit: Array, scale: int, seed: int) -> Array:
-    """Make an image small as the training of the microscopy model does, always with noise."""
+def _degraded(unit: Array, scale: int, way: Degradation, seed: int) -> Array:
+    """Make an image in unit intensity small as in a training."""
     import torch
 
-    from napari_vaesr.training.config import RECIPES
     from napari_vaesr.training.degradation import degrade
 
-    noisy = RECIPES["microscopy"].degradation.model_copy(
-        update={"clean": 0.0, "gain": (1.0, 1.0), "offset": (0.0, 0.0)}
-    )
     high = torch.from_numpy(np.ascontiguousarray(unit, np.float32))[None, None]
-    low, _ = degrade(high, scale, noisy, torch.Generator().manual_seed(seed))
+    low, _ = degrade(high, scale, way, torch.Generator().manual_seed(seed))
     return np.asarray(low[0, 0])

@@ -31,6 +31,7 @@ from napari_vaesr.trust.metrics import (
 )
 from napari_vaesr.trust.ring_correlation import ring_correlation
 from napari_vaesr.trust.rivals import RIVALS
+from napari_vaesr.zoo.card import ANY
 from napari_vaesr.zoo.registry import Model
 
 Array = npt.NDArray[Any]
@@ -38,6 +39,8 @@ FloatArray = npt.NDArray[np.float64]
 
 PIXELS_PER_IMAGE = 50_000
 """Pixels of each image, drawn at random, that the uncertainty is scored on; memory stays bounded."""
+
+OWN = "own"
 
 MEAN, BASE, ONE = "mean", "base", "one sample"
 
@@ -114,11 +117,20 @@ class ImageScores:
 
 @dataclass(frozen=True)
 class Pixels:
-    """A random choice of one image's pixels: predicted std, error, and gradient of the upscaled image."""
+    """A random choice of one image's pixels: predicted std, error, and gradient of the upscaled image.
+
+    `interval` is the half width of the image's 90 % intervals in predicted std.
+    """
 
     std: FloatArray
     error: FloatArray
     gradient: FloatArray
+    interval: float
+
+    @property
+    def coverage(self) -> float:
+        """Share of the true pixels inside the intervals that a user gets."""
+        return float(np.mean(np.abs(self.error) <= self.interval * self.std))
 
 
 @dataclass(frozen=True)
@@ -148,7 +160,8 @@ def evaluate_pair(
     model : Model
         A loaded model.
     settings : UpscaleSettings
-        With two samples or more; its scale gives way to the pair's.
+        With two samples or more; its scale gives way to the pair's. The domain ``own`` stands for that of the
+        pair's folder, if the model knows it.
     rivals : iterable of str
         Keys of `napari_vaesr.trust.rivals.RIVALS`.
     progress : callable, optional
@@ -166,12 +179,20 @@ def evaluate_pair(
         or the model can't make the scale.
     """
     _check(pair, settings)
-    mean, std = _upscaled(pair, model, settings, progress)
-    one, _ = _upscaled(pair, model, settings.model_copy(update={"samples": 1}), progress)
+    if settings.domain == OWN:
+        settings = settings.model_copy(update={"domain": own_domain(pair.domain, model)})
+    mean, std, interval = _upscaled(pair, model, settings, progress)
+    one, *_ = _upscaled(pair, model, settings.model_copy(update={"samples": 1}), progress)
     estimates = {MEAN: mean, BASE: _base(pair, model, settings), ONE: one}
     estimates |= {name: RIVALS[name](pair.low, pair.scale) for name in rivals}
     scores = {name: image_scores(estimate, pair) for name, estimate in estimates.items()}
-    return Evaluation(pair.name, pair.domain, pair.scale, scores, _pixels(pair, mean, std))
+    return Evaluation(pair.name, pair.domain, pair.scale, scores, _pixels(pair, mean, std, interval))
+
+
+def own_domain(folder: str, model: Model) -> str:
+    """Return the model's domain of the name of a folder such as ``val/em``, or ``any``."""
+    name = folder.rpartition("/")[2]
+    return name if name in model.card.domains else ANY
 
 
 def image_scores(estimate: Array, pair: Pair) -> ImageScores:
@@ -207,15 +228,16 @@ def _check(pair: Pair, settings: UpscaleSettings) -> None:
 
 def _upscaled(
     pair: Pair, model: Model, settings: UpscaleSettings, progress: Callable[[Progress], None] | None
-) -> tuple[Array, Array]:
-    """Return the mean without rounding, and the std, in the intensities of the input."""
+) -> tuple[Array, Array, float]:
+    """Return the mean without rounding and the std, as intensities of the input, and the interval in std."""
     job = _job(pair, model, settings)
     with closing(iter(job)) as steps:
         for step in steps:
             if progress is not None:
                 progress(step)
     result = job.result
-    return result.mean, np.empty(0) if result.std is None else result.std
+    std = np.empty(0) if result.std is None else result.std
+    return result.mean, std, job.calibrations[0].interval
 
 
 def _job(pair: Pair, model: Model, settings: UpscaleSettings) -> UpscaleJob:
@@ -247,7 +269,7 @@ def _base(pair: Pair, model: Model, settings: UpscaleSettings) -> Array:
     return base
 
 
-def _pixels(pair: Pair, mean: Array, std: Array) -> Pixels:
+def _pixels(pair: Pair, mean: Array, std: Array, interval: float) -> Pixels:
     """Draw pixels inside the border, the same ones every time."""
     border = pair.scale
     inside = (slice(border, -border),) * 2
@@ -261,7 +283,7 @@ def _pixels(pair: Pair, mean: Array, std: Array) -> Pixels:
     if estimate.size > PIXELS_PER_IMAGE:
         chosen = np.random.default_rng(0).choice(estimate.size, PIXELS_PER_IMAGE, replace=False)
     error = (estimate - truth).ravel()[chosen]
-    return Pixels(spread.ravel()[chosen], error, gradient.ravel()[chosen])
+    return Pixels(spread.ravel()[chosen], error, gradient.ravel()[chosen], interval)
 
 
 def _multiscale(luma: FloatArray, truth: FloatArray, border: int) -> float | None:

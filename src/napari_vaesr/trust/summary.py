@@ -17,8 +17,8 @@ from napari_vaesr.trust.calibration import (
     Reliability,
     calibrated,
     conformal_factor,
-    coverage,
     fit_calibration,
+    interval_reach,
     rank_correlation,
     reliability,
 )
@@ -37,7 +37,7 @@ class SpreadScores:
     Attributes
     ----------
     coverage : float
-        Share of true pixels inside the 90 % interval.
+        Share of true pixels inside the 90 % intervals that users get.
     slope, offset : float
         Of RMSE over std: 1 and 0 at best.
     spearman : float
@@ -112,8 +112,9 @@ def _summary(group: Sequence[Evaluation]) -> Summary:
     sized = ranked | {"gradient": calibrated(gradient, line)}
     crps = {name: gaussian_crps(rival, error) for name, rival in sized.items()}
     fit = fit_calibration(std, error)
+    sizes = [each.pixels.error.size for each in group]
     spread = SpreadScores(
-        coverage=coverage(std, error),
+        coverage=float(np.average([each.pixels.coverage for each in group], weights=sizes)),
         slope=fit.slope,
         offset=fit.offset,
         spearman=rank_correlation(std, error),
@@ -148,6 +149,7 @@ def _average(scores: Sequence[ImageScores]) -> ImageScores:
 
 def _conformal(group: Sequence[Evaluation]) -> float | None:
     try:
-        return conformal_factor([each.pixels.std for each in group], [each.pixels.error for each in group])
+        stds = [each.pixels.std * each.pixels.interval / interval_reach() for each in group]
+        return conformal_factor(stds, [each.pixels.error for each in group])
     except VaesrError:  # too few images for a promise
         return None

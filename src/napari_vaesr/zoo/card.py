@@ -75,6 +75,19 @@ Calibrations = tuple[Calibration, ...]
 """From the least noise to the most; in between they are interpolated."""
 
 
+def interpolated(levels: Calibrations, noise: float) -> Calibration:
+    """Return what calibrations at some levels of noise say of another: linear in between, constant beyond."""
+    at = [level.noise for level in levels]
+    values = {
+        name: float(np.interp(noise, at, [getattr(level, name) for level in levels]))
+        for name in ("slope", "offset", "floor", "interval")
+    }
+    safe = [level.guaranteed for level in levels if level.guaranteed is not None]
+    if len(safe) == len(levels):
+        values["guaranteed"] = float(np.interp(noise, at, safe))
+    return Calibration(noise=noise, **values)
+
+
 class ModelCard(BaseModel):
     """What a model is, what it is for, where it comes from and how far to trust it."""
 
@@ -172,15 +185,7 @@ class ModelCard(BaseModel):
         levels = (self.domains[domain] if domain != ANY else self.calibration).get(str(scale))
         if not levels:
             return Calibration(noise=noise)
-        at = [level.noise for level in levels]
-        values = {
-            name: float(np.interp(noise, at, [getattr(level, name) for level in levels]))
-            for name in ("slope", "offset", "floor", "interval")
-        }
-        safe = [level.guaranteed for level in levels if level.guaranteed is not None]
-        if len(safe) == len(levels):
-            values["guaranteed"] = float(np.interp(noise, at, safe))
-        return Calibration(noise=noise, **values)
+        return interpolated(levels, noise)
 
     @property
     def scales(self) -> tuple[int, ...]:

@@ -1,0 +1,79 @@
+"""``napari-vaesr calibrate``: a model and sharp images in; the model with a new calibration out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.table import Table
+
+from napari_vaesr.errors import VaesrError
+
+from .console import out, spoken_errors
+
+
+def calibrate(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model's name, or the path of its file.")],
+    images: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="IMAGES...",
+            help="Folders of sharp images that the model has not learnt from; the name of each subfolder "
+            "becomes a kind of image to choose from.",
+        ),
+    ],
+    output: Annotated[
+        Path | None, typer.Option(help="Folder of the model; left out, where all doors find it.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Another name for the model.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a model that exists.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Fit the calibration of a model's uncertainty to images of your own.
+
+    Low-res images are made as in the model's training, upscaled, and compared with the sharp ones. Weights
+    stay as they are; the card gets the calibration, for each folder and for all together.
+    """
+    with spoken_errors(debug):
+        from pydantic import ValidationError
+
+        from napari_vaesr.training.config import Degradation
+        from napari_vaesr.zoo.registry import card_path, load_model, user_models
+        from napari_vaesr.zoo.weights import write_model
+
+        loaded = load_model(model)
+        card = loaded.card.model_copy(update={"name": name or loaded.card.name})
+        folder = output or user_models()
+        if (folder / f"{card.name}.json").exists() and not force:
+            raise VaesrError(f"{folder / card.name} exists already, choose another --name or use --force.")
+        settings = card.training.get("settings")
+        known = settings.get("degradation") if isinstance(settings, dict) else None
+        try:
+            degradation = Degradation.model_validate(known or {})
+        except ValidationError as error:
+            raise VaesrError(
+                "The card does not say how the model was trained, in a way known here."
+            ) from error
+        try:
+            from napari_vaesr.training.calibrate import calibrate as fit
+        except ModuleNotFoundError as error:
+            raise VaesrError(
+                f'Calibrating needs {error.name}: install it with pip install "napari-vaesr[train]".'
+            ) from error
+        fitted = fit(loaded, images, degradation)
+        metrics = {key: value for key, value in card.metrics.items() if not key.startswith("coverage90")}
+        changes = {
+            "metrics": metrics | fitted.metrics,
+            "calibration": fitted.calibration,
+            "domains": fitted.domains,
+        }
+        # The bytes as they are: records that name these weights by their hash stay valid.
+        weights = card_path(model).with_suffix(".safetensors").read_bytes()
+        path = write_model(folder / f"{card.name}.safetensors", weights, card.model_copy(update=changes))
+        table = Table("images", "inside 90 % intervals, images not fitted to", box=box.SIMPLE_HEAD)
+        for key, value in fitted.metrics.items():
+            table.add_row(key.removeprefix("coverage90_").replace("_x", " ×"), f"{100 * value:.1f} %")
+        out().print(table)
+        out().print(f"Model: {path}", markup=False)

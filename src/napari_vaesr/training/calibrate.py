@@ -1,0 +1,206 @@
+"""Calibrate a model on images that it has not learnt from, through the same engine that users run."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from napari_vaesr.engine.job import UpscaleJob
+from napari_vaesr.engine.moments import PairedMoments
+from napari_vaesr.engine.settings import UpscaleSettings
+from napari_vaesr.imaging.intensity import estimate_noise
+from napari_vaesr.training.config import Degradation
+from napari_vaesr.training.data import find_images
+from napari_vaesr.training.module import antithetic_noise
+from napari_vaesr.training.pairs import always_noisy, grey, low_res, read_planes
+from napari_vaesr.training.validation import FixedPairs
+from napari_vaesr.trust.evaluation import Pair
+from napari_vaesr.trust.levels import FloatArray, Spread, cross_validated_coverage, guaranteed_levels
+from napari_vaesr.vae.base import SuperResolutionVAE
+from napari_vaesr.zoo.card import Calibration, Calibrations
+from napari_vaesr.zoo.registry import Model
+
+SAMPLES = 16
+"""Samples per image, the default of the upscaling itself."""
+
+PER_DOMAIN, SIDE = 48, 192
+"""Images of each domain at most, evenly spaced, and the side in high-res pixels of their middle."""
+
+SMALLEST = 8
+"""Side in low-res pixels of an image that is worth calibrating on."""
+
+NOISY_DRAWS = 2
+"""How many noisy low-res images are made of each image, beside the clean one."""
+
+PIXELS = 200_000
+"""Pixels of each domain, drawn at random, that calibrate; all domains count the same."""
+
+NOISY_TRUTH = 0.05
+"""A truth whose own noise is above this part of its range can't tell an error from its noise."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What goes onto the card: calibrations for all images together and by domain, and how they do."""
+
+    calibration: dict[str, Calibrations]
+    domains: dict[str, dict[str, Calibrations]]
+    metrics: dict[str, float]
+
+
+def calibrate(
+    model: Model, places: Sequence[Path], degradation: Degradation, per_domain: int = PER_DOMAIN
+) -> Fitted:
+    """Fit a model's calibration to sharp images; every folder's name is a domain.
+
+    Low-res images are made as `napari-vaesr evaluate` does: by antialiased bicubic interpolation, and, for a
+    model that knows noise, blurred and noisy as in its training. Images whose own noise is large are left
+    out, as long as others remain.
+
+    Parameters
+    ----------
+    model : Model
+        Its own calibration plays no part.
+    places : sequence of Path
+        Images that were not learnt from, and folders of them.
+    degradation : Degradation
+        Of the training.
+    per_domain : int
+        Images of each domain at most.
+
+    Returns
+    -------
+    Fitted
+        With the share of pixels inside the intervals in a two-fold cross-validation over originals.
+
+    Raises
+    ------
+    VaesrError
+        When there is no image, or a file can't be read.
+    """
+    files = _chosen(find_images(places), per_domain)
+    noisy = [always_noisy(degradation)] * (NOISY_DRAWS if degradation.clean < 1 else 0)
+    ways: list[Degradation | None] = [None, *noisy]
+    counts = Counter(path.parent.name for path in files)
+    fitted = Fitted({}, {}, {})
+    for scale in model.card.scales:
+        spreads: list[Spread] = []
+        for path in files:
+            pixels = PIXELS // (counts[path.parent.name] * len(ways))
+            spreads += _spreads_of_file(model, path, scale, ways, max(pixels, 500))
+        if spreads:  # else all images are too small for this scale, which goes without
+            _fit(fitted, str(scale), spreads)
+    return fitted
+
+
+def calibrate_on_pairs(network: SuperResolutionVAE, pairs: FixedPairs) -> Fitted:
+    """Fit a calibration to pairs as they are, all of one domain; see `calibrate`."""
+    fitted = Fitted({}, {}, {})
+    for scale in sorted({pair[2] for pair in pairs.pairs}):
+        some = [(index, pair) for index, pair in enumerate(pairs.pairs) if pair[2] == scale]
+        spreads = [_spread_of_pair(network, low, high, scale, str(index)) for index, (low, high, _) in some]
+        fitted.calibration[str(scale)] = guaranteed_levels(spreads)
+        _note(fitted, f"x{scale}", spreads)
+    return fitted
+
+
+def _fit(fitted: Fitted, scale: str, spreads: Sequence[Spread]) -> None:
+    """Calibrate one scale, for all domains together and for each."""
+    fitted.calibration[scale] = guaranteed_levels(spreads)
+    _note(fitted, f"x{scale}", spreads)
+    domains = sorted({spread.domain for spread in spreads})
+    for domain in domains if len(domains) > 1 else []:
+        own = [spread for spread in spreads if spread.domain == domain]
+        fitted.domains.setdefault(domain, {})[scale] = guaranteed_levels(own)
+        _note(fitted, f"{domain}_x{scale}", own)
+
+
+def _note(fitted: Fitted, where: str, spreads: Sequence[Spread]) -> None:
+    covered = cross_validated_coverage(spreads)
+    if covered is not None:
+        fitted.metrics[f"coverage90_{where}"] = round(covered, 4)
+
+
+def _chosen(files: Sequence[Path], per_domain: int) -> list[Path]:
+    """Choose evenly spaced images of each folder name, without those that are noise themselves."""
+    domains: dict[str, list[Path]] = {}
+    for path in files:
+        domains.setdefault(path.parent.name, []).append(path)
+    chosen = []
+    for paths in domains.values():
+        sharp = [path for path in paths if not is_noisy_truth(path)] or paths
+        places = np.unique(np.linspace(0, len(sharp) - 1, min(per_domain, len(sharp))).round().astype(int))
+        chosen += [sharp[place] for place in places]
+    return chosen
+
+
+def is_noisy_truth(path: Path) -> bool:
+    """Tell whether an image is so noisy that errors measured against it are mostly its noise."""
+    _, plane = next(read_planes(path))
+    image = grey(plane).astype(np.float64)
+    low, high = np.percentile(image, (0.1, 99.9))
+    return bool(estimate_noise(image) > NOISY_TRUTH * (high - low))
+
+
+def _spreads_of_file(
+    model: Model, path: Path, scale: int, ways: Sequence[Degradation | None], pixels: int
+) -> list[Spread]:
+    """Upscale the middle of an image's first plane, made small in several ways."""
+    name, plane = next(read_planes(path))
+    height, width = (size // scale * scale for size in plane.shape[:2])
+    if min(height, width) < SMALLEST * scale:
+        return []
+    truth = grey(plane)[:height, :width]
+    original = re.sub(r"_\d+$", "", path.stem)  # cells_0 and cells_1 are crops of one image
+    spreads = []
+    for number, way in enumerate(ways):
+        seed = zlib.crc32(f"{name}, calibration {number}".encode())
+        pair = low_res(name, path.parent.name, truth, scale, way, seed)
+        noise, std, error = _upscaled_middle(model, pair)
+        chosen = np.random.default_rng(seed).choice(std.size, min(pixels, std.size), replace=False)
+        spreads.append(Spread(original, path.parent.name, noise, std[chosen], error[chosen]))
+    return spreads
+
+
+def _upscaled_middle(model: Model, pair: Pair) -> tuple[float, FloatArray, FloatArray]:
+    """Return the noise, and std and error of the pixels in the middle, in unit intensity."""
+    settings = UpscaleSettings(scale=pair.scale, samples=SAMPLES)
+    rows, columns = (_middle(size, SIDE // pair.scale) for size in pair.low.shape)
+    low = pair.low.astype(np.float32)  # as floats, for rounding is no error of the model's
+    raw = Calibration()
+    job = UpscaleJob(low, "YX", settings, None, rows, columns, model=model, calibrations=[raw])
+    for _ in job:
+        pass
+    scaling, scale = job.scalings[0], pair.scale
+    part = pair.truth[scale * rows.start : scale * rows.stop, scale * columns.start : scale * columns.stop]
+    assert job.result.std is not None
+    error = (job.result.mean.astype(np.float64) - part) / scaling.gain
+    return scaling.noise, job.result.std.astype(np.float64).ravel() / scaling.gain, error.ravel()
+
+
+def _middle(size: int, length: int) -> range:
+    start = max(0, size - length) // 2
+    return range(start, min(size, start + length))
+
+
+@torch.inference_mode()
+def _spread_of_pair(
+    network: SuperResolutionVAE, low: torch.Tensor, high: torch.Tensor, scale: int, name: str
+) -> Spread:
+    """Upscale a pair in unit intensity as it is."""
+    generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))
+    moments = PairedMoments()
+    moments.add(
+        network.decode(network.encode(low, scale), antithetic_noise(network, low, SAMPLES, generator))
+    )
+    assert moments.variance is not None
+    std, error = moments.variance.sqrt(), moments.mean - high
+    noise = estimate_noise(low[0, 0].numpy())
+    return Spread(name, "", noise, std.flatten().double().numpy(), error.flatten().double().numpy())

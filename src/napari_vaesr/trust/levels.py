@@ -1,0 +1,170 @@
+"""Calibrations at several levels of noise, and the guarantee that their intervals come with.
+
+The spread of the samples means something else in a noisy image than in a clean one. So validation images are
+sorted by their noise into groups, each of which is calibrated on its own, and in between is interpolated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_vaesr.trust.calibration import conformal_factor, fit_calibration, interval_reach, reliability
+from napari_vaesr.zoo.card import Calibration, Calibrations, interpolated
+
+FloatArray = npt.NDArray[np.float64]
+
+LEVELS, PER_LEVEL = 6, 4
+"""How many levels of noise there are at most, and how many images each has at least."""
+
+LEVEL = 0.9
+"""Share of the true pixels that an interval is to hold."""
+
+ENOUGH = 22
+"""Independent images that a guarantee takes at the least; see `conformal_factor`."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """What the samples of one image said, and how wrong their mean was, pixel by pixel in unit intensity.
+
+    Attributes
+    ----------
+    image : str
+        Name of the original: crops of one image and degradations of one crop share it.
+    domain : str
+        What kind of image it is.
+    noise : float
+        Estimated standard deviation of the input's noise.
+    std, error : array
+        (pixels,), of the samples, not calibrated, and the mean minus the truth.
+    """
+
+    image: str
+    domain: str
+    noise: float
+    std: npt.NDArray[Any]
+    error: npt.NDArray[Any]
+
+
+def fit_levels(spreads: Sequence[Spread]) -> Calibrations:
+    """Calibrate group by group of images of similar noise.
+
+    Each group gets the line of `fit_calibration` and, as `interval`, the empirical 90 % quantile of the
+    absolute error over the calibrated standard deviation: nine tenths of the pixels of these images lie
+    inside. Of new images that is to be expected, too, but not guaranteed; see `guaranteed_levels`.
+
+    Parameters
+    ----------
+    spreads : sequence of Spread
+        One or more.
+
+    Returns
+    -------
+    tuple of Calibration
+        From the least noise to the most, at the mean noise of each group.
+    """
+    ordered = sorted(spreads, key=lambda spread: spread.noise)
+    count = max(1, min(LEVELS, len(ordered) // PER_LEVEL))
+    levels: list[Calibration] = []
+    start = 0
+    for part in np.array_split(np.arange(len(ordered)), count):
+        group = ordered[start : part[-1] + 1]
+        noise = float(np.mean([spread.noise for spread in group]))
+        after = ordered[part[-1] + 1 :]
+        if after and noise >= float(np.mean([spread.noise for spread in after])):
+            continue  # nothing tells these from the rest: make one group of both
+        if levels and noise <= levels[-1].noise:
+            break
+        levels.append(_level(group, noise))
+        start = int(part[-1]) + 1
+    return tuple(levels)
+
+
+def _level(group: Sequence[Spread], noise: float) -> Calibration:
+    std, error = (np.concatenate([getattr(each, name) for each in group]) for name in ("std", "error"))
+    line = fit_calibration(std, error)
+    floor = 0.5 * float(reliability(std, error).rmse.min())
+    fitted = line.model_copy(update={"noise": noise, "floor": floor})
+    reach = float(np.quantile(_ratio(fitted.apply(std), error), LEVEL))
+    return fitted.model_copy(
+        update={"interval": max(reach, 1e-3) if np.isfinite(reach) else interval_reach()}
+    )
+
+
+def guaranteed_levels(spreads: Sequence[Spread]) -> Calibrations:
+    """Calibrate, and widen the intervals to what can be guaranteed, if there are images enough.
+
+    Split conformal calibration: `fit_levels` sees every second original, and the others, which it has not
+    seen, give the factor of `conformal_factor` for all its intervals. With a probability of at least 90 %
+    over the draw of these images, the widened intervals then hold in expectation at least 90 % of the pixels
+    of a new image, if that is drawn like them: by the same microscope, with the same range of noise. With
+    less than twice 22 originals all of them calibrate and nothing is guaranteed.
+
+    Parameters
+    ----------
+    spreads : sequence of Spread
+        One or more.
+
+    Returns
+    -------
+    tuple of Calibration
+        As `fit_levels`, with `guaranteed` where there is one.
+    """
+    fitted_on, others = halves(spreads)
+    if len(_originals(others)) < ENOUGH:
+        return fit_levels(spreads)
+    levels = fit_levels(fitted_on)
+    stds, errors = [], []
+    for original in _originals(others):
+        same = [each for each in others if (each.domain, each.image) == original]
+        widths = [interpolated(levels, each.noise) for each in same]
+        half = [at.apply(each.std) * at.interval for at, each in zip(widths, same, strict=True)]
+        stds.append(np.concatenate(half) / interval_reach(LEVEL))
+        errors.append(np.concatenate([each.error for each in same]))
+    factor = conformal_factor(stds, errors, LEVEL)
+    return tuple(level.model_copy(update={"guaranteed": factor * level.interval}) for level in levels)
+
+
+def cross_validated_coverage(spreads: Sequence[Spread]) -> float | None:
+    """Return the share of pixels inside the intervals when no image is calibrated by itself.
+
+    Two-fold cross-validation over originals. None for a single original.
+    """
+    first, second = halves(spreads)
+    if not first or not second:
+        return None
+    inside = []
+    for fitted_on, tested in ((first, second), (second, first)):
+        levels = fit_levels(fitted_on)
+        for spread in tested:
+            at = interpolated(levels, spread.noise)
+            inside.append(np.mean(np.abs(spread.error) <= at.interval * at.apply(spread.std)))
+    return float(np.mean(inside))
+
+
+def halves(spreads: Sequence[Spread]) -> tuple[list[Spread], list[Spread]]:
+    """Split into every second original of each domain and the others."""
+    first = set()
+    for domain in {spread.domain for spread in spreads}:
+        first |= set(_originals([each for each in spreads if each.domain == domain])[::2])
+    parts: tuple[list[Spread], list[Spread]] = ([], [])
+    for spread in spreads:
+        parts[(spread.domain, spread.image) not in first].append(spread)
+    return parts
+
+
+def _originals(spreads: Sequence[Spread]) -> list[tuple[str, str]]:
+    return sorted({(spread.domain, spread.image) for spread in spreads})
+
+
+def _ratio(std: npt.NDArray[Any], error: npt.NDArray[Any]) -> FloatArray:
+    """Return the absolute error over the std, 0 where there is no error."""
+    ratio = np.full(error.shape, np.inf)
+    np.divide(np.abs(error), std, out=ratio, where=std > 0)
+    ratio[error == 0] = 0
+    return ratio

@@ -1,0 +1,79 @@
+"""A model is calibrated on files by domain, clean and noisy, and through the command that does it again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from skimage.io import imsave
+from typer.testing import CliRunner
+
+from napari_vaesr import load_model, upscale
+from napari_vaesr.cli import app
+from napari_vaesr.training.calibrate import calibrate, is_noisy_truth
+from napari_vaesr.training.config import Degradation
+from napari_vaesr.trust.evaluation import own_domain
+from napari_vaesr.zoo.registry import Model
+
+NOISY = Degradation(photons=(30, 300), read_noise=(0.0, 0.02), clean=0.5)
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Path:
+    """Six images of blobs and six of stripes; one more of blobs is nothing but noise."""
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[:48, :48]
+    for index in range(6):
+        phase, period = rng.uniform(0, 6), rng.uniform(6, 12)
+        images = {
+            "blobs": np.sin(rows / period + phase) * np.cos(columns / period),
+            "stripes": np.sin((rows + columns) / period + phase),
+        }
+        for name, image in images.items():
+            (tmp_path / "images" / name).mkdir(parents=True, exist_ok=True)
+            grey = np.uint8(127 + 100 * image)
+            imsave(tmp_path / "images" / name / f"{index}.png", grey, check_contrast=False)
+    imsave(tmp_path / "images" / "blobs" / "noise.png", rng.integers(0, 255, (48, 48), dtype=np.uint8))
+    return tmp_path / "images"
+
+
+@pytest.fixture
+def model(tiny_model_path: Path) -> Model:
+    return load_model(tiny_model_path)
+
+
+def test_every_domain_and_all_together_get_levels_of_noise(folders: Path, model: Model) -> None:
+    fitted = calibrate(model, [folders], NOISY)
+    scales = {str(scale) for scale in model.card.scales}
+    assert set(fitted.calibration) == scales and set(fitted.domains) == {"blobs", "stripes"}
+    assert all(set(domain) == scales for domain in fitted.domains.values())
+    for levels in (*fitted.calibration.values(), *fitted.domains["blobs"].values()):
+        assert len(levels) > 1 and levels[0].noise < levels[-1].noise
+    assert 0.7 < fitted.metrics["coverage90_blobs_x2"] < 1
+    alone = calibrate(model, [folders / "blobs"], NOISY)
+    assert not alone.domains and alone.calibration == fitted.domains["blobs"]
+
+
+def test_a_model_without_noise_is_calibrated_without_noise(folders: Path, model: Model) -> None:
+    assert len(calibrate(model, [folders], Degradation()).domains["blobs"]["2"]) == 1
+
+
+def test_noise_is_no_truth(folders: Path) -> None:
+    assert is_noisy_truth(folders / "blobs" / "noise.png")
+    assert not is_noisy_truth(folders / "blobs" / "0.png")
+
+
+def test_the_command_calibrates_a_model_again(folders: Path, tiny_model_path: Path, tmp_path: Path) -> None:
+    command = ["calibrate", str(tiny_model_path), str(folders), "--output", str(tmp_path / "made")]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    assert "stripes ×2" in result.output
+    made = load_model(tmp_path / "made" / tiny_model_path.name)
+    assert made.card.sha256 == load_model(tiny_model_path).card.sha256  # results can be made again
+    assert own_domain("val/stripes", made) == "stripes" and own_domain("val/cells", made) == "any"
+    again = CliRunner().invoke(app, command)
+    assert again.exit_code != 0 and "--force" in again.output
+    image = np.random.default_rng(1).integers(0, 255, (16, 16), dtype=np.uint8)
+    stds = [upscale(image, model=made, samples=2, domain=name).std for name in ("any", "blobs", "stripes")]
+    assert not np.allclose(stds[1], stds[2])

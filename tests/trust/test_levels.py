@@ -1,0 +1,75 @@
+"""Calibration at several levels of noise holds on images that it was not fitted to."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_vaesr.trust.calibration import fit_calibration
+from napari_vaesr.trust.levels import Spread, cross_validated_coverage, fit_levels, guaranteed_levels, halves
+from napari_vaesr.zoo.card import interpolated
+
+
+def draw(originals: int, seed: int = 0, per_original: int = 2, pixels: int = 1500) -> list[Spread]:
+    """Images whose std is too small by a factor that grows with their noise; errors with heavy tails."""
+    random = np.random.default_rng(seed)
+    spreads = []
+    for index in range(originals * per_original):
+        noise = random.uniform(0, 0.1)
+        std = random.uniform(0.01, 0.05, pixels)
+        true = (1 + 20 * noise) * std + noise / 4
+        error = true * random.standard_t(5, pixels) / np.sqrt(5 / 3)
+        spreads.append(Spread(f"{index // per_original:03}", "cells", noise, std, error))
+    return spreads
+
+
+def test_clean_and_noisy_images_are_both_covered():
+    levels = fit_levels(draw(60))
+    assert len(levels) == 6 and [a.noise for a in levels] == sorted(a.noise for a in levels)
+    for low, high in ((0, 0.03), (0.03, 0.07), (0.07, 0.1)):
+        some = [each for each in draw(60, seed=1) if low <= each.noise < high]
+        at = [interpolated(levels, each.noise) for each in some]
+        stds = [one.apply(each.std) for one, each in zip(at, some, strict=True)]
+        inside = [
+            np.abs(each.error) <= one.interval * std for one, each, std in zip(at, some, stds, strict=True)
+        ]
+        assert np.mean(inside) == pytest.approx(0.9, abs=0.015)
+        line = fit_calibration(np.concatenate(stds), np.concatenate([each.error for each in some]))
+        assert line.slope == pytest.approx(1, abs=0.1) and abs(line.offset) < 0.01
+
+
+def test_images_without_any_difference_in_noise_are_one_level():
+    same = [Spread(each.image, "", 0.0, each.std, each.error) for each in draw(20)]
+    (level,) = fit_levels(same)
+    assert level.noise == 0
+    assert len(fit_levels(same[:3])) == 1
+
+
+def test_what_is_exact_is_exact_in_the_dark():
+    """Where std and error are 0, as in a black background, the interval is of no width and holds."""
+    black = Spread("a", "", 0.0, np.zeros(100), np.zeros(100))
+    (level,) = fit_levels([black])
+    assert np.all(level.apply(black.std) == 0) and level.interval > 0
+
+
+def test_a_guarantee_takes_originals_enough_and_crops_do_not_count():
+    assert all(level.guaranteed is None for level in guaranteed_levels(draw(43)))
+    assert all(level.guaranteed is None for level in guaranteed_levels(draw(20, per_original=5)))
+    levels = guaranteed_levels(draw(60))
+    assert all(level.guaranteed is not None for level in levels)
+    factors = {round(level.guaranteed / level.interval, 6) for level in levels}
+    assert len(factors) == 1 and factors.pop() > 1
+
+
+def test_the_guarantee_is_by_images_that_the_levels_did_not_see():
+    spreads = draw(60)
+    first, second = halves(spreads)
+    assert not {each.image for each in first} & {each.image for each in second}
+    assert [level.interval for level in guaranteed_levels(spreads)] == [
+        level.interval for level in fit_levels(first)
+    ]
+
+
+def test_coverage_is_tested_across_originals():
+    assert cross_validated_coverage(draw(40)) == pytest.approx(0.9, abs=0.015)
+    assert cross_validated_coverage(draw(1)) is None

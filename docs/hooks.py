@@ -80,7 +80,28 @@ def _card(card: ModelCard) -> str:
         assert isinstance(settings, dict)
         rows = [(f"`{name}`", _value(value)) for name, value in settings.items()]
         parts.append(_folded("Training settings", _table(["setting", "value"], rows)))
+    if card.calibration:
+        parts.append(_folded("Calibration", _calibration(card)))
     return "\n\n".join(part for part in parts if part)
+
+
+def _calibration(card: ModelCard) -> str:
+    """List the levels of every kind of image and scale."""
+    rows = [
+        (
+            kind,
+            f"×{scale}",
+            f"{level.noise:.4f}",
+            f"{level.slope:.2f}",
+            f"{level.offset:+.4f}",
+            f"{level.interval:.2f}",
+            "" if level.guaranteed is None else f"{level.guaranteed:.2f}",
+        )
+        for kind, scales in {"any": card.calibration, **card.domains}.items()
+        for scale, levels in scales.items()
+        for level in levels
+    ]
+    return _table(["kind", "", "noise", "slope", "offset", "interval", "guaranteed"], rows)
 
 
 def _training(card: ModelCard) -> Iterable[tuple[str, str]]:
@@ -95,9 +116,6 @@ def _scores(card: ModelCard) -> str:
     for key, value in card.metrics.items():
         name, _, scale = key.rpartition("_x")
         by_name.setdefault(name or key, {})[scale if name else ""] = value
-    for scale, calibration in card.calibration.items():
-        by_name.setdefault("calibration_slope", {})[scale] = calibration.slope
-        by_name.setdefault("calibration_offset", {})[scale] = calibration.offset
     scales = sorted({scale for values in by_name.values() for scale in values})
     if not scales:
         return ""

@@ -19,7 +19,7 @@ def draw(originals: int, seed: int = 0, per_original: int = 2, pixels: int = 150
         std = random.uniform(0.01, 0.05, pixels)
         true = (1 + 20 * noise) * std + noise / 4
         error = true * random.standard_t(5, pixels) / np.sqrt(5 / 3)
-        spreads.append(Spread(f"{index // per_original:03}", "cells", noise, std, error))
+        spreads.append(Spread(f"{index // per_original:03}", "cells", noise, False, std, error))
     return spreads
 
 
@@ -39,7 +39,7 @@ def test_clean_and_noisy_images_are_both_covered():
 
 
 def test_images_without_any_difference_in_noise_are_one_level():
-    same = [Spread(each.image, "", 0.0, each.std, each.error) for each in draw(20)]
+    same = [Spread(each.image, "", 0.0, True, each.std, each.error) for each in draw(20)]
     (level,) = fit_levels(same)
     assert level.noise == 0
     assert len(fit_levels(same[:3])) == 1
@@ -47,7 +47,7 @@ def test_images_without_any_difference_in_noise_are_one_level():
 
 def test_what_is_exact_is_exact_in_the_dark():
     """Where std and error are 0, as in a black background, the interval is of no width and holds."""
-    black = Spread("a", "", 0.0, np.zeros(100), np.zeros(100))
+    black = Spread("a", "", 0.0, True, np.zeros(100), np.zeros(100))
     (level,) = fit_levels([black])
     assert np.all(level.apply(black.std) == 0) and level.interval > 0
 

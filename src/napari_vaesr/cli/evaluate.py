@@ -249,14 +249,18 @@ def _finite(content: Any) -> Any:
     return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
+def _or_dash(value: float | None, form: str, unit: str = "") -> str:
+    return "–" if value is None else f"{value:{form}}{unit}"
+
+
 FIDELITY: dict[str, Callable[[ImageScores], str]] = {
     "PSNR": lambda scores: f"{scores.psnr:.2f}",
     "SSIM": lambda scores: f"{scores.ssim:.4f}",
-    "MS-SSIM": lambda scores: "–" if scores.ms_ssim is None else f"{scores.ms_ssim:.4f}",
+    "MS-SSIM": lambda scores: _or_dash(scores.ms_ssim, ".4f"),
     "PSNR fit": lambda scores: f"{scores.affine_psnr:.2f}",
     "NRMSE fit": lambda scores: f"{scores.affine_nrmse:.4f}",
-    "FRC": lambda scores: f"{scores.frc:.3f}",
-    "detail": lambda scores: f"{scores.resolution:.2f} px",
+    "FRC": lambda scores: _or_dash(scores.frc, ".3f"),
+    "detail": lambda scores: _or_dash(scores.resolution, ".2f", " px"),
     "LR-PSNR": lambda scores: f"{scores.low_res_psnr:.1f}",
 }
 

@@ -85,16 +85,13 @@ def calibrate(
     VaesrError
         When there is no image, or a file can't be read.
     """
-    files = _chosen(find_images(places), per_domain)
-    noisy = [always_noisy(degradation)] * (NOISY_DRAWS if degradation.clean < 1 else 0)
-    ways: list[Degradation | None] = [None, *noisy]
+    files = chosen_images(places, per_domain)
     counts = Counter(path.parent.name for path in files)
     fitted = Fitted({}, {}, {})
     for scale in model.card.scales:
         spreads: list[Spread] = []
         for path in files:
-            pixels = PIXELS // (counts[path.parent.name] * len(ways))
-            spreads += _spreads_of_file(model, path, scale, ways, max(pixels, 500))
+            spreads += spreads_of_file(model, path, scale, degradation, PIXELS // counts[path.parent.name])
         if spreads:  # else all images are too small for this scale, which goes without
             _fit(fitted, str(scale), spreads)
     return fitted
@@ -128,16 +125,16 @@ def _note(fitted: Fitted, where: str, spreads: Sequence[Spread]) -> None:
         fitted.metrics[f"coverage90_{where}"] = round(covered, 4)
 
 
-def _chosen(files: Sequence[Path], per_domain: int) -> list[Path]:
+def chosen_images(places: Sequence[Path], per_domain: int = PER_DOMAIN) -> list[Path]:
     """Choose evenly spaced images of each folder name, without those that are noise themselves."""
     domains: dict[str, list[Path]] = {}
-    for path in files:
+    for path in find_images(places):
         domains.setdefault(path.parent.name, []).append(path)
     chosen = []
     for paths in domains.values():
         sharp = [path for path in paths if not is_noisy_truth(path)] or paths
-        places = np.unique(np.linspace(0, len(sharp) - 1, min(per_domain, len(sharp))).round().astype(int))
-        chosen += [sharp[place] for place in places]
+        spaced = np.linspace(0, len(sharp) - 1, min(per_domain, len(sharp))).round().astype(int)
+        chosen += [sharp[place] for place in np.unique(spaced)]
     return chosen
 
 
@@ -149,15 +146,24 @@ def is_noisy_truth(path: Path) -> bool:
     return bool(estimate_noise(image) > NOISY_TRUTH * (high - low))
 
 
-def _spreads_of_file(
-    model: Model, path: Path, scale: int, ways: Sequence[Degradation | None], pixels: int
+def spreads_of_file(
+    model: Model, path: Path, scale: int, degradation: Degradation, pixels: int
 ) -> list[Spread]:
-    """Upscale the middle of an image's first plane, made small in several ways."""
+    """Upscale the middle of an image's first plane, made small in several ways; see `calibrate`.
+
+    Returns
+    -------
+    list of Spread
+        With about so many pixels in all; none where the image is too small.
+    """
     name, plane = next(read_planes(path))
     height, width = (size // scale * scale for size in plane.shape[:2])
     if min(height, width) < SMALLEST * scale:
         return []
     truth = grey(plane)[:height, :width]
+    noisy = [always_noisy(degradation)] * (NOISY_DRAWS if degradation.clean < 1 else 0)
+    ways: list[Degradation | None] = [None, *noisy]
+    pixels = max(pixels // len(ways), 500)
     original = re.sub(r"_\d+$", "", path.stem)  # cells_0 and cells_1 are crops of one image
     spreads = []
     for number, way in enumerate(ways):
@@ -165,7 +171,8 @@ def _spreads_of_file(
         pair = low_res(name, path.parent.name, truth, scale, way, seed)
         noise, std, error = _upscaled_middle(model, pair)
         chosen = np.random.default_rng(seed).choice(std.size, min(pixels, std.size), replace=False)
-        spreads.append(Spread(original, path.parent.name, noise, std[chosen], error[chosen]))
+        kind = path.parent.name
+        spreads.append(Spread(original, kind, noise, way is None, std[chosen], error[chosen]))
     return spreads
 
 
@@ -203,4 +210,4 @@ def _spread_of_pair(
     assert moments.variance is not None
     std, error = moments.variance.sqrt(), moments.mean - high
     noise = estimate_noise(low[0, 0].numpy())
-    return Spread(name, "", noise, std.flatten().double().numpy(), error.flatten().double().numpy())
+    return Spread(name, "", noise, False, std.flatten().double().numpy(), error.flatten().double().numpy())

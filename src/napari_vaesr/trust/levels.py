@@ -40,6 +40,8 @@ class Spread:
         What kind of image it is.
     noise : float
         Estimated standard deviation of the input's noise.
+    clean : bool
+        Whether the input was made without noise.
     std, error : array
         (pixels,), of the samples, not calibrated, and the mean minus the truth.
     """
@@ -47,6 +49,7 @@ class Spread:
     image: str
     domain: str
     noise: float
+    clean: bool
     std: npt.NDArray[Any]
     error: npt.NDArray[Any]
 
@@ -130,21 +133,34 @@ def guaranteed_levels(spreads: Sequence[Spread]) -> Calibrations:
     return tuple(level.model_copy(update={"guaranteed": factor * level.interval}) for level in levels)
 
 
-def cross_validated_coverage(spreads: Sequence[Spread]) -> float | None:
-    """Return the share of pixels inside the intervals when no image is calibrated by itself.
+@dataclass(frozen=True)
+class Tested:
+    """An image calibrated by others: its calibrated std, and which pixels lie inside their intervals."""
 
-    Two-fold cross-validation over originals. None for a single original.
-    """
+    spread: Spread
+    std: FloatArray
+    inside: npt.NDArray[np.bool_]
+
+
+def cross_validated(spreads: Sequence[Spread]) -> list[Tested]:
+    """Calibrate every image by other originals, one half of them by the other; empty for a single one."""
     first, second = halves(spreads)
     if not first or not second:
-        return None
-    inside = []
-    for fitted_on, tested in ((first, second), (second, first)):
+        return []
+    tested = []
+    for fitted_on, others in ((first, second), (second, first)):
         levels = fit_levels(fitted_on)
-        for spread in tested:
+        for spread in others:
             at = interpolated(levels, spread.noise)
-            inside.append(np.mean(np.abs(spread.error) <= at.interval * at.apply(spread.std)))
-    return float(np.mean(inside))
+            std = at.apply(spread.std)
+            tested.append(Tested(spread, std, np.abs(spread.error) <= at.interval * std))
+    return tested
+
+
+def cross_validated_coverage(spreads: Sequence[Spread]) -> float | None:
+    """Return the share of pixels inside the intervals when no image is calibrated by itself."""
+    tested = cross_validated(spreads)
+    return float(np.mean([np.mean(each.inside) for each in tested])) if tested else None
 
 
 def halves(spreads: Sequence[Spread]) -> tuple[list[Spread], list[Spread]]:

@@ -136,7 +136,9 @@ def multiscale_ssim(estimate: Array, truth: Array, *, data_range: float = 1.0, b
         ) from error
     import torch
 
-    first, second = (torch.from_numpy(np.ascontiguousarray(image))[None, None] for image in (estimate, truth))
+    # Float32 is exact enough for a score, and many times faster here.
+    pair = (np.ascontiguousarray(image, np.float32) for image in (estimate, truth))
+    first, second = (torch.from_numpy(image)[None, None] for image in pair)
     return float(measure(first, second, data_range=data_range, normalize="relu"))
 
 

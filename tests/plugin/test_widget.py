@@ -216,8 +216,8 @@ def test_the_entries_in_layers_and_plugins(window):
     for menu, title in (
         ("napari/layers/filter", "Upscale with uncertainty (VAE super-resolution)"),
         ("napari/layers/visualize", "Inspect uncertainty (VAE super-resolution)"),
-        ("napari/plugins/napari-vaesr", "Upscale with uncertainty"),
-        ("napari/plugins/napari-vaesr", "Inspect uncertainty"),
+        ("napari/plugins/napari-vaesr", "Upscale with uncertainty (VAE super-resolution)"),
+        ("napari/plugins/napari-vaesr", "Inspect uncertainty (VAE super-resolution)"),
     ):
         titles = [item.command.title for item in menus.get_menu(menu) if hasattr(item, "command")]
         assert title in titles, menu

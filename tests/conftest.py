@@ -63,3 +63,9 @@ def tiny_model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
         licence="BSD-3-Clause",
     )
     return save_model(tmp_path_factory.mktemp("models"), network, card)
+
+
+@pytest.fixture(autouse=True)
+def own_choices(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep what the panel remembers out of the user's folders, and every test out of the others'."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))

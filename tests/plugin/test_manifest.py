@@ -8,10 +8,16 @@ from napari.settings import get_plugin_settings
 from npe2 import PluginManifest
 
 import napari_vaesr
-from napari_vaesr.engine.settings import UpscaleSettings
+from napari_vaesr.engine.settings import UpscaleSettings, make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.image import SUFFIXES
-from napari_vaesr.plugin.preferences import preferred_settings
+from napari_vaesr.plugin.preferences import (
+    _choices_file,
+    preferred_settings,
+    remember,
+    starting_settings,
+)
+from napari_vaesr.zoo.registry import download_cache
 
 MANIFEST = Path(napari_vaesr.__file__).with_name("napari.yaml")
 
@@ -51,9 +57,37 @@ def test_contributions_are_where_users_look(manifest):
 
 def test_preferences_start_with_the_defaults_of_the_engine(registered):
     defaults = UpscaleSettings()
-    for name, value in registered.model_dump().items():
+    page = registered.model_dump()
+    assert (page.pop("cache"), page.pop("remember"), page.pop("memory")) == ("", True, 0)
+    for name, value in page.items():
         assert value == getattr(defaults, name), name
     assert preferred_settings() == defaults
+
+
+def test_memory_and_cache_folder(registered, tmp_path, monkeypatch):
+    monkeypatch.setenv("NAPARI_VAESR_CACHE", "elsewhere")
+    registered.memory, registered.cache = 512, str(tmp_path)
+    assert preferred_settings().memory == 512
+    assert download_cache() == tmp_path
+
+
+def test_the_choices_of_the_last_run_are_remembered_unless_unwanted(registered):
+    assert starting_settings() == UpscaleSettings()
+    remember(make_settings(samples=7, seed=3, memory=9))
+    assert starting_settings() == make_settings(samples=7, seed=3)
+    assert preferred_settings() == UpscaleSettings(), "the reader keeps to the preferences"
+    registered.remember = False
+    assert starting_settings() == UpscaleSettings()
+    remember(make_settings(samples=5))
+    registered.remember = True
+    assert starting_settings().samples == 7
+
+
+def test_choices_that_cannot_be_read_are_passed_over(registered):
+    remember(make_settings(samples=7))
+    for text in ("{", "[]", '{"samples": -1}', '{"gone": 1}'):
+        _choices_file().write_text(text)
+        assert starting_settings() == UpscaleSettings()
 
 
 def test_preferences_are_used(registered):

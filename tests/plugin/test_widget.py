@@ -10,6 +10,7 @@ import pytest
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.form import TOOLTIPS
+from napari_vaesr.plugin.shortcuts import LIVE, PREVIEW, RUN
 from napari_vaesr.plugin.widget import UpscaleWidget
 
 
@@ -227,7 +228,7 @@ def test_wrong_preferences_are_told_and_the_panel_opens_anyway(viewer, qtbot, mo
     def refuse():
         raise VaesrError("The setting device is 'toaster'.")
 
-    monkeypatch.setattr("napari_vaesr.plugin.form.preferred_settings", refuse)
+    monkeypatch.setattr("napari_vaesr.plugin.form.starting_settings", refuse)
     widget = make_widget(viewer, qtbot)
     assert any("toaster" in message for message in messages())
     assert widget.form.device.value == "auto"
@@ -236,7 +237,7 @@ def test_wrong_preferences_are_told_and_the_panel_opens_anyway(viewer, qtbot, mo
 def test_a_preferred_model_file_is_offered(viewer, qtbot, monkeypatch, tiny_model_path, tmp_path):
     monkeypatch.setenv("NAPARI_VAESR_MODELS", str(tmp_path))
     preferred = make_settings(model=str(tiny_model_path), scale=3)
-    monkeypatch.setattr("napari_vaesr.plugin.form.preferred_settings", lambda: preferred)
+    monkeypatch.setattr("napari_vaesr.plugin.form.starting_settings", lambda: preferred)
     form = make_widget(viewer, qtbot).form
     assert form.settings().model == str(tiny_model_path) and form.settings().scale == 3
 
@@ -249,3 +250,68 @@ def test_renaming_a_layer_keeps_the_choice(window):
     window.layers["second"].name = "renamed"
     assert widget.form.layer.value is window.layers["renamed"]
     assert widget.form.axes.value == "TYX"
+
+
+def test_shortcuts_work_while_the_panel_is_open(window, qtbot):
+    window.add_image(cells((12, 16)), name="cells")
+    dock, _ = window.window.add_plugin_dock_widget("napari-vaesr", "Upscale with uncertainty")
+    keys = {str(key): action for key, action in window.keymap.items()}
+    assert {PREVIEW, LIVE, RUN} <= keys.keys()
+    keys[PREVIEW](window)
+    qtbot.waitUntil(lambda: "cells preview mean" in window.layers, timeout=20000)
+    keys[RUN](window)
+    qtbot.waitUntil(lambda: "cells x2 mean" in window.layers, timeout=20000)
+    dock.destroyOnClose()
+    assert not {PREVIEW, LIVE, RUN} & {str(key) for key in window.keymap}
+
+
+def test_the_order_of_tab_is_that_on_the_screen(viewer, qtbot):
+    widget = make_widget(viewer, qtbot)
+    viewer.add_image(cells(), name="cells")
+    widget.reset_choices()
+    inputs = [widget.form.layer, widget.form.model, widget.form.samples, widget.form.extent.region]
+    inputs += [widget.preview.button, widget.run_button, widget.cancel_button]
+    chain, current = [], widget.native
+    while (current := current.nextInFocusChain()) is not widget.native:
+        chain.append(current)
+    places = [chain.index(each.native) for each in inputs]
+    assert places == sorted(places)
+
+
+def test_two_viewers_do_not_mix(registry, qtbot):
+    from napari.components import ViewerModel
+
+    viewers = [ViewerModel(), ViewerModel()]
+    widgets = [make_widget(each, qtbot) for each in viewers]
+    for each in viewers:
+        each.add_image(cells((12, 16)), name="cells")
+    for widget in widgets:
+        widget.reset_choices()
+        widget.run()
+    qtbot.waitUntil(lambda: not any(widget.runner.is_running for widget in widgets), timeout=20000)
+    for each in viewers:
+        assert [layer.name for layer in each.layers] == ["cells", "cells x2 mean", "cells x2 std"]
+
+
+def test_a_source_renamed_while_running_and_in_three_dimensions(viewer, qtbot):
+    source = viewer.add_image(cells(), name="cells")
+    viewer.dims.ndisplay = 3
+    widget = make_widget(viewer, qtbot)
+    widget.form.extent.planes.value = "all"
+    widget.run()
+    source.name = "renamed"
+    qtbot.waitUntil(lambda: not widget.runner.is_running, timeout=20000)
+    assert viewer.layers[1].name == "renamed x2 mean" and viewer.layers[1].data.shape == (3, 24, 32)
+
+
+def test_layers_linked_by_the_user_stay_linked(viewer, qtbot):
+    source = viewer.add_image(cells((12, 16)), name="cells")
+    widget = make_widget(viewer, qtbot)
+    run_to_end(widget, qtbot)
+    mean = viewer.layers[1]
+    viewer.layers.link_layers([source, mean])
+    source.contrast_limits = (7, 77)
+    assert tuple(mean.contrast_limits) == (7, 77)
+    widget.form.layer.value = source
+    run_to_end(widget, qtbot)
+    assert tuple(viewer.layers[3].contrast_limits) == (7, 77)

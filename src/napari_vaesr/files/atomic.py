@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,6 +66,35 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
             )
             raise VaesrError(message) from error
         raise
+
+
+@contextmanager
+def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Write a folder under a temporary name and move it into place at the end, as `atomic_path` does files.
+
+    A folder that was there before is replaced only then.
+    """
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".{secrets.token_hex(4)}.partial.{target.name}")
+    if target.exists() and not target.is_dir():
+        raise VaesrError(f"{path} is a file, please choose another name for the output.")
+    if not target.parent.is_dir():
+        raise VaesrError(f"The folder {target.parent} does not exist, please make it or choose another one.")
+    try:
+        yield temporary
+        old = temporary.with_name(temporary.name + ".old")
+        if target.exists():
+            target.rename(old)
+        temporary.rename(target)
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        if is_full(error):
+            raise VaesrError(f"The disk is full, please make room for {path} and try again.") from error
+        raise VaesrError(
+            f"{path} cannot be written ({error.strerror or reason(error)}), please choose another place."
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def is_full(error: OSError) -> bool:

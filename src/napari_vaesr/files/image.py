@@ -43,6 +43,8 @@ class ImageFile:
         One per position of ``C``, or empty.
     offset : dict of str to float
         Where the centre of the first pixel is, in the units above, by axis letter; at 0 where it isn't told.
+    annotation : dict
+        What this package wrote into the file beyond that: how a result was made, and the look of its layers.
     """
 
     path: Path
@@ -53,6 +55,7 @@ class ImageFile:
     units: dict[str, str] = field(default_factory=dict)
     channel_names: tuple[str, ...] = ()
     offset: dict[str, float] = field(default_factory=dict)
+    annotation: dict[str, Any] = field(default_factory=dict)
 
 
 def read_image(path: str | PathLike[str], axes: str | None = None) -> ImageFile:

@@ -28,7 +28,7 @@ def read_zarr(path: Path, axes: str | None) -> ImageFile:
     try:
         node = zarr.open(path, mode="r")
         if isinstance(node, zarr.Array):
-            return _image(path, path, node, axes or _dimension_names(node), {}, (), {})
+            return _image(path, path, node, axes or _dimension_names(node), {}, (), {}, {})
         return _read_group(path, path, axes)
     except VaesrError:
         raise
@@ -39,6 +39,8 @@ def read_zarr(path: Path, axes: str | None) -> ImageFile:
 def _read_group(path: Path, folder: Path, axes: str | None) -> ImageFile:
     group = zarr.open_group(folder, mode="r")
     attributes: Mapping[str, Any] = dict(group.attrs)
+    told = attributes.get("napari_vaesr")
+    annotation = dict(told) if isinstance(told, Mapping) else {}
     attributes = attributes.get("ome", attributes)  # from version 0.5 on
     if "multiscales" not in attributes:
         if "bioformats2raw.layout" in attributes and "0" in group:  # a collection of images
@@ -64,8 +66,8 @@ def _read_group(path: Path, folder: Path, axes: str | None) -> ImageFile:
     }
     channels = attributes.get("omero", {}).get("channels", [])
     names = tuple(str(channel.get("label") or f"channel {n}") for n, channel in enumerate(channels))
-    told = "".join(letters) if all(letter in LETTERS for letter in letters) else None
-    return _image(path, folder / dataset["path"], array, axes or told, sizes, names, offset)
+    known = "".join(letters) if all(letter in LETTERS for letter in letters) else None
+    return _image(path, folder / dataset["path"], array, axes or known, sizes, names, offset, annotation)
 
 
 def _transformation(part: Mapping[str, Any], kind: str, none: Sequence[float]) -> Sequence[float]:
@@ -92,6 +94,7 @@ def _image(
     sizes: Mapping[str, tuple[float, str | None]],
     channels: tuple[str, ...],
     offset: Mapping[str, float],
+    annotation: dict[str, Any],
 ) -> ImageFile:
     if axes is None:
         raise ask_for_axes(path, array.shape)
@@ -107,4 +110,5 @@ def _image(
         units={name: unit for name, (_, unit) in known.items() if unit},
         channel_names=channels if "C" in names else (),
         offset={name: offset[name] for name in known if name in offset},
+        annotation=annotation,
     )

@@ -40,6 +40,8 @@ class OutputImage:
         For every channel the intensities to show as dark and as bright, or nothing.
     name : str
         Name of the image.
+    annotation : mapping
+        More to be known of it, ready for JSON, where the format has a place for that: in an OME-TIFF.
     """
 
     axes: Axes
@@ -50,6 +52,7 @@ class OutputImage:
     offset: Mapping[str, float] = field(default_factory=dict)
     windows: tuple[tuple[float, float], ...] = ()
     name: str = ""
+    annotation: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         sources = self._source_channels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import struct
@@ -19,6 +20,7 @@ import zarr
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.image import ImageFile, ask_for_axes, image_name
 from napari_vaesr.files.lazy import FileArray, as_dask, reason
+from napari_vaesr.files.tiff_output import NAMESPACE
 from napari_vaesr.files.units import spell_out
 from napari_vaesr.imaging.axes import LETTERS, Axes
 
@@ -46,6 +48,7 @@ def read_tiff(path: Path, axes: str | None) -> ImageFile:
                 raise VaesrError(f"{path} is cut off or lacks some of its planes, please get it anew.")
             names = Axes.parse(axes or _axes(path, tiff, series), series.shape).names
             sizes, channels = _sizes_and_channels(tiff)
+            annotation = _annotation(tiff.ome_metadata) if tiff.is_ome and tiff.ome_metadata else {}
             pixels = FileArray(path, partial(open_tiff, path), tuple(series.shape), np.dtype(series.dtype))
             page = series.keyframe
             plane = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, 1)
@@ -63,6 +66,7 @@ def read_tiff(path: Path, axes: str | None) -> ImageFile:
         pixel_size={name: size for name, (size, _) in sizes.items()},
         units={name: unit for name, (_, unit) in sizes.items() if unit},
         channel_names=channels if "C" in names else (),
+        annotation=annotation,
     )
 
 
@@ -176,6 +180,16 @@ def _ome(metadata: str) -> tuple[Sizes, tuple[str, ...]]:
     channels = [channel.get("Name") for channel in pixels.findall("{*}Channel")]
     names = tuple(name or f"channel {number}" for number, name in enumerate(channels))
     return _known(sizes), names if any(channels) else ()
+
+
+def _annotation(metadata: str) -> dict[str, Any]:
+    """Return what `TiffOutput` wrote about the image, if it did."""
+    root = ElementTree.fromstring(metadata)
+    for note in root.findall("{*}StructuredAnnotations/{*}CommentAnnotation"):
+        if note.get("Namespace") == NAMESPACE:
+            told = json.loads(note.findtext("{*}Value") or "{}")
+            return told if isinstance(told, dict) else {}
+    return {}
 
 
 def _number(value: Any) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -23,6 +24,9 @@ CLASSIC_TIFF_LIMIT = 3_900_000_000
 OME = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
 SCHEMA_LOCATION = "{http://www.w3.org/2001/XMLSchema-instance}schemaLocation"
 OME_TYPES = {"float32": "float", "float64": "double"}  # integers are called as in NumPy
+
+NAMESPACE, ANNOTATION = "napari-vaesr", "Annotation:0"
+"""Of what is told beyond the pixels and their sizes."""
 
 Page = tuple[int, int, int]
 """Position of a page along C, Z and T."""
@@ -130,6 +134,12 @@ def _ome_xml(image: OutputImage, pages: Sequence[Page]) -> bytes:
     for number, (channel, depth, time) in enumerate(pages):
         where = {"IFD": number, "FirstC": channel, "FirstZ": depth, "FirstT": time, "PlaneCount": 1}
         ElementTree.SubElement(pixels, "TiffData", {name: str(value) for name, value in where.items()})
+    if image.annotation:
+        ElementTree.SubElement(element, "AnnotationRef", {"ID": ANNOTATION})
+        about = {"ID": ANNOTATION, "Namespace": NAMESPACE}
+        notes = ElementTree.SubElement(root, "StructuredAnnotations")
+        note = ElementTree.SubElement(notes, "CommentAnnotation", about)
+        ElementTree.SubElement(note, "Value").text = json.dumps(image.annotation, allow_nan=False)
     # ASCII with character references, as TIFF wants its descriptions.
     text: bytes = ElementTree.tostring(root, encoding="ascii", xml_declaration=True)
     return text

@@ -17,7 +17,7 @@ from napari_vaesr.imaging.extent import select
 from napari_vaesr.plugin.extent_inputs import ExtentInputs
 from napari_vaesr.plugin.layers import checked_axes, source_array, suggested_axes
 from napari_vaesr.plugin.panel import align_labels
-from napari_vaesr.plugin.preferences import preferred_settings
+from napari_vaesr.plugin.preferences import starting_settings
 from napari_vaesr.zoo.card import ANY
 from napari_vaesr.zoo.registry import get_card, models
 
@@ -74,6 +74,7 @@ class UpscaleForm(Container):
         self._viewer = viewer
         start = _starting_settings()
         self._cards = _known_cards(start.model)
+        self._memory = start.memory
         inputs = self._make_inputs(start)
         advanced = self._make_advanced_inputs(start)
         super().__init__(widgets=inputs, labels=True)
@@ -192,6 +193,7 @@ class UpscaleForm(Container):
             device=self.device.value,
             precision=self.precision.value,
             tile=None if self.tile.value == AUTOMATIC else self.tile.value,
+            memory=self._memory,
         )
 
     def scales_by_model(self) -> dict[str, tuple[int, ...]]:
@@ -246,7 +248,7 @@ def _known_cards(preferred: str) -> dict[str, ModelCard]:
 def _starting_settings() -> UpscaleSettings:
     """Take the settings from Preferences, or the defaults where a preference is not valid."""
     try:
-        return preferred_settings()
+        return starting_settings()
     except VaesrError as error:
         show_warning(f"In Preferences, VAE super-resolution: {error}")
         return make_settings()

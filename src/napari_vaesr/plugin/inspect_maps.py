@@ -17,6 +17,7 @@ from napari_vaesr.plugin.layers import (
     unique_name,
 )
 from napari_vaesr.plugin.results import KINDS, ShownResult
+from napari_vaesr.plugin.shortcuts import MAP, VEIL
 from napari_vaesr.plugin.trust_layer import trust_layer, untrusted_share, veil_limits
 
 if TYPE_CHECKING:
@@ -50,11 +51,12 @@ class MapsSection(Container):
         )
         self.visible_map = CheckBox(
             text="Show the uncertainty, with a colour bar",
-            tooltip="Show the uncertainty layer over the mean, and what its colours mean.",
+            tooltip=f"Show the uncertainty layer over the mean, and what its colours mean ({MAP}).",
         )
         self.veil = CheckBox(
             text="Fade what is unsure",
-            tooltip="Put a grey veil over the mean where the standard deviation exceeds this part of it.",
+            tooltip="Put a grey veil over the mean where the standard deviation exceeds this part of it "
+            f"({VEIL}).",
         )
         self.threshold = Slider(
             label="Fade above (%)",
@@ -84,6 +86,14 @@ class MapsSection(Container):
             self.veil.value = self._veil() is not None
         finally:
             self._is_showing = False
+
+    def toggle_map(self) -> None:
+        """Show or hide the uncertainty."""
+        self.visible_map.value = not self.visible_map.value
+
+    def toggle_veil(self) -> None:
+        """Fade what is unsure, or no longer."""
+        self.veil.value = not self.veil.value
 
     def _on_kind(self, kind: str) -> None:
         if self._result is None or self._is_showing:

@@ -12,6 +12,7 @@ from napari_vaesr.plugin.inspect_profile import ProfileSection
 from napari_vaesr.plugin.inspect_samples import SamplesSection
 from napari_vaesr.plugin.panel import Panel, align_labels, heading, status_line
 from napari_vaesr.plugin.results import ShownResult, result_of, results
+from napari_vaesr.plugin.shortcuts import MAP, NEXT_SAMPLE, VEIL, Shortcuts
 from napari_vaesr.plugin.status import show_std_in_status
 
 if TYPE_CHECKING:
@@ -58,6 +59,10 @@ class InspectPanel(Panel):
         viewer.layers.events.removed.connect(self.reset_choices)
         self.native_parent_changed.connect(self._on_parent_changed)
         show_std_in_status(viewer)
+        self._shortcuts = Shortcuts(
+            viewer,
+            {MAP: self.maps.toggle_map, VEIL: self.maps.toggle_veil, NEXT_SAMPLE: self.samples.next_sample},
+        )
         self._take_active()
 
     @property
@@ -102,5 +107,6 @@ class InspectPanel(Panel):
 
     def _on_parent_changed(self, parent: Any) -> None:
         if parent is None:
+            self._shortcuts.release()
             self.samples.stop()
             self.profile.stop()

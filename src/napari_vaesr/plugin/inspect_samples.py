@@ -19,6 +19,7 @@ from napari_vaesr.plugin.layers import KEY
 from napari_vaesr.plugin.profile import source_of
 from napari_vaesr.plugin.results import ShownResult
 from napari_vaesr.plugin.runner import Runner
+from napari_vaesr.plugin.shortcuts import NEXT_SAMPLE
 
 if TYPE_CHECKING:
     import napari
@@ -52,7 +53,9 @@ class SamplesSection(Container):
             "result, as a layer with an axis 'sample'.",
         )
         self.play_button = PushButton(
-            text="Play", tooltip=f"Play the newest samples as a movie, {FRAMES_PER_SECOND} images per second."
+            text="Play",
+            tooltip=f"Play the newest samples as a movie, {FRAMES_PER_SECOND} images per second;\n"
+            f"{NEXT_SAMPLE} shows the next.",
         )
         super().__init__(
             widgets=[self.number, self.draw_button, self.play_button], layout="horizontal", labels=False

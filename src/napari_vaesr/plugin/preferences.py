@@ -1,12 +1,19 @@
-"""What the user set for this plugin on napari's Preferences page."""
+"""What the user set for this plugin on napari's Preferences page, and what was chosen last."""
 
 from __future__ import annotations
 
+import json
+import os
+from pathlib import Path
 from typing import Any
 
+from platformdirs import user_state_path
+
 from napari_vaesr.engine.settings import UpscaleSettings, make_settings
+from napari_vaesr.errors import VaesrError
 
 PLUGIN = "napari-vaesr"
+CACHE = "NAPARI_VAESR_CACHE"
 
 
 def preferred_settings(**changes: Any) -> UpscaleSettings:
@@ -17,10 +24,54 @@ def preferred_settings(**changes: Any) -> UpscaleSettings:
     VaesrError
         If a preference, say the name of the model, is not valid.
     """
+    preferences = _page()
+    preferences.pop("remember", None)
+    if cache := preferences.pop("cache", ""):
+        os.environ[CACHE] = str(Path(cache).expanduser())
+    preferences["memory"] = preferences.get("memory") or None
+    return make_settings(**{**preferences, **changes})
+
+
+def starting_settings() -> UpscaleSettings:
+    """Return what the panel begins with: the choices of the last run, or the preferences.
+
+    Raises
+    ------
+    VaesrError
+        As `preferred_settings`.
+    """
+    preferred = preferred_settings()
+    if not _page().get("remember", True):
+        return preferred
+    try:
+        chosen = json.loads(_choices_file().read_text(encoding="utf-8"))
+        return make_settings(**{**preferred.model_dump(), **chosen})
+    except (OSError, ValueError, TypeError, VaesrError):  # none yet, or of another version
+        return preferred
+
+
+def remember(settings: UpscaleSettings) -> None:
+    """Keep the choices of a run for the next time the panel is opened, if the user wants that."""
+    if not _page().get("remember", True):
+        return
+    path = _choices_file()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(settings.model_dump(exclude={"memory"})), encoding="utf-8")
+    except OSError:
+        pass  # a comfort only
+
+
+def _page() -> dict[str, Any]:
+    """Return the values of the Preferences page."""
     from napari.settings import get_plugin_settings
 
     try:
-        upscaling = get_plugin_settings(PLUGIN).upscaling
+        page: dict[str, Any] = get_plugin_settings(PLUGIN).upscaling.model_dump()
     except KeyError:  # napari does not know the plugin: it was disabled, or the package is not installed
-        return make_settings(**changes)
-    return make_settings(**{**upscaling.model_dump(), **changes})
+        return {}
+    return page
+
+
+def _choices_file() -> Path:
+    return user_state_path(PLUGIN, appauthor=False) / "choices.json"

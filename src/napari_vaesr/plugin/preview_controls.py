@@ -24,6 +24,7 @@ from napari_vaesr.plugin.preview import (
     preview_tuples,
 )
 from napari_vaesr.plugin.runner import Runner
+from napari_vaesr.plugin.shortcuts import LIVE, PREVIEW
 
 if TYPE_CHECKING:
     import napari
@@ -51,13 +52,15 @@ class PreviewControls(Container):
         self._viewer, self._form, self._say = viewer, form, say
         self.button = PushButton(
             text="Preview",
-            tooltip="Upscale the visible region of the current plane, over the source, in a second or two.",
+            tooltip="Upscale the visible region of the current plane, over the source, in a second or two\n"
+            f"({PREVIEW}).",
         )
         self.live = CheckBox(
             text="Live",
             value=False,
-            tooltip="Keep the preview up to date while you move, scroll and change settings (L).\n"
-            "It uses the model 'tiny' where it is there and can make the scale, and 4 samples.",
+            tooltip="Keep the preview up to date while you move, scroll and change settings.\n"
+            "It uses the model 'tiny' where it is there and can make the scale, and 4 samples "
+            f"({LIVE}).",
         )
         super().__init__(widgets=[self.button, self.live], layout="horizontal", labels=False)
         self.margins = (0, 0, 0, 0)
@@ -82,6 +85,10 @@ class PreviewControls(Container):
     def make(self) -> None:
         """Make a preview now; one that is being made is dropped for it."""
         self._request(live=False)
+
+    def toggle_live(self) -> None:
+        """Switch the live preview on or off."""
+        self.live.value = not self.live.value
 
     def stop(self) -> None:
         """Stop what is being made, and follow the viewer no longer."""

@@ -115,6 +115,11 @@ def _colours_last(image: ImageFile) -> ImageFile:
 def _upscaled_layers(image: ImageFile, show_mean: bool) -> list[LayerTuple]:
     from napari.layers import Image
 
+    from napari_vaesr.plugin.saving import saved_layers
+
+    saved = saved_layers(image)
+    if saved is not None:
+        return saved
     from napari_vaesr.engine.lazy import lazy_upscale
     from napari_vaesr.engine.result import Result
     from napari_vaesr.plugin.preferences import preferred_settings

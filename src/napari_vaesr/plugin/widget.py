@@ -13,8 +13,10 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.controller import Failure, Step, UpscaleTask
 from napari_vaesr.plugin.form import UpscaleForm
 from napari_vaesr.plugin.panel import Panel, row, status_line
+from napari_vaesr.plugin.preferences import remember
 from napari_vaesr.plugin.preview_controls import PreviewControls
 from napari_vaesr.plugin.runner import Runner
+from napari_vaesr.plugin.shortcuts import LIVE, PREVIEW, RUN, Shortcuts
 from napari_vaesr.plugin.status import show_std_in_status
 from napari_vaesr.plugin.timing import TimeLeft
 
@@ -42,7 +44,7 @@ class UpscaleWidget(Panel):
         self.status = status_line()
         self.preview = PreviewControls(viewer, self.form, self._say)
         self.run_button = PushButton(
-            text="Run", tooltip="Upscale into new layers; napari stays usable meanwhile."
+            text="Run", tooltip=f"Upscale into new layers; napari stays usable meanwhile ({RUN})."
         )
         self.cancel_button = PushButton(
             text="Cancel", enabled=False, tooltip="Stop after the step being worked on; no layer is added."
@@ -56,6 +58,9 @@ class UpscaleWidget(Panel):
         self.cancel_button.changed.connect(self.cancel)
         viewer.layers.events.removed.connect(self._on_layer_removed)
         show_std_in_status(viewer)
+        self._shortcuts = Shortcuts(
+            viewer, {PREVIEW: self.preview.make, LIVE: self.preview.toggle_live, RUN: self.run}
+        )
         self.native_parent_changed.connect(self._on_parent_changed)
         self._show_outlook()
 
@@ -76,6 +81,7 @@ class UpscaleWidget(Panel):
             self.status.value = str(error)
             show_error(str(error))
             return
+        remember(task.settings)
         self.preview.stop()
         self._time_left = TimeLeft()
         self._show_running(True)
@@ -162,6 +168,7 @@ class UpscaleWidget(Panel):
     def _on_parent_changed(self, parent: Any) -> None:
         if parent is not None:
             return
+        self._shortcuts.release()
         self.preview.stop()
         if self.runner.is_running:
             show_warning("The panel was closed, so its upscaling was stopped and no layer was added.")

@@ -1,16 +1,20 @@
 """Make the pictures of the viewer in docs/images anew, so that they stay true.
 
 Needs a display with OpenGL; without: ``xvfb-run -a -s "-screen 0 1600x1000x24" python docs/screenshots.py``
+Names after that, of `PICTURES`, take only some.
 """
 
 from __future__ import annotations
 
+import os
+import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import napari
+import numpy as np
 from napari.settings import get_settings
 from qtpy.QtWidgets import QApplication
 
@@ -22,12 +26,14 @@ PLANE = 14  # two cells divide here
 
 
 def main() -> None:
-    """Take all screenshots."""
+    """Take the screenshots that are named, or all of them."""
     IMAGES.mkdir(exist_ok=True)
-    # Not the user's own settings, so that the pictures do not depend on them.
-    get_settings(tempfile.mkdtemp() + "/settings.yaml")
-    widget_pictures()
-    reader_picture()
+    # Not the user's own settings and choices, so that the pictures do not depend on them.
+    folder = tempfile.mkdtemp()
+    os.environ["XDG_STATE_HOME"] = folder
+    get_settings(folder + "/settings.yaml")
+    for name in sys.argv[1:] or PICTURES:
+        PICTURES[name]()
 
 
 def widget_pictures() -> None:
@@ -70,6 +76,97 @@ def reader_picture() -> None:
     save(viewer, "reader")
     viewer.close()
     get_settings().experimental.async_ = False
+
+
+def preview_pictures() -> None:
+    """Draw a live preview, and a rectangle over a range of planes that is to be upscaled."""
+    viewer, widget = open_viewer()
+    zoom_in(viewer)
+    widget.preview.live.value = True
+    wait_until(lambda: len(viewer.layers) > 1)
+    wait_until(lambda: not widget.preview.runner.is_running)
+    save(viewer, "preview")
+    widget.preview.live.value = False
+
+    widget.preview.layers.remove()
+    height, width = viewer.layers[0].extent.world[1][-2:]
+    corners = [[0.22 * height, 0.15 * width], [0.48 * height, 0.36 * width]]
+    viewer.add_shapes(
+        corners,
+        shape_type="rectangle",
+        name="two cells",
+        face_color="transparent",
+        edge_color="yellow",
+        edge_width=0.2,
+        units=viewer.layers[0].units[-2:],
+    )
+    widget.form.extent.planes.value = "range"
+    widget.form.extent.ranges["Z"].first.value = PLANE - 2
+    widget.form.extent.ranges["Z"].last.value = PLANE + 2
+    widget.form.extent.region.value = "rectangle"
+    save(viewer, "extent")
+    viewer.close()
+
+
+def inspect_pictures() -> None:
+    """Draw what the second panel shows of a result, in the dark and in the light theme."""
+    viewer, widget = open_viewer()
+    upscale(viewer, widget)
+    mean = viewer.layers["nuclei x2 mean"]
+    viewer.window.remove_dock_widget(widget.native)
+    _, panel = viewer.window.add_plugin_dock_widget("napari-vaesr", "Inspect uncertainty")
+    zoom_in(viewer)
+
+    panel.profile.add_line()
+    ends = mean.data_to_world((0, 195, 60))[1:], mean.data_to_world((0, 120, 190))[1:]
+    viewer.layers["profile line"].data = [np.array(ends)]
+    viewer.layers.selection.active = mean
+    save(viewer, "profile")
+    viewer.layers.remove("profile line")
+
+    panel.maps.kind.value = "relative"
+    panel.maps.visible_map.value = True
+    viewer.layers.selection.active = panel.result.uncertainty[0]
+    save(viewer, "relative")
+    panel.maps.visible_map.value = False
+
+    panel.maps.threshold.value = 15
+    panel.maps.veil.value = True
+    save(viewer, "veil")
+    panel.maps.veil.value = False
+
+    panel.samples.draw_samples()
+    wait_until(lambda: "nuclei x2 samples" in viewer.layers)
+    panel.samples.next_sample()
+    save(viewer, "samples")
+
+    viewer.layers.remove("nuclei x2 samples")
+    get_settings().appearance.theme = viewer.theme = "light"
+    panel.profile.add_line()
+    panel.maps.veil.value = True
+    viewer.layers.selection.active = mean
+    save(viewer, "light")
+    get_settings().appearance.theme = "dark"
+    viewer.close()
+
+
+def preferences_picture() -> None:
+    """Draw our page of napari's Preferences."""
+    from napari._qt.dialogs.preferences_dialog import PreferencesDialog
+
+    viewer = new_viewer()
+    dialog = PreferencesDialog(parent=viewer.window._qt_window)
+    dialog.resize(900, 640)
+    dialog.show()
+    names = [dialog._list.item(row).text() for row in range(dialog._list.count())]
+    dialog._list.setCurrentRow(
+        next(row for row, name in enumerate(names) if "VAE" in name or "vaesr" in name)
+    )
+    settled = time.monotonic() + 1
+    wait_until(lambda: time.monotonic() > settled)
+    dialog.grab().save(str(IMAGES / "preferences.png"))
+    dialog.close()
+    viewer.close()
 
 
 def new_viewer() -> napari.Viewer:
@@ -120,6 +217,14 @@ def wait_until(condition: Callable[[], bool], timeout: float = 600) -> None:
         QApplication.processEvents()
         time.sleep(0.01)
 
+
+PICTURES: dict[str, Callable[[], None]] = {
+    "panel": widget_pictures,
+    "reader": reader_picture,
+    "preview": preview_pictures,
+    "inspect": inspect_pictures,
+    "preferences": preferences_picture,
+}
 
 if __name__ == "__main__":
     main()

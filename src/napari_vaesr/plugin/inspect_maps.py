@@ -99,7 +99,7 @@ class MapsSection(Container):
         if self._result is None or self._is_showing:
             return
         layer = show_kind(self._viewer, self._result, kind)
-        self._say(f"'{layer.name}' shows the {KINDS[kind][0].lower()}{KINDS[kind][1:]}.")
+        self._say(f"'{layer.name}' now shows: {KINDS[kind].lower()}.")
 
     def _on_visible(self, on: bool) -> None:
         if self._result is None or self._is_showing:
@@ -166,7 +166,9 @@ def show_kind(viewer: Any, result: ShownResult, kind: str) -> Image:
     name = unique_name(f"{result.name} {kind}", taken)
     if len(result.uncertainty) == 1:
         layer.metadata = metadata
-        layer.data, layer.contrast_limits, layer.name = data, limits, name
+        layer.data, layer.name = data, name
+        layer.contrast_limits_range = (0, 2 * limits[1])  # or the slider would keep that of another unit
+        layer.contrast_limits = limits
         return layer
     mean = result.mean
     place = {

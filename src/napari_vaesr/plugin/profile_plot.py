@@ -15,6 +15,8 @@ from napari_vaesr.plugin.profile import Profile
 ON_DARK, ON_LIGHT = "#8fc3ff", "#1f5fa8"
 """Colours of the line."""
 
+HINT = "Draw a line over the mean to see\nits values with their 90 % band."
+
 HEIGHT = 180
 """Pixels of the plot."""
 
@@ -43,7 +45,11 @@ class ProfilePlot(FigureCanvasQTAgg):
         for name, spine in axes.spines.items():
             spine.set_color(text)
             spine.set_visible(name in ("left", "bottom"))
-        if profile is not None:
+        axes.set_axis_on()
+        if profile is None:
+            axes.set_axis_off()
+            axes.text(0.5, 0.5, HINT, color=text, fontsize=8, ha="center", va="center")
+        else:
             line = ON_LIGHT if np.mean(colours.background.as_rgb_tuple()[:3]) > 128 else ON_DARK
             axes.fill_between(
                 profile.distance,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.training.config import Degradation, TrainingConfig, finetune_config
-from napari_vaesr.training.events import PATIENCE, Check, Pictures, Progress, Verdict, verdict
+from napari_vaesr.training.events import PATIENCE, Check, Pictures, Progress, Verdict
 from napari_vaesr.training.finetune import FineTune, estimated_degradation, fitting_patch
 from napari_vaesr.training.fit import fit, newest_checkpoint
 from napari_vaesr.training.material import (
@@ -318,14 +317,15 @@ def test_what_is_missing_is_said(prepared: FineTune, tmp_path: Path) -> None:
 
 
 def test_the_verdict() -> None:
-    def checks(*scores: float) -> list[Check]:
-        return [Check(step=100 * index, scores={2: score}) for index, score in enumerate(scores)]
+    def verdict(*scores: float) -> Verdict:
+        return Verdict(tuple(Check(step=100 * i, scores={2: score}) for i, score in enumerate(scores)))
 
-    fresh = verdict(checks(30))
+    fresh = verdict(30)
     assert (fresh.gain, fresh.is_worse, fresh.has_stalled) == (0, False, False)
-    assert verdict(checks(30, 29)).gain == pytest.approx(-1)
-    assert verdict(checks(30, 29)).is_worse
-    stalled = verdict(checks(30, 31, *[30.5] * PATIENCE))
+    assert verdict(30, 29).gain == pytest.approx(-1)
+    assert verdict(30, 29).is_worse
+    stalled = verdict(30, 31, *[30.5] * PATIENCE)
     assert stalled.has_stalled and stalled.best.step == 100 and not stalled.is_worse
-    assert not verdict(checks(30, 31, *[30.5] * (PATIENCE - 1))).has_stalled
-    assert json.loads(checks(30)[0].model_dump_json()) == {"step": 0, "scores": {"2": 30.0}}
+    assert not verdict(30, 31, *[30.5] * (PATIENCE - 1)).has_stalled
+    tied = verdict(30, 31, 31)
+    assert tied.best.step == 100

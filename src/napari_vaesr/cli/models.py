@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich import box
@@ -63,12 +63,24 @@ def show(
 def export_command(
     name: Annotated[str, typer.Argument(help="A model's name, or the path of its .json or .safetensors.")],
     file: Annotated[Path, typer.Argument(help="The .zip file to write, or a folder for NAME.zip.")],
+    form: Annotated[
+        Literal["model", "bioimageio"],
+        typer.Option("--format", help="model: for `models import`. bioimageio: a BioImage.IO package."),
+    ] = "model",
+    scale: Annotated[int, typer.Option(help="The scale of a BioImage.IO package, which holds one.")] = 2,
+    samples: Annotated[int, typer.Option(help="Samples that a BioImage.IO package draws.")] = 16,
 ) -> None:
     """Write a model, card and weights, into one file to give away."""
-    from napari_vaesr.zoo.exchange import export_model
-
     with spoken_errors(debug=False):
-        out().print(str(export_model(name, file)), markup=False)
+        if form == "bioimageio":
+            from napari_vaesr.engine.package import export_bioimageio
+
+            written = export_bioimageio(name, file, scale=scale, samples=samples)
+        else:
+            from napari_vaesr.zoo.exchange import export_model
+
+            written = export_model(name, file)
+        out().print(str(written), markup=False)
 
 
 @app.command(name="import")

@@ -10,6 +10,7 @@ import logging
 import re
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
@@ -197,11 +198,14 @@ class FineTuneTask:
     ----------
     events : SimpleQueue
         What the worker tells: `Status`, and the events of the training.
+    is_aborted : callable
+        Asked, like the two methods, whether to pause.
     """
 
     request: Request | None = None
     folder: Path | None = None
     events: SimpleQueue[Event | Status] = field(init=False, default_factory=SimpleQueue)
+    is_aborted: Callable[[], bool] = field(init=False, default_factory=lambda: _never)
     _pause: Flag = field(init=False, default_factory=Flag)
     _cancel: Flag = field(init=False, default_factory=Flag)
 
@@ -219,7 +223,7 @@ class FineTuneTask:
     @property
     def stops(self) -> bool:
         """Whether it was asked to stop."""
-        return self._pause.is_set() or self._cancel.is_set()
+        return self._pause.is_set() or self._cancel.is_set() or self.is_aborted()
 
     def run(self) -> Outcome | Failure:
         """Train until the end or until stopped; errors come back as a `Failure`, never as a traceback."""
@@ -339,6 +343,10 @@ class FineTuneTask:
 
     def _say(self, message: str) -> None:
         self.events.put(Status(message))
+
+
+def _never() -> bool:
+    return False
 
 
 def described(degradation: Degradation) -> str:

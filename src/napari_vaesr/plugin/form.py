@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, LineEdit, SpinBox
 from napari.layers import Image
 from napari.utils.notifications import show_warning
-from qtpy.QtGui import QIcon
-from superqt import QCollapsible
+from qtpy.compat import isalive
 
 from napari_vaesr.engine.settings import UpscaleSettings, make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.extent import select
 from napari_vaesr.plugin.extent_inputs import ExtentInputs
+from napari_vaesr.plugin.inputs import Fold, with_tooltips
 from napari_vaesr.plugin.layers import checked_axes, source_array, suggested_axes
+from napari_vaesr.plugin.model_list import model_list
 from napari_vaesr.plugin.panel import align_labels
 from napari_vaesr.plugin.preferences import starting_settings
 from napari_vaesr.zoo.card import ANY
@@ -84,12 +85,7 @@ class UpscaleForm(Container):
         self.advanced.changed.connect(lambda: self.changed.emit(self))
         align_labels(self)
         align_labels(self.advanced)
-        # The arrow is part of the text: as an icon it would keep the colour of the theme it was made in.
-        self.folded = QCollapsible("▸  Advanced", expandedIcon=QIcon(), collapsedIcon=QIcon())
-        self.folded.setDuration(0)
-        self.folded.toggled.connect(lambda opened: self.folded.setText(f"{'▾' if opened else '▸'}  Advanced"))
-        self.folded.toggleButton().setStyleSheet("text-align: left; background: transparent; padding: 0;")
-        self.folded.addWidget(self.advanced.native)
+        self.folded = Fold("Advanced", self.advanced)
         self.native.layout().addWidget(self.folded)
 
         self._on_model_changed()
@@ -98,13 +94,13 @@ class UpscaleForm(Container):
             self.layer.value = viewer.layers.selection.active
         self._on_layer_changed(self.layer.value)
         self.model.changed.connect(self._on_model_changed)
+        model_list.changed.connect(self.refresh_models)
         self.layer.changed.connect(self._on_layer_changed)
 
     def _make_inputs(self, start: UpscaleSettings) -> list[Any]:
         self.layer = ComboBox(label="Image layer", choices=self._image_layers)
         self.axes = LineEdit(label="Axes")
-        names = [(card.name, reference) for reference, card in self._cards.items()]
-        self.model = ComboBox(label="Model", choices=names)
+        self.model = ComboBox(label="Model", choices=self._model_names)
         if start.model in self._cards:
             self.model.value = start.model
         self.scale = ComboBox(label="Scale", choices=self._scales)
@@ -116,7 +112,8 @@ class UpscaleForm(Container):
         if start.domain in self.domain.choices:
             self.domain.value = start.domain
         self.extent = ExtentInputs(self._viewer)
-        inputs = _with_tooltips(
+        inputs = with_tooltips(
+            TOOLTIPS,
             layer=self.layer,
             axes=self.axes,
             model=self.model,
@@ -137,7 +134,8 @@ class UpscaleForm(Container):
         self.precision = ComboBox(label="Precision", choices=PRECISIONS, value=start.precision)
         self.tile = ComboBox(label="Tile", choices=TILES, value=start.tile or AUTOMATIC)
         self.keep_samples = CheckBox(text="Keep every sample", value=False)
-        return _with_tooltips(
+        return with_tooltips(
+            TOOLTIPS,
             seed=self.seed,
             temperature=self.temperature,
             device=self.device,
@@ -158,6 +156,19 @@ class UpscaleForm(Container):
 
     def _domains(self, *_: Any) -> tuple[str, ...]:
         return (ANY, *(self._cards[self.model.value].domains if self._cards else ()))
+
+    def _model_names(self, *_: Any) -> list[tuple[str, str]]:
+        return [(card.name, reference) for reference, card in self._cards.items()]
+
+    def refresh_models(self) -> None:
+        """Offer the models that there are now; the chosen one stays chosen."""
+        if not isalive(self.native):
+            return
+        chosen = self.model.value
+        self._cards |= models()
+        self.model.reset_choices()
+        if chosen in self.model.choices:
+            self.model.value = chosen
 
     def _on_model_changed(self, *_: Any) -> None:
         self.scale.reset_choices()
@@ -226,12 +237,6 @@ class UpscaleForm(Container):
     def chosen_extent(self) -> dict[str, range]:
         """Return the part of the layer that is to be upscaled; see `chosen_extent`."""
         return self.extent.extent(self.layer.value, self.axes.value)
-
-
-def _with_tooltips(**inputs: Any) -> list[Any]:
-    for name, each in inputs.items():
-        each.tooltip = TOOLTIPS.get(name)
-    return list(inputs.values())
 
 
 def _known_cards(preferred: str) -> dict[str, ModelCard]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -38,20 +38,30 @@ class Check(BaseModel):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the checks so far say.
+    """What the checks of a run say so far.
 
     Attributes
     ----------
-    start, best, latest : Check
-        The model that it started from, the best since, and the last; the first where there is no other.
-    has_stalled : bool
-        Whether the last `PATIENCE` checks brought no new best.
+    checks : tuple of Check
+        In their order, at least one; the first is of the model that it started from.
     """
 
-    start: Check
-    best: Check
-    latest: Check
-    has_stalled: bool
+    checks: tuple[Check, ...]
+
+    @property
+    def start(self) -> Check:
+        """The check of the model that it started from."""
+        return self.checks[0]
+
+    @property
+    def best(self) -> Check:
+        """The best check since then; the start's own before any other."""
+        return max(self.checks[1:], key=lambda check: check.score, default=self.start)
+
+    @property
+    def latest(self) -> Check:
+        """The last check."""
+        return self.checks[-1]
 
     @property
     def gain(self) -> float:
@@ -63,13 +73,10 @@ class Verdict:
         """Whether the latest check is below the start."""
         return self.latest.score < self.start.score
 
-
-def verdict(checks: Sequence[Check]) -> Verdict:
-    """Judge the checks of a run, the first of which is of its start."""
-    start, *trained = checks
-    best = max(trained, key=lambda check: check.score, default=start)
-    behind = len(trained) - trained.index(best) - 1 if trained else 0
-    return Verdict(start, best, checks[-1], behind >= PATIENCE)
+    @property
+    def has_stalled(self) -> bool:
+        """Whether the last `PATIENCE` checks brought no new best."""
+        return len(self.checks) - 1 - self.checks.index(self.best) >= PATIENCE
 
 
 @dataclass(frozen=True)

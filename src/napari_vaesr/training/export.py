@@ -14,7 +14,7 @@ from napari_vaesr.engine.moments import PairedMoments
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.training.calibrate import SAMPLES, calibrate, calibrate_on_pairs
 from napari_vaesr.training.config import TrainingConfig
-from napari_vaesr.training.events import verdict
+from napari_vaesr.training.events import Verdict
 from napari_vaesr.training.fit import newest_checkpoint
 from napari_vaesr.training.module import antithetic_noise, psnr
 from napari_vaesr.training.validation import FixedPairs, ValidationPairs
@@ -89,7 +89,7 @@ def export_model(
     if config.start is not None:
         begun["start"] = config.start.model_dump()
     if checks := read_checks(run):
-        begun["weights_of_step"] = verdict(checks).best.step
+        begun["weights_of_step"] = Verdict(tuple(checks)).best.step
     settings = config.model_dump(
         mode="json", exclude={"name", "title", "description", "network", "intensity", "sources", "start"}
     )

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.training.config import Degradation, TrainingConfig
 from napari_vaesr.training.estimates import FloatArray, noise_level, psf_from_spectrum
-from napari_vaesr.training.events import Listen, Verdict, verdict
+from napari_vaesr.training.events import Listen, Verdict
 from napari_vaesr.training.export import export_model
 from napari_vaesr.training.fit import fit
 from napari_vaesr.training.material import Material, MaterialPatches, checked_pairs
@@ -164,7 +164,7 @@ class FineTune:
     def verdict(self) -> Verdict | None:
         """What the checks so far say; None before the first."""
         checks = read_checks(self.folder)
-        return verdict(checks) if checks else None
+        return Verdict(tuple(checks)) if checks else None
 
     def run(
         self,

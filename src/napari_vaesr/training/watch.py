@@ -19,7 +19,7 @@ from torch import Tensor
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.atomic import atomic_path
-from napari_vaesr.training.events import Check, Listen, Pictures, Progress, Verdict, verdict
+from napari_vaesr.training.events import Check, Listen, Pictures, Progress, Verdict
 from napari_vaesr.training.module import Pair, Training, antithetic_noise, validation_scores
 from napari_vaesr.training.validation import FixedPairs
 from napari_vaesr.vae.base import SuperResolutionVAE
@@ -68,7 +68,7 @@ class Watch(Callback):
     @property
     def verdict(self) -> Verdict:
         """What the checks so far say."""
-        return verdict(self.checks)
+        return Verdict(tuple(self.checks))
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
         """Check the start, unless that was done before an interruption."""

@@ -53,14 +53,29 @@ def latent_noise(
     Tensor
         (samples, channels, rows, columns), float32, values within 4.86 of zero.
     """
+    grid = (torch.arange(each.start, each.stop, device=device) for each in (rows, columns))
+    return noise_on_grid(seed, plane, samples, level, channels, *grid)
+
+
+def noise_on_grid(
+    seed: int,
+    plane: int,
+    samples: Sequence[int],
+    level: int,
+    channels: int,
+    rows: Tensor,
+    columns: Tensor,
+) -> Tensor:
+    """Do as `latent_noise` does, for coordinates in int64 tensors of a size that a trace leaves open."""
+    device = rows.device
     pairs = sorted({sample // 2 for sample in samples})
     base = _mix_integers(seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF, plane, level)
     keys = torch.tensor(
         [_signed(_mix_integers(base, pair)) for pair in pairs], dtype=torch.int32, device=device
     )
     # Two channels share one hash: its halves are the radius and the angle of Box and Muller.
-    couples = _counter(range((channels + 1) // 2), _CHANNEL, device)
-    across = _counter(rows, _ROW, device)[:, None] + _counter(columns, _COLUMN, device)
+    couples = _counter(torch.arange((channels + 1) // 2, device=device), _CHANNEL)
+    across = _counter(rows, _ROW)[:, None] + _counter(columns, _COLUMN)
     # The counters of a row and a column are scrambled apart before they meet, lest neighbours be alike.
     bits = _scramble(_scramble(across) + _scramble(couples)[:, None, None] + keys[:, None, None, None])
     angle = (bits & 0xFFFF).float().mul_(2 * pi / 65536)
@@ -73,10 +88,9 @@ def latent_noise(
     return torch.stack([normal[place[s // 2]] * (1 - 2 * (s % 2)) for s in samples])
 
 
-def _counter(positions: range, step: int, device: torch.device | str) -> Tensor:
+def _counter(positions: Tensor, step: int) -> Tensor:
     """Return ``position * step`` modulo 2**32 as int32."""
-    wrapped = torch.arange(positions.start, positions.stop, dtype=torch.int64) * step
-    return wrapped.remainder(2**32).sub(2**31).to(torch.int32).bitwise_xor(-(2**31)).to(device)
+    return (positions * step).remainder(2**32).sub(2**31).to(torch.int32).bitwise_xor(-(2**31))
 
 
 def _scramble(x: Tensor) -> Tensor:

@@ -1,0 +1,79 @@
+"""Make the pictures of the fine-tuning panel in docs/images anew, so that they stay true.
+
+Needs a display with OpenGL; without: ``tools/with-display python docs/screenshots_finetune.py``. It trains
+for some minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import napari
+from napari.settings import get_settings
+from qtpy.QtWidgets import QApplication
+
+from napari_vaesr.plugin.finetune_widget import FineTuneWidget
+
+IMAGES = Path(__file__).parent / "images"
+
+
+def main() -> None:
+    """Take all screenshots."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=3, help="length of the training")
+    parser.add_argument("--to", type=Path, default=IMAGES, help="folder of the pictures")
+    minutes, folder = (given := parser.parse_args()).minutes, given.to
+    folder.mkdir(exist_ok=True)
+    # Neither the user's settings nor models, so that the pictures do not depend on them.
+    with tempfile.TemporaryDirectory() as empty:
+        get_settings(f"{empty}/settings.yaml")
+        os.environ["NAPARI_VAESR_MODELS"] = f"{empty}/models"
+        viewer, widget = open_viewer()
+        save(viewer, folder / "finetune-panel.png")
+        widget.form.minutes.value = minutes
+        widget.start()
+        wait_until(lambda: widget.progress.value > 0.3 * widget.progress.max > 0 or not widget.is_running)
+        save(viewer, folder / "finetune-running.png")
+        wait_until(lambda: not widget.is_running)
+        print(widget.status.value, widget.advice.value)
+        save(viewer, folder / "finetune-done.png")
+        viewer.theme = "light"
+        save(viewer, folder / "finetune-light.png")
+        viewer.close()
+
+
+def open_viewer() -> tuple[napari.Viewer, FineTuneWidget]:
+    """Open a viewer with the sample in the middle of its stack and the panel docked."""
+    viewer = napari.Viewer(show_welcome_screen=False)
+    viewer.window.resize(1500, 980)
+    viewer.open_sample("napari-vaesr", "nuclei")
+    viewer.dims.set_current_step(0, 14)
+    dock, widget = viewer.window.add_plugin_dock_widget("napari-vaesr", "Fine-tune a model")
+    dock.setMinimumWidth(400)
+    return viewer, widget
+
+
+def save(viewer: napari.Viewer, path: Path) -> None:
+    """Let the window settle, then write a picture."""
+    settled = time.monotonic() + 1.5
+    wait_until(lambda: time.monotonic() > settled)
+    viewer.screenshot(path, canvas_only=False, flash=False)
+
+
+def wait_until(condition: Callable[[], bool], timeout: float = 1200) -> None:
+    """Let the window live until something is true."""
+    end = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError("The viewer did not get there in time.")
+        QApplication.processEvents()
+        time.sleep(0.01)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import threading
 import time
+from threading import Event, Thread
 
 import dask
 import dask.array as da
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 import zarr
 
-from napari_vaesr.engine import lazy
+from napari_vaesr.engine import blocks, lazy
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.lazy import lazy_upscale
 from napari_vaesr.engine.settings import make_settings
@@ -58,7 +60,7 @@ def test_colour(model, axes):
 
 def test_a_large_plane_is_cut_without_seams(model, stack, monkeypatch):
     expected = eager(stack[0].astype(np.float32), "ZXY", settings(), model)
-    monkeypatch.setattr(lazy, "LARGEST_CHUNK", 16)
+    monkeypatch.setattr(blocks, "LARGEST_BLOCK", 16)
     mean, std, _ = lazy_upscale(stack[0].astype(np.float32), "ZXY", settings(), model=model)
     assert max(max(lengths) for lengths in mean.chunks) <= 16 and mean.numblocks == (3, 3, 3)
     np.testing.assert_allclose(mean.compute(), expected.mean, rtol=1e-4)
@@ -68,9 +70,9 @@ def test_a_large_plane_is_cut_without_seams(model, stack, monkeypatch):
 def test_parts_of_a_plane_larger_than_the_halo(model, monkeypatch):
     image = np.random.default_rng(3).random((90, 61), dtype=np.float32)
     expected = eager(image, "YX", settings(), model)
-    monkeypatch.setattr(lazy, "LARGEST_CHUNK", 60)
+    monkeypatch.setattr(blocks, "LARGEST_BLOCK", 64)
     mean, std, _ = lazy_upscale(image, "YX", settings(), model=model)
-    assert mean.numblocks == (3, 3)
+    assert mean.numblocks == (3, 2)
     np.testing.assert_allclose(mean.compute(), expected.mean, atol=2e-5)
     np.testing.assert_allclose(std.compute(), expected.std, atol=2e-5)
 
@@ -82,13 +84,13 @@ def test_nothing_is_computed_before_it_is_looked_at_and_then_once(model, reads, 
     reads.count = 0
     real = lazy._Chunks._upscale
     monkeypatch.setattr(
-        lazy._Chunks, "_upscale", lambda self, block: encoded.append(block) or real(self, block)
+        lazy._Chunks, "_upscale", lambda self, key, stop: encoded.append(key) or real(self, key, stop)
     )
     mean[1, 2].compute()
     std[1, 2].compute()
-    assert encoded == [(1, 2, 0, 0)] and reads.count == 1
+    assert encoded == [(5, 0, 0)] and reads.count == 1
     dask.compute(mean[0], std[0])
-    assert sorted(encoded) == [(0, 0, 0, 0), (0, 1, 0, 0), (0, 2, 0, 0), (1, 2, 0, 0)]
+    assert sorted(encoded) == [(0, 0, 0), (1, 0, 0), (2, 0, 0), (5, 0, 0)]
 
 
 def test_the_memory_of_chunks_is_bounded(model, stack, monkeypatch):
@@ -96,7 +98,7 @@ def test_the_memory_of_chunks_is_bounded(model, stack, monkeypatch):
     chunks = lazy._Chunks(UpscaleJob(stack, "CZYX", settings(), model=model))
     for z in range(3):
         chunks.compute((0, z, 0, 0))
-    assert list(chunks._recent) == [(0, 1, 0, 0), (0, 2, 0, 0)]
+    assert list(chunks._recent) == [(1, 0, 0), (2, 0, 0)]
 
 
 def test_memory_is_released_after_every_chunk(model, stack, monkeypatch):
@@ -142,3 +144,88 @@ def test_memory_running_out_is_told(model, stack, monkeypatch):
     with pytest.warns(UserWarning, match="Memory ran out"):
         result = mean.compute(scheduler="synchronous")
     np.testing.assert_allclose(result.astype(int), expected.mean.astype(int), atol=1)
+
+
+@pytest.fixture
+def computed(monkeypatch):
+    """Numbers of the planes that were computed to the end, in order; nothing is waited for when idle."""
+    numbers = []
+    real = lazy._Chunks._upscale
+
+    def upscale(self, key, given_up):
+        chunk = real(self, key, given_up)
+        if chunk is not None:
+            numbers.append(key[0])
+        return chunk
+
+    monkeypatch.setattr(lazy._Chunks, "_upscale", upscale)
+    monkeypatch.setattr(lazy, "IDLE_SECONDS", 0)
+    yield numbers
+    for thread in threading.enumerate():
+        if thread.name == lazy.LOOK_AHEAD:
+            thread.join(30)
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_neighbours_are_computed_ahead_where_one_is_heading(model, stack, computed):
+    source = np.concatenate([stack[0]] * 4)
+    expected = eager(source, "ZYX", settings(), model)
+    mean, std, _ = lazy.lazy_arrays(UpscaleJob(source, "ZYX", settings(), model=model), look_ahead=True)
+    mean[5].compute()
+    wait_for(lambda: computed == [5, 6, 7, 4])
+    mean[4].compute()  # back: it is there already, and the way on is computed
+    wait_for(lambda: computed == [5, 6, 7, 4, 3, 2])
+    np.testing.assert_array_equal(std[2].compute(), expected.std[2])
+    assert computed[:6] == [5, 6, 7, 4, 3, 2]
+
+
+def test_what_is_asked_for_comes_before_what_is_ahead(model, stack, computed, monkeypatch):
+    source = np.concatenate([stack[0]] * 4)
+    started, go_on = Event(), Event()
+    real = lazy.block_steps
+
+    def paused(job, block):
+        steps = real(job, block)
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as finished:
+                return finished.value
+            if block.position == 1:
+                started.set()
+                go_on.wait(30)
+            yield step
+
+    monkeypatch.setattr(lazy, "block_steps", paused)
+    mean, _, _ = lazy.lazy_arrays(UpscaleJob(source, "ZYX", settings(), model=model), look_ahead=True)
+    mean[0].compute()
+    assert started.wait(30)
+    reader = Thread(target=lambda: mean[9].compute())
+    reader.start()
+    time.sleep(0.1)
+    go_on.set()
+    reader.join(30)
+    assert computed[:2] == [0, 9], "plane 1 was given up"
+
+
+def test_nothing_ahead_of_a_single_plane(model, stack, computed):
+    mean, _, _ = lazy.lazy_arrays(UpscaleJob(stack[0, 0], "YX", settings(), model=model), look_ahead=True)
+    mean.compute()
+    time.sleep(0.1)
+    assert computed == [0]
+
+
+def test_a_part_is_that_part_of_the_whole(model, stack):
+    expected = eager(stack, "CZYX", settings(), model)
+    job = UpscaleJob(stack, "CZYX", settings(), [4, 5], range(3, 15), range(1, 20), model=model)
+    mean, std, record = lazy.lazy_arrays(job)
+    part = np.s_[1:2, 1:3, 6:30, 2:40]
+    np.testing.assert_allclose(mean.compute().astype(int), expected.mean[part].astype(int), atol=1)
+    np.testing.assert_allclose(std.compute(), expected.std[part], rtol=1e-3, atol=0.1)
+    assert record["extent"]["planes"] == [4, 5]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -85,12 +86,12 @@ class BlockGrid:
 
     def at(self, position: int, row: int, column: int) -> Block:
         """Return a block by its plane and its place in the grid of that plane."""
-        side = self.side
-        return Block(
-            position,
-            self.rows[row * side : (row + 1) * side],
-            self.columns[column * side : (column + 1) * side],
-        )
+        return Block(position, self.parts("Y")[row], self.parts("X")[column])
+
+    def parts(self, axis: Literal["Y", "X"]) -> list[range]:
+        """Return how the blocks cut an axis."""
+        whole = self.rows if axis == "Y" else self.columns
+        return [whole[start : start + self.side] for start in range(0, len(whole), self.side)]
 
 
 def block_steps(job: UpscaleJob, block: Block) -> Generator[Step, None, Piece]:

@@ -5,25 +5,36 @@ from __future__ import annotations
 import uuid
 import warnings
 from collections import OrderedDict
-from threading import Lock
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from functools import partial
+from threading import Lock, Thread
+from time import sleep
 from typing import Any
 
 import dask.array as da
 import numpy as np
 
+from napari_vaesr.engine.blocks import BlockGrid, block_steps
 from napari_vaesr.engine.device import memory_released
 from napari_vaesr.engine.job import UpscaleJob
-from napari_vaesr.engine.planes import result_dtype
+from napari_vaesr.engine.planes import Piece, result_dtype
 from napari_vaesr.engine.result import Array, map_names, maps_of
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.imaging.axes import SourceArray
 from napari_vaesr.zoo.registry import Model
 
-LARGEST_CHUNK = 2048
-"""Side of a chunk in pixels of the result; a larger plane is cut."""
-
-CACHED_BYTES = 2**28
+CACHED_BYTES = 2**29
 """Finished chunks are kept up to this size, so that looking at the mean and then at the std computes once."""
+
+IDLE_SECONDS = 0.3
+"""How long nothing has to be asked for before neighbours are computed ahead."""
+
+LOOK_AHEAD = "look-ahead"
+"""Name of the threads that do so."""
+
+Key = tuple[int, int, int]
+"""A chunk: position of its plane in the job, and its row and column in the grid of blocks."""
 
 
 def lazy_upscale(
@@ -57,18 +68,40 @@ def lazy_upscale(
     VaesrError
         As `UpscaleJob`, right away.
     """
-    job = UpscaleJob(array, axes, settings, model=model)
-    chunks = _Chunks(job)
-    outline = job.axes.without_samples()
-    side = max(LARGEST_CHUNK // settings.scale, 1)
-    lengths = {"Y": chunks.cut(job.axes.height, side), "X": chunks.cut(job.axes.width, side)}
-    chunk_lengths = tuple(
-        tuple(length * settings.scale for length in lengths[name]) if name in "YX" else (1,) * size
-        for name, size in zip(outline.names, outline.shape, strict=True)
-    )
+    return lazy_arrays(UpscaleJob(array, axes, settings, model=model))
+
+
+def lazy_arrays(
+    job: UpscaleJob, look_ahead: bool = False
+) -> tuple[da.Array, da.Array | None, dict[str, Any]]:
+    """Return what a job makes as arrays that compute it where they are read.
+
+    Parameters
+    ----------
+    job : UpscaleJob
+        What to do, on the whole image or a part of it.
+    look_ahead : bool
+        For viewers: while nothing is asked for, compute the planes next to the one that was, those in the
+        direction of the last move first. Whatever is asked for meanwhile takes precedence.
+
+    Returns
+    -------
+    mean, uncertainty, record
+        As `lazy_upscale`.
+    """
+    chunks = _Chunks(job, look_ahead)
+    outline, scale = chunks.outline, job.settings.scale
+    grid = chunks.grid
+    lengths = {
+        name: tuple(len(part) * scale for part in parts)
+        for name, parts in (("Y", grid.parts("Y")), ("X", grid.parts("X")))
+    }
     both = da.map_blocks(  # type: ignore[no-untyped-call]
         chunks.compute,
-        chunks=chunk_lengths,
+        chunks=tuple(
+            lengths[name] if name in "YX" else (1,) * size
+            for name, size in zip(outline.names, outline.shape, strict=True)
+        ),
         dtype=chunks.dtype,
         meta=np.empty((0,) * len(outline.names), chunks.dtype),
         name=f"upscale-{uuid.uuid4().hex}",
@@ -89,67 +122,122 @@ class _Chunks:
     uncertainty.
     """
 
-    def __init__(self, job: UpscaleJob) -> None:
-        self.job = job
-        self.outline = job.axes.without_samples()
+    def __init__(self, job: UpscaleJob, look_ahead: bool = False) -> None:
+        self.job, self.grid, self.look_ahead = job, BlockGrid.of(job), look_ahead
+        self.outline = job.result_axes.without_samples()
         samples = (job.axes.shape[job.axes.names.index("S")],) if job.axes.is_rgb else ()
         fields: list[tuple[Any, ...]] = [("mean", result_dtype(job.array.dtype), samples)]
         self.maps = map_names(job.settings.uncertainty) if job.settings.has_spread else ()
         fields += [(name, np.float32) for name in self.maps]
         self.dtype = np.dtype(fields)
-        self._recent: OrderedDict[tuple[int, ...], Array] = OrderedDict()
+        self._recent: OrderedDict[Key, Array] = OrderedDict()
         self._lock = Lock()
+        self._asked: list[Key] = []
+        self._requests = 0
+        self._position = 0
+        self._move = (len(self.outline.loop_names) - 1, 1)  # axis and direction of the last move
 
     def __dask_tokenize__(self) -> str:
         return uuid.uuid4().hex
 
-    @staticmethod
-    def cut(size: int, side: int) -> tuple[int, ...]:
-        """Return the lengths of nearly equal parts of at most `side`."""
-        count = -(-size // side)
-        return tuple(size * (i + 1) // count - size * i // count for i in range(count))
-
     def compute(self, block_id: tuple[int, ...]) -> Array:
         """Return one chunk, from memory if it was computed lately."""
-        with self._lock:  # the network uses all cores already, and a neighbour may want the same chunk
-            if block_id in self._recent:
-                self._recent.move_to_end(block_id)
-                return self._recent[block_id]
-            with memory_released():
-                chunk = self._upscale(block_id)
-            self._recent[block_id] = chunk
-            while len(self._recent) > 1 and sum(kept.nbytes for kept in self._recent.values()) > CACHED_BYTES:
-                self._recent.popitem(last=False)
-            return chunk
-
-    def _upscale(self, block_id: tuple[int, ...]) -> Array:
-        job, scale = self.job, self.job.settings.scale
         place = dict(zip(self.outline.names, block_id, strict=True))
-        side = max(LARGEST_CHUNK // scale, 1)
-        rows = _part(self.cut(job.axes.height, side), place["Y"])
-        columns = _part(self.cut(job.axes.width, side), place["X"])
-        number = job.axes.plane_number(place)
-        plane = job.source_plane(number)
-        plane.hold(job.tiles(rows, columns))
-        chunk = np.empty((len(rows) * scale, len(columns) * scale), self.dtype)
-        for step in job.upscaler.moments(plane, rows, columns):
-            if step.message:
-                job.messages.append(step.message)
-                warnings.warn(step.message, stacklevel=2)
-            if step.finished is None:
-                continue
-            done = step.finished
-            piece = plane.finish(done.tile, scale, done.mean, done.std, job.settings.uncertainty)
-            where = piece.inside(rows, columns, scale)
-            chunk["mean"][where] = piece.mean
-            if piece.uncertainty is not None:
-                parts = maps_of(job.settings.uncertainty, piece.uncertainty)
-                for name, part in zip(self.maps, parts, strict=True):
-                    chunk[name][where] = part
+        key = self.outline.plane_number(place), place["Y"], place["X"]
+        self._asked.append(key)
+        try:
+            with self._lock:  # the network uses all cores already, and a neighbour may want the same chunk
+                chunk = self._recent.get(key)
+                if chunk is None:
+                    chunk = self._upscale(key, lambda: False)
+                assert chunk is not None
+                self._keep(key, chunk)
+        finally:
+            self._asked.remove(key)
+        self._requests += 1
+        if self.look_ahead:
+            self._follow(key[0])
+            work = partial(self._compute_ahead, self._requests, key[0])
+            Thread(target=work, name=LOOK_AHEAD, daemon=True).start()
+        return chunk
+
+    def _upscale(self, key: Key, given_up: Callable[[], bool]) -> Array | None:
+        """Compute a chunk; None if it was given up on the way."""
+        block = self.grid.at(*key)
+        told = len(self.job.messages)
+        piece: Piece | None = None
+        with memory_released(), closing(block_steps(self.job, block)) as steps:
+            while piece is None:
+                try:
+                    next(steps)
+                except StopIteration as finished:
+                    piece = finished.value
+                if piece is None and given_up():
+                    return None
+        for message in self.job.messages[told:]:
+            warnings.warn(message, stacklevel=2)
+        scale = self.job.settings.scale
+        chunk = np.empty((len(block.rows) * scale, len(block.columns) * scale), self.dtype)
+        chunk["mean"] = piece.mean
+        if piece.uncertainty is not None:
+            parts = maps_of(self.job.settings.uncertainty, piece.uncertainty)
+            for name, part in zip(self.maps, parts, strict=True):
+                chunk[name] = part
         shape = [chunk.shape["YX".index(name)] if name in "YX" else 1 for name in self.outline.names]
         return self.outline.arrange_plane(chunk).reshape(shape)
 
+    def _keep(self, key: Key, chunk: Array) -> None:
+        self._recent[key] = chunk
+        self._recent.move_to_end(key)
+        while len(self._recent) > 1 and self._kept_bytes() > CACHED_BYTES:
+            self._recent.popitem(last=False)
 
-def _part(lengths: tuple[int, ...], index: int) -> range:
-    start = sum(lengths[:index])
-    return range(start, start + lengths[index])
+    def _kept_bytes(self) -> int:
+        return sum(chunk.nbytes for chunk in self._recent.values())
+
+    def _follow(self, position: int) -> None:
+        """Take note of a move along one axis."""
+        before, after = (self.outline.plane_coordinates(each) for each in (self._position, position))
+        moved = [
+            (axis, after[name] - before[name])
+            for axis, name in enumerate(self.outline.loop_names)
+            if after[name] != before[name]
+        ]
+        if len(moved) == 1:
+            self._move = moved[0][0], 1 if moved[0][1] > 0 else -1
+        self._position = position
+
+    def _compute_ahead(self, request: int, position: int) -> None:
+        """Compute what is likely to be asked for next, until something is."""
+        sleep(IDLE_SECONDS)
+        room = CACHED_BYTES // 2  # the rest is for what has been looked at
+        for key in self._neighbours(position):
+            with self._lock:
+                if request != self._requests or self._asked:
+                    return
+                if key in self._recent:
+                    continue
+                chunk = None
+                # What is wrong is told to whoever asks for this chunk.
+                with suppress(Exception), warnings.catch_warnings(action="ignore"):
+                    chunk = self._upscale(key, partial(self._is_other_asked, key))
+                if chunk is None or chunk.nbytes > room:
+                    return
+                room -= chunk.nbytes
+                self._keep(key, chunk)
+
+    def _is_other_asked(self, key: Key) -> bool:
+        return any(asked != key for asked in self._asked)
+
+    def _neighbours(self, position: int) -> Iterator[Key]:
+        """Yield chunks of the planes ahead, and of the one behind, along the axis of the last move."""
+        if not self.outline.loop_names:
+            return
+        axis, direction = self._move
+        place = self.outline.plane_coordinates(position)
+        name, length = self.outline.loop_names[axis], self.outline.loop_shape[axis]
+        for steps in (direction, 2 * direction, -direction):
+            if 0 <= place[name] + steps < length:
+                number = self.outline.plane_number(place | {name: place[name] + steps})
+                for row, column in np.ndindex(*self.grid.shape):
+                    yield number, row, column

@@ -164,3 +164,35 @@ def test_time_left():
         "60 min",
         "2 h 10 min",
     ]
+
+
+def test_a_lazy_result_is_there_at_once_and_equals_the_eager_one(stack, settings, monkeypatch):
+    from napari_vaesr.engine.upscaler import Upscaler
+
+    _, eager = finish(UpscaleTask(stack, "ZYX", settings, {"Z": range(1, 3)}))
+    task = UpscaleTask(stack, "ZYX", settings, {"Z": range(1, 3)}, lazy=True)
+    with monkeypatch.context() as patch:
+        patch.delattr(Upscaler, "moments")  # nothing is computed, not even for contrast limits
+        _, result = finish(task)
+        made = task.layers(result, ["cells"])
+    for _, attributes, _ in made:
+        attributes["visible"] = False  # what is visible is computed when it becomes a layer
+    mean, spread = (Layer.create(*each) for each in made)
+    assert spread.contrast_limits == [0, 400]
+    np.testing.assert_array_equal(mean.data.compute(), eager.mean)
+    np.testing.assert_allclose(mean.data_to_world((0, 0.5, 0.5)), stack.data_to_world((1, 0, 0)))
+    np.testing.assert_array_equal(spread.data.compute(), eager.uncertainty)
+
+
+@pytest.mark.parametrize(("free", "lazy"), [(10_000, True), (10_000_000, False)])
+def test_a_result_too_large_for_the_memory_is_lazy(stack, settings, monkeypatch, free, lazy):
+    memory = type("Memory", (), {"available": free})
+    monkeypatch.setattr("napari_vaesr.plugin.controller.virtual_memory", lambda: memory)
+    task = UpscaleTask(stack, "ZYX", settings, lazy=None)
+    _, result = finish(task)
+    assert hasattr(result.mean, "dask") == lazy == task.lazy
+
+
+def test_samples_are_not_kept_of_what_is_not_computed(stack, settings):
+    _, failure = finish(UpscaleTask(stack, "ZYX", settings, keep_samples=True, lazy=True))
+    assert isinstance(failure, Failure) and "all at once" in failure.message

@@ -76,8 +76,9 @@ def test_opening_computes_no_plane_and_showing_computes_one(stack_path, monkeypa
     computed = []
     compute = _Chunks._upscale
     monkeypatch.setattr(
-        _Chunks, "_upscale", lambda chunks, place: computed.append(place) or compute(chunks, place)
+        _Chunks, "_upscale", lambda chunks, key, stop: computed.append(key) or compute(chunks, key, stop)
     )
+    monkeypatch.setattr(_Chunks, "_compute_ahead", lambda *_: None)
     viewer = ViewerModel()
     viewer.open(stack_path, plugin="napari-vaesr")
     assert len(viewer.layers) == 3 and not computed

@@ -105,6 +105,28 @@ def test_one_sample_says_that_there_is_no_uncertainty(viewer, qtbot, messages):
     assert any("no uncertainty" in message for message in messages())
 
 
+def test_a_lazy_run_computes_only_what_is_shown(viewer, qtbot, messages, monkeypatch):
+    from napari_vaesr.engine.lazy import _Chunks
+
+    computed = []
+    real = _Chunks._upscale
+    monkeypatch.setattr(
+        _Chunks, "_upscale", lambda chunks, key, stop: computed.append(key) or real(chunks, key, stop)
+    )
+    monkeypatch.setattr(_Chunks, "_compute_ahead", lambda *_: None)
+    viewer.add_image(cells((5, 12, 16)), name="cells")
+    widget = make_widget(viewer, qtbot)
+    widget.form.axes.value = "ZYX"
+    widget.form.extent.planes.value = "all"
+    widget.form.lazy.value = True
+    run_to_end(widget, qtbot)
+    _, mean, spread = viewer.layers
+    assert mean.data.shape == (5, 24, 32) and not mean.visible and not computed
+    assert any("as you scroll" in message for message in messages())
+    mean.visible = spread.visible = True
+    assert len(computed) == 1, "mean and std of the plane on show, together"
+
+
 @pytest.mark.parametrize("kind", ["rgb", "multiscale", "dask"])
 def test_all_kinds_of_image_layer(viewer, qtbot, kind):
     if kind == "rgb":

@@ -212,22 +212,27 @@ class UpscaleJob:
             raise RuntimeError("The job has no result yet: iterate it to its end first.")
         return self._result
 
+    @property
+    def result_bytes(self) -> int:
+        """Bytes of the whole result, for those who hold it in memory."""
+        mean, spread = self._result_shapes()
+        kind = self.settings.uncertainty
+        maps = 0 if not self.settings.has_spread else 1 if kind == "std" else 1 + len(map_names(kind))
+        images = 1 + self.settings.samples * self.keep_samples
+        return (
+            images * math.prod(mean) * result_dtype(self.array.dtype).itemsize + maps * math.prod(spread) * 4
+        )
+
     def describe(self) -> Description:
         """Estimate what the job needs; takes well under a second."""
         upscaler = self.upscaler
         tiles = self.tiles(self.rows, self.columns)
         computed = len(self.planes) * sum(math.prod(tile.padded_shape) for tile in tiles)
-        mean, spread = self._result_shapes()
-        kind = self.settings.uncertainty
-        maps = 0 if not self.settings.has_spread else 1 if kind == "std" else 1 + len(map_names(kind))
-        images = 1 + self.settings.samples * self.keep_samples
-        result_bytes = (
-            images * math.prod(mean) * result_dtype(self.array.dtype).itemsize + maps * math.prod(spread) * 4
-        )
+        result_bytes = self.result_bytes
         return Description(
             planes=len(self.planes),
             tiles=len(self.planes) * len(tiles),
-            shape=mean,
+            shape=self._result_shapes()[0],
             memory=max(upscaler.memory(tile) for tile in tiles) + result_bytes // len(self.planes),
             result_bytes=result_bytes,
             seconds=computed * upscaler.seconds_per_pixel(),

@@ -11,13 +11,22 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from psutil import virtual_memory
+
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.extent import Extent, select
-from napari_vaesr.plugin.layers import LayerTuple, checked_axes, layer_tuples, source_array
+from napari_vaesr.plugin.layers import (
+    LayerTuple,
+    checked_axes,
+    layer_tuples,
+    lazy_uncertainty_limits,
+    source_array,
+)
 
 if TYPE_CHECKING:
     from napari_vaesr.engine.device import DeviceChoice
+    from napari_vaesr.engine.job import UpscaleJob
     from napari_vaesr.engine.result import Result
     from napari_vaesr.engine.settings import UpscaleSettings
     from napari_vaesr.imaging.intensity import IntensityScaling
@@ -57,6 +66,9 @@ class UpscaleTask:
         The part to upscale, in pixels of the layer, by axis letter. Nothing else is computed; all by default.
     keep_samples : bool
         Keep every sample, for a layer of its own.
+    lazy : bool, optional
+        Whether planes are computed when they are looked at, instead of now. By default they are where the
+        result would take more than half of the free memory.
     scalings : sequence of IntensityScaling, optional
         Those of an earlier run on the same pixels, which saves the time of finding them.
 
@@ -71,6 +83,7 @@ class UpscaleTask:
     settings: UpscaleSettings
     extent: Extent = field(default_factory=dict)
     keep_samples: bool = False
+    lazy: bool | None = False
     scalings: Sequence[IntensityScaling] | None = None
     name: str = field(init=False)
     pixels: Any = field(init=False)
@@ -105,6 +118,10 @@ class UpscaleTask:
                 keep_samples=self.keep_samples,
             )
             self.scalings = job.scalings
+            if self.lazy is None:
+                self.lazy = job.result_bytes > virtual_memory().available / 2
+            if self.lazy:
+                return _looked_at(job)
             place = _place(job.upscaler.choice)
             yield Step(0, job.total, f"Starting {place}")
             start = time.perf_counter()
@@ -139,7 +156,28 @@ class UpscaleTask:
             self.settings.uncertainty,
             origin={name: part.start for name, part in self.extent.items()},
             taken_names=taken_names,
+            uncertainty_range=self._lazy_limits(),
         )
+
+    def _lazy_limits(self) -> tuple[float, float] | None:
+        """Contrast limits of an uncertainty that nobody has seen yet."""
+        if not self.lazy:
+            return None
+        return lazy_uncertainty_limits(self.layer.contrast_limits, self.settings.uncertainty)
+
+
+def _looked_at(job: UpscaleJob) -> Result:
+    """Return a result whose planes are computed when they are looked at."""
+    from napari_vaesr.engine.lazy import lazy_arrays
+    from napari_vaesr.engine.result import Result
+
+    if job.keep_samples:
+        raise VaesrError(
+            "Samples cannot be kept where planes are computed as one scrolls: choose all at once."
+        )
+    arrays: tuple[Any, Any, dict[str, Any]] = lazy_arrays(job, look_ahead=True)
+    mean, uncertainty, record = arrays
+    return Result(mean, uncertainty, uncertainty, record, job.axes.names)
 
 
 def _place(choice: DeviceChoice) -> str:

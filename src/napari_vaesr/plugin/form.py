@@ -38,6 +38,8 @@ PRECISIONS = ["auto", "float32", "bfloat16", "float16"]
 AUTOMATIC = 0
 TILES = [("automatic", AUTOMATIC), *((f"{side} pixels", side) for side in (64, 128, 256, 512, 1024, 2048))]
 
+TIMES = [("automatic", None), ("all at once", False), ("as I scroll", True)]
+
 TOOLTIPS = {
     "layer": "The image to upscale: grey or colour, in memory, lazy or multiscale. It is not changed.",
     "axes": "One letter per axis of the image, in order: T time, C channel, Z depth, Y rows, X columns,\n"
@@ -57,6 +59,9 @@ TOOLTIPS = {
     "precision": "Number format of the network; auto takes the fastest one that the device does well.",
     "tile": "Largest side, in source pixels, of the pieces that a plane is upscaled in. Smaller ones need\n"
     "less memory and give the same pixels. Automatic: as large as memory allows.",
+    "lazy": "All at once: compute everything now. As I scroll: add the layers at once, and compute a plane\n"
+    "when it is shown and its neighbours while nothing else is asked for. Automatic: as I scroll where\n"
+    "the result would take more than half of the free memory.",
     "keep_samples": "Add a third layer with every sample, along an axis 'sample' that can be played.\n"
     "It takes as many times the memory of the mean as there are samples.",
 }
@@ -133,6 +138,7 @@ class UpscaleForm(Container):
         self.device = ComboBox(label="Device", choices=devices, value=start.device)
         self.precision = ComboBox(label="Precision", choices=PRECISIONS, value=start.precision)
         self.tile = ComboBox(label="Tile", choices=TILES, value=start.tile or AUTOMATIC)
+        self.lazy = ComboBox(label="Compute", choices=TIMES, value=None)
         self.keep_samples = CheckBox(text="Keep every sample", value=False)
         return with_tooltips(
             TOOLTIPS,
@@ -141,6 +147,7 @@ class UpscaleForm(Container):
             device=self.device,
             precision=self.precision,
             tile=self.tile,
+            lazy=self.lazy,
             keep_samples=self.keep_samples,
         )
 

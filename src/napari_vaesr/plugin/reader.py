@@ -63,7 +63,7 @@ def read_upscaled(path: Paths) -> list[LayerTuple]:
     images = [_read(each) for each in _path_list(path)]
     layers = [layer for image in images for layer in _upscaled_layers(image, show_mean=in_background)]
     if not in_background:
-        _offer_to_show([data for data, attributes, _ in layers if attributes["name"].endswith(" mean")])
+        offer_to_show([data for data, attributes, _ in layers if attributes["name"].endswith(" mean")])
     return layers
 
 
@@ -83,6 +83,7 @@ def image_layer(image: ImageFile, **attributes: Any) -> LayerTuple:
         "rgb": "S" in image.axes,
         "multiscale": False,
         "scale": [image.pixel_size.get(name, 1.0) for name in spatial_axes],
+        "translate": [image.offset.get(name, 0.0) for name in spatial_axes],
         "units": [image.units.get(name, "pixel") for name in spatial_axes],
         "axis_labels": list(spatial_axes),
     }
@@ -120,12 +121,13 @@ def _upscaled_layers(image: ImageFile, show_mean: bool) -> list[LayerTuple]:
     saved = saved_layers(image)
     if saved is not None:
         return saved
-    from napari_vaesr.engine.lazy import lazy_upscale
+    from napari_vaesr.engine.job import UpscaleJob
+    from napari_vaesr.engine.lazy import lazy_arrays
     from napari_vaesr.engine.result import Result
     from napari_vaesr.plugin.preferences import preferred_settings
 
     settings = preferred_settings()
-    mean, uncertainty, record = lazy_upscale(image.data, image.axes, settings)
+    mean, uncertainty, record = lazy_arrays(UpscaleJob(image.data, image.axes, settings), look_ahead=True)
     # The intensities that the network sees as 0 and 1 are as good as contrast limits, and known already.
     limits = [(each["offset"], each["offset"] + each["gain"]) for each in record["intensity"]]
     if "S" in image.axes or "C" not in image.axes:
@@ -158,7 +160,7 @@ def _upscaled_layers(image: ImageFile, show_mean: bool) -> list[LayerTuple]:
     return layers
 
 
-def _offer_to_show(means: list[Any]) -> None:
+def offer_to_show(means: list[Any]) -> None:
     """Say that the means are computed once shown, and offer to do that without stopping the window."""
     from napari import current_viewer
     from napari.settings import get_settings

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import ProgressBar, PushButton
 from napari.layers import Layer
+from napari.settings import get_settings
 from napari.utils.notifications import show_error, show_info, show_warning
 
 from napari_vaesr.errors import VaesrError
@@ -15,6 +16,7 @@ from napari_vaesr.plugin.form import UpscaleForm
 from napari_vaesr.plugin.panel import Panel, row, status_line
 from napari_vaesr.plugin.preferences import remember
 from napari_vaesr.plugin.preview_controls import PreviewControls
+from napari_vaesr.plugin.reader import offer_to_show
 from napari_vaesr.plugin.runner import Runner
 from napari_vaesr.plugin.shortcuts import LIVE, PREVIEW, RUN, Shortcuts
 from napari_vaesr.plugin.status import show_std_in_status
@@ -76,6 +78,7 @@ class UpscaleWidget(Panel):
                 form.settings(),
                 form.chosen_extent(),
                 keep_samples=form.keep_samples.value,
+                lazy=form.lazy.value,
             )
         except VaesrError as error:
             self.status.value = str(error)
@@ -128,7 +131,11 @@ class UpscaleWidget(Panel):
     def _add_layers(self, task: UpscaleTask, result: Any) -> None:
         taken = [layer.name for layer in self._viewer.layers]
         self.preview.layers.remove()
-        added = [Layer.create(*layer_tuple) for layer_tuple in task.layers(result, taken)]
+        made = task.layers(result, taken)
+        if task.lazy and not get_settings().experimental.async_:
+            made[0][1]["visible"] = False  # or the window would wait for its first plane
+            offer_to_show([result.mean])
+        added = [Layer.create(*layer_tuple) for layer_tuple in made]
         self._viewer.layers.extend(added)
         self._viewer.layers.selection.active = added[0]
         if task.layer.blending == "additive":

@@ -126,17 +126,17 @@ class Benchmark:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.data: Path = options.data
-        self.limit, self.samples, self.jobs = options.limit, options.samples, options.jobs
+        self.limit, self.samples = options.limit, options.samples
+        self.pool = ProcessPoolExecutor(options.jobs, get_context("spawn"), one_thread)
         self.record: list[dict[str, object]] = []
 
     def each(self, work: Callable[[Any], list[Any]], tasks: Sequence[Any], label: str) -> list[Any]:
         """Do the tasks in parallel and return all of their results, in order."""
         console = Console(stderr=True)
         console.print(f"{time.strftime('%H:%M:%S')} {label}: {len(tasks)} images")
-        with ProcessPoolExecutor(self.jobs, get_context("spawn"), one_thread) as pool:
-            done: Iterable[list[Any]] = pool.map(work, tasks)
-            done = track(done, label, len(tasks), console=console, transient=True)
-            return [result for results in done for result in results]
+        done: Iterable[list[Any]] = self.pool.map(work, tasks)
+        done = track(done, label, len(tasks), console=console, transient=True)
+        return [result for results in done for result in results]
 
     def made(
         self, model: str, folders: Sequence[str], scales: Sequence[int], kinds: Sequence[str], rivals: bool

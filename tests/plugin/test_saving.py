@@ -165,3 +165,58 @@ def test_through_napari(tmp_path, suffix, npe2pm):
     again = ViewerModel()
     again.open(path, plugin="napari-vaesr")
     np.testing.assert_array_equal(np.asarray(again.layers[0].data), layers[0].data)
+
+
+@pytest.mark.parametrize(
+    ("axes", "shape", "kind", "extent"),
+    [
+        ("ZYX", (3, 12, 16), "std", ()),
+        ("ZYX", (3, 12, 16), "interval", ("--extent", "Z=1,Y=2:10,X=4:12")),
+        ("CYX", (2, 12, 16), "relative", ()),
+        ("YXS", (12, 16, 3), "std", ()),
+    ],
+)
+def test_what_the_command_line_wrote_is_not_upscaled_again(
+    tmp_path, tiny_model_path, axes, shape, kind, extent
+):
+    import zarr
+    from typer.testing import CliRunner
+
+    from napari_vaesr import upscale
+    from napari_vaesr.cli import app
+
+    pixels = np.random.default_rng(0).integers(50, 200, shape).astype("uint8")
+    source = tmp_path / "in.tif"
+    tifffile.imwrite(
+        source,
+        pixels,
+        photometric="rgb" if axes == "YXS" else "minisblack",
+        metadata={"axes": axes},
+        ome=True,
+    )
+    common = ("--samples", 2, "--device", "cpu", "--precision", "float32", "--uncertainty", kind)
+    words = ["upscale", source, tmp_path / "out.zarr", "--model", tiny_model_path, *common, *extent]
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    assert done.exit_code == 0, done.output
+    assert "napari_vaesr" in zarr.open_group(tmp_path / "out.zarr").attrs
+    layers = [Layer.create(*each) for each in read_upscaled(tmp_path / "out.zarr")]
+    expected = upscale(
+        pixels,
+        axes,
+        model=tiny_model_path,
+        samples=2,
+        device="cpu",
+        precision="float32",
+        uncertainty=kind,
+        extent=extent[1] if extent else None,
+    )
+    assert layers[0].rgb == (axes == "YXS")
+    np.testing.assert_array_equal(np.asarray(layers[0].data), expected.mean)
+    maps = expected.uncertainty if kind == "interval" else [expected.uncertainty]
+    for layer, data in zip(layers[1:], maps, strict=True):
+        np.testing.assert_allclose(np.asarray(layer.data), data, rtol=1e-5)
+    (shown,) = results(layers)
+    if kind != "relative":  # a mean of integers is rounded and clipped
+        np.testing.assert_allclose(np.asarray(shown.std()), expected.std, rtol=1e-2, atol=0.5)
+    if extent:
+        np.testing.assert_allclose(layers[0].data_to_world((0, -0.5, -0.5)), (1, 1.5, 3.5))

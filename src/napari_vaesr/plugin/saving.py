@@ -13,7 +13,8 @@ import numpy as np
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
-from napari_vaesr.plugin.layers import KEY, LayerTuple
+from napari_vaesr.imaging.extent import recorded_extent
+from napari_vaesr.plugin.layers import KEY, UNCERTAINTY_COLORMAP, LayerTuple, lazy_uncertainty_limits
 from napari_vaesr.plugin.results import KINDS
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def write_result(path: str | PathLike[str], layers: Sequence[LayerTuple]) -> lis
 
 
 def saved_layers(image: ImageFile) -> list[LayerTuple] | None:
-    """Return the layers of a result that `write_result` wrote, lazily; None for any other file.
+    """Return the layers of a result, lazily, as `write_result` or the command line wrote it; else None.
 
     Parameters
     ----------
@@ -114,9 +115,11 @@ def saved_layers(image: ImageFile) -> list[LayerTuple] | None:
     import dask.array as da
 
     told = dict(image.annotation)
-    saved = told.pop("layers", None)
+    saved = told.pop("layers", None) or _described(image)
     if not saved:
         return None
+    files = told.get("files", {})
+    told.setdefault("source", {"name": image.name, "path": files.get("input"), "sample": None})
     identity = uuid.uuid4().hex  # another result than the one it was saved from, which may be there too
     together = sum(layer["channels"] for layer in saved)
     layers: list[LayerTuple] = []
@@ -133,6 +136,42 @@ def saved_layers(image: ImageFile) -> list[LayerTuple] | None:
         metadata = {KEY: {**told, "layer": {"role": layer["role"], "result": identity}}}
         layers.append((data, {**attributes, "multiscale": False, "metadata": metadata}, "image"))
         first += count
+    return layers
+
+
+def _described(image: ImageFile) -> list[dict[str, Any]] | None:
+    """Describe the layers of a result that the command line wrote, from its record and channel names."""
+    told = image.annotation
+    if not {"settings", "axes", "intensity", "input"} <= told.keys() or not image.channel_names:
+        return None
+    sources = len(recorded_extent(told).get("C", told["intensity"])) if "C" in told["axes"] else 1
+    names = image.channel_names[: len(image.channel_names) // sources]
+    colours = sum(name.endswith(" mean") and name.split()[0] in COLOURS for name in names)
+    axes = str(told["axes"]).replace("S", "")
+    place = {
+        "scale": [image.pixel_size.get(name, 1.0) for name in axes],
+        "translate": [image.offset.get(name, 0.0) for name in axes],
+        "units": [image.units.get(name, "pixel") for name in axes],
+        "axis_labels": list(axes),
+    }
+    bright = told["intensity"][0]["offset"], told["intensity"][0]["offset"] + told["intensity"][0]["gain"]
+    mean_dtype = np.dtype(told["input"]["dtype"])
+    layers = []
+    for role in ["mean", *(name.split()[-1] for name in names[max(colours, 1) :])]:
+        is_map = role in KINDS
+        rgb = role == "mean" and colours > 0
+        attributes = {
+            **place,
+            "name": f"{image.name} {role}",
+            "visible": role == "mean",
+            "rgb": rgb,
+            "contrast_limits": lazy_uncertainty_limits(bright, role) if is_map else bright,
+            **({"colormap": UNCERTAINTY_COLORMAP} if is_map else {}),
+        }
+        dtype = str(mean_dtype) if role == "mean" and mean_dtype.kind in "iu" else "float32"
+        layers.append(
+            {"role": role, "dtype": dtype, "channels": colours if rgb else 1, "attributes": attributes}
+        )
     return layers
 
 

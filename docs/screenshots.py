@@ -135,18 +135,20 @@ def inspect_pictures() -> None:
     save(viewer, "veil")
     panel.maps.veil.value = False
 
-    panel.samples.draw_samples()
-    wait_until(lambda: "nuclei x2 samples" in viewer.layers)
-    panel.samples.next_sample()
-    save(viewer, "samples")
-
-    viewer.layers.remove("nuclei x2 samples")
     get_settings().appearance.theme = viewer.theme = "light"
     panel.profile.add_line()
     panel.maps.veil.value = True
     viewer.layers.selection.active = mean
     save(viewer, "light")
-    get_settings().appearance.theme = "dark"
+    get_settings().appearance.theme = viewer.theme = "dark"
+    viewer.layers.remove("profile line")
+    panel.maps.veil.value = False
+
+    panel.samples.draw_samples()
+    wait_until(lambda: "nuclei x2 samples" in viewer.layers)
+    panel.samples.next_sample()
+    save(viewer, "samples")
+
     viewer.close()
 
 

@@ -13,7 +13,7 @@ from napari_vaesr.plugin.finetune_form import TOOLTIPS
 from napari_vaesr.plugin.finetune_widget import FineTuneWidget, advice
 from napari_vaesr.plugin.widget import UpscaleWidget
 from napari_vaesr.training.events import PATIENCE, Check, Verdict
-from napari_vaesr.zoo.registry import models
+from napari_vaesr.zoo.registry import get_card, models
 
 pytestmark = pytest.mark.filterwarnings("ignore:::lightning", "ignore::Warning:lightning.*")
 
@@ -239,6 +239,13 @@ def test_models_go_out_and_in(widget, viewer, qtbot, tmp_path, monkeypatch, mess
     widget.exchange.import_button.native.click()
     qtbot.waitUntil(lambda: "Imported" in widget.status.value, timeout=30000)
     assert "test-tiny" in models() and "test-tiny" in widget.form.start.choices
+
+    # Another model of that name: this one comes in under another.
+    path = tmp_path / "elsewhere" / "test-tiny.json"
+    path.write_text(get_card(path).model_copy(update={"sha256": "0" * 64}).to_json())
+    widget.exchange.import_button.native.click()
+    qtbot.waitUntil(lambda: "as 'given-imported'" in widget.status.value, timeout=30000)
+    assert "given-imported" in widget.form.start.choices
 
     (tmp_path / "given.zip").write_bytes(b"no zip")
     widget.exchange.import_button.native.click()

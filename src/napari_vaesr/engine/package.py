@@ -116,9 +116,9 @@ def export_bioimageio(
         folder = Path(name)
         description = _description(graph, model.card, folder)
         if isinstance(description, InvalidDescr):
-            raise VaesrError(
-                f"bioimageio.spec refuses the package: {description.validation_summary.errors[:1]}"
-            )
+            problem = description.validation_summary.errors[0]
+            field = ".".join(map(str, problem.loc))
+            raise VaesrError(f"bioimageio.spec refuses the package at {field!r}: {problem.msg}.")
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             with atomic_path(file) as temporary:

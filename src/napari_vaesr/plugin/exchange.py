@@ -12,6 +12,7 @@ from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QFileDialog
 
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.plugin.finetune_controller import free_name
 from napari_vaesr.plugin.model_list import model_list
 
 if TYPE_CHECKING:
@@ -75,10 +76,16 @@ class ExchangeButtons(Container):
 
 
 def _import(file: str) -> tuple[bool, str]:
-    from napari_vaesr.zoo.exchange import import_model
+    from napari_vaesr.zoo.exchange import NameTaken, import_model
 
     try:
         card = import_model(file)
+    except NameTaken:
+        try:
+            card = import_model(file, free_name(Path(file).stem, "imported"))
+        except VaesrError as error:
+            return False, str(error)
+        return True, f"Imported as '{card.name}', for its own name is that of another model."
     except VaesrError as error:
         return False, str(error)
     return True, f"Imported '{card.name}': it is in the list of models now."

@@ -105,7 +105,7 @@ class Request:
     psf: float = 0.5
     noise: float = 0.02
     rate: float = 1.0
-    batch: int = 16
+    batch: int = 8
     seed: int = 0
 
     def check(self) -> None:
@@ -148,9 +148,9 @@ def name_checked(name: str) -> None:
         raise VaesrError(f"There is a model called {name!r} already: choose another name.")
 
 
-def free_name(start: str) -> str:
-    """Return a name for a model that starts from another, and that is not taken."""
-    stem = f"{re.sub(r'[^A-Za-z0-9._-]', '-', Path(start).stem)}-tuned"
+def free_name(start: str, ending: str = "tuned") -> str:
+    """Return a name for a model that comes from another, and that is not taken."""
+    stem = f"{re.sub(r'[^A-Za-z0-9._-]', '-', Path(start).stem)}-{ending}"
     taken, number, name = models(), 2, stem
     while name in taken:
         name, number = f"{stem}-{number}", number + 1
@@ -308,6 +308,7 @@ class FineTuneTask:
             hours=request.minutes / 60,
             muon_rate=request.rate * plain.muon_rate,
             adam_rate=request.rate * plain.adam_rate,
+            sigma_rate=request.rate * plain.sigma_rate,
             batch=request.batch,
             seed=request.seed,
             **changes,

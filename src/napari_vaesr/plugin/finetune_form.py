@@ -140,7 +140,7 @@ class FineTuneForm(Container):
 
     def _make_advanced_inputs(self) -> list[Any]:
         self.rate = FloatSpinBox(label="Learning rate ×", value=1.0, min=0.01, max=10, step=0.5)
-        self.batch = SpinBox(label="Batch", value=16, min=1, max=256)
+        self.batch = SpinBox(label="Batch", value=8, min=1, max=256)
         self.seed = SpinBox(label="Seed", value=0, min=0, max=2**31 - 1)
         return with_tooltips(TOOLTIPS, rate=self.rate, batch=self.batch, seed=self.seed)
 

@@ -15,6 +15,7 @@ from qtpy.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 from napari_vaesr.training.events import Pictures, Progress, Verdict
 
 WIDTH, HEIGHT = 280, 300
+LEAST_SPAN = 0.1  # dB
 PICTURE = 150
 ACCENT, SECOND, THIRD = "#3b9edb", "#e8833a", "#58b368"
 
@@ -111,6 +112,10 @@ class TrainingPlot(FigureCanvasQTAgg):
         if len(checks) > 1:
             best = self.verdict.best
             self.score.plot(best.step, best.score, marker="*", ms=10, color=THIRD, ls="", label="best")
+        # A hundredth of a dB should not look like a leap.
+        low, high = min(scores), max(scores)
+        room = max(0.12 * (high - low), (LEAST_SPAN - (high - low)) / 2)
+        self.score.set_ylim(low - room, high + room)
         self.score.ticklabel_format(axis="y", useOffset=False)
         self._legend(self.score, text)
 

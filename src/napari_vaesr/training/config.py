@@ -173,10 +173,11 @@ def finetune_config(card: ModelCard, **changes: Any) -> TrainingConfig:
         "intensity": card.intensity,
         "network": card.network,
         "degradation": before or Degradation(),
-        "patch": 24,
-        "batch": 16,
+        "patch": 32,
+        "batch": 8,
         "muon_rate": 1e-3,  # a fifth of the rates that train from scratch
         "adam_rate": 2e-4,
+        "sigma_rate": 4e-3,
         "warmup": 30,
         "anneal": 1,  # the latents are in use already
         "average": 0.99,

@@ -110,7 +110,7 @@ def export_model(
             "settings": settings,
         },
         metrics=metrics,
-        limits=LIMITS,
+        limits=LIMITS if config.start is None else f"{LIMITS} {TUNED_LIMITS}",
     )
     if isinstance(validate, FixedPairs):
         fitted = calibrate_on_pairs(network, pairs)
@@ -128,6 +128,11 @@ LIMITS = (
     "Computational upsampling: it does not add resolution that was not recorded. Detail finer "
     "than the input's pixels is a guess from the training images; where the standard deviation is high, do "
     "not trust it. Measure intensities and counts in the source, not in the result."
+)
+
+TUNED_LIMITS = (
+    "Fine-tuned on few images: on images of another kind it may be worse than the model that it started "
+    "from, and the scores are those of a held-out part of the same images."
 )
 
 

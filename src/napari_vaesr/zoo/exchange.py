@@ -16,6 +16,10 @@ LARGEST = {".json": 2**24, ".safetensors": 2**33}
 """Bytes that a card and weights may have, so that a small archive cannot fill the memory."""
 
 
+class NameTaken(VaesrError):
+    """There is another model of that name already."""
+
+
 def export_model(model: str | Path | Model, file: str | Path) -> Path:
     """Write a model into one file, to be taken in by `import_model`.
 
@@ -87,8 +91,8 @@ def import_model(file: str | Path, name: str | None = None, *, replace: bool = F
     Raises
     ------
     VaesrError
-        When the file is missing, damaged or no model, the name is taken or not possible, or the models'
-        folder can't be written.
+        When the file is missing, damaged or no model, the name is taken (`NameTaken`) or not possible, or the
+        models' folder can't be written.
     """
     from napari_vaesr.zoo.weights import network_from_bytes, write_model
 
@@ -108,9 +112,9 @@ def import_model(file: str | Path, name: str | None = None, *, replace: bool = F
     if known is not None and known.sha256 == card.sha256:
         return known
     if known is not None and not own.exists():
-        raise VaesrError(f"A bundled model is called {card.name!r} already: give this one another name.")
+        raise NameTaken(f"A bundled model is called {card.name!r} already: give this one another name.")
     if (known is not None or own.exists()) and not replace:
-        raise VaesrError(
+        raise NameTaken(
             f"You have another model called {card.name!r} already: give this one another name, or replace it."
         )
     write_model(own.with_suffix(".safetensors"), data, card)

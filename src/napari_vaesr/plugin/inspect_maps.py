@@ -13,6 +13,7 @@ from napari_vaesr.plugin.layers import (
     STD_KEY,
     UNCERTAINTY_COLORMAP,
     lazy_uncertainty_limits,
+    same_place,
     uncertainty_limits,
     unique_name,
 )
@@ -170,19 +171,14 @@ def show_kind(viewer: Any, result: ShownResult, kind: str) -> Image:
         layer.contrast_limits_range = (0, 2 * limits[1])  # or the slider would keep that of another unit
         layer.contrast_limits = limits
         return layer
-    mean = result.mean
-    place = {
-        key: getattr(mean, key) for key in ("scale", "translate", "rotate", "shear", "units", "axis_labels")
-    }
     made = Image(
         data,
-        **place,
-        affine=mean.affine.affine_matrix.copy(),
+        **same_place(result.mean),
         name=name,
         rgb=False,
         colormap=UNCERTAINTY_COLORMAP,
         contrast_limits=limits,
         metadata=metadata,
     )
-    viewer.layers.insert(viewer.layers.index(mean) + 1, made)
+    viewer.layers.insert(viewer.layers.index(result.mean) + 1, made)
     return made

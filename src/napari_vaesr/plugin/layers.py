@@ -238,6 +238,13 @@ def _placement(
     }
 
 
+def same_place(layer: napari.layers.Image) -> dict[str, Any]:
+    """Return the attributes that put another layer of the same size exactly over this one."""
+    names = ("scale", "translate", "rotate", "shear", "units", "axis_labels")
+    affine = layer.affine.affine_matrix.copy()
+    return {**{name: getattr(layer, name) for name in names}, "affine": affine}
+
+
 def uncertainty_limits(uncertainty: Any) -> tuple[float, float]:
     """Contrast limits from 0 to the 99.8th percentile of at most about a million pixels.
 

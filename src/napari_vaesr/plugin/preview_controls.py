@@ -96,12 +96,6 @@ class PreviewControls(Container):
         self.live.value = False
         self.runner.cancel()
 
-    def disconnect(self) -> None:
-        """Let go of the viewer, for good."""
-        for emitter in self._followed():
-            emitter.disconnect(self._on_change)
-        self._viewer.layers.events.removed.disconnect(self._on_layer_removed)
-
     def _followed(self) -> list[Any]:
         camera, dims = self._viewer.scene.camera.events, self._viewer.dims.events
         canvas = self._viewer.canvas.events

@@ -8,7 +8,7 @@ import numpy as np
 from napari.layers import Image
 from napari.utils import Colormap
 
-from napari_vaesr.plugin.layers import KEY
+from napari_vaesr.plugin.layers import KEY, same_place
 from napari_vaesr.plugin.results import ShownResult
 
 VEIL = (0.32, 0.36, 0.42)
@@ -34,16 +34,10 @@ def trust_layer(result: ShownResult, threshold: float) -> Image:
     threshold : float
         Standard deviation over mean above which the veil closes.
     """
-    mean = result.mean
-    place = {
-        name: getattr(mean, name)
-        for name in ("scale", "translate", "rotate", "shear", "units", "axis_labels")
-    }
     told = {**result.record, "layer": {"role": "trust", "result": result.identity}}
     return Image(
         result.map("relative"),
-        **place,
-        affine=mean.affine.affine_matrix.copy(),
+        **same_place(result.mean),
         name=f"{result.name} trust",
         rgb=False,
         colormap=Colormap([(*VEIL, 0.0), (*VEIL, 1.0)], name="veil"),

@@ -4,8 +4,8 @@
 
 A synthetic time-lapse is streamed into OME-Zarr of so many gigabytes (float32 mean and std), once undisturbed
 and once killed (SIGKILL) at random and given again, and the checksums of all files are compared. The same
-with a twentieth of the planes tells whether memory grows with the stack. Weights are random unless --model is
-given, since none of this depends on them.
+with a twentieth of the planes tells whether memory grows with the stack. The network is very small and its weights
+are random unless --model is given, since none of this depends on them.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ import numpy as np
 import zarr
 
 PROGRAM = [sys.executable, "-c", "from napari_vaesr.cli import main; main()", "upscale", "--quiet"]
-SIDE = 2048
-"""Of a plane of the input, so that its upscaled plane has four blocks."""
+SCALE = 4
+SIDE = 1024
+"""Of a plane of the input, so that its upscaled plane has four blocks of 2048 x 2048 pixels."""
 
 
 def random_model(folder: Path) -> Path:
@@ -36,12 +37,13 @@ def random_model(folder: Path) -> Path:
     import torch
 
     from napari_vaesr.vae.build import build
-    from napari_vaesr.vae.config import PRESETS
+    from napari_vaesr.vae.config import Level, NetworkConfig
     from napari_vaesr.zoo.card import DataSource, ModelCard
     from napari_vaesr.zoo.weights import save_model
 
     torch.manual_seed(0)
-    network = build(PRESETS["tiny"]).eval()
+    config = NetworkConfig(width=8, blocks=1, decoder_width=8, levels=(Level(stride=1, channels=2),))
+    network = build(config).eval()
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.02)
     card = ModelCard(
@@ -49,7 +51,7 @@ def random_model(folder: Path) -> Path:
         title="Random weights",
         description="For measurements only.",
         version="0",
-        network=PRESETS["tiny"],
+        network=config,
         receptive_radius=network.receptive_radius,
         intensity="percentile",
         training_data=(DataSource(name="none", origin="none", licence="CC0-1.0"),),
@@ -68,7 +70,7 @@ def make_input(path: Path, planes: int) -> None:
     array = group.create_array(
         "0",
         shape=(planes, SIDE, SIDE),
-        chunks=(1, 1024, 1024),
+        chunks=(1, 512, 512),
         dtype="uint16",
         dimension_names=["t", "y", "x"],
     )
@@ -85,7 +87,7 @@ def make_input(path: Path, planes: int) -> None:
 def run(source: Path, output: Path, model: Path, kill_after: float | None = None) -> tuple[float, float]:
     """Run the command line, perhaps not to its end; return seconds and peak memory in GB."""
     start = time.perf_counter()
-    process = subprocess.Popen([*PROGRAM, source, output, "--model", model, "--samples", "2"])
+    process = subprocess.Popen([*PROGRAM, source, output, "--model", model, "--scale", str(SCALE), "-k", "2"])
     if kill_after is not None:
         time.sleep(kill_after)
         os.kill(process.pid, signal.SIGKILL)
@@ -123,11 +125,11 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="large-", dir=options.folder))
     try:
         model = options.model or random_model(folder)
-        plane_bytes = 2 * 4 * (2 * SIDE) ** 2
+        plane_bytes = 2 * 4 * (SCALE * SIDE) ** 2
         large = max(int(np.ceil(options.gigabytes * 1e9 / plane_bytes)), 2)
         peaks = []
         for name, planes in (("small", max(large // 20, 1)), ("large", large)):
-            source, output = folder / f"{name}.zarr", folder / f"{name}_x2.zarr"
+            source, output = folder / f"{name}.zarr", folder / f"{name}_x4.zarr"
             make_input(source, planes)
             seconds, peak = run(source, output, model)
             peaks.append(peak)
@@ -137,7 +139,7 @@ def main() -> None:
         expected = checksum(output)
         shutil.rmtree(output)
 
-        output = folder / "killed_x2.zarr"
+        output = folder / "killed_x4.zarr"
         dice = random.Random(0)
         computed = 0.0
         for _ in range(options.kills):

@@ -4,8 +4,8 @@
 
 A synthetic time-lapse is streamed into OME-Zarr of so many gigabytes (float32 mean and std), once undisturbed
 and once killed (SIGKILL) at random and given again, and the checksums of all files are compared. The same
-with a twentieth of the planes tells whether memory grows with the stack. The network is very small and its weights
-are random unless --model is given, since none of this depends on them.
+with a twentieth of the planes tells whether memory grows with the stack. The network is very small and its
+weights are random unless --model is given, since none of this depends on them.
 """
 
 from __future__ import annotations

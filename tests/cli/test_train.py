@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 from skimage.io import imsave
 from typer.testing import CliRunner
 
@@ -112,3 +117,61 @@ def test_from_a_model_and_images_to_a_tuned_model(
     assert "psnr_start_x2" in card["metrics"]
     refused = CliRunner().invoke(app, [*command, "--size", "base"])
     assert refused.exit_code == 2 and "leave --size out" in refused.output
+
+
+def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
+    """By Lightning's DDP over gloo. While the base learns alone, nothing is random."""
+    (tmp_path / "images").mkdir()
+    rng = np.random.default_rng(0)
+    for index in range(3):
+        pixels = rng.integers(0, 255, (48, 48), np.uint8)
+        imsave(tmp_path / "images" / f"{index}.png", pixels, check_contrast=False)
+    few = {"patch": 8, "batch": 4, "base_share": 0.99, "validate_every": 2, "average": 0.0}
+    (tmp_path / "few.json").write_text(json.dumps(few))
+    # Lightning starts the script again for the second process.
+    (tmp_path / "program.py").write_text("from napari_vaesr.cli import main; main()")
+    weights = []
+    for devices in ("1", "2"):
+        command = ["train", "images", "--size", "tiny", "--steps", "3", "--config", "few.json", "--debug"]
+        folders = ["--run", f"run{devices}", "--output", f"out{devices}", "--devices", devices]
+        done = subprocess.run(
+            [sys.executable, "program.py", *command, *folders],
+            cwd=tmp_path,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+            capture_output=True,
+            text=True,
+            timeout=200,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("Model: ") == 1
+        weights.append(load_file(next((tmp_path / f"out{devices}").glob("*.safetensors"))))
+    for name, one in weights[0].items():
+        torch.testing.assert_close(weights[1][name], one, atol=2e-3, rtol=0.02, msg=name)
+
+
+def test_shares_of_a_batch_make_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    from napari_vaesr.training.devices import Share
+
+    batch = (torch.arange(6.0), torch.arange(6.0) + 10, 3)
+    assert [part.tolist() for part in next(iter(Share([batch])))[:2]] == [
+        batch[0].tolist(),
+        batch[1].tolist(),
+    ]
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 3)
+    seen = []
+    for rank in range(3):
+        monkeypatch.setattr(torch.distributed, "get_rank", lambda rank=rank: rank)
+        low, high, scale = next(iter(Share([batch])))
+        assert len(low) == 2 and scale == 3 and torch.equal(high, low + 10)
+        seen += low.tolist()
+    assert sorted(seen) == batch[0].tolist()
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "few.json").write_text(json.dumps({"batch": 3}))
+    imsave(tmp_path / "a.png", np.random.default_rng(0).integers(0, 255, (400, 400), np.uint8))
+    command = ["train", str(tmp_path / "a.png"), "--steps", "1", "--run", str(tmp_path / "run")]
+    done = CliRunner().invoke(app, [*command, "--config", str(tmp_path / "few.json"), "--devices", "2"])
+    assert done.exit_code == 2 and "choose a divisor" in done.output

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shlex
 import signal
 import sys
@@ -82,6 +83,9 @@ def train(
     hours: Annotated[
         float | None, typer.Option(help="Length in hours of training, kept over interruptions.")
     ] = None,
+    devices: Annotated[
+        int, typer.Option(min=1, help="GPUs, or processes on a CPU, that share every batch.")
+    ] = 1,
     seed: Annotated[int | None, typer.Option(help="Seed of patches, degradations and first weights.")] = None,
     run: Annotated[
         Path | None,
@@ -117,10 +121,14 @@ def train(
             settings = settings.model_copy(update={"sources": (*settings.sources, own)})
         learn, checks, scored = _material(images, pairs, validate, hold_out, settings)
         folder = run or Path("runs") / settings.name
+        if devices > 1 and start is not None:
+            raise VaesrError("A model is fine-tuned on one device: leave --devices out.")
         with _progress() as follow:
             watch = Watch(folder, checks, model.network) if model is not None else None
             watchers = [follow] if watch is None else [follow, watch]
-            module = fit(settings, learn, checks, folder, start=model, callbacks=watchers)
+            module = fit(settings, learn, checks, folder, start=model, callbacks=watchers, devices=devices)
+        if not module.trainer.is_global_zero:  # one of the processes that the first has started
+            raise typer.Exit(ExitCode.OK)
         if module.progress < 1:
             err().print(f"Stopped at step {module.steps_done}; the same command goes on from {folder}.")
             raise typer.Exit(ExitCode.INTERRUPTED)
@@ -239,6 +247,7 @@ def _progress() -> Iterator[Callback]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[state]}"),
         console=err(),
+        disable=int(os.environ.get("LOCAL_RANK", "0")) > 0,  # the first process tells for all
     )
     task = bars.add_task("training", total=1.0, state="")
 
@@ -251,7 +260,11 @@ def _progress() -> Iterator[Callback]:
                 if name.startswith("psnr_mean_")
             ]
             bars.update(task, completed=cast("Training", module).progress, state=", ".join([state, *scores]))
-            if interrupted:
+            if trainer.world_size == 1:
+                stop = interrupted
+            else:  # all together, or the others would wait for ever
+                stop = trainer.strategy.reduce_boolean_decision(interrupted, all=False)
+            if stop:
                 trainer.should_stop = True
 
     before = signal.signal(signal.SIGINT, interrupt)

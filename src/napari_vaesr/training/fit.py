@@ -16,6 +16,7 @@ from napari_vaesr.engine.device import fastest_precision
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.training.data import Patches
+from napari_vaesr.training.devices import Share
 from napari_vaesr.training.module import LOG_EVERY, Pair, Training
 from napari_vaesr.training.validation import FixedPairs, ValidationPairs
 from napari_vaesr.zoo.registry import Model
@@ -34,6 +35,7 @@ def fit(
     resume: bool = True,
     callbacks: Sequence[Callback] = (),
     precision: str = "auto",
+    devices: int = 1,
 ) -> Training:
     """Train a network, going on from the run's newest checkpoint if there is one.
 
@@ -55,6 +57,9 @@ def fit(
         Watchers of the run, such as a progress bar.
     precision : str
         ``auto``, or what Lightning's Trainer takes: bfloat16 where the processor has it, else float32.
+    devices : int
+        How many GPUs, or processes on a CPU, share every batch. Lightning starts the program again for each
+        but the first; all of them return, and ``module.trainer.is_global_zero`` tells which is the first.
 
     Returns
     -------
@@ -73,6 +78,10 @@ def fit(
         raise VaesrError(
             f"The weights of {start.card.name!r} do not fit the network asked for: leave its sizes as they "
             "are."
+        )
+    if config.batch % devices:
+        raise VaesrError(
+            f"A batch of {config.batch} cannot be shared by {devices} devices: choose a divisor."
         )
     run.mkdir(parents=True, exist_ok=True)
     checkpoint = newest_checkpoint(run)
@@ -115,7 +124,10 @@ def fit(
         enable_progress_bar=False,
         enable_model_summary=False,
         log_every_n_steps=LOG_EVERY,
-        devices=1,
+        devices=devices,
+        # A step trains the head of one scale, and at first the base alone; the rest has no gradient then.
+        strategy="ddp_find_unused_parameters_true" if devices > 1 else "auto",
+        use_distributed_sampler=False,  # every process validates on everything, so the scores are whole
     )
     batches = train(first_step) if callable(train) else Patches(train, config, first_step)
     pairs = validate if isinstance(validate, FixedPairs) else ValidationPairs(validate, config)
@@ -125,7 +137,7 @@ def fit(
         warnings.filterwarnings("ignore", ".*Checkpoint directory .* exists and is not empty.*")
         trainer.fit(
             module,
-            DataLoader(batches, batch_size=None),
+            DataLoader(Share(batches), batch_size=None),
             DataLoader(pairs, batch_size=None),
             ckpt_path=checkpoint,
             weights_only=True,

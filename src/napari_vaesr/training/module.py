@@ -158,7 +158,7 @@ class Training(lightning.LightningModule):
         for group in adam.param_groups:
             torch.nn.utils.clip_grad_norm_(group["params"], config.clip)
         # One bad batch must not ruin a run of hours.
-        if torch.isfinite(loss):
+        if torch.isfinite(self._over_devices(loss.detach())):
             muon.step()
             adam.step()
         # Young averages forget faster, or the initial weights would linger.
@@ -171,10 +171,23 @@ class Training(lightning.LightningModule):
         now = time.monotonic()
         self.seconds_done += now - (self._clock or now)
         self._clock = now
+        if self.trainer.world_size > 1:  # all stop at the same step, by the clock of the first
+            self.seconds_done = self.trainer.strategy.broadcast(self.seconds_done)
         if self.steps_done % LOG_EVERY == 0:
             self.log_dict({**self.latest, "rate": self._rate(0.0), "hours": self.seconds_done / 3600})
         if self.progress >= 1:
             self.trainer.should_stop = True
+
+    def on_train_start(self) -> None:
+        """Draw other latents on every device."""
+        if self.trainer.world_size > 1:
+            torch.manual_seed(self.config.seed + self.trainer.global_rank)
+
+    def _over_devices(self, value: Tensor) -> Tensor:
+        """Return the mean over all devices that share the batch."""
+        if self.trainer.world_size == 1:
+            return value
+        return cast("Tensor", self.trainer.strategy.reduce(value, reduce_op="mean"))
 
     def _base_loss(self, low: Tensor, high: Tensor, scale: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss while the base learns alone, and what to log."""

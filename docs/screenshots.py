@@ -30,7 +30,7 @@ def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     # Not the user's own settings and choices, so that the pictures do not depend on them.
     folder = tempfile.mkdtemp()
-    os.environ["XDG_STATE_HOME"] = folder
+    os.environ["NAPARI_VAESR_CHOICES"] = folder + "/choices.json"
     get_settings(folder + "/settings.yaml")
     for name in sys.argv[1:] or PICTURES:
         PICTURES[name]()

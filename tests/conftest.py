@@ -68,4 +68,4 @@ def tiny_model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def own_choices(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep what the panel remembers out of the user's folders, and every test out of the others'."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+    monkeypatch.setenv("NAPARI_VAESR_CHOICES", str(tmp_path_factory.mktemp("state") / "choices.json"))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_vaesr.engine.settings import make_settings
-from napari_vaesr.plugin.preview import Pace, live_settings
+from napari_vaesr.plugin.preview import Pace, _speed_key, live_settings
 from napari_vaesr.plugin.widget import UpscaleWidget
 
 
@@ -220,3 +220,22 @@ def test_a_region_too_large_for_the_time_is_cut_to_its_middle():
         "Y": range(9),
         "X": range(9),
     }
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_the_first_preview_grows_as_far_as_time_allows(viewer, stack, qtbot, monkeypatch, live):
+    monkeypatch.setattr("napari_vaesr.plugin.preview.FIRST_PIXELS", 20**2)
+    widget = make_widget(viewer, qtbot)
+    look_at(viewer, 24, 32, side=40)
+    monkeypatch.setattr(widget.preview._pace, "learn", lambda settings, *_, **__: quick(settings))
+
+    def quick(settings):
+        widget.preview._pace._seconds_per_pixel[_speed_key(settings)] = 1e-9
+
+    if live:
+        widget.preview.live.value = True
+    else:
+        widget.preview.make()
+    qtbot.waitUntil(lambda: "40 × 40 pixels" in widget.status.value, timeout=20000)
+    mean = previewed(widget, qtbot)[0]
+    assert mean.data.shape == (1, 80, 80) and "middle" not in widget.status.value

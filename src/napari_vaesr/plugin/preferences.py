@@ -74,4 +74,7 @@ def _page() -> dict[str, Any]:
 
 
 def _choices_file() -> Path:
+    """Return the file of the choices, which the variable NAPARI_VAESR_CHOICES may name."""
+    if named := os.environ.get("NAPARI_VAESR_CHOICES"):
+        return Path(named).expanduser()
     return user_state_path(PLUGIN, appauthor=False) / "choices.json"

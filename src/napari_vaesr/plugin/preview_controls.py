@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import CheckBox, Container, PushButton
@@ -14,7 +14,7 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.plugin.controller import Failure, UpscaleTask
 from napari_vaesr.plugin.extents import chosen_extent
-from napari_vaesr.plugin.layers import source_array
+from napari_vaesr.plugin.layers import checked_axes, source_array
 from napari_vaesr.plugin.preview import (
     LIVE_SECONDS,
     SECONDS,
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 
 SETTLED = 150
 """Milliseconds without a change after which a live preview is made anew."""
+
+
+WORTHWHILE = 1.5
+"""How many times as many pixels make it worth to replace a preview by a larger one."""
 
 
 class PreviewControls(Container):
@@ -70,6 +74,8 @@ class PreviewControls(Container):
         self._scalings: tuple[Any, Any] = (None, None)
         self._shown: Any = None
         self._wanted: Any = None
+        self._visible: dict[str, range] = {}
+        self._is_live = False
         self._pixels_note = ""
         self._timer = QTimer(self.native)
         self._timer.setSingleShot(True)
@@ -119,7 +125,7 @@ class PreviewControls(Container):
 
     def _request(self, live: bool) -> None:
         form = self._form
-        if form.layer.value is None or form.layer.value in self.layers:
+        if not self.enabled or form.layer.value is None or form.layer.value in self.layers:
             return
         try:
             settings = form.settings()
@@ -127,7 +133,7 @@ class PreviewControls(Container):
                 settings = live_settings(settings, form.scales_by_model())
             layer, axes = form.layer.value, form.axes.value
             extent = chosen_extent(self._viewer, layer, axes, region="visible")
-            named = Axes.parse(axes, source_array(layer).shape)
+            named = Axes.parse(checked_axes(layer, axes), source_array(layer).shape)
         except VaesrError as error:
             self._say(str(error))
             return
@@ -136,9 +142,12 @@ class PreviewControls(Container):
         wanted = (layer, axes, settings, fitting, source_array(layer))
         if _same(wanted, self._wanted) and (self.runner.is_running or live):
             return
-        self._wanted = wanted
-        seen, made = (len(part["Y"]) * len(part["X"]) for part in (visible, fitting))
-        self._pixels_note = "" if made == seen else " the middle of what is visible, zoom in to see it all;"
+        self._wanted, self._visible, self._is_live = wanted, visible, live
+        self._pixels_note = (
+            ""
+            if _pixels(fitting) == _pixels(visible)
+            else " the middle of what is visible, zoom in to see it all;"
+        )
         pixels, scalings = self._scalings
         same_pixels = pixels is not None and pixels[0] is wanted[4] and pixels[1:] == (axes, settings.model)
         task = UpscaleTask(layer, axes, settings, fitting, scalings=scalings if same_pixels else None)
@@ -167,13 +176,28 @@ class PreviewControls(Container):
             f"pixels,{self._pixels_note} {seconds:.2f} s{rate}, model '{outcome.record['model']['name']}', "
             f"{task.settings.samples} samples."
         )
+        if self._is_live == self.live.value:
+            self._grow(task)
+
+    def _grow(self, task: UpscaleTask) -> None:
+        """Make a larger preview, if the last one was quick enough for that."""
+        allowed = LIVE_SECONDS if self._is_live else SECONDS
+        fitting = self._pace.fitting(task.settings, self._visible, allowed)
+        if _pixels(fitting) > WORTHWHILE * _pixels(task.extent):
+            self._request(self._is_live)
 
     def _on_layer_removed(self, event: Any) -> None:
         task = self.runner.task
+        if self._wanted is not None and event.value is self._wanted[0]:
+            self._wanted, self._scalings = None, (None, None)  # let go of its pixels
         if task is not None and event.value is task.layer:
             self.stop()
             self._say(f"'{task.name}' was removed, so its preview was stopped.")
             show_warning(f"'{task.name}' was removed, so its preview was stopped.")
+
+
+def _pixels(extent: Mapping[str, range]) -> int:
+    return len(extent["Y"]) * len(extent["X"])
 
 
 def _same(first: Any, second: Any) -> bool:

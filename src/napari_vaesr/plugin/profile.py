@@ -89,7 +89,8 @@ def line_profile(
         if np.ptp(pixels[:, axis]) == 0:
             pixels[:, axis] = np.round(pixels[:, axis])
     points, distance = _along(pixels, whole)
-    inside = np.all((points > -0.5) & (points < np.array(result.std().shape) - 0.5), axis=1)
+    size = np.array(source_array(result.uncertainty[0]).shape)
+    inside = np.all((points > -0.5) & (points < size - 0.5), axis=1)
     if not inside.any():
         raise VaesrError(f"The line does not touch '{result.mean.name}' in the plane on show.")
     points, distance = points[inside], distance[inside]
@@ -101,11 +102,11 @@ def line_profile(
 
     def read(array: Any) -> Vector:
         values: Vector = map_coordinates(
-            np.asarray(array[box], dtype=np.float64), (points - lowest).T, order=1, mode="nearest"
+            np.asarray(array, dtype=np.float64), (points - lowest).T, order=1, mode="nearest"
         )
         return values
 
-    mean, half = read(result.luma()), read(result.std() * result.reach)
+    mean, half = read(result.luma(box)), read(result.std(box) * result.reach(box))
     unit = result.mean.units[-1]
     return Profile(distance - distance[0], mean, mean - half, mean + half, f"{unit:~P}" or "px")
 

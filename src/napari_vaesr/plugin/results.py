@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from napari_vaesr.zoo.card import NORMAL_INTERVAL
 if TYPE_CHECKING:
     import napari.layers
 
-Kind = Literal["std", "variance", "relative", "width"]
+Index = tuple[int | slice, ...]
 
 KINDS: dict[str, str] = {
     "std": "Standard deviation",
@@ -63,27 +63,32 @@ class ShownResult:
         """The mean's name without its end."""
         return str(self.mean.name).replace(" mean", "")
 
-    @property
-    def reach(self) -> Any:
-        """Half width of the 90 % interval in standard deviations."""
+    def reach(self, where: Index = ()) -> Any:
+        """Return the half width of the 90 % interval in standard deviations."""
         told = [each["interval"] for each in self.record.get("calibration", [])]
-        return self._per_channel(told or [NORMAL_INTERVAL])
+        return self._per_channel(told or [NORMAL_INTERVAL], where)
 
-    def std(self) -> Any:
-        """Return the calibrated standard deviation, in the image's intensity units, without ``S``."""
+    def std(self, where: Index = ()) -> Any:
+        """Return the calibrated standard deviation, in the image's intensity units, without ``S``.
+
+        Parameters
+        ----------
+        where : tuple of int or slice
+            Which part, along the axes of the maps; nothing else is read or computed. All by default.
+        """
         first = self.uncertainty[0]
         if STD_KEY in first.metadata:
-            return first.metadata[STD_KEY]
-        shown = source_array(first)
+            return first.metadata[STD_KEY][where]
+        shown = source_array(first)[where]
         role = first.metadata[KEY]["layer"]["role"]
         if role == "variance":
             return np.sqrt(shown)
         if role == "relative":
-            return shown * self._brightness()
+            return shown * self._brightness(where)
         if role == "width":
-            return shown / (2 * self.reach)
+            return shown / (2 * self.reach(where))
         if role == "lower":
-            return (source_array(self.uncertainty[1]) - shown) / (2 * self.reach)
+            return (source_array(self.uncertainty[1])[where] - shown) / (2 * self.reach(where))
         return shown
 
     def map(self, kind: str) -> Any:
@@ -94,30 +99,32 @@ class ShownResult:
         if kind == "relative":
             return std / self._brightness()
         if kind == "width":
-            return std * (2 * self.reach)
+            return std * (2 * self.reach())
         return std
 
-    def luma(self) -> Any:
-        """Return the mean as float32, colours as their luma."""
+    def luma(self, where: Index = ()) -> Any:
+        """Return the mean, or a part of it, as float32; colours as their luma."""
         mean = source_array(self.mean)
         if not self.mean.rgb:
-            return mean.astype(np.float32)
-        red, green, blue = (mean[..., index].astype(np.float32) for index in range(3))
+            return mean[where].astype(np.float32)
+        place = where or (slice(None),) * self.mean.ndim
+        red, green, blue = (mean[(*place, index)].astype(np.float32) for index in range(3))
         return RED * red + GREEN * green + BLUE * blue
 
-    def _brightness(self) -> Any:
+    def _brightness(self, where: Index = ()) -> Any:
         """Return what the relative uncertainty divides by, as `uncertainty_map` of the engine does."""
         gains = [each["gain"] for each in self.record.get("intensity", [])]
-        return np.maximum(np.abs(self.luma()), DARKEST * self._per_channel(gains or [1.0]))
+        return np.maximum(np.abs(self.luma(where)), DARKEST * self._per_channel(gains or [1.0], where))
 
-    def _per_channel(self, values: list[float]) -> Any:
+    def _per_channel(self, values: list[float], where: Index) -> Any:
         """Return numbers per channel so that they fit the maps, or one number for all."""
         axes = str(self.record.get("axes", "")).replace("S", "")
         if len(values) == 1 or len(axes) != self.mean.ndim:
             return np.float32(values[0])
         chosen = recorded_extent(self.record).get("C", range(len(values)))
         shape = [-1 if name == "C" else 1 for name in axes]
-        return np.array([values[index] for index in chosen], np.float32).reshape(shape)
+        numbers = np.array([values[index] for index in chosen], np.float32).reshape(shape)
+        return np.broadcast_to(numbers, source_array(self.uncertainty[0]).shape)[where] if where else numbers
 
 
 def results(layers: Iterable[Any]) -> list[ShownResult]:

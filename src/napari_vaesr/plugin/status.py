@@ -7,6 +7,7 @@ from weakref import WeakSet
 
 import numpy as np
 
+from napari_vaesr.plugin.layers import source_array
 from napari_vaesr.plugin.results import result_of
 
 if TYPE_CHECKING:
@@ -50,9 +51,9 @@ def std_at_cursor(viewer: ViewerModel) -> float | None:
     result = None if layer is None else result_of(layer, viewer.layers)
     if result is None or layer is not result.mean:
         return None
-    std = result.std()
-    if not isinstance(std, np.ndarray):
+    if not all(isinstance(source_array(each), np.ndarray) for each in (result.mean, *result.uncertainty)):
         return None
+    shape = source_array(result.uncertainty[0]).shape
     index = tuple(round(float(place)) for place in layer.world_to_data(viewer.cursor.position))
-    inside = all(0 <= place < length for place, length in zip(index, std.shape, strict=True))
-    return float(std[index]) if inside else None
+    inside = all(0 <= place < length for place, length in zip(index, shape, strict=True))
+    return float(result.std(index)) if inside else None

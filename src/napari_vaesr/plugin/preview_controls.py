@@ -74,7 +74,7 @@ class PreviewControls(Container):
         self._scalings: tuple[Any, Any] = (None, None)
         self._shown: Any = None
         self._wanted: Any = None
-        self._visible: dict[str, range] = {}
+        self._in_view: dict[str, range] = {}
         self._is_live = False
         self._pixels_note = ""
         self._timer = QTimer(self.native)
@@ -142,7 +142,7 @@ class PreviewControls(Container):
         wanted = (layer, axes, settings, fitting, source_array(layer))
         if _same(wanted, self._wanted) and (self.runner.is_running or live):
             return
-        self._wanted, self._visible, self._is_live = wanted, visible, live
+        self._wanted, self._in_view, self._is_live = wanted, visible, live
         self._pixels_note = (
             ""
             if _pixels(fitting) == _pixels(visible)
@@ -182,7 +182,7 @@ class PreviewControls(Container):
     def _grow(self, task: UpscaleTask) -> None:
         """Make a larger preview, if the last one was quick enough for that."""
         allowed = LIVE_SECONDS if self._is_live else SECONDS
-        fitting = self._pace.fitting(task.settings, self._visible, allowed)
+        fitting = self._pace.fitting(task.settings, self._in_view, allowed)
         if _pixels(fitting) > WORTHWHILE * _pixels(task.extent):
             self._request(self._is_live)
 

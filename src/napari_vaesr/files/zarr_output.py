@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,8 @@ SMALLEST_BLOCK = 32
 
 ORDER = "TCZYX"
 TYPES = {"T": "time", "C": "channel"}
+_opening = Lock()
+
 COLOURS = ("FF00FF", "00FF00", "00FFFF", "FFFF00", "FF0000", "0000FF")
 """Of the first channels; a lone channel is grey."""
 
@@ -92,17 +95,12 @@ class ZarrOutput(Output):
         """Write a block, and its part of every level; see `Output`."""
         place = self._place(plane)
         part = np.asarray(channels, dtype=self.image.dtype)
-        # Empty chunks are written too: what is not there has not been computed.
-        with zarr.config.set({"array.write_empty_chunks": True}):
-            for level, array in enumerate(self._arrays):
-                if level:
-                    part = _halved(part)
-                top, left = rows.start >> level, columns.start >> level
-                within = {
-                    "Y": slice(top, top + part.shape[1]),
-                    "X": slice(left, left + part.shape[2]),
-                }
-                array[tuple((place | within)[name] for name in self.names)] = _arranged(part, self.names)
+        for level, array in enumerate(self._arrays):
+            if level:
+                part = _halved(part)
+            top, left = rows.start >> level, columns.start >> level
+            within = {"Y": slice(top, top + part.shape[1]), "X": slice(left, left + part.shape[2])}
+            array[tuple((place | within)[name] for name in self.names)] = _arranged(part, self.names)
 
     def read(self, plane: int) -> npt.NDArray[Any]:
         """Return what was made of a plane; see `Output`."""
@@ -125,7 +123,10 @@ class ZarrOutput(Output):
 
     @cached_property
     def _arrays(self) -> list[zarr.Array[Any]]:
-        return [zarr.open_array(self.path / str(level), mode="r+") for level in range(self.levels)]
+        # Empty chunks are written too: what is not there has not been computed. An array takes this setting
+        # from the program's when it is opened, which only one thread may change at a time.
+        with _opening, zarr.config.set({"array.write_empty_chunks": True}):
+            return [zarr.open_array(self.path / str(level), mode="r+") for level in range(self.levels)]
 
     def _metadata(self) -> dict[str, Any]:
         """Describe the image. https://ngff.openmicroscopy.org/0.5/ ."""

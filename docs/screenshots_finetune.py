@@ -27,21 +27,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=3, help="length of the training")
     parser.add_argument("--to", type=Path, default=IMAGES, help="folder of the pictures")
-    minutes, folder = (given := parser.parse_args()).minutes, given.to
+    parser.add_argument("--batch", type=int, help="patches per step; fewer where the machine is slow")
+    given = parser.parse_args()
+    folder = given.to
     folder.mkdir(exist_ok=True)
     # Neither the user's settings nor models, so that the pictures do not depend on them.
     with tempfile.TemporaryDirectory() as empty:
         get_settings(f"{empty}/settings.yaml")
         os.environ["NAPARI_VAESR_MODELS"] = f"{empty}/models"
         viewer, widget = open_viewer()
-        save(viewer, folder / "finetune-panel.png")
-        widget.form.minutes.value = minutes
+        widget.form.minutes.value = given.minutes
+        if given.batch is not None:
+            widget.form.batch.value = given.batch
         widget.start()
-        wait_until(lambda: widget.progress.value > 0.3 * widget.progress.max > 0 or not widget.is_running)
+        wait_until(lambda: widget.progress.value > 0.6 * widget.progress.max > 0 or not widget.is_running)
         save(viewer, folder / "finetune-running.png")
         wait_until(lambda: not widget.is_running)
         print(widget.status.value, widget.advice.value)
-        save(viewer, folder / "finetune-done.png")
         viewer.theme = "light"
         save(viewer, folder / "finetune-light.png")
         viewer.close()

@@ -32,5 +32,7 @@ class Fold(QCollapsible):
         super().__init__(f"▸  {title}", expandedIcon=QIcon(), collapsedIcon=QIcon())
         self.setDuration(0)
         self.toggled.connect(lambda opened: self.setText(f"{'▾' if opened else '▸'}  {title}"))
-        self.toggleButton().setStyleSheet("text-align: left; background: transparent; padding: 0;")
+        self.toggleButton().setStyleSheet(
+            "text-align: left; background: transparent; padding: 0; border: none;"
+        )
         self.addWidget(content.native)

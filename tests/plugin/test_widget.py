@@ -337,3 +337,30 @@ def test_layers_linked_by_the_user_stay_linked(viewer, qtbot):
     widget.form.layer.value = source
     run_to_end(widget, qtbot)
     assert tuple(viewer.layers[3].contrast_limits) == (7, 77)
+
+
+def test_a_rectangle_drawn_after_it_was_chosen_is_taken_and_followed(viewer, qtbot):
+    viewer.add_image(cells((12, 16)), name="cells")
+    widget = make_widget(viewer, qtbot)
+    widget.form.extent.region.value = "rectangle"
+    assert "Draw a rectangle" in widget.status.value
+    assert not widget.run_button.enabled and widget.preview.enabled
+    shapes = viewer.add_shapes(name="parts")
+    shapes.add([[2, 3], [5.4, 9.4]], shape_type="rectangle")
+    assert widget.run_button.enabled and widget.status.value == "1 plane of 7 × 4 pixels to 14 × 8."
+    shapes.data = [np.array([[0, 0], [5.4, 9.4]])]
+    assert widget.status.value == "1 plane of 10 × 6 pixels to 20 × 12."
+    run_to_end(widget, qtbot)
+    assert viewer.layers["cells x2 mean"].data.shape == (12, 20)
+    viewer.layers.remove(shapes)
+    assert not widget.run_button.enabled
+
+
+def test_the_outlook_follows_the_view_where_that_is_the_region(viewer, qtbot):
+    viewer.add_image(cells((12, 16)), name="cells")
+    viewer.canvas.size = (100, 100)
+    widget = make_widget(viewer, qtbot)
+    widget.form.extent.region.value = "visible"
+    viewer.scene.camera.center = (0, 5.5, 7.5)
+    viewer.scene.camera.zoom = 25
+    assert widget.status.value == "1 plane of 4 × 4 pixels to 8 × 8."

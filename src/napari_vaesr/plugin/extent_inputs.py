@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import ComboBox, Container, SpinBox
@@ -41,6 +42,8 @@ class ExtentInputs:
     ----------
     viewer : napari.viewer.Viewer
         The viewer that the layers are looked at in.
+    on_change : callable
+        Called when a rectangle or the view has changed, so that the same choices mean another extent.
 
     Attributes
     ----------
@@ -48,8 +51,9 @@ class ExtentInputs:
         To be put into a form with labels.
     """
 
-    def __init__(self, viewer: napari.viewer.Viewer):
-        self._viewer = viewer
+    def __init__(self, viewer: napari.viewer.Viewer, on_change: Callable[[], None]):
+        self._viewer, self._on_change = viewer, on_change
+        self._drawn: Shapes | None = None
         self._axes: Axes | None = None
         self.planes = ComboBox(
             label="Planes", choices=self._planes, value="plane", tooltip=TOOLTIPS["planes"]
@@ -64,6 +68,11 @@ class ExtentInputs:
         self.shapes = ComboBox(
             label="Shapes layer", choices=self._shapes_layers, nullable=True, tooltip=TOOLTIPS["shapes"]
         )
+        camera = viewer.scene.camera.events
+        for emitter in (camera.center, camera.zoom):
+            emitter.connect(self._on_view)
+        for emitter in (viewer.layers.events.inserted, viewer.layers.events.removed):
+            emitter.connect(self._on_layers)
         self.widgets: list[Any] = [self.planes, *self.ranges.values(), self.region, self.shapes]
 
     def follow(self, layer: Image | None, axes: str) -> None:
@@ -89,10 +98,16 @@ class ExtentInputs:
         self.planes.enabled = len(self.planes.choices) > 1
         for name, inputs in self.ranges.items():
             inputs.visible = self.planes.value == "range" and lengths.get(name, 1) > 1
-        self.shapes.visible = self.region.value == "rectangle"
+        is_rectangle = self.region.value == "rectangle"
+        self.shapes.visible = is_rectangle
         drawn = self._shapes_layers()
-        if self.shapes.visible and self.shapes.value is None and drawn:
+        if is_rectangle and self.shapes.value is None and drawn:
             self.shapes.value = drawn[-1]
+        chosen = self.shapes.value
+        if chosen is not self._drawn:
+            self._drawn = chosen
+            if chosen is not None:
+                chosen.events.data.connect(self._on_layers)
 
     def extent(self, layer: Image, axes: str) -> dict[str, range]:
         """Return what is chosen now; see `chosen_extent`."""
@@ -105,6 +120,15 @@ class ExtentInputs:
             {name: inputs.ends for name, inputs in self.ranges.items()},
             self.shapes.value,
         )
+
+    def _on_view(self, *_: Any) -> None:
+        if self.region.value == "visible":
+            self._on_change()
+
+    def _on_layers(self, *_: Any) -> None:
+        if self.region.value == "rectangle":
+            self.shapes.reset_choices()
+            self._on_change()
 
     def _planes(self, *_: Any) -> list[tuple[str, str]]:
         loops = "" if self._axes is None else self._axes.loop_names

@@ -116,7 +116,7 @@ class UpscaleForm(Container):
         self.domain = ComboBox(label="Image kind", choices=self._domains)
         if start.domain in self.domain.choices:
             self.domain.value = start.domain
-        self.extent = ExtentInputs(self._viewer)
+        self.extent = ExtentInputs(self._viewer, lambda: self.changed.emit(self))
         inputs = with_tooltips(
             TOOLTIPS,
             layer=self.layer,

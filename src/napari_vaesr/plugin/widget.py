@@ -157,14 +157,15 @@ class UpscaleWidget(Panel):
 
     def _show_outlook(self) -> None:
         """Say in the status line what Run would make, or why it cannot."""
-        if self.runner.is_running:
+        if self.runner.is_running or not self.is_alive:
             return
         try:
             self.status.value = self.form.outlook()
             self.run_button.enabled = self.preview.enabled = True
         except VaesrError as error:
             self.status.value = str(error)
-            self.run_button.enabled = self.preview.enabled = False
+            self.run_button.enabled = False
+            self.preview.enabled = self.form.layer.value is not None  # it has an extent of its own
 
     def _on_layer_removed(self, event: Any) -> None:
         task = self.runner.task

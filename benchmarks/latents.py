@@ -160,6 +160,7 @@ def draw(results: dict[str, list[dict[str, object]]], folder: Path) -> None:
     for key, marker in (("mean", "o-"), ("std", "s-")):
         left.loglog(draws, [row[key] for row in results["samples"]], marker, label=f"error of the {key}")
     left.set_xticks(draws, [str(each) for each in draws])
+    left.set_yticks((0.1, 0.2, 0.5), ("0.1", "0.2", "0.5"))
     left.minorticks_off()
     left.set_xlabel("samples")
     left.set_ylabel("RMS, in units of the std")

@@ -25,7 +25,7 @@ from napari_vaesr.files.zarr_output import ZarrOutput
 from napari_vaesr.imaging.axes import Axes
 
 pytestmark = [
-    pytest.mark.timeout(60),
+    pytest.mark.timeout(240),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),  # sockets of processes that were killed
 ]
 

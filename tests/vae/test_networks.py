@@ -133,6 +133,15 @@ def test_residuals_are_samples_less_their_base(network: SuperResolutionVAE) -> N
     torch.testing.assert_close(network.decode(encoded, noise), placed)
 
 
+def test_the_opposite_noise_gives_the_opposite_residual() -> None:
+    network = build(LADDER)
+    encoded = network.encode(torch.rand(2, 1, 16, 16), 2)
+    noise = noise_for(network, 16)
+    residuals = network.residuals(encoded, noise)
+    assert network.is_odd and residuals.abs().max() > 1e-3
+    torch.testing.assert_close(network.residuals(encoded, [-part for part in noise]), -residuals)
+
+
 def test_bfloat16_weights_stay_close_to_float32(network: SuperResolutionVAE) -> None:
     planes = torch.rand(1, network.config.frames, 32, 32)
     exact = network.encode(planes, 2).base

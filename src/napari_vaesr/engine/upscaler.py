@@ -257,11 +257,12 @@ class Upscaler:
         self, moments: PairedMoments, encoded: Encoded, tile: Tile, plane_number: int, samples: range
     ) -> torch.Tensor:
         """Draw samples, add what they add to the base to the moments and return its cores."""
+        odd = self.network.is_odd
         noise = [
             latent_noise(
                 self.settings.seed,
                 plane_number,
-                samples,
+                samples[::2] if odd else samples,
                 index,
                 level.channels,
                 _latent_range(tile.padded_rows, level.stride),
@@ -272,6 +273,8 @@ class Upscaler:
         ]
         rows, columns = tile.core_slices(1)
         drawn = self.network.residuals(encoded, noise)[:, 0, :, rows, columns]
+        if odd:  # the other of each antithetic pair
+            drawn = torch.stack([drawn, -drawn], dim=1).flatten(0, 1)[: len(samples)]
         moments.add(drawn)
         return drawn
 

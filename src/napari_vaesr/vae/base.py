@@ -76,6 +76,9 @@ class SuperResolutionVAE(nn.Module, ABC):
     base_parts: ClassVar[tuple[str, ...]] = ()
     """Names of the modules that make the base and that the bound does not move; empty where all is one."""
 
+    is_odd: ClassVar[bool] = False
+    """Whether the opposite noise gives the opposite residual, so that one of an antithetic pair is enough."""
+
     @property
     def levels(self) -> tuple[Level, ...]:
         """The latent levels, coarsest first."""

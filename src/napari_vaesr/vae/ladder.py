@@ -3,7 +3,10 @@
     F = trunk(y)                                       plain convolutions at low resolution
     b = bicubic(y) + shuffle(conv(F))                  the base
     z_l ~ N(0, prior_l(F))                             coarse to fine
-    x = b + shuffle(conv(decoder(F, z)))               one sample
+    x = b + (r(F, z) - r(F, -z)) / 2                   one sample, r = shuffle(conv(decoder))
+
+The residual is odd in the latents, so samples lie around the base on both sides alike, and the mean of
+antithetic ones is the base itself: nothing is lost to the chance of the draw.
 
 The conditional prior follows Sohn et al. (2015), the top-down ladder Sønderby et al. (2016) and the
 posterior relative to the prior Vahdat and Kautz (2020). The trunk's blocks are those of EDSR (Lim et al.,
@@ -145,6 +148,7 @@ class LadderVAE(SuperResolutionVAE):
     """
 
     base_parts: ClassVar[tuple[str, ...]] = ("trunk", "base_head")
+    is_odd: ClassVar[bool] = True
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -220,11 +224,11 @@ class LadderVAE(SuperResolutionVAE):
 
     def _drawn(self, encoded: Encoded, noise: Sequence[Tensor]) -> Tensor:
         priors = encoded.features[len(self.rungs) :]
-
-        def draw(level: int, message: Tensor | None) -> Tensor:
-            return priors[level] * noise[level].to(priors[level].dtype)
-
-        return self._descend(encoded, draw)
+        latents = [prior * part.to(prior.dtype) for prior, part in zip(priors, noise, strict=True)]
+        opposite = [-part for part in latents]
+        there = self._descend(encoded, lambda level, message: latents[level])
+        back = self._descend(encoded, lambda level, message: opposite[level])
+        return there.sub_(back).mul_(0.5) if not torch.is_grad_enabled() else (there - back) / 2
 
     def elbo(self, low: Tensor, high: Tensor, scale: int) -> Elbo:
         """Evaluate the bound for the residual that the base leaves; see `SuperResolutionVAE`."""
@@ -237,6 +241,8 @@ class LadderVAE(SuperResolutionVAE):
         truth = self._pyramid(rectify(self.truth[str(scale)](unit)), self.coarsen_truth)
         kl: list[Tensor] = []
 
+        drawn: list[Tensor] = []
+
         def draw(level: int, message: Tensor | None) -> Tensor:
             rung = self._rung(level)
             parts = [encoded.features[level][None], truth[level][None]]
@@ -247,9 +253,14 @@ class LadderVAE(SuperResolutionVAE):
             # KL between two Gaussians, the posterior's mean and deviation in units of the prior's deviation.
             density = 0.5 * (shift**2 + ratio**2 - 1) - ratio.log()
             kl.append(density.sum(dim=2).mean())
-            return encoded.features[len(self.rungs) + level] * (shift + ratio * torch.randn_like(shift))
+            drawn.append(
+                encoded.features[len(self.rungs) + level] * (shift + ratio * torch.randn_like(shift))
+            )
+            return drawn[-1]
 
-        mean = F.pixel_shuffle(self._descend(encoded, draw)[0], scale)
+        there = self._descend(encoded, draw)
+        back = self._descend(encoded, lambda level, message: -drawn[level])
+        mean = F.pixel_shuffle((there - back)[0] / 2, scale)
         log_sigma = self.log_sigma[str(scale)].clamp(min=-7.0)
         error = (residual - mean) * torch.exp(-log_sigma)
         nll = (0.5 * error**2).mean() + log_sigma + 0.9189385  # log sqrt(2 pi)
@@ -266,7 +277,7 @@ class LadderVAE(SuperResolutionVAE):
         return tuple(reversed(features))
 
     def _descend(self, encoded: Encoded, draw: Draw) -> Tensor:
-        """Walk the ladder from coarse to fine; return residuals (samples, batch, scale**2, ...), float32."""
+        """Walk the ladder from coarse to fine and return r, (samples, batch, scale**2, ...), float32."""
         state: Tensor | None = None
         message: Tensor | None = None
         for level in range(len(self.rungs)):

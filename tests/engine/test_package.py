@@ -95,3 +95,12 @@ def test_what_can_not_be_packed_is_said(tiny_model_path: Path, tmp_path: Path) -
     with pytest.raises(VaesrError, match=r"\.zip file"):
         export_bioimageio(tiny_model_path, tmp_path / "out.tar")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_version_of_ones_own_form_is_no_obstacle(tiny_model_path: Path, tmp_path: Path) -> None:
+    from bioimageio.spec import load_description
+
+    model = load_model(tiny_model_path)
+    named = type(model)(model.card.model_copy(update={"version": "2-interim"}), model.network)
+    description = load_description(export_bioimageio(named, tmp_path / "own.zip", samples=2))
+    assert description.validation_summary.status != "failed", description.validation_summary.format()

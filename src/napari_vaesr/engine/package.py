@@ -7,6 +7,7 @@ seed 0, so that the same plane always gives the same result.
 
 from __future__ import annotations
 
+import re
 import tempfile
 import warnings
 from datetime import UTC, datetime
@@ -184,7 +185,8 @@ def _description(graph: Graph, card: ModelCard, folder: Path) -> Any:
         "description": f"{card.title}: computational upsampling {graph.scale} times, with its uncertainty.",
         "authors": [{"name": "napari-vaesr developers"}],
         "license": card.licence,
-        "version": card.version,
+        # A version of any other form stands in the card, under `config`.
+        **({"version": card.version} if re.fullmatch(r"\d+(\.\d+)*", card.version) else {}),
         "tags": ["super-resolution", "uncertainty", "variational-autoencoder", "2d", "pytorch"],
         "cite": [{"text": text, "doi": doi} for text, doi in PAPERS],
         "documentation": {"source": folder / "README.md"},

@@ -82,7 +82,7 @@ def test_the_selection_stays_with_the_source(viewer, stack, qtbot):
 def test_live_previews_follow_the_view_and_the_settings(viewer, stack, qtbot):
     widget = make_widget(viewer, qtbot)
     widget.preview.live.value = True
-    mean, _ = previewed(widget, qtbot)
+    mean, spread = previewed(widget, qtbot)
     first = mean.data.copy()
 
     look_at(viewer, 30, 40)
@@ -90,10 +90,10 @@ def test_live_previews_follow_the_view_and_the_settings(viewer, stack, qtbot):
     assert "per second" in widget.status.value and "'test-tiny'" in widget.status.value
 
     previewed(widget, qtbot)
-    before = mean.data.copy()
-    assert not np.array_equal(before, first)
-    widget.form.seed.value = 7
-    qtbot.waitUntil(lambda: not np.array_equal(mean.data, before), timeout=20000)
+    assert not np.array_equal(mean.data, first)
+    before = spread.data.copy()
+    widget.form.seed.value = 7  # other samples, of the same mean
+    qtbot.waitUntil(lambda: not np.array_equal(spread.data, before), timeout=20000)
 
     widget.preview.live.value = False
     before = mean.translate.copy()

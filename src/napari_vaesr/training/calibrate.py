@@ -15,7 +15,8 @@ import torch
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.moments import PairedMoments
 from napari_vaesr.engine.settings import UpscaleSettings
-from napari_vaesr.imaging.intensity import estimate_noise
+from napari_vaesr.imaging.axes import Axes
+from napari_vaesr.imaging.intensity import estimate_noise, fit_scalings
 from napari_vaesr.training.config import Degradation
 from napari_vaesr.training.data import find_images
 from napari_vaesr.training.module import antithetic_noise
@@ -181,8 +182,18 @@ def _upscaled_middle(model: Model, pair: Pair) -> tuple[float, FloatArray, Float
     settings = UpscaleSettings(scale=pair.scale, samples=SAMPLES)
     rows, columns = (_middle(size, SIDE // pair.scale) for size in pair.low.shape)
     low = pair.low.astype(np.float32)  # as floats, for rounding is no error of the model's
-    raw = Calibration()
-    job = UpscaleJob(low, "YX", settings, None, rows, columns, model=model, calibrations=[raw])
+    scalings = fit_scalings(pair.low, Axes.parse("YX", low.shape), model.card.intensity)
+    job = UpscaleJob(
+        low,
+        "YX",
+        settings,
+        None,
+        rows,
+        columns,
+        model=model,
+        scalings=scalings,
+        calibrations=[Calibration()],
+    )
     for _ in job:
         pass
     scaling, scale = job.scalings[0], pair.scale

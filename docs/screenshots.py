@@ -210,7 +210,7 @@ def save(viewer: napari.Viewer, name: str) -> None:
     viewer.screenshot(IMAGES / f"{name}.png", canvas_only=False, flash=False)
 
 
-def wait_until(condition: Callable[[], bool], timeout: float = 600) -> None:
+def wait_until(condition: Callable[[], bool], timeout: float = 1200) -> None:
     """Let the window live until something is true."""
     end = time.monotonic() + timeout
     while not condition():

@@ -10,12 +10,11 @@ import argparse
 import os
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import napari
 from napari.settings import get_settings
-from qtpy.QtWidgets import QApplication
+from screenshots import wait_until
 
 from napari_vaesr.plugin.finetune_widget import FineTuneWidget
 
@@ -65,16 +64,6 @@ def save(viewer: napari.Viewer, path: Path) -> None:
     settled = time.monotonic() + 1.5
     wait_until(lambda: time.monotonic() > settled)
     viewer.screenshot(path, canvas_only=False, flash=False)
-
-
-def wait_until(condition: Callable[[], bool], timeout: float = 1200) -> None:
-    """Let the window live until something is true."""
-    end = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() > end:
-            raise TimeoutError("The viewer did not get there in time.")
-        QApplication.processEvents()
-        time.sleep(0.01)
 
 
 if __name__ == "__main__":

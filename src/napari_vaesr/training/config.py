@@ -43,6 +43,10 @@ class Degradation(BaseModel):
         description="How many times the sharp patch is made smaller first, truth included, drawn "
         "log-uniformly: finer and more varied detail from few images.",
     )
+    quantised: bool = Field(
+        default=False,
+        description="Whether low-res patches are rounded to the 256 levels of an image file.",
+    )
     gain: Range = Field(
         default=(1.0, 1.0),
         description="Factor on the patch's intensities, truth included, so that dim ones are seen.",
@@ -266,9 +270,10 @@ RECIPES: dict[str, TrainingConfig] = {
         description="Clean images downsampled by antialiased bicubic interpolation, such as photographs.",
         intensity="dtype",
         sources=PHOTO_SOURCES,
-        scale_weights=(2, 2, 3),
-        base_share=0.6,
-        degradation=Degradation(reduce=(1.0, 2.0)),
+        network=PRESETS["base"].model_copy(update={"consistent": True}),
+        scale_weights=(2, 2, 5),
+        base_share=0.7,
+        degradation=Degradation(reduce=(1.0, 2.0), quantised=True),
     ),
     "microscopy": MICROSCOPY,
     "tiny": MICROSCOPY.model_copy(

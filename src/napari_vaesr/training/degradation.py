@@ -52,6 +52,8 @@ def degrade(
     if degradation.read_noise[1] > 0:
         camera = torch.randn(low.shape, generator=generator) * draw(degradation.read_noise)
         low = torch.where(noisy, low + camera, low)
+    if degradation.quantised:
+        low = (255 * low).round().clamp(0, 255) / 255
     return low, high
 
 

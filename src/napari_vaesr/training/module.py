@@ -17,6 +17,7 @@ from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.training.muon import Muon
 from napari_vaesr.vae.base import Elbo, Encoded, SuperResolutionVAE
 from napari_vaesr.vae.build import build
+from napari_vaesr.vae.ladder import RESIDUAL_UNIT
 
 Pair = tuple[Tensor, Tensor, int]
 
@@ -64,7 +65,8 @@ class Training(lightning.LightningModule):
     """Trains a super-resolution VAE on its evidence lower bound.
 
     The loss, in nats per high-res pixel, is ``base_weight * |base - truth| + NLL + KL + score_weight *
-    CRPS``; all but the first term join in after the first `base_share` of the run. The learning rates follow
+    CRPS``; all but the first term join in after the first `base_share` of the run, from when on a base that
+    the bound does not move learns by its squared error. The learning rates follow
     a cosine whose end is the real end of the run, counted in steps or in hours of training; those of the
     ladder begin when it does.
 
@@ -202,13 +204,15 @@ class Training(lightning.LightningModule):
         for level, nats in zip(config.network.levels, elbo.kl, strict=True):
             positions = low.shape[-2] * low.shape[-1] / level.stride**2
             kl = kl + nats.clamp(min=config.free_bits) * positions / pixels
-        base = (elbo.base - high).abs().mean()
+        error = (elbo.base - high).abs()
+        # Absolute errors learn faster, but their best answer is the median; the base is to be the mean.
+        base = (error.square() / RESIDUAL_UNIT if self.network.base_parts else error).mean()
         annealed = min(1.0, (self.ladder_steps + 1) / max(1, config.anneal))
         score = self._score(elbo, high, scale) if config.score_weight else torch.zeros(())
         loss = config.base_weight * base + elbo.nll + annealed * kl + config.score_weight * score
         levels = {f"kl_{index}": nats for index, nats in enumerate(elbo.kl)}
         values = {
-            f"base_error_x{scale}": base,
+            f"base_error_x{scale}": error.mean(),
             "nll": elbo.nll,
             "score": score,
             f"sigma_x{scale}": elbo.sigma,

@@ -38,6 +38,12 @@ class NetworkConfig(BaseModel):
         description="Latent levels from the coarsest to the finest.",
     )
 
+    consistent: bool = Field(
+        default=False,
+        description="Whether the input is taken at its word: what downsampling would see of the result is "
+        "brought to the input. Right for clean images, wrong for noisy or blurred ones.",
+    )
+
     @field_validator("levels")
     @classmethod
     def _each_stride_divides_the_one_before(cls, levels: tuple[Level, ...]) -> tuple[Level, ...]:

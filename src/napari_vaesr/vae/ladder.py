@@ -8,6 +8,9 @@
 The residual is odd in the latents, so samples lie around the base on both sides alike, and the mean of
 antithetic ones is the base itself: nothing is lost to the chance of the draw.
 
+Where the input can be taken at its word (`NetworkConfig.consistent`), bicubic(y) is sharpened until its
+downscaling is y, and the corrections of the base and of the samples lose what downscaling would see of them.
+
 The conditional prior follows Sohn et al. (2015), the top-down ladder Sønderby et al. (2016) and the
 posterior relative to the prior Vahdat and Kautz (2020). The trunk's blocks are those of EDSR (Lim et al.,
 2017): no normalisation and no pooling over the image, so that the reach of a pixel is known and tiles can
@@ -27,7 +30,7 @@ from torch.nn import functional as F
 from napari_vaesr.vae.base import Elbo, Encoded, SuperResolutionVAE
 from napari_vaesr.vae.config import NetworkConfig
 from napari_vaesr.vae.fused import convolve_add, convolve_add_relu, convolve_rectify, rectify, rectify_
-from napari_vaesr.vae.resize import REACH, upsample_bicubic
+from napari_vaesr.vae.resize import REACH, unseen, upsample_bicubic, upsample_consistent
 
 RESIDUAL_UNIT = 0.04
 """A typical standard deviation of ``x - b``, intensities in [0, 1]: brings the posterior's input near 1."""
@@ -194,7 +197,9 @@ class LadderVAE(SuperResolutionVAE):
         for level in self.levels:
             reach += level.stride  # the 3 x 3 that mixes the latents in, on this level's grid
         reach += self.levels[0].stride - 1  # a coarse cell sees all of its pixels
-        return max(reach + 1, REACH)  # the heads
+        if self.config.consistent:
+            reach += 2 * REACH  # down and up again
+        return reach + 1  # the heads
 
     def encode(self, planes: Tensor, scale: int) -> Encoded:
         """Compute the base and the features of every level; see `SuperResolutionVAE`."""
@@ -205,8 +210,12 @@ class LadderVAE(SuperResolutionVAE):
         """Return the trunk's features and the deterministic estimate."""
         features: Tensor = self.trunk(planes.to(self.dtype).contiguous(memory_format=torch.channels_last))
         centre = planes[:, self.config.frames // 2, None]
-        correction = F.pixel_shuffle(self.base_head[str(scale)](features).float(), scale)
-        return features, upsample_bicubic(centre, scale) + correction
+        correction = self.base_head[str(scale)](features)
+        if self.config.consistent:
+            enlarged, correction = upsample_consistent(centre, scale), unseen(correction, scale)
+        else:
+            enlarged = upsample_bicubic(centre, scale)
+        return features, enlarged + F.pixel_shuffle(correction.float(), scale)
 
     def _climb(self, features: Tensor, base: Tensor, scale: int) -> Encoded:
         """Compute what the ladder needs of the trunk's features, the same for all samples."""
@@ -228,7 +237,14 @@ class LadderVAE(SuperResolutionVAE):
         opposite = [-part for part in latents]
         there = self._descend(encoded, lambda level, message: latents[level])
         back = self._descend(encoded, lambda level, message: opposite[level])
-        return there.sub_(back).mul_(0.5) if not torch.is_grad_enabled() else (there - back) / 2
+        return self._odd(there, back, encoded.scale)
+
+    def _odd(self, there: Tensor, back: Tensor, scale: int) -> Tensor:
+        """Return the residual, (samples, batch, scale**2, ...), float32, from r at latents and at minus these."""
+        residual = there.sub_(back).mul_(0.5) if not torch.is_grad_enabled() else (there - back) / 2
+        if self.config.consistent:
+            residual = over_samples(lambda r: unseen(r, scale), residual)
+        return residual.float()
 
     def elbo(self, low: Tensor, high: Tensor, scale: int) -> Elbo:
         """Evaluate the bound for the residual that the base leaves; see `SuperResolutionVAE`."""
@@ -260,7 +276,7 @@ class LadderVAE(SuperResolutionVAE):
 
         there = self._descend(encoded, draw)
         back = self._descend(encoded, lambda level, message: -drawn[level])
-        mean = F.pixel_shuffle((there - back)[0] / 2, scale)
+        mean = F.pixel_shuffle(self._odd(there, back, scale)[0], scale)
         log_sigma = self.log_sigma[str(scale)].clamp(min=-7.0)
         error = (residual - mean) * torch.exp(-log_sigma)
         nll = (0.5 * error**2).mean() + log_sigma + 0.9189385  # log sqrt(2 pi)
@@ -277,7 +293,7 @@ class LadderVAE(SuperResolutionVAE):
         return tuple(reversed(features))
 
     def _descend(self, encoded: Encoded, draw: Draw) -> Tensor:
-        """Walk the ladder from coarse to fine and return r, (samples, batch, scale**2, ...), float32."""
+        """Walk the ladder from coarse to fine and return r, (samples, batch, scale**2, ...)."""
         state: Tensor | None = None
         message: Tensor | None = None
         for level in range(len(self.rungs)):
@@ -286,4 +302,4 @@ class LadderVAE(SuperResolutionVAE):
             features = encoded.features[level]
             state = self._rung(level)(draw(level, message).to(features.dtype), message, features)
         assert state is not None
-        return over_samples(self.residual_head[str(encoded.scale)], state).float()
+        return over_samples(self.residual_head[str(encoded.scale)], state)

@@ -58,6 +58,66 @@ def upsample_bicubic(images: Tensor, scale: int) -> Tensor:
     return F.pixel_shuffle(phases, scale).reshape(batch, channels, scale * height, scale * width)
 
 
+@cache
+@torch.inference_mode(False)
+def _downsampling_taps(scale: int) -> Tensor:
+    """Weights (1, scale**2, 5, 5): the transpose of upsampling, which sums to one."""
+    return (_upsampling_taps(scale).flip(-2, -1) / scale**2).transpose(0, 1).contiguous()
+
+
+@cache
+@torch.inference_mode(False)
+def _sharpening_taps(scale: int) -> Tensor:
+    """Weights (1, 1, 9, 9) of twice the identity minus upsampling and downsampling in turn."""
+    impulse = torch.zeros(1, 1, 9, 9)
+    impulse[..., 4, 4] = 1
+    returned = F.conv2d(F.pad(impulse, (REACH,) * 4), _upsampling_taps(scale))
+    return 2 * impulse - F.conv2d(returned, _downsampling_taps(scale), padding=REACH)
+
+
+def upsample_consistent(images: Tensor, scale: int) -> Tensor:
+    """Enlarge images so that shrinking brings them back more closely than bicubic interpolation alone.
+
+    One step of iterative back-projection (Irani and Peleg, 1991): what is lost on the way up and down again
+    is enlarged, too.
+
+    Parameters
+    ----------
+    images, scale
+        As for `upsample_bicubic`; images of one channel.
+
+    Returns
+    -------
+    Tensor
+        Shape (batch, 1, scale * height, scale * width), float32.
+    """
+    taps = _sharpening_taps(scale).to(images.device)
+    reach = taps.shape[-1] // 2
+    with torch.autocast(images.device.type, enabled=False):
+        sharp = F.conv2d(F.pad(images.float(), (reach,) * 4, mode="replicate"), taps)
+    return upsample_bicubic(sharp, scale)
+
+
+def unseen(pixels: Tensor, scale: int) -> Tensor:
+    """Take away from a correction what downsampling would see of it, by one step of back-projection.
+
+    Parameters
+    ----------
+    pixels : Tensor
+        (batch, scale**2, height, width): the high-res pixels within each low-res one, in the order of
+        `torch.nn.functional.pixel_shuffle`. Beyond the border they count as 0.
+    scale : int
+        The factor.
+
+    Returns
+    -------
+    Tensor
+        Of the same shape and dtype.
+    """
+    down, up = (taps(scale).to(pixels) for taps in (_downsampling_taps, _upsampling_taps))
+    return pixels - F.conv2d(F.conv2d(pixels, down, padding=REACH), up, padding=REACH)
+
+
 def downsample_bicubic(images: Tensor, scale: int) -> Tensor:
     """Shrink images by antialiased bicubic interpolation, the degradation of the super-resolution benchmarks.
 

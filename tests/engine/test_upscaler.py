@@ -89,17 +89,20 @@ def test_tiles_and_regions_change_nothing(model, data, height, width, tile):
     np.testing.assert_allclose(std, whole_std[part], atol=2e-5)
 
 
-def test_the_plain_vae_is_tile_exact_too(model):
-    config = PRESETS["conv_vae"].model_copy(update={"width": 4, "levels": (Level(stride=8, channels=3),)})
+@pytest.mark.parametrize("kind", ["plain", "consistent"])
+def test_other_networks_are_tile_exact_too(model, kind):
+    plain = PRESETS["conv_vae"].model_copy(update={"width": 4, "levels": (Level(stride=8, channels=3),)})
+    consistent = model.card.network.model_copy(update={"consistent": True})
+    config = {"plain": plain, "consistent": consistent}[kind]
     network = build(config).eval()
     generator = torch.Generator().manual_seed(2)
     for parameter in network.parameters():
         parameter.data = torch.randn(parameter.shape, generator=generator) * 0.2
     card = model.card.model_copy(update={"network": config})
-    plain = Model(card=card, network=network)
+    other = Model(card=card, network=network)
     plane = picture(50, 70)
-    mean, std, _ = run(upscaler(plain, tile=96), plane)
-    tiled_mean, tiled_std, _ = run(upscaler(plain, tile=24), plane)
+    mean, std, _ = run(upscaler(other, tile=96), plane)
+    tiled_mean, tiled_std, _ = run(upscaler(other, tile=24), plane)
     np.testing.assert_allclose(tiled_mean, mean, atol=2e-5)
     np.testing.assert_allclose(tiled_std, std, atol=2e-5)
     assert std.min() > 0

@@ -19,6 +19,15 @@ def test_without_ranges_it_is_plain_bicubic() -> None:
     torch.testing.assert_close(low, downsample_bicubic(high, 3))
 
 
+def test_quantised_patches_have_the_levels_of_an_image_file() -> None:
+    high = 1.2 * torch.rand(2, 1, 24, 24) - 0.1
+    exact, _ = degrade(high, 2, Degradation())
+    low, truth = degrade(high, 2, Degradation(quantised=True))
+    assert torch.equal(truth, high)
+    assert torch.equal(low, (255 * low).round() / 255)
+    assert (low - exact.clamp(0, 1)).abs().max() <= 0.5 / 255 + 1e-6
+
+
 @pytest.mark.parametrize("deviation", [0.6, 1.7])
 def test_blur_equals_scipy(deviation: float) -> None:
     image = torch.rand(1, 1, 40, 40)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -43,6 +45,14 @@ def test_images_without_any_difference_in_noise_are_one_level():
     (level,) = fit_levels(same)
     assert level.noise == 0
     assert len(fit_levels(same[:3])) == 1
+
+
+def test_many_images_without_noise_do_not_hide_the_noisy_ones():
+    images = draw(12)
+    clean = [replace(each, noise=0.0) if index % 2 else each for index, each in enumerate(images)]
+    levels = fit_levels(clean)
+    assert len(levels) > 2
+    assert levels[0].noise == 0 and levels[-1].noise > 0.05
 
 
 def test_what_is_exact_is_exact_in_the_dark():

@@ -11,6 +11,7 @@ from napari_vaesr.vae.base import SuperResolutionVAE
 from napari_vaesr.vae.build import build
 from napari_vaesr.vae.config import PRESETS, Level, NetworkConfig
 from napari_vaesr.vae.ladder import LadderVAE, bounded_exp
+from napari_vaesr.vae.resize import downsample_bicubic
 
 LADDER = NetworkConfig(
     width=8, blocks=1, decoder_width=8, levels=(Level(stride=4, channels=4), Level(stride=1, channels=6))
@@ -18,6 +19,7 @@ LADDER = NetworkConfig(
 SMALL = {
     "ladder": LADDER,
     "one level": LADDER.model_copy(update={"levels": (Level(stride=1, channels=2),)}),
+    "consistent": LADDER.model_copy(update={"consistent": True}),
     "three frames": LADDER.model_copy(update={"frames": 3}),
     "conv": NetworkConfig(
         architecture="conv_vae", width=4, blocks=0, decoder_width=4, levels=(Level(stride=4, channels=3),)
@@ -176,3 +178,24 @@ def test_a_ladder_ends_at_the_pixels() -> None:
 def test_conv_vae_has_one_level() -> None:
     with pytest.raises(ValueError, match="one latent level"):
         build(LADDER.model_copy(update={"architecture": "conv_vae"}))
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_a_consistent_network_gives_its_input_back(scale: int) -> None:
+    """Whatever its weights, downscaling its base and samples comes nearer to the input than a plain one's."""
+    torch.manual_seed(3)
+    plain = build(LADDER).eval()
+    for weight in plain.parameters():
+        torch.nn.init.normal_(weight, std=0.1)
+    consistent = build(LADDER.model_copy(update={"consistent": True})).eval()
+    consistent.load_state_dict(plain.state_dict())
+    low = torch.nn.functional.avg_pool2d(torch.rand(1, 1, 96, 96), 3)
+    noise = noise_for(plain, 32, samples=2, batch=1)
+    errors = []
+    for network in (plain, consistent):
+        encoded = network.encode(low, scale)
+        samples = network.decode(encoded, noise)
+        seen = downsample_bicubic(torch.cat([encoded.base, *samples]), scale)
+        errors.append((seen - low)[..., 6:-6, 6:-6].square().mean(dim=(1, 2, 3)).sqrt())
+    assert (samples - encoded.base).std() > 0.1
+    assert (errors[1] < 0.5 * errors[0]).all()

@@ -11,7 +11,13 @@ import torch
 from PIL import Image
 from skimage.io import imread
 
-from napari_vaesr.vae.resize import REACH, downsample_bicubic, upsample_bicubic
+from napari_vaesr.vae.resize import (
+    REACH,
+    downsample_bicubic,
+    unseen,
+    upsample_bicubic,
+    upsample_consistent,
+)
 
 MATLAB = Path(__file__).parents[3] / "shared/data/benchmark/set5"
 
@@ -47,7 +53,22 @@ def test_a_ramp_stays_a_ramp_in_its_place(scale: int) -> None:
     torch.testing.assert_close(small[2:-2], centre[2:-2])
 
 
-@pytest.mark.parametrize("resize", [upsample_bicubic, downsample_bicubic])
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_back_projection_is_down_and_up_again(scale: int) -> None:
+    images = torch.rand(2, 1, 20, 24)
+    lost = images - downsample_bicubic(upsample_bicubic(images, scale), scale)
+    expected = upsample_bicubic(images, scale) + upsample_bicubic(lost, scale)
+    inside = (..., slice(4 * scale, -4 * scale), slice(4 * scale, -4 * scale))
+    torch.testing.assert_close(upsample_consistent(images, scale)[inside], expected[inside])
+
+    packed = torch.randn(2, scale**2, 20, 24)
+    pixels = torch.nn.functional.pixel_shuffle(packed, scale)
+    expected = pixels - upsample_bicubic(downsample_bicubic(pixels, scale), scale)
+    found = torch.nn.functional.pixel_shuffle(unseen(packed, scale), scale)
+    torch.testing.assert_close(found[inside], expected[inside], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("resize", [upsample_bicubic, upsample_consistent, downsample_bicubic])
 def test_resizing_once_without_gradients_does_not_spoil_later_ones(
     resize: Callable[..., torch.Tensor],
 ) -> None:

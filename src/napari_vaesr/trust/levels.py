@@ -73,19 +73,18 @@ def fit_levels(spreads: Sequence[Spread]) -> Calibrations:
     """
     ordered = sorted(spreads, key=lambda spread: spread.noise)
     count = max(1, min(LEVELS, len(ordered) // PER_LEVEL))
-    levels: list[Calibration] = []
-    start = 0
+    groups: list[list[Spread]] = []
     for part in np.array_split(np.arange(len(ordered)), count):
-        group = ordered[start : part[-1] + 1]
-        noise = float(np.mean([spread.noise for spread in group]))
-        after = ordered[part[-1] + 1 :]
-        if after and noise >= float(np.mean([spread.noise for spread in after])):
-            continue  # nothing tells these from the rest: make one group of both
-        if levels and noise <= levels[-1].noise:
-            break
-        levels.append(_level(group, noise))
-        start = int(part[-1]) + 1
-    return tuple(levels)
+        group = ordered[part[0] : part[-1] + 1]
+        if groups and _noise(group) <= (1 + 1e-6) * _noise(groups[-1]):
+            groups[-1] += group  # nothing tells these from those before: make one group of both
+        else:
+            groups.append(group)
+    return tuple(_level(group, _noise(group)) for group in groups)
+
+
+def _noise(group: Sequence[Spread]) -> float:
+    return float(np.mean([spread.noise for spread in group]))
 
 
 def _level(group: Sequence[Spread], noise: float) -> Calibration:

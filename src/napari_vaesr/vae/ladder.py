@@ -240,7 +240,7 @@ class LadderVAE(SuperResolutionVAE):
         return self._odd(there, back, encoded.scale)
 
     def _odd(self, there: Tensor, back: Tensor, scale: int) -> Tensor:
-        """Return the residual, (samples, batch, scale**2, ...), float32, from r at latents and at minus these."""
+        """Return the residual, float32, from r at the latents and at their opposite."""
         residual = there.sub_(back).mul_(0.5) if not torch.is_grad_enabled() else (there - back) / 2
         if self.config.consistent:
             residual = over_samples(lambda r: unseen(r, scale), residual)

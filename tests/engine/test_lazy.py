@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Thread
 
 import dask
@@ -15,6 +16,7 @@ from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.lazy import lazy_upscale
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.engine.upscaler import Upscaler
+from napari_vaesr.engine.wanted import GivenUp, given_up_when
 from napari_vaesr.errors import VaesrError
 
 
@@ -229,3 +231,76 @@ def test_a_part_is_that_part_of_the_whole(model, stack):
     np.testing.assert_allclose(mean.compute().astype(int), expected.mean[part].astype(int), atol=1)
     np.testing.assert_allclose(std.compute(), expected.std[part], rtol=1e-3, atol=0.1)
     assert record["extent"]["planes"] == [4, 5]
+
+
+def given_up_after(steps, array):
+    """Ask for an array that is not wanted after so many steps; return whether it was given up."""
+    left = iter(range(steps))
+    try:
+        with given_up_when(lambda: next(left, None) is None):
+            array.compute(scheduler="synchronous")
+    except GivenUp:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2])
+def test_an_unwanted_plane_stops_within_a_step_and_leaves_nothing(model, stack, monkeypatch, steps):
+    expected = eager(stack, "CZYX", settings(samples=8), model)
+    real, drawn = Upscaler._add_samples, []
+    monkeypatch.setattr("napari_vaesr.engine.upscaler.CPU_CHUNK", 1)  # pair by pair: five steps in all
+    monkeypatch.setattr(
+        Upscaler, "_add_samples", lambda self, *args, **kw: drawn.append(1) or real(self, *args, **kw)
+    )
+    mean, std, _ = lazy_upscale(stack, "CZYX", settings(samples=8), model=model)
+    assert given_up_after(steps, mean[1, 1]) and len(drawn) == max(0, steps - 1)
+    np.testing.assert_allclose(mean.compute().astype(int), expected.mean.astype(int), atol=1)
+    np.testing.assert_allclose(std.compute(), expected.std, rtol=1e-3, atol=0.1)
+    assert not given_up_after(0, mean[1, 1]), "what is there costs nothing"
+
+
+def test_who_waits_for_the_same_plane_gets_it_and_who_does_not_want_it_does_not_wait(
+    model, stack, monkeypatch
+):
+    """One reader gives a plane up while a second waits for it, and a third for its turn no more."""
+    expected = eager(stack, "CZYX", settings(), model)
+    mean, _, _ = lazy_upscale(stack, "CZYX", settings(), model=model)
+    began, unwanted = Event(), Event()
+    real = lazy.block_steps
+
+    def paused(job, block):
+        began.set()
+        assert unwanted.wait(30)
+        return (yield from real(job, block))
+
+    monkeypatch.setattr(lazy, "block_steps", paused)
+
+    def reader(number, is_unwanted):
+        with given_up_when(is_unwanted):
+            return mean[0, number].compute(scheduler="synchronous")
+
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(reader, 0, unwanted.is_set)
+        assert began.wait(30)
+        second = pool.submit(reader, 0, lambda: False)
+        with pytest.raises(GivenUp):
+            pool.submit(reader, 2, lambda: True).result(30)
+        assert not first.done() and not second.done()
+        unwanted.set()
+        with pytest.raises(GivenUp):
+            first.result(30)
+        np.testing.assert_array_equal(second.result(30), expected.mean[0, 0])
+
+
+def test_many_readers_all_get_their_planes_while_others_give_up(model, stack, computed):
+    source = np.concatenate([stack[0]] * 4)
+    expected = eager(source, "ZYX", settings(), model)
+    mean, std, _ = lazy.lazy_arrays(UpscaleJob(source, "ZYX", settings(), model=model), look_ahead=True)
+    with ThreadPoolExecutor(8) as pool:
+        passing = [pool.submit(given_up_after, number % 3, mean[number]) for number in range(12)]
+        kept = pool.map(lambda number: dask.compute(mean[number], std[number]), reversed(range(12)))
+        for number, (plane, spread) in zip(reversed(range(12)), kept, strict=True):
+            np.testing.assert_array_equal(plane, expected.mean[number])
+            np.testing.assert_array_equal(spread, expected.std[number])
+        assert all(isinstance(each.result(60), bool) for each in passing)
+    assert set(computed) == set(range(12))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from napari.components import ViewerModel
+from napari.settings import get_settings
 from napari.utils.notifications import notification_manager
 
 from napari_vaesr.engine.settings import make_settings
@@ -34,3 +35,12 @@ def viewer(registry, qtbot):
 def window(registry, make_napari_viewer):
     """A viewer with a window."""
     return make_napari_viewer()
+
+
+@pytest.fixture
+def asynchronous(window):
+    """The window renders asynchronously."""
+    experimental = get_settings().experimental
+    before, experimental.async_ = experimental.async_, True
+    yield
+    experimental.async_ = before

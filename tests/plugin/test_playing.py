@@ -4,19 +4,9 @@ import threading
 import time
 
 import numpy as np
-import pytest
-from napari.settings import get_settings
 
 import napari_vaesr.engine.upscaler
 from napari_vaesr.plugin.widget import UpscaleWidget
-
-
-@pytest.fixture
-def asynchronous(window):
-    experimental = get_settings().experimental
-    before, experimental.async_ = experimental.async_, True
-    yield
-    experimental.async_ = before
 
 
 def test_playing_a_movie_that_is_computed_as_it_is_seen(window, asynchronous, qtbot, monkeypatch):

@@ -6,7 +6,7 @@ import uuid
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from threading import Lock, Thread
 from time import sleep
@@ -21,6 +21,7 @@ from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.planes import Piece, result_dtype
 from napari_vaesr.engine.result import Array, map_names, maps_of
 from napari_vaesr.engine.settings import UpscaleSettings
+from napari_vaesr.engine.wanted import GivenUp, unwanted_test
 from napari_vaesr.imaging.axes import SourceArray
 from napari_vaesr.zoo.registry import Model
 
@@ -32,6 +33,9 @@ IDLE_SECONDS = 0.3
 
 LOOK_AHEAD = "look-ahead"
 """Name of the threads that do so."""
+
+TURN_SECONDS = 0.05
+"""How often whoever waits for another chunk looks whether its own is still wanted."""
 
 Key = tuple[int, int, int]
 """A chunk: position of its plane in the job, and its row and column in the grid of blocks."""
@@ -141,16 +145,18 @@ class _Chunks:
         return uuid.uuid4().hex
 
     def compute(self, block_id: tuple[int, ...]) -> Array:
-        """Return one chunk, from memory if it was computed lately."""
+        """Return one chunk, from memory if it was computed lately; see `given_up_when` for `GivenUp`."""
         place = dict(zip(self.outline.names, block_id, strict=True))
         key = self.outline.plane_number(place), place["Y"], place["X"]
+        given_up = unwanted_test()
         self._asked.append(key)
         try:
-            with self._lock:  # the network uses all cores already, and a neighbour may want the same chunk
+            with self._turn(given_up):
                 chunk = self._recent.get(key)
                 if chunk is None:
-                    chunk = self._upscale(key, lambda: False)
-                assert chunk is not None
+                    chunk = self._upscale(key, given_up)
+                if chunk is None:
+                    raise GivenUp
                 self._keep(key, chunk)
         finally:
             self._asked.remove(key)
@@ -161,6 +167,17 @@ class _Chunks:
             Thread(target=work, name=LOOK_AHEAD, daemon=True).start()
         return chunk
 
+    @contextmanager
+    def _turn(self, given_up: Callable[[], bool]) -> Iterator[None]:
+        """Compute alone: the network uses all cores already, and a neighbour may want the same chunk."""
+        while not self._lock.acquire(timeout=TURN_SECONDS):
+            if given_up():
+                raise GivenUp
+        try:
+            yield
+        finally:
+            self._lock.release()
+
     def _upscale(self, key: Key, given_up: Callable[[], bool]) -> Array | None:
         """Compute a chunk; None if it was given up on the way."""
         block = self.grid.at(*key)
@@ -168,12 +185,12 @@ class _Chunks:
         piece: Piece | None = None
         with memory_released(), closing(block_steps(self.job, block)) as steps:
             while piece is None:
+                if given_up():
+                    return None
                 try:
                     next(steps)
                 except StopIteration as finished:
                     piece = finished.value
-                if piece is None and given_up():
-                    return None
         for message in self.job.messages[told:]:
             warnings.warn(message, stacklevel=2)
         scale = self.job.settings.scale

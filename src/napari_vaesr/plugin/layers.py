@@ -140,7 +140,7 @@ def layer_tuples(
         "visible": True,
         "metadata": metadata(result.record, layer, "mean", identity),
     }
-    tuples: list[LayerTuple] = [(result.mean, mean, "image")]
+    tuples: list[LayerTuple] = [(as_scrolled(result.mean), mean, "image")]
 
     is_interval = uncertainty == "interval"
     names = ("lower", "upper") if is_interval else (uncertainty,)
@@ -161,7 +161,7 @@ def layer_tuples(
         }
         if result.std is not None and result.std is not result.uncertainty:
             attributes["metadata"][STD_KEY] = result.std
-        tuples.append((data, attributes, "image"))
+        tuples.append((as_scrolled(data), attributes, "image"))
     if result.samples is not None:
         attributes = {
             **look,
@@ -173,6 +173,15 @@ def layer_tuples(
         }
         tuples.append((result.samples, attributes, "image"))
     return tuples
+
+
+def as_scrolled(data: Any) -> Any:
+    """Return pixels for a layer of a new result: where they are lazy, planes scrolled past are given up."""
+    if not hasattr(data, "dask"):
+        return data
+    from napari_vaesr.plugin.scrolling import ScrolledArray
+
+    return ScrolledArray.of(data)
 
 
 def metadata(

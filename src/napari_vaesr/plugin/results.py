@@ -15,7 +15,7 @@ import numpy as np
 from napari_vaesr.engine.result import DARKEST
 from napari_vaesr.imaging.colour import BLUE, GREEN, RED
 from napari_vaesr.imaging.extent import recorded_extent
-from napari_vaesr.plugin.layers import KEY, STD_KEY, source_array
+from napari_vaesr.plugin.layers import KEY, STD_KEY, as_scrolled, source_array
 from napari_vaesr.zoo.card import NORMAL_INTERVAL
 
 if TYPE_CHECKING:
@@ -93,6 +93,11 @@ class ShownResult:
 
     def map(self, kind: str) -> Any:
         """Return an uncertainty of one of the `KINDS`, float32 where the standard deviation is."""
+        made = self._map(kind)
+        # Only what is upscaled as one scrolls is worth giving up, and not what is read from a file.
+        return as_scrolled(made) if hasattr(source_array(self.mean), "is_scrolled") else made
+
+    def _map(self, kind: str) -> Any:
         std = self.std()
         if kind == "variance":
             return std * std

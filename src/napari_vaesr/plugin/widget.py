@@ -134,7 +134,7 @@ class UpscaleWidget(Panel):
         made = task.layers(result, taken)
         if task.lazy and not get_settings().experimental.async_:
             made[0][1]["visible"] = False  # or the window would wait for its first plane
-            offer_to_show([result.mean])
+            offer_to_show([made[0][0]])
         added = [Layer.create(*layer_tuple) for layer_tuple in made]
         self._viewer.layers.extend(added)
         self._viewer.layers.selection.active = added[0]

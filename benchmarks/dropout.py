@@ -28,14 +28,23 @@ from napari_vaesr.training.module import Training
 from napari_vaesr.training.pairs import find_sources, grey, low_res, read_planes
 
 
+class Dropping(nn.Module):
+    """A residual block of which a share of what it adds is dropped."""
+
+    def __init__(self, block: nn.Module, rate: float) -> None:
+        super().__init__()
+        self.block = block
+        self.rate = rate
+
+    def forward(self, x: Tensor, reuse: bool = False) -> Tensor:
+        return x + F.dropout(self.block(x) - x, self.rate, training=True)
+
+
 def with_dropout(network: nn.Module, rate: float) -> nn.Module:
     """Drop features of what every residual block of the trunk adds, at each pass."""
 
-    def drop(block: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor:
-        return inputs[0] + F.dropout(output - inputs[0], rate, training=True)
-
-    for block in network.trunk.blocks:
-        block.register_forward_hook(drop)
+    for index, block in enumerate(network.trunk.blocks):
+        network.trunk.blocks[index] = Dropping(block, rate)
     return network
 
 
@@ -54,8 +63,7 @@ def fine_tuned(
         return module.config.base_weight * (module.network._base(low, scale)[1] - high).abs().mean()
 
     learn(module, batches, budget, loss=loss)
-    network = module.average.module.eval()  # a copy, which keeps the hooks
-    return network
+    return module.average.module.eval()
 
 
 @torch.inference_mode()

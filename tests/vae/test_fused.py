@@ -10,11 +10,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from napari_vaesr.vae import fused
+from napari_vaesr.vae.config import NetworkConfig
 from napari_vaesr.vae.fused import convolve_add, convolve_add_relu, convolve_rectify
+from napari_vaesr.vae.ladder import Trunk
 
 OPERATORS: dict[str, tuple[Callable[..., Tensor], Callable[[Tensor, Tensor], Tensor]]] = {
     "rectify": (lambda layer, x, other: convolve_rectify(layer, x), lambda y, other: F.leaky_relu(y, 0.1)),
     "add": (convolve_add, lambda y, other: y + other),
+    "add to what may be overwritten": (
+        lambda layer, x, other: convolve_add(
+            layer, x, other.clone(memory_format=torch.preserve_format), reuse=True
+        ),
+        lambda y, other: y + other,
+    ),
     "add, relu": (convolve_add_relu, lambda y, other: F.relu(y + other)),
 }
 
@@ -41,6 +49,18 @@ def test_they_equal_the_steps(operator, dtype: torch.dtype, tolerance: float, ch
         result = operator[0](layer, x.to(dtype), other.to(dtype))
     torch.testing.assert_close(result.float(), expected.detach(), rtol=tolerance, atol=tolerance)
     assert result.dtype == dtype and torch.equal(other, before)
+
+
+@pytest.mark.parametrize("blocks", [0, 1, 3])
+def test_a_trunk_that_overwrites_its_features_computes_the_same(blocks: int) -> None:
+    torch.manual_seed(0)
+    trunk = Trunk(NetworkConfig(width=6, blocks=blocks)).to(memory_format=torch.channels_last)
+    planes = torch.rand(1, 1, 12, 10)
+    before = planes.clone()
+    with torch.no_grad():
+        fast = trunk(planes)
+    torch.testing.assert_close(fast, trunk(planes).detach(), rtol=1e-5, atol=1e-5)  # gradients keep it all
+    assert torch.equal(planes, before)
 
 
 def test_they_are_used_where_they_can_be(monkeypatch: pytest.MonkeyPatch) -> None:

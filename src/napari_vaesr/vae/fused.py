@@ -35,10 +35,16 @@ def convolve_rectify(layer: nn.Conv2d, x: Tensor) -> Tensor:
     return cast(Tensor, _operator()(x, *_setting(layer), "leaky_relu", [SLOPE], ""))
 
 
-def convolve_add(layer: nn.Conv2d, x: Tensor, other: Tensor) -> Tensor:
-    """Return ``layer(x) + other``, of one shape."""
+def convolve_add(layer: nn.Conv2d, x: Tensor, other: Tensor, reuse: bool = False) -> Tensor:
+    """Return ``layer(x) + other``, of one shape; with `reuse` perhaps in the memory of `other`.
+
+    Writing over what was just read is faster where images are larger than the caches.
+    """
     if not _can_fuse(layer, x, other):
         return cast(Tensor, layer(x).add_(other))
+    if reuse:
+        into = torch.ops.mkldnn._convolution_pointwise_
+        return cast(Tensor, into.binary(other, x, *_setting(layer), "add", 1.0, None, [], ""))
     return cast(Tensor, _operator().binary(x, other, *_setting(layer), "add", 1.0, None, [], ""))
 
 

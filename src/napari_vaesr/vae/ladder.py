@@ -72,9 +72,9 @@ class ResidualBlock(nn.Module):
         self.first = conv3x3(width, width)
         self.second = conv3x3(width, width, gain=0.1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Keep shape (batch, width, height, width)."""
-        return convolve_add(self.second, convolve_rectify(self.first, x), x)
+    def forward(self, x: Tensor, reuse: bool = False) -> Tensor:
+        """Keep shape (batch, width, height, width); with `reuse` perhaps overwrite `x`."""
+        return convolve_add(self.second, convolve_rectify(self.first, x), x, reuse)
 
 
 class Trunk(nn.Module):
@@ -89,8 +89,10 @@ class Trunk(nn.Module):
 
     def forward(self, planes: Tensor) -> Tensor:
         """From (batch, frames, height, width) in [0, 1] to (batch, width, height, width)."""
-        entry = self.entry(4 * (planes - 0.5))
-        return rectify_(convolve_add(self.exit, self.blocks(entry), entry))
+        entry = features = self.entry(4 * (planes - 0.5))
+        for block in self.blocks:
+            features = block(features, reuse=features is not entry)
+        return rectify_(convolve_add(self.exit, features, entry, reuse=features is not entry))
 
 
 class Rung(nn.Module):
@@ -219,7 +221,10 @@ class LadderVAE(SuperResolutionVAE):
 
     def _climb(self, features: Tensor, base: Tensor, scale: int) -> Encoded:
         """Compute what the ladder needs of the trunk's features, the same for all samples."""
-        ladder = self._pyramid(self.blocks(convolve_rectify(self.narrow, features)), self.coarsen)
+        finest = convolve_rectify(self.narrow, features)
+        for block in self.blocks:
+            finest = block(finest, reuse=True)
+        ladder = self._pyramid(finest, self.coarsen)
         priors = (self._rung(level).prior_scale(features) for level, features in enumerate(ladder))
         return Encoded(base, (*ladder, *priors), scale)
 

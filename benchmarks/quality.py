@@ -32,7 +32,7 @@ from rich.table import Table
 from napari_vaesr import load_model
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.files.write import write_json
-from napari_vaesr.training.calibrate import PIXELS, chosen_images, spreads_of_file
+from napari_vaesr.training.calibrate import chosen_images, spreads_of_file
 from napari_vaesr.training.config import RECIPES
 from napari_vaesr.training.pairs import Source, find_pairs, find_sources, made_pairs, real_pairs
 from napari_vaesr.trust.calibration import fit_calibration
@@ -107,12 +107,12 @@ class Calibrated(NamedTuple):
     model: str
     path: Path
     scale: int
-    pixels: int
+    images: int
 
 
 def spread(task: Calibrated) -> list[Spread]:
     degradation = RECIPES[task.model].degradation
-    return spreads_of_file(load_model(task.model), task.path, task.scale, degradation, task.pixels)
+    return spreads_of_file(load_model(task.model), task.path, task.scale, degradation, task.images)
 
 
 def one_thread() -> None:
@@ -178,7 +178,7 @@ class Benchmark:
         counts = Counter(path.parent.name for path in files)
         made = {}
         for scale in SCALES:
-            tasks = [Calibrated(model, path, scale, PIXELS // counts[path.parent.name]) for path in files]
+            tasks = [Calibrated(model, path, scale, counts[path.parent.name]) for path in files]
             made[scale] = self.each(spread, tasks, f"calibration of {model} ×{scale}")
         return made
 
@@ -354,12 +354,10 @@ def main() -> None:
     if options.dropout:
         lines += dropout_lines(options.dropout)
     if "calibration" in wanted:
-        data = options.data
-        lines += calibration_lines("photo", benchmark.spreads("photo", [data / "val/photo"]))
-        places = [data / "val" / domain for domain in DOMAINS]
-        also = options.calibrate or data / "calibrate"
-        places += [also / domain for domain in DOMAINS]
-        lines += calibration_lines("microscopy", benchmark.spreads("microscopy", places))
+        also = options.calibrate or options.data / "calibrate"
+        for model, domains in {"photo": ["photo"], "microscopy": DOMAINS}.items():
+            places = [place / domain for place in (options.data / "val", also) for domain in domains]
+            lines += calibration_lines(model, benchmark.spreads(model, places))
     if "microscopy" in wanted:
         lines += microscopy_lines(benchmark)
     if "w2s" in wanted:

@@ -39,6 +39,12 @@ def folders(tmp_path: Path) -> Path:
     return tmp_path / "images"
 
 
+@pytest.fixture(autouse=True)
+def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spend no minutes on draws of the noise."""
+    monkeypatch.setattr("napari_vaesr.training.calibrate.NOISY_IMAGES", 12)
+
+
 @pytest.fixture
 def model(tiny_model_path: Path) -> Model:
     return load_model(tiny_model_path)
@@ -64,7 +70,7 @@ def test_images_are_scaled_by_their_own_dtype(folders: Path, model: Model) -> No
     """The network sees the same intensities as when users run it, also for models that go by the dtype."""
     by_dtype = Model(model.card.model_copy(update={"intensity": "dtype"}), model.network)
     path = folders / "blobs" / "0.png"
-    (spread,) = spreads_of_file(by_dtype, path, 2, Degradation(), 2000)
+    (spread,) = spreads_of_file(by_dtype, path, 2, Degradation(), 100)
     truth = imread(path).astype(np.float32)
     low = low_res("blobs", "blobs", imread(path), 2, None, 0).low
     mean = upscale(low, "YX", model=by_dtype, scale=2).mean.astype(np.float32)

@@ -20,6 +20,7 @@ from napari_vaesr.training.fit import fit, newest_checkpoint
 from napari_vaesr.training.held_out import hold_out_listed
 from napari_vaesr.training.module import Training
 from napari_vaesr.vae.base import Elbo, Encoded
+from napari_vaesr.vae.build import build
 from napari_vaesr.vae.config import PRESETS, Level
 from napari_vaesr.zoo.registry import load_model
 
@@ -266,6 +267,29 @@ def test_the_base_learns_alone_and_then_the_ladder_joins_in(images: Path, tmp_pa
     joined = fit(half, [images], [images], tmp_path / "half", precision="32-true")
     assert joined.ladder_steps == 3
     assert not torch.equal(joined.network.state_dict()["narrow.weight"], before["network.narrow.weight"])
+
+
+def test_the_base_learns_from_a_teacher_and_the_ladder_from_the_truth(images: Path) -> None:
+    config = SMALL
+    teacher = build(config.network.model_copy(update={"width": 12})).eval()
+    before = {name: weight.clone() for name, weight in teacher.state_dict().items()}
+    module = Training(config, teacher=teacher)
+    assert not any("teacher" in name for name in module.state_dict())
+    low, high, scale = Patches([images], config).batch(0)
+    with torch.no_grad():
+        taught = teacher.encode(low, scale).base
+    loss, _ = module._base_loss(low, high, scale)
+    own = (module.network.encode(low, scale).base - taught).abs().mean()
+    assert (taught - high).abs().mean() > 0.01
+    torch.testing.assert_close(loss, config.base_weight * own, rtol=0.05, atol=1e-3)
+    _, values = module._loss(low, high, scale)
+    torch.testing.assert_close(values[f"base_error_x{scale}"], own, rtol=0.05, atol=1e-4)
+    found = []
+    for each in (module, Training(config)):
+        torch.manual_seed(0)
+        found.append(each._loss(low, high, scale)[1]["nll"])
+    assert torch.equal(*found)
+    assert all(torch.equal(weight, before[name]) for name, weight in teacher.state_dict().items())
 
 
 def test_the_bound_does_not_move_the_base(images: Path) -> None:

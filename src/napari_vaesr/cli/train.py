@@ -73,6 +73,12 @@ def train(
             help="Fine-tune this model, a name or path, gently instead of beginning with random weights."
         ),
     ] = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option(
+            help="Learn the base from this model, a name or path, instead of the truth: for small networks."
+        ),
+    ] = None,
     config: Annotated[
         Path | None, typer.Option(help="A JSON file of settings that replace the recipe's, see the docs.")
     ] = None,
@@ -103,6 +109,7 @@ def train(
     """
     with spoken_errors(debug):
         try:
+            from napari_vaesr.training.config import ModelUsed
             from napari_vaesr.training.export import export_model
             from napari_vaesr.training.fit import fit
             from napari_vaesr.training.watch import Watch
@@ -114,11 +121,14 @@ def train(
         from napari_vaesr.zoo.registry import load_model, user_models
 
         model = None if start is None else load_model(start)
+        master = None if teacher is None else load_model(teacher)
         given = {"name": name, "steps": steps, "hours": hours, "seed": seed}
         settings = _settings(recipe, config, given, size, model)
         if model is not None:
             own = DataSource(name="your own", origin=", ".join(map(str, images)), licence="the owner's")
             settings = settings.model_copy(update={"sources": (*settings.sources, own)})
+        if master is not None:
+            settings = settings.model_copy(update={"teacher": ModelUsed.of(master.card)})
         learn, checks, scored = _material(images, pairs, validate, hold_out, settings)
         folder = run or Path("runs") / settings.name
         if devices > 1 and start is not None:
@@ -126,7 +136,16 @@ def train(
         with _progress() as follow:
             watch = Watch(folder, checks, model.network) if model is not None else None
             watchers = [follow] if watch is None else [follow, watch]
-            module = fit(settings, learn, checks, folder, start=model, callbacks=watchers, devices=devices)
+            module = fit(
+                settings,
+                learn,
+                checks,
+                folder,
+                start=model,
+                teacher=master,
+                callbacks=watchers,
+                devices=devices,
+            )
         if not module.trainer.is_global_zero:  # one of the processes that the first has started
             raise typer.Exit(ExitCode.OK)
         if module.progress < 1:

@@ -37,8 +37,9 @@ PER_DOMAIN, SIDE = 48, 192
 SMALLEST = 8
 """Side in low-res pixels of an image that is worth calibrating on."""
 
-NOISY_DRAWS = 2
-"""How many noisy low-res images are made of each image, beside the clean one."""
+NOISY_DRAWS, NOISY_IMAGES = 2, 45
+"""How many noisy low-res images are made of each image, beside the clean one, at the least; and how many of
+each domain, for a few images need more draws of the noise to be calibrated at all of its levels."""
 
 PIXELS = 200_000
 """Pixels of each domain, drawn at random, that calibrate; all domains count the same."""
@@ -92,7 +93,7 @@ def calibrate(
     for scale in model.card.scales:
         spreads: list[Spread] = []
         for path in files:
-            spreads += spreads_of_file(model, path, scale, degradation, PIXELS // counts[path.parent.name])
+            spreads += spreads_of_file(model, path, scale, degradation, counts[path.parent.name])
         if spreads:  # else all images are too small for this scale, which goes without
             _fit(fitted, str(scale), spreads)
     return fitted
@@ -148,23 +149,34 @@ def is_noisy_truth(path: Path) -> bool:
 
 
 def spreads_of_file(
-    model: Model, path: Path, scale: int, degradation: Degradation, pixels: int
+    model: Model, path: Path, scale: int, degradation: Degradation, images: int
 ) -> list[Spread]:
     """Upscale the middle of an image's first plane, made small in several ways; see `calibrate`.
+
+    Parameters
+    ----------
+    model, degradation
+        As for `calibrate`.
+    path : Path
+        The image.
+    scale : int
+        How many times smaller it is made.
+    images : int
+        How many images there are of its domain; the fewer, the more is taken of each.
 
     Returns
     -------
     list of Spread
-        With about so many pixels in all; none where the image is too small.
+        None where the image is too small.
     """
     name, plane = next(read_planes(path))
     height, width = (size // scale * scale for size in plane.shape[:2])
     if min(height, width) < SMALLEST * scale:
         return []
     truth = grey(plane)[:height, :width]
-    noisy = [always_noisy(degradation)] * (NOISY_DRAWS if degradation.clean < 1 else 0)
-    ways: list[Degradation | None] = [None, *noisy]
-    pixels = max(pixels // len(ways), 500)
+    draws = max(NOISY_DRAWS, NOISY_IMAGES // images) if degradation.clean < 1 else 0
+    ways: list[Degradation | None] = [None, *[always_noisy(degradation)] * draws]
+    pixels = max(PIXELS // images // len(ways), 500)
     original = re.sub(r"_\d+$", "", path.stem)  # cells_0 and cells_1 are crops of one image
     spreads = []
     for number, way in enumerate(ways):

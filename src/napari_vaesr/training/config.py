@@ -54,14 +54,19 @@ class Degradation(BaseModel):
     offset: Range = Field(default=(0.0, 0.0), description="Added to the patch's intensities, truth included.")
 
 
-class StartingPoint(BaseModel):
-    """The model whose weights a training started from."""
+class ModelUsed(BaseModel):
+    """A model that a training started from, or learnt from."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(description="Name of the model.")
     version: str = Field(default="", description="Its version.")
     sha256: str = Field(description="SHA-256 of its weights.")
+
+    @classmethod
+    def of(cls, card: ModelCard) -> ModelUsed:
+        """Name a model by its card."""
+        return cls(name=card.name, version=card.version, sha256=card.sha256)
 
 
 class TrainingConfig(BaseModel):
@@ -120,8 +125,12 @@ class TrainingConfig(BaseModel):
         default=1000, ge=1, description="Steps between validations, which also checkpoint."
     )
     sources: tuple[DataSource, ...] = Field(default=(), description="Where the images come from.")
-    start: StartingPoint | None = Field(
+    start: ModelUsed | None = Field(
         default=None, description="The model whose weights are the first ones. None: random weights."
+    )
+    teacher: ModelUsed | None = Field(
+        default=None,
+        description="The model whose base a smaller one learns instead of the truth. None: the truth.",
     )
     seed: int = Field(default=0, ge=0, description="Seed of patches, degradations and initial weights.")
 
@@ -187,7 +196,7 @@ def finetune_config(card: ModelCard, **changes: Any) -> TrainingConfig:
         "average": 0.99,
         "validate_every": 100,
         "sources": card.training_data,
-        "start": StartingPoint(name=card.name, version=card.version, sha256=card.sha256),
+        "start": ModelUsed.of(card),
     }
     return checked_config(fields | changes)
 
@@ -272,7 +281,7 @@ RECIPES: dict[str, TrainingConfig] = {
         sources=PHOTO_SOURCES,
         network=PRESETS["base"].model_copy(update={"consistent": True}),
         scale_weights=(2, 2, 5),
-        base_share=0.7,
+        base_share=0.78,
         degradation=Degradation(reduce=(1.0, 2.0), quantised=True),
     ),
     "microscopy": MICROSCOPY,

@@ -32,6 +32,7 @@ def fit(
     run: Path,
     *,
     start: Model | None = None,
+    teacher: Model | None = None,
     resume: bool = True,
     callbacks: Sequence[Callback] = (),
     precision: str = "auto",
@@ -51,6 +52,8 @@ def fit(
         Where the settings (``config.json``), checkpoints and CSV logs go.
     start : Model, optional
         Its weights are the first ones; its network has to be that of `config`, which names it in `start`.
+    teacher : Model, optional
+        Its base is learnt instead of the truth's; `config` names it in `teacher`.
     resume : bool
         False refuses a folder that already holds a checkpoint.
     callbacks : sequence of lightning Callback
@@ -79,6 +82,11 @@ def fit(
             f"The weights of {start.card.name!r} do not fit the network asked for: leave its sizes as they "
             "are."
         )
+    if teacher is not None and not set(config.network.scales) <= set(teacher.card.scales):
+        raise VaesrError(
+            f"The model {teacher.card.name!r} can't teach the scales {config.network.scales}: choose "
+            "one that knows them all."
+        )
     if config.batch % devices:
         raise VaesrError(
             f"A batch of {config.batch} cannot be shared by {devices} devices: choose a divisor."
@@ -98,7 +106,7 @@ def fit(
             )
     settings.write_text(config.model_dump_json(indent=2) + "\n")
 
-    module = Training(config, None if start is None else start.network)
+    module = Training(config, *(None if model is None else model.network for model in (start, teacher)))
     first_step = 0
     if checkpoint is not None:
         first_step = torch.load(checkpoint, map_location="cpu", weights_only=True)["progress"]["steps"]

@@ -13,6 +13,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from napari_vaesr.engine.device import choose_device
+from napari_vaesr.engine.upscaler import prepare_network
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.training.muon import Muon
 from napari_vaesr.vae.base import Elbo, Encoded, SuperResolutionVAE
@@ -76,6 +78,9 @@ class Training(lightning.LightningModule):
         The run's settings.
     start : SuperResolutionVAE, optional
         A network of the same sizes whose weights are the first ones; it is not changed.
+    teacher : SuperResolutionVAE, optional
+        A network of any size whose base stands for the truth in the base's loss (knowledge distillation,
+        Hinton et al., 2015); it is not changed. The ladder learns from the truth.
 
     Attributes
     ----------
@@ -83,7 +88,12 @@ class Training(lightning.LightningModule):
         The loss and its terms at the latest step.
     """
 
-    def __init__(self, config: TrainingConfig, start: SuperResolutionVAE | None = None) -> None:
+    def __init__(
+        self,
+        config: TrainingConfig,
+        start: SuperResolutionVAE | None = None,
+        teacher: SuperResolutionVAE | None = None,
+    ) -> None:
         super().__init__()
         self.config = config
         self.automatic_optimization = False
@@ -93,6 +103,8 @@ class Training(lightning.LightningModule):
             self.network.load_state_dict(start.state_dict())
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = AveragedModel(self.network)
+        # In a tuple, or it would be trained and saved with the rest.
+        self._teacher = None if teacher is None else (teacher,)
         self.steps_done = 0
         self.ladder_steps = 0
         self.seconds_done = 0.0
@@ -193,8 +205,17 @@ class Training(lightning.LightningModule):
 
     def _base_loss(self, low: Tensor, high: Tensor, scale: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss while the base learns alone, and what to log."""
-        error = (self.network.encode(low, scale).base - high).abs().mean()
+        error = (self.network.encode(low, scale).base - self._target(low, high, scale)).abs().mean()
         return self.config.base_weight * error, {f"base_error_x{scale}": error}
+
+    @torch.no_grad()
+    def _target(self, low: Tensor, high: Tensor, scale: int) -> Tensor:
+        """Return what the base is to be: the truth, or the teacher's base."""
+        if self._teacher is None:
+            return high
+        network = prepare_network(self._teacher[0], choose_device(low.device.type))
+        with torch.autocast(low.device.type, enabled=False):
+            return network.encode(low, scale).base
 
     def _loss(self, low: Tensor, high: Tensor, scale: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss of everything, and what to log."""
@@ -204,7 +225,7 @@ class Training(lightning.LightningModule):
         for level, nats in zip(config.network.levels, elbo.kl, strict=True):
             positions = low.shape[-2] * low.shape[-1] / level.stride**2
             kl = kl + nats.clamp(min=config.free_bits) * positions / pixels
-        error = (elbo.base - high).abs()
+        error = (elbo.base - self._target(low, high, scale)).abs()
         # Absolute errors learn faster, but their best answer is the median; the base is to be the mean.
         base = (error.square() / RESIDUAL_UNIT if self.network.base_parts else error).mean()
         annealed = min(1.0, (self.ladder_steps + 1) / max(1, config.anneal))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +10,9 @@ import tifffile
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
-from torch.utils.data import IterableDataset
 
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.training.batches import Batches, Pair, scale_odds, turned
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.training.degradation import degrade
 
@@ -109,8 +108,8 @@ def to_unit(plane: NDArray[np.generic], limits: tuple[float, float] | None = Non
     return ((plane.astype(np.float32) - low) / (high - low or 1.0)).astype(np.float32)
 
 
-class Patches(IterableDataset[tuple[Tensor, Tensor, int]]):
-    """An endless supply of batches (low, high, scale), each of one scale.
+class Patches(Batches):
+    """Batches of patches of images, degraded.
 
     A subfolder is drawn in proportion to the square root of its pixels, so that small domains are not
     drowned, then a plane in proportion to its pixels, a place, and one of the eight flips and rotations.
@@ -118,28 +117,19 @@ class Patches(IterableDataset[tuple[Tensor, Tensor, int]]):
     """
 
     def __init__(self, places: Sequence[Path], config: TrainingConfig, first_step: int = 0) -> None:
-        self.config = config
-        self.first_step = first_step
+        super().__init__(config, first_step)
         scales = config.network.scales
         groups = load_planes(places, smallest=config.patch * min(scales))
         self.groups = list(groups.values())
         self.limits = [[value_range(plane) for plane in planes] for planes in self.groups]
         self.odds = {scale: self._odds(config.patch * scale) for scale in scales}
-        weights = np.array(config.scale_weights or [1.0] * len(scales))
-        weights = weights * [self.odds[scale] is not None for scale in scales]
-        self.scale_weights = weights / weights.sum()
+        self.scale_odds = scale_odds(config, [self.odds[scale] is not None for scale in scales])
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor, int]]:
-        step = self.first_step
-        while True:
-            yield self.batch(step)
-            step += 1
-
-    def batch(self, step: int) -> tuple[Tensor, Tensor, int]:
+    def batch(self, step: int) -> Pair:
         """Make the batch of one step; the same step gives the same batch."""
-        rng = np.random.default_rng((self.config.seed, step))
+        rng = self.random(step)
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        scale = int(rng.choice(self.config.network.scales, p=self.scale_weights))
+        scale = int(rng.choice(self.config.network.scales, p=self.scale_odds))
         patches = np.stack([self._patch(rng, scale) for _ in range(self.config.batch)])
         low, high = degrade(torch.from_numpy(patches)[:, None], scale, self.config.degradation, generator)
         return low, high, scale
@@ -170,6 +160,4 @@ class Patches(IterableDataset[tuple[Tensor, Tensor, int]]):
         patch = to_unit(plane[row : row + wide, column : column + wide], self.limits[group][index])
         if wide != side:
             patch = np.asarray(Image.fromarray(patch).resize((side, side), Image.Resampling.BICUBIC))
-        if rng.integers(2):
-            patch = patch[::-1]
-        return np.ascontiguousarray(np.rot90(patch, int(rng.integers(4))))
+        return turned(patch, bool(rng.integers(2)), int(rng.integers(4)))

@@ -21,7 +21,8 @@ from napari_vaesr.training.estimates import FloatArray, noise_level, psf_from_sp
 from napari_vaesr.training.events import Listen, Verdict
 from napari_vaesr.training.export import export_model
 from napari_vaesr.training.fit import fit
-from napari_vaesr.training.material import Material, MaterialPatches, checked_pairs
+from napari_vaesr.training.material import Material
+from napari_vaesr.training.material_patches import MaterialPatches, checked_pairs
 from napari_vaesr.training.watch import Watch, read_checks
 from napari_vaesr.zoo.card import DataSource
 from napari_vaesr.zoo.registry import Model, load_model, user_models

@@ -9,20 +9,14 @@ from math import lcm
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.utils.data import IterableDataset
 
 from napari_vaesr.engine.planes import SourcePlane
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.atomic import atomic_path
 from napari_vaesr.imaging.axes import Axes, SourceArray
 from napari_vaesr.imaging.intensity import IntensityMethod, fit_scalings
-from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.training.data import hold_out, load_planes
-from napari_vaesr.training.degradation import degrade
-from napari_vaesr.training.validation import FixedPairs
 from napari_vaesr.trust.consistency import downscaled
 from napari_vaesr.vae.config import NetworkConfig
 
@@ -36,12 +30,6 @@ CHECKED = 0.2
 
 GAP = 16
 """High-res pixels between the part that is learnt from and the part that is checked on."""
-
-CHECK_PLANES, CHECK_SIDE = 12, 192
-"""How many planes are checked on at most, and the side in high-res pixels of what is taken of each."""
-
-PAIRED_SHARE = 0.7
-"""How often a step learns from recorded pairs; the rest keeps the model's other scales in use."""
 
 Report = Callable[[int, int], None]
 """Called with planes read and planes in all; what it raises stops the reading."""
@@ -261,7 +249,7 @@ def from_folder(
     if set(learn) & set(check):  # one file only
         found = list(views(learn, LARGEST))
         return _split(found, network, Material((), (), None, origin, ""))
-    need, unit = _least_side(network), _unit(network)
+    need, unit = _least_side(network), whole_side(network)
     # Files in an order of their own, so that a folder that is too large is not cut off at its end.
     shuffled = [learn[index] for index in np.random.default_rng(0).permutation(len(learn))]
     kept = tuple(view for view in views(shuffled, LARGEST) if min(view.high.shape) >= need)
@@ -322,7 +310,7 @@ def _matched(highs: Sequence[FloatArray], lows: Sequence[FloatArray], scale: int
     return [(slope * plane + offset).astype(np.float32) for plane in highs]
 
 
-def _unit(network: NetworkConfig) -> int:
+def whole_side(network: NetworkConfig) -> int:
     """Sides of what is checked on are multiples of this, in high-res pixels: whole latents at every scale."""
     return lcm(*network.scales) * lcm(*(level.stride for level in network.levels))
 
@@ -334,7 +322,7 @@ def _least_side(network: NetworkConfig) -> int:
 
 def _split(views: Sequence[View], network: NetworkConfig, frame: Material) -> Material:
     """Keep one end of every plane, along its longer side, for checking; a gap lies in between."""
-    unit, need = _unit(network), _least_side(network)
+    unit, need = whole_side(network), _least_side(network)
     learn: list[View] = []
     check: list[View] = []
     for view in views:
@@ -354,93 +342,3 @@ def _split(views: Sequence[View], network: NetworkConfig, frame: Material) -> Ma
             rows, columns = (end, whole[1]) if height > width else (whole[0], end)
             part.append(view.part(rows, columns, step))
     return replace(frame, learn=tuple(learn), check=tuple(check))
-
-
-class MaterialPatches(IterableDataset[tuple[Tensor, Tensor, int]]):
-    """An endless supply of batches (low, high, scale) from planes in memory, as `Patches` is from files.
-
-    Parameters
-    ----------
-    material : Material
-        Its `learn` part is used.
-    config : TrainingConfig
-        Patch, batch, scales and degradation.
-    first_step : int
-        Where to begin; the same step gives the same batch.
-    """
-
-    def __init__(self, material: Material, config: TrainingConfig, first_step: int = 0) -> None:
-        self.views, self.paired = material.learn, material.scale
-        self.config, self.first_step = config, first_step
-        areas = np.array([view.high.size for view in self.views], float)
-        self.odds = areas / areas.sum()
-        scales = config.network.scales
-        weights = np.array(config.scale_weights or [1.0] * len(scales))
-        if self.paired is not None and len(scales) > 1:
-            others = np.array([scale != self.paired for scale in scales])
-            weights = np.where(others, (1 - PAIRED_SHARE) / others.sum(), PAIRED_SHARE)
-        self.scale_weights = weights / weights.sum()
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor, int]]:
-        step = self.first_step
-        while True:
-            yield self.batch(step)
-            step += 1
-
-    def batch(self, step: int) -> tuple[Tensor, Tensor, int]:
-        """Make the batch of one step."""
-        rng = np.random.default_rng((self.config.seed, step))
-        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        scale = int(rng.choice(self.config.network.scales, p=self.scale_weights))
-        patches = [self._patch(rng, scale) for _ in range(self.config.batch)]
-        high = torch.from_numpy(np.stack([patch.high for patch in patches]))[:, None]
-        if scale == self.paired:
-            lows = [patch.low for patch in patches if patch.low is not None]
-            return torch.from_numpy(np.stack(lows))[:, None], high, scale
-        low, high = degrade(high, scale, self.config.degradation, generator)
-        return low, high, scale
-
-    def _patch(self, rng: np.random.Generator, scale: int) -> View:
-        view = self.views[rng.choice(len(self.views), p=self.odds)]
-        side = self.config.patch * scale
-        step = scale if scale == self.paired else 1
-        row, column = (int(rng.integers((size - side) // step + 1)) * step for size in view.high.shape)
-        corner = slice(row, row + side), slice(column, column + side)
-        patch = view.part(*corner, scale) if scale == self.paired else View(view.high[corner])
-        flip, turns = bool(rng.integers(2)), int(rng.integers(4))
-        low = None if patch.low is None else _turned(patch.low, flip, turns)
-        return View(_turned(patch.high, flip, turns), low)
-
-
-def _turned(plane: FloatArray, flip: bool, turns: int) -> FloatArray:
-    """Return one of the eight flips and rotations of a plane."""
-    return np.ascontiguousarray(np.rot90(plane[::-1] if flip else plane, turns))
-
-
-def checked_pairs(material: Material, config: TrainingConfig) -> FixedPairs:
-    """Cut fixed pairs to check on from the middle of a few planes, one for each scale of the model.
-
-    Recorded low-res planes are used at their scale, simulated ones at the others.
-    """
-    unit = _unit(config.network)
-    generator = torch.Generator().manual_seed(config.seed)
-    count = min(CHECK_PLANES, len(material.check))
-    pairs = []
-    for index in np.linspace(0, len(material.check) - 1, count).round().astype(int):
-        view = material.check[index]
-        cut = tuple(_cut(size, min(size, CHECK_SIDE) // unit * unit, unit) for size in view.high.shape)
-        for scale in config.network.scales:
-            part = view.part(*cut, scale) if scale == material.scale else View(view.high[cut])
-            high = torch.from_numpy(np.ascontiguousarray(part.high))[None, None]
-            if part.low is not None:
-                low = torch.from_numpy(np.ascontiguousarray(part.low))[None, None]
-            else:
-                low, high = degrade(high, scale, config.degradation, generator)
-            pairs.append((low, high, scale))
-    return FixedPairs(pairs, ["held-out part"] * len(pairs))
-
-
-def _cut(size: int, side: int, unit: int) -> slice:
-    """Return the middle of an axis, beginning on a multiple of `unit`."""
-    start = (size - side) // 2 // unit * unit
-    return slice(start, start + side)

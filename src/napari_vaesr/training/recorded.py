@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import lcm
 from pathlib import Path
@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.utils.data import IterableDataset
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.intensity import IntensityMethod, IntensityScaling, fit_scalings
+from napari_vaesr.training.batches import Batches, Pair, turned
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.training.pairs import find_pairs, real_pairs
-from napari_vaesr.training.validation import FixedPairs, Pair
+from napari_vaesr.training.validation import FixedPairs
 from napari_vaesr.trust.consistency import downscaled
 from napari_vaesr.trust.metrics import affine_coefficients
 
@@ -108,8 +108,8 @@ def read_recorded(
     return learn, check
 
 
-class RecordedPatches(IterableDataset[Pair]):
-    """An endless supply of batches (low, high, scale) from real pairs, flipped and rotated.
+class RecordedPatches(Batches):
+    """Batches of patches of real pairs, flipped and rotated.
 
     Parameters
     ----------
@@ -130,18 +130,12 @@ class RecordedPatches(IterableDataset[Pair]):
         self.pairs = [pair for pair in pairs if min(pair.low.shape) >= config.patch]
         if not self.pairs:
             raise VaesrError(f"No pair has {config.patch} low-res pixels a side, lower the setting 'patch'.")
-        self.config, self.first_step = config, first_step
+        super().__init__(config, first_step)
         self.scales = sorted({pair.scale for pair in self.pairs})
-
-    def __iter__(self) -> Iterator[Pair]:
-        step = self.first_step
-        while True:
-            yield self.batch(step)
-            step += 1
 
     def batch(self, step: int) -> Pair:
         """Make the batch of one step, all of one scale."""
-        rng = np.random.default_rng((self.config.seed, step))
+        rng = self.random(step)
         scale = int(rng.choice(self.scales))
         pairs = [pair for pair in self.pairs if pair.scale == scale]
         areas = np.array([pair.low.size for pair in pairs], float)
@@ -153,10 +147,8 @@ class RecordedPatches(IterableDataset[Pair]):
         side = self.config.patch
         row, column = (int(rng.integers(size - side + 1)) for size in pair.low.shape)
         low, high = pair.cut(row, column, side, side)
-        if rng.integers(2):
-            low, high = low[::-1], high[::-1]
-        turns = int(rng.integers(4))
-        return np.rot90(low, turns), np.rot90(high, turns)
+        flip, turns = bool(rng.integers(2)), int(rng.integers(4))
+        return turned(low, flip, turns), turned(high, flip, turns)
 
 
 def recorded_checks(pairs: Sequence[Recorded], config: TrainingConfig) -> FixedPairs:

@@ -8,14 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.utils.data import Dataset
 
+from napari_vaesr.training.batches import Pair
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.training.data import load_planes, to_unit
 from napari_vaesr.training.degradation import degrade
-
-Pair = tuple[Tensor, Tensor, int]
 
 
 class FixedPairs(Dataset[Pair]):

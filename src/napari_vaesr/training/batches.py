@@ -1,0 +1,59 @@
+"""What all endless supplies of batches have in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import IterableDataset
+
+from napari_vaesr.training.config import TrainingConfig
+
+Pair = tuple[Tensor, Tensor, int]
+"""Planes (batch, 1, Y, X), the same (batch, 1, scale * Y, scale * X), and the scale."""
+
+
+class Batches(IterableDataset[Pair], ABC):
+    """An endless supply of batches, each of one scale; the same step of a run gives the same batch.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+        The run's settings; its seed and the step decide what is drawn.
+    first_step : int
+        Where to begin.
+    """
+
+    def __init__(self, config: TrainingConfig, first_step: int = 0) -> None:
+        self.config, self.first_step = config, first_step
+
+    def __iter__(self) -> Iterator[Pair]:
+        step = self.first_step
+        while True:
+            yield self.batch(step)
+            step += 1
+
+    @abstractmethod
+    def batch(self, step: int) -> Pair:
+        """Make the batch of one step."""
+
+    def random(self, step: int) -> np.random.Generator:
+        """Return what everything in the batch of one step is drawn with."""
+        return np.random.default_rng((self.config.seed, step))
+
+
+def scale_odds(config: TrainingConfig, usable: Sequence[bool] | None = None) -> NDArray[np.float64]:
+    """Return how likely a batch is of each scale of the network, of those that are usable."""
+    count = len(config.network.scales)
+    weights = np.array(config.scale_weights or [1.0] * count)
+    weights = weights * (usable or [True] * count)
+    odds: NDArray[np.float64] = weights / weights.sum()
+    return odds
+
+
+def turned(plane: NDArray[np.float32], flip: bool, turns: int) -> NDArray[np.float32]:
+    """Return one of the eight flips and rotations of a plane."""
+    return np.ascontiguousarray(np.rot90(plane[::-1] if flip else plane, turns))

@@ -23,7 +23,7 @@ from rich.table import Table
 from short_runs import Budget, Pair, ladder_on, learn, photo_config, pool, score, trunk_features, validation
 
 from napari_vaesr import load_model
-from napari_vaesr.engine.moments import PairedMoments
+from napari_vaesr.engine.moments import PairedMoments, smoothed
 from napari_vaesr.files.write import write_json
 from napari_vaesr.training.module import Training, antithetic_noise
 from napari_vaesr.vae.base import SuperResolutionVAE
@@ -112,13 +112,13 @@ def samples_needed(network: SuperResolutionVAE, pairs: Sequence[Pair]) -> list[d
 
         truth = moments(REFERENCE, 1)
         assert truth.variance is not None
-        std = truth.variance.sqrt()
+        std = smoothed(truth.variance).sqrt()
         size = float(std.square().mean().sqrt())
         for draws in DRAWS:
             estimate = moments(draws, 2)
             assert estimate.variance is not None
             of_mean = float((estimate.mean - truth.mean).square().mean().sqrt()) / size
-            of_std = float((estimate.variance.sqrt() - std).square().mean().sqrt()) / size
+            of_std = float((smoothed(estimate.variance).sqrt() - std).square().mean().sqrt()) / size
             errors[draws].append((of_mean, of_std))
     return [
         {

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from napari_vaesr.engine.moments import PairedMoments
+from napari_vaesr.engine.moments import PairedMoments, smoothed
 from napari_vaesr.imaging.intensity import estimate_noise
 from napari_vaesr.training.config import RECIPES, TrainingConfig
 from napari_vaesr.training.data import Patches
@@ -191,7 +191,8 @@ def scored(draw: Callable[[Tensor, int], tuple[Tensor, Tensor, float]], pairs: S
         fidelity.append([psnr(each, high, scale) for each in (base, moments.mean, samples[0])])
         inside = (..., slice(scale, -scale), slice(scale, -scale))
         std, error = (
-            each[inside].flatten().double().numpy() for each in (moments.variance.sqrt(), moments.mean - high)
+            each[inside].flatten().double().numpy()
+            for each in (smoothed(moments.variance).sqrt(), moments.mean - high)
         )
         spreads.append(Spread(str(index), "", estimate_noise(low[0, 0].numpy()), True, std, error))
         seconds.append(spent)

@@ -4,6 +4,24 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
+
+NEIGHBOURS = 1
+"""High-res pixels on every side whose variances a pixel's variance is averaged with."""
+
+
+def smoothed(variance: Tensor) -> Tensor:
+    """Average the variance over every pixel and its eight neighbours, those within the image.
+
+    So few samples tell a single pixel's variance to a third only; neighbours have much the same one.
+
+    Parameters
+    ----------
+    variance : Tensor
+        (batch, channels, height, width), high-res.
+    """
+    side = 2 * NEIGHBOURS + 1
+    return F.avg_pool2d(variance, side, stride=1, padding=NEIGHBOURS, count_include_pad=False)
 
 
 class PairedMoments:

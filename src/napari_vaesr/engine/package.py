@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from napari_vaesr.engine.moments import PairedMoments
+from napari_vaesr.engine.moments import NEIGHBOURS, PairedMoments, smoothed
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.intensity import PERCENTILES
 from napari_vaesr.imaging.tiling import round_up
@@ -50,7 +50,7 @@ class Graph(nn.Module):
     ) -> None:
         super().__init__()
         self.network, self.scale, self.samples, self.calibration = network, scale, samples, calibration
-        self.halo = round_up(network.receptive_radius, network.alignment)
+        self.halo = round_up(network.receptive_radius + NEIGHBOURS, network.alignment)
 
     def forward(self, planes: Tensor) -> tuple[Tensor, Tensor]:
         """From (batch, 1, Y, X) in unit intensity to two times (batch, 1, scale * Y, scale * X)."""
@@ -65,7 +65,7 @@ class Graph(nn.Module):
         moments = PairedMoments()
         moments.add(self.network.decode(encoded, noise))
         assert moments.variance is not None
-        std = self.calibration.slope * moments.variance.sqrt() + self.calibration.offset
+        std = self.calibration.slope * smoothed(moments.variance).sqrt() + self.calibration.offset
         return moments.mean, std.clamp(min=self.calibration.floor)
 
 

@@ -15,7 +15,7 @@ import torch
 from torch.nn import functional as F
 
 from napari_vaesr.engine.device import DeviceChoice, choose_device, is_out_of_memory, release_memory
-from napari_vaesr.engine.moments import PairedMoments
+from napari_vaesr.engine.moments import NEIGHBOURS, PairedMoments, smoothed
 from napari_vaesr.engine.result import FloatArray
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
@@ -142,7 +142,7 @@ class Upscaler:
         self.settings = settings
         self.choice = choose_device(settings.device, settings.precision)
         self.network = prepare_network(model.network, self.choice)
-        self.halo = round_up(self.network.receptive_radius, self.network.alignment)
+        self.halo = round_up(self.network.receptive_radius + NEIGHBOURS, self.network.alignment)
         self.tile = settings.tile or self._automatic_tile()
         self._budget = self._memory_budget()
 
@@ -233,6 +233,7 @@ class Upscaler:
 
     def _tile_steps(self, plane: Plane, tile: Tile, keep_samples: bool) -> Iterator[Step]:
         pixels = len(tile.rows) * len(tile.columns)
+        wide = tile.widened(NEIGHBOURS, (plane.height, plane.width))
         encoded = self._encode(read_padded(plane.luma, tile, plane.height, plane.width))
         yield Step(pixels * ENCODING_WORK)
         moments = PairedMoments()
@@ -240,12 +241,14 @@ class Upscaler:
         samples, at_once = self.settings.samples, self.samples_at_once(tile)
         for first in range(0, samples, at_once):
             chunk = range(first, min(first + at_once, samples))
-            drawn = self._add_samples(moments, encoded, tile, plane.number, chunk)
+            drawn = self._add_samples(moments, encoded, wide, plane.number, chunk)
             if keep_samples:
-                kept.append(self._placed(drawn, encoded, tile).cpu().numpy())
+                kept.append(self._placed(drawn, encoded, tile, wide).cpu().numpy())
             del drawn  # or it would stay while the next ones are drawn
             last = chunk.stop == samples
-            yield Step(pixels * len(chunk), self._finish(moments, encoded, tile, kept) if last else None)
+            yield Step(
+                pixels * len(chunk), self._finish(moments, encoded, tile, wide, kept) if last else None
+            )
 
     @torch.inference_mode()
     def _encode(self, pixels: FloatArray) -> Encoded:
@@ -279,17 +282,18 @@ class Upscaler:
         return drawn
 
     @torch.inference_mode()
-    def _placed(self, drawn: torch.Tensor, encoded: Encoded, tile: Tile) -> torch.Tensor:
+    def _placed(self, drawn: torch.Tensor, encoded: Encoded, tile: Tile, wide: Tile) -> torch.Tensor:
         """Add the base to the cores of what samples add to it, each high-res pixel in its place."""
         scale = self.settings.scale
         rows, columns = tile.core_slices(scale)
-        return F.pixel_shuffle(drawn, scale)[..., 0, :, :] + encoded.base[0, 0, rows, columns]
+        inner = F.pixel_shuffle(drawn[(..., *tile.inside(wide))], scale)[..., 0, :, :]
+        return inner + encoded.base[0, 0, rows, columns]
 
     @torch.inference_mode()
     def _finish(
-        self, moments: PairedMoments, encoded: Encoded, tile: Tile, kept: list[FloatArray]
+        self, moments: PairedMoments, encoded: Encoded, tile: Tile, wide: Tile, kept: list[FloatArray]
     ) -> TileMoments:
-        mean: FloatArray = self._placed(moments.mean, encoded, tile).cpu().numpy()
+        mean: FloatArray = self._placed(moments.mean, encoded, tile, wide).cpu().numpy()
         if not np.isfinite(mean).all():
             raise VaesrError(
                 f"The network's numbers left the range of {self.choice.precision}, please choose the "
@@ -298,7 +302,9 @@ class Upscaler:
         samples = np.concatenate(kept) if kept else None
         if moments.variance is None or not self.settings.has_spread:
             return TileMoments(tile, mean, None, samples)
-        std = F.pixel_shuffle(moments.variance.sqrt(), self.settings.scale)[0]
+        scale = self.settings.scale
+        variance = smoothed(F.pixel_shuffle(moments.variance, scale)[None])[0, 0]
+        std = variance[tile.inside(wide, scale)].sqrt()
         return TileMoments(tile, mean, std.cpu().numpy(), samples)
 
     def _halve_tile(self, tile: Tile) -> str:

@@ -45,8 +45,31 @@ class Tile:
         """Return where the core lies inside the padded tile upscaled by `scale`."""
         return _inside(self.rows, self.padded_rows, scale), _inside(self.columns, self.padded_columns, scale)
 
+    def widened(self, pixels: int, shape: tuple[int, int]) -> Tile:
+        """Return the tile with so many low-res pixels more around its core, those within image and halo."""
+
+        def more(core: range, padded: range, size: int) -> range:
+            first, stop = (
+                max(0, padded.start, core.start - pixels),
+                min(size, padded.stop, core.stop + pixels),
+            )
+            return range(first, stop)
+
+        height, width = shape
+        return Tile(
+            more(self.rows, self.padded_rows, height),
+            more(self.columns, self.padded_columns, width),
+            self.padded_rows,
+            self.padded_columns,
+        )
+
+    def inside(self, other: Tile, scale: int = 1) -> tuple[slice, slice]:
+        """Return where the core lies inside the core of another tile upscaled by `scale`."""
+        return _inside(self.rows, other.rows, scale), _inside(self.columns, other.columns, scale)
+
 
 def _inside(core: range, padded: range, scale: int) -> slice:
+    """Where one range lies inside another that is upscaled."""
     return slice((core.start - padded.start) * scale, (core.stop - padded.start) * scale)
 
 

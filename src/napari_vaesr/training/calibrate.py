@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from napari_vaesr.engine.job import UpscaleJob
-from napari_vaesr.engine.moments import PairedMoments
+from napari_vaesr.engine.moments import PairedMoments, smoothed
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.intensity import estimate_noise, fit_scalings
@@ -231,6 +231,6 @@ def _spread_of_pair(
         network.decode(network.encode(low, scale), antithetic_noise(network, low, SAMPLES, generator))
     )
     assert moments.variance is not None
-    std, error = moments.variance.sqrt(), moments.mean - high
+    std, error = smoothed(moments.variance).sqrt(), moments.mean - high
     noise = estimate_noise(low[0, 0].numpy())
     return Spread(name, "", noise, False, std.flatten().double().numpy(), error.flatten().double().numpy())

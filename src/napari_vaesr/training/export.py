@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from pydantic import JsonValue
 
-from napari_vaesr.engine.moments import PairedMoments
+from napari_vaesr.engine.moments import PairedMoments, smoothed
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.training.calibrate import SAMPLES, calibrate, calibrate_on_pairs
 from napari_vaesr.training.config import TrainingConfig
@@ -173,7 +173,7 @@ def evaluate(network: SuperResolutionVAE, pairs: FixedPairs) -> dict[str, float]
             moments = PairedMoments()
             moments.add(samples)
             assert moments.variance is not None
-            deviations.append(moments.variance.sqrt().flatten().numpy())
+            deviations.append(smoothed(moments.variance).sqrt().flatten().numpy())
             errors.append((estimates["mean"] - high).flatten().numpy())
         metrics |= {f"psnr_{name}_x{scale}": round(float(np.mean(s)), 3) for name, s in scores.items()}
         deviation, error = np.concatenate(deviations), np.concatenate(errors)

@@ -215,21 +215,6 @@ def test_unknown_model_and_scale_are_refused(model, stack):
         UpscaleJob(stack, "CZYX", settings(scale=5), model=model)
 
 
-@pytest.mark.parametrize("work", [list, lambda job: list(job.planes_stream())], ids=["whole", "streamed"])
-def test_a_result_larger_than_memory_is_refused(model, stack, monkeypatch, work):
-    job = UpscaleJob(stack, "CZYX", settings(), model=model)
-    real = np.empty
-
-    def empty(shape, *args, **kwargs):
-        if np.prod(shape) >= 34 * 44:
-            raise MemoryError
-        return real(shape, *args, **kwargs)
-
-    with monkeypatch.context() as patch, pytest.raises(VaesrError, match="does not fit into memory"):
-        patch.setattr(np, "empty", empty)
-        work(job)
-
-
 @pytest.mark.parametrize(
     ("settings", "message"), [({"samples": 1}, ONE_SAMPLE), ({"temperature": 0.0}, NO_TEMPERATURE)]
 )
@@ -237,19 +222,6 @@ def test_without_spread_there_is_no_uncertainty_and_it_says_so(model, stack, set
     result = run(stack[0, 0], "YX", model, **settings)
     assert result.std is None and result.uncertainty is None
     assert result.record["messages"] == [message]
-
-
-def test_kinds_of_uncertainty(model, stack):
-    image = stack[0, 0].astype(np.float32)
-    image[:6, :6] = 0
-    std = run(image, "YX", model)
-    variance = run(image, "YX", model, uncertainty="variance")
-    np.testing.assert_array_equal(variance.std, std.std)
-    np.testing.assert_allclose(variance.uncertainty, std.std**2, rtol=1e-6)
-    relative = run(image, "YX", model, uncertainty="relative")
-    assert np.isfinite(relative.uncertainty).all()
-    bright = std.mean > 100
-    np.testing.assert_allclose(relative.uncertainty[bright], std.std[bright] / std.mean[bright], rtol=1e-4)
 
 
 def test_progress_is_determinate(model, stack):
@@ -391,17 +363,6 @@ def test_a_description_costs_little_and_computes_nothing(model, reads):
     assert description.reason
 
 
-@pytest.mark.parametrize("samples", [1, 4, 5])
-def test_kept_samples_are_those_of_the_mean(model, samples):
-    image = np.random.default_rng(3).random((2, 9, 14)).astype("float32")
-    plain = run(image, "ZYX", model, samples=samples)
-    kept = finish(UpscaleJob(image, "ZYX", settings(samples=samples), model=model, keep_samples=True))[0]
-    assert plain.samples is None and not plain.record["keep_samples"]
-    assert kept.samples.shape == (samples, 2, 18, 28) and kept.samples.dtype == np.float32
-    np.testing.assert_array_equal(kept.mean, plain.mean)
-    np.testing.assert_allclose(kept.samples.mean(axis=0), kept.mean, atol=2e-5)
-
-
 def test_the_spread_of_many_samples_is_the_std(model):
     image = np.random.default_rng(3).random((8, 9)).astype("float32")
     many = finish(UpscaleJob(image, "YX", settings(samples=200), model=model, keep_samples=True))[0]
@@ -411,18 +372,6 @@ def test_the_spread_of_many_samples_is_the_std(model):
     neighbours = convolve(np.ones_like(variance), np.ones((3, 3)), mode="constant")
     expected = np.sqrt(convolve(variance, np.ones((3, 3)), mode="constant") / neighbours)
     np.testing.assert_allclose(many.std, expected, rtol=1e-3, atol=1e-5)
-
-
-def test_kept_samples_of_a_region_are_those_of_the_whole_in_any_tiling(model):
-    image = np.random.default_rng(4).integers(0, 255, (20, 24, 3), dtype=np.uint8)
-
-    def kept(**part):
-        job = UpscaleJob(image, "YXS", settings(samples=3, tile=8), model=model, keep_samples=True, **part)
-        return finish(job)[0].samples
-
-    whole, part = kept(), kept(rows=range(5, 17), columns=range(2, 11))
-    assert whole.shape == (3, 40, 48, 3)
-    assert np.abs(part.astype(int) - whole[:, 10:34, 4:22]).max() <= 1
 
 
 def test_a_record_of_kept_samples_makes_them_again(model, stack):

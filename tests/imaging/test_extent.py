@@ -6,7 +6,14 @@ from hypothesis import strategies as st
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
-from napari_vaesr.imaging.extent import format_extent, parse_extent, recorded_extent, select
+from napari_vaesr.imaging.extent import (
+    checked_part,
+    format_extent,
+    parse_extent,
+    picked_axes,
+    recorded_extent,
+    select,
+)
 
 AXES = Axes("TZYX", (3, 4, 20, 30))
 
@@ -44,6 +51,35 @@ def test_planes_rows_and_columns():
 def test_what_is_not_in_the_image_is_refused(extent):
     with pytest.raises(VaesrError, match="please"):
         select(extent, AXES)
+
+
+@given(st.lists(st.lists(st.integers(0, 9), min_size=1, unique=True).map(sorted), min_size=2, max_size=2))
+def test_the_same_indices_along_every_axis_make_an_array(picked):
+    """They may have gaps; the same planes in another order, or without one of them, make none."""
+    axes = Axes("TZYX", (10, 10, 20, 30))
+    planes = [axes.plane_number({"T": t, "Z": z}) for t in picked[0] for z in picked[1]]
+    made = picked_axes(axes, planes, range(5), range(7))
+    assert made == Axes("TZYX", (len(picked[0]), len(picked[1]), 5, 7))
+    if len(planes) > 1:
+        with pytest.raises(VaesrError, match="block"):
+            picked_axes(axes, planes[::-1], range(5), range(7))
+    if min(map(len, picked)) > 1:
+        with pytest.raises(VaesrError, match="block"):
+            picked_axes(axes, planes[1:], range(5), range(7))
+
+
+def test_all_planes_or_none():
+    assert picked_axes(AXES, None, range(2), range(30)) == Axes("TZYX", (3, 4, 2, 30))
+    with pytest.raises(VaesrError, match="at least one"):
+        picked_axes(AXES, [], range(2), range(30))
+
+
+@pytest.mark.parametrize("part", [range(0), range(5, 18), range(-1, 3), range(0, 8, 2)])
+def test_a_part_is_inside(part):
+    assert checked_part("rows", None, 17) == range(17)
+    assert checked_part("rows", range(3, 17), 17) == range(3, 17)
+    with pytest.raises(VaesrError, match="rows"):
+        checked_part("rows", part, 17)
 
 
 @given(st.data())

@@ -9,16 +9,17 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from napari_vaesr.engine.assembly import Assembly, allocate
 from napari_vaesr.engine.device import memory_released
 from napari_vaesr.engine.planes import Piece, SourcePlane, result_dtype
-from napari_vaesr.engine.result import Array, FloatArray, Result, map_names, maps_of, maps_shape
+from napari_vaesr.engine.result import Array, FloatArray, Result, map_names, maps_shape
 from napari_vaesr.engine.settings import UpscaleSettings, make_settings
 from napari_vaesr.engine.upscaler import Upscaler
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes, SourceArray
+from napari_vaesr.imaging.extent import checked_part, picked_axes
 from napari_vaesr.imaging.intensity import IntensityScaling, check_array, fit_scalings
 from napari_vaesr.imaging.tiling import Tile
 from napari_vaesr.zoo.card import Calibration
@@ -129,9 +130,11 @@ class UpscaleJob:
         self.settings = settings
         self._all_planes = planes is None
         self.planes = list(range(self.axes.plane_count) if planes is None else planes)
-        self.rows = _checked_extent("rows", rows, self.axes.height)
-        self.columns = _checked_extent("columns", columns, self.axes.width)
-        self.result_axes = self._picked_axes()
+        self.rows = checked_part("rows", rows, self.axes.height)
+        self.columns = checked_part("columns", columns, self.axes.width)
+        self.result_axes = picked_axes(
+            self.axes, None if planes is None else self.planes, self.rows, self.columns
+        )
         self.model = load_model(settings.model if model is None else model)
         self.upscaler = Upscaler(self.model, settings)
         if scalings is None:
@@ -244,27 +247,14 @@ class UpscaleJob:
     def __iter__(self) -> Generator[Progress, None, None]:
         """Do the work; see the class."""
         with memory_released():
-            mean, std, uncertainty = self._allocate()
-            samples = self._allocate_samples()
-            spread_axes = self.result_axes.without_samples()
+            whole = Assembly(self.result_axes, self.settings, self.array.dtype, self.keep_samples)
             for progress, position, piece in self._pieces():
                 if piece is not None:
-                    rows, columns = piece.inside(self.rows, self.columns, self.settings.scale)
-                    where = self.result_axes.output_selector(position, rows, columns)
-                    mean[where] = self.result_axes.arrange_plane(piece.mean)
-                    if samples is not None and piece.samples is not None:
-                        for kept, sample in zip(samples, piece.samples, strict=True):
-                            kept[where] = self.result_axes.arrange_plane(sample)
-                    where = spread_axes.output_selector(position, rows, columns)
-                    if std is not None and piece.std is not None:
-                        std[where] = spread_axes.arrange_plane(piece.std)
-                    if uncertainty is not None and uncertainty is not std and piece.uncertainty is not None:
-                        kind = self.settings.uncertainty
-                        parts = maps_of(kind, piece.uncertainty)
-                        for whole, part in zip(maps_of(kind, uncertainty), parts, strict=True):
-                            whole[where] = spread_axes.arrange_plane(part)
+                    whole.put(position, piece.inside(self.rows, self.columns, self.settings.scale), piece)
                 yield progress
-            self._result = Result(mean, std, uncertainty, self.record(), self.axes.names, samples)
+            self._result = Result(
+                whole.mean, whole.std, whole.uncertainty, self.record(), self.axes.names, whole.samples
+            )
 
     def planes_stream(
         self, progress: Callable[[Progress], None] | None = None
@@ -300,8 +290,8 @@ class UpscaleJob:
                     continue
                 if not missing:
                     missing = len(self.rows) * len(self.columns)
-                    mean = _empty(self.plane_shape + samples, result_dtype(self.array.dtype))
-                    uncertainty = _empty(spread_shape, np.float32) if has_spread else None
+                    mean = allocate(self.plane_shape + samples, result_dtype(self.array.dtype))
+                    uncertainty = allocate(spread_shape, np.float32) if has_spread else None
                 where = piece.inside(self.rows, self.columns, self.settings.scale)
                 mean[where] = piece.mean
                 if uncertainty is not None and piece.uncertainty is not None:
@@ -371,66 +361,9 @@ class UpscaleJob:
         axes, scale = self.result_axes, self.settings.scale
         return axes.upscaled_shape(scale), axes.without_samples().upscaled_shape(scale)
 
-    def _allocate(self) -> tuple[Array, FloatArray | None, FloatArray | None]:
-        mean_shape, spread_shape = self._result_shapes()
-        mean = _empty(mean_shape, result_dtype(self.array.dtype))
-        if not self.settings.has_spread:
-            return mean, None, None
-        std = _empty(spread_shape, np.float32)
-        kind = self.settings.uncertainty
-        return mean, std, std if kind == "std" else _empty(maps_shape(kind, spread_shape), np.float32)
-
-    def _allocate_samples(self) -> Array | None:
-        if not self.keep_samples:
-            return None
-        return _empty((self.settings.samples, *self._result_shapes()[0]), result_dtype(self.array.dtype))
-
-    def _picked_axes(self) -> Axes:
-        """Return the axes of the low-res pixels chosen: loop axes keep only the indices picked."""
-        region = {"Y": len(self.rows), "X": len(self.columns)}
-        if self._all_planes:
-            return self._resized(region)
-        if not self.planes:
-            raise VaesrError("No plane is chosen, please choose at least one.")
-        places = [self.axes.plane_coordinates(number) for number in self.planes]
-        picked = {name: sorted({place[name] for place in places}) for name in self.axes.loop_names}
-        result = self._resized(region | {name: len(indices) for name, indices in picked.items()})
-        # Only the same indices along every loop axis, in order, make an array.
-        if result.plane_count == len(self.planes):
-            block = [result.plane_coordinates(position) for position in range(result.plane_count)]
-            if places == [{name: picked[name][i] for name, i in place.items()} for place in block]:
-                return result
-        raise VaesrError(
-            "The planes chosen don't form a block, please choose the same indices along every axis in order."
-        )
-
-    def _resized(self, lengths: Mapping[str, int]) -> Axes:
-        named = zip(self.axes.names, self.axes.shape, strict=True)
-        return Axes(self.axes.names, tuple(lengths.get(name, length) for name, length in named))
-
 
 def _without_spread(settings: UpscaleSettings) -> list[str]:
     """Say why there is no uncertainty, if there is none."""
     if settings.samples == 1:
         return [ONE_SAMPLE]
     return [] if settings.has_spread else [NO_TEMPERATURE]
-
-
-def _checked_extent(name: str, extent: range | None, size: int) -> range:
-    whole = range(size)
-    if extent is None:
-        return whole
-    if extent.step != 1 or not extent or extent.start < 0 or extent.stop > size:
-        raise VaesrError(f"The {name} {extent} are not inside the image, please choose from 0 to {size}.")
-    return extent
-
-
-def _empty(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
-    try:
-        return np.empty(shape, dtype)
-    except (MemoryError, ValueError):
-        pass
-    raise VaesrError(
-        f"A result of shape {shape} does not fit into memory, "
-        "please write it to a file or choose fewer planes or a part of them."
-    )

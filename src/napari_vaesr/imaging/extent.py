@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import product
 
 from napari_vaesr.errors import VaesrError
@@ -82,6 +82,61 @@ def select(extent: Extent, axes: Axes) -> tuple[list[int] | None, range, range]:
     positions = product(*(chosen[name] for name in axes.loop_names))
     planes = [axes.plane_number(dict(zip(axes.loop_names, position, strict=True))) for position in positions]
     return planes, rows, columns
+
+
+def checked_part(name: str, part: range | None, size: int) -> range:
+    """Return a part of an axis of so many pixels, the whole by default.
+
+    Raises
+    ------
+    VaesrError
+        When it is empty or not inside.
+    """
+    if part is None:
+        return range(size)
+    if part.step != 1 or not part or part.start < 0 or part.stop > size:
+        raise VaesrError(f"The {name} {part} are not inside the image, please choose from 0 to {size}.")
+    return part
+
+
+def picked_axes(axes: Axes, planes: Sequence[int] | None, rows: range, columns: range) -> Axes:
+    """Return the axes of chosen pixels: those looped over keep the indices picked alone.
+
+    Parameters
+    ----------
+    axes : Axes
+        The whole image's.
+    planes : sequence of int, optional
+        Numbers of the planes; all by default.
+    rows, columns : range
+        Of every plane.
+
+    Raises
+    ------
+    VaesrError
+        When the planes make no array, in order.
+    """
+
+    def resized(lengths: Mapping[str, int]) -> Axes:
+        named = zip(axes.names, axes.shape, strict=True)
+        return Axes(axes.names, tuple(lengths.get(name, length) for name, length in named))
+
+    region = {"Y": len(rows), "X": len(columns)}
+    if planes is None:
+        return resized(region)
+    if not planes:
+        raise VaesrError("No plane is chosen, please choose at least one.")
+    places = [axes.plane_coordinates(number) for number in planes]
+    picked = {name: sorted({place[name] for place in places}) for name in axes.loop_names}
+    result = resized(region | {name: len(indices) for name, indices in picked.items()})
+    # Only the same indices along every loop axis, in order, make an array.
+    if result.plane_count == len(planes):
+        block = [result.plane_coordinates(position) for position in range(result.plane_count)]
+        if places == [{name: picked[name][i] for name, i in place.items()} for place in block]:
+            return result
+    raise VaesrError(
+        "The planes chosen don't form a block, please choose the same indices along every axis in order."
+    )
 
 
 def recorded_extent(record: Mapping[str, object]) -> dict[str, range]:

@@ -1,0 +1,95 @@
+"""A whole result in memory, put together from the pieces in which it is computed."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_vaesr.engine.planes import Piece, result_dtype
+from napari_vaesr.engine.result import Array, FloatArray, maps_of, maps_shape
+from napari_vaesr.engine.settings import UpscaleSettings
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.axes import Axes
+
+
+class Assembly:
+    """Mean, uncertainty and samples of a result, as `Result` has them once all pieces are in place.
+
+    Parameters
+    ----------
+    axes : Axes
+        Of the low-res pixels that are upscaled.
+    settings : UpscaleSettings
+        Decide what there is to hold.
+    dtype : dtype
+        The source's.
+    keep_samples : bool
+        Hold every sample too.
+
+    Raises
+    ------
+    VaesrError
+        When it does not fit into memory.
+    """
+
+    def __init__(
+        self, axes: Axes, settings: UpscaleSettings, dtype: npt.DTypeLike, keep_samples: bool = False
+    ) -> None:
+        self._axes, self._spread_axes, self._kind = axes, axes.without_samples(), settings.uncertainty
+        shape, dtype = axes.upscaled_shape(settings.scale), result_dtype(dtype)
+        self.mean: Array = allocate(shape, dtype)
+        self.std: FloatArray | None = None
+        self.uncertainty: FloatArray | None = None
+        if settings.has_spread:
+            spread = self._spread_axes.upscaled_shape(settings.scale)
+            self.std = self.uncertainty = allocate(spread, np.float32)
+            if self._kind != "std":
+                self.uncertainty = allocate(maps_shape(self._kind, spread), np.float32)
+        self.samples: Array | None = allocate((settings.samples, *shape), dtype) if keep_samples else None
+
+    def put(self, position: int, inside: tuple[slice, slice], piece: Piece) -> None:
+        """Put a piece in its place.
+
+        Parameters
+        ----------
+        position : int
+            Which of the planes, from 0.
+        inside : tuple of slice
+            Rows and columns of the upscaled plane.
+        piece : Piece
+            What was computed.
+        """
+        where = self._axes.output_selector(position, *inside)
+        self.mean[where] = self._axes.arrange_plane(piece.mean)
+        if self.samples is not None and piece.samples is not None:
+            for kept, sample in zip(self.samples, piece.samples, strict=True):
+                kept[where] = self._axes.arrange_plane(sample)
+        where = self._spread_axes.output_selector(position, *inside)
+        if self.std is not None and piece.std is not None:
+            self.std[where] = self._spread_axes.arrange_plane(piece.std)
+        if (
+            self.uncertainty is not None
+            and self.uncertainty is not self.std
+            and piece.uncertainty is not None
+        ):
+            parts = maps_of(self._kind, piece.uncertainty)
+            for whole, part in zip(maps_of(self._kind, self.uncertainty), parts, strict=True):
+                whole[where] = self._spread_axes.arrange_plane(part)
+
+
+def allocate(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
+    """Return an array to be filled.
+
+    Raises
+    ------
+    VaesrError
+        When it does not fit into memory.
+    """
+    try:
+        return np.empty(shape, dtype)
+    except (MemoryError, ValueError):
+        pass
+    raise VaesrError(
+        f"A result of shape {shape} does not fit into memory, "
+        "please write it to a file or choose fewer planes or a part of them."
+    )

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from napari_vaesr.vae.base import SuperResolutionVAE
+    from napari_vaesr.vae.config import NetworkConfig
+    from napari_vaesr.zoo.card import ModelCard
 
 VIEWER_FIXTURES = {"make_napari_viewer", "make_napari_viewer_proxy", "qtbot", "qapp"}
 
@@ -24,45 +31,63 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def tiny_model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A very small ladder VAE with random weights and a card, saved; its results have no meaning."""
+def make_network() -> Callable[..., SuperResolutionVAE]:
+    """A function that builds a network with random weights, whose results have no meaning."""
     import torch
 
     from napari_vaesr.vae.build import build
+
+    def make_network(config: NetworkConfig, seed: int = 0, std: float = 0.1) -> SuperResolutionVAE:
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            network = build(config).eval()
+            # Fresh output layers are near zero; random ones make samples differ and tests able to fail.
+            for parameter in network.parameters():
+                torch.nn.init.normal_(parameter, std=std)
+        return network
+
+    return make_network
+
+
+@pytest.fixture(scope="session")
+def make_card() -> Callable[..., ModelCard]:
+    """A function that makes a card of a name, with some fields changed."""
+    from napari_vaesr.vae.config import PRESETS
+    from napari_vaesr.zoo.card import Calibration, DataSource, ModelCard
+
+    def make_card(name: str = "tiny-test", **changes: object) -> ModelCard:
+        fields = {
+            "name": name,
+            "title": "Random weights",
+            "description": "For tests only.",
+            "network": PRESETS["tiny"],
+            "training_data": (DataSource(name="none", origin="none", licence="CC0-1.0"),),
+            "training": {"command": "napari-vaesr train", "steps": 3, "seeds": [1, 2]},
+            "metrics": {"psnr": 30.5},
+            "calibration": {"2": Calibration(slope=1.25, offset=0.001)},
+            "limits": "Makes noise.",
+        }
+        return ModelCard.model_validate(fields | changes)
+
+    return make_card
+
+
+@pytest.fixture(scope="session")
+def tiny_model_path(
+    tmp_path_factory: pytest.TempPathFactory,
+    make_network: Callable[..., SuperResolutionVAE],
+    make_card: Callable[..., ModelCard],
+) -> Path:
+    """A very small ladder VAE with random weights and a card, saved."""
     from napari_vaesr.vae.config import PRESETS, Level
-    from napari_vaesr.zoo.card import DataSource, ModelCard
     from napari_vaesr.zoo.weights import save_model
 
+    levels = (Level(stride=2, channels=4), Level(stride=1, channels=4))
     config = PRESETS["tiny"].model_copy(
-        update={
-            "width": 8,
-            "blocks": 1,
-            "decoder_width": 8,
-            "levels": (Level(stride=2, channels=4), Level(stride=1, channels=4)),
-        }
+        update={"width": 8, "blocks": 1, "decoder_width": 8, "levels": levels}
     )
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        network = build(config).eval()
-        # Fresh output layers are near zero; random ones make the samples differ and the tests able to fail.
-        for parameter in network.parameters():
-            torch.nn.init.normal_(parameter, std=0.1)
-    card = ModelCard(
-        name="test-tiny",
-        title="Random weights",
-        description="For tests only.",
-        version="0",
-        network=config,
-        receptive_radius=network.receptive_radius,
-        intensity="percentile",
-        training_data=(DataSource(name="none", origin="none", licence="CC0-1.0"),),
-        training={},
-        metrics={},
-        calibration={},
-        limits="Makes noise.",
-        licence="BSD-3-Clause",
-    )
-    return save_model(tmp_path_factory.mktemp("models"), network, card)
+    card = make_card("test-tiny", version="0", network=config, calibration={}, training={}, metrics={})
+    return save_model(tmp_path_factory.mktemp("models"), make_network(config), card)
 
 
 @pytest.fixture(autouse=True)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 from napari_vaesr.engine.settings import UpscaleSettings, make_settings
-from napari_vaesr.vae.build import build
 from napari_vaesr.vae.config import Level, NetworkConfig
-from napari_vaesr.zoo.card import Calibration, DataSource, ModelCard
+from napari_vaesr.zoo.card import Calibration
 from napari_vaesr.zoo.registry import Model
 
 
 @pytest.fixture(scope="session")
-def model() -> Model:
+def model(make_network, make_card) -> Model:
     config = NetworkConfig(
         scales=(2, 3),
         width=6,
@@ -22,24 +20,13 @@ def model() -> Model:
         decoder_width=6,
         levels=(Level(stride=4, channels=3), Level(stride=1, channels=2)),
     )
-    network = build(config).eval()
-    generator = torch.Generator().manual_seed(1)
-    for parameter in network.parameters():
-        parameter.data = torch.randn(parameter.shape, generator=generator) * 0.15
-    card = ModelCard(
-        name="random",
-        title="Random weights",
-        description="For tests only.",
+    network = make_network(config, seed=1, std=0.15)
+    card = make_card(
+        "random",
         version="1",
         network=config,
         receptive_radius=network.receptive_radius,
-        intensity="percentile",
-        training_data=(DataSource(name="none", origin="none", licence="CC0-1.0"),),
-        training={},
-        metrics={},
         calibration={"3": Calibration(slope=2.0, offset=0.25)},
-        limits="Makes noise.",
-        licence="BSD-3-Clause",
     )
     return Model(card=card, network=network)
 

@@ -15,14 +15,14 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 import torch
+from timing import bare_network, medians
 
-from napari_vaesr import load_model, upscale
+from napari_vaesr import upscale
+from napari_vaesr.engine.device import choose_device
 from napari_vaesr.samples import sample_path
-from napari_vaesr.vae.noise import latent_noise
 
 STACK = """
 import resource, sys, time
@@ -36,22 +36,6 @@ seconds = time.perf_counter() - start
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 print(f"{stack.shape} {stack.dtype} x2, 16 samples: {seconds:.1f} s, peak memory {peak:.2f} GB")
 """
-
-
-def seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
-def alternately(
-    first: Callable[[], object], second: Callable[[], object], rounds: int
-) -> tuple[float, float]:
-    """Median seconds of two pieces of work done in turn."""
-    first()
-    second()
-    times = [(seconds(first), seconds(second)) for _ in range(rounds)]
-    return median(t[0] for t in times), median(t[1] for t in times)
 
 
 def main() -> None:
@@ -75,28 +59,14 @@ def main() -> None:
     def engine(samples: int, **settings: object) -> Callable[[], object]:
         return lambda: upscale(plane, "YX", model=options.model, scale=2, samples=samples, **settings)
 
-    one, many = alternately(engine(1), engine(16), options.rounds)
+    work = {"one": engine(1), "many": engine(16), "bare": bare_network(plane, options.model)}
+    taken = medians(work, options.rounds, time.perf_counter)
+    one, many, bare = taken.values()
     print(f"{options.side} x {options.side}, x2, float32 input:")
     print(f"1 sample {one:.2f} s, 16 samples {many:.2f} s: ratio {many / one:.2f}")
 
-    precision = upscale(plane[:64, :64], "YX", model=options.model, samples=1).record["settings"]["precision"]
-    network = load_model(options.model).network
-    bare = type(network)(network.config)
-    bare.load_state_dict(network.state_dict())
-    bare = bare.eval().to(getattr(torch, precision)).to(memory_format=torch.channels_last)
-    tensor = torch.from_numpy(plane)[None, None]
-
-    def network_alone() -> None:
-        with torch.inference_mode():
-            encoded = bare.encode(tensor, 2)
-            noise = []
-            for index, level in enumerate(bare.levels):
-                grid = range(options.side // level.stride)
-                noise.append(latent_noise(0, 0, [0], index, level.channels, grid, grid)[:, None])
-            bare.decode(encoded, noise)
-
-    alone, whole = alternately(network_alone, engine(1), options.rounds)
-    print(f"bare network {alone:.2f} s, engine {whole:.2f} s ({precision}): ratio {whole / alone:.2f}")
+    precision = choose_device("cpu").precision
+    print(f"bare network {bare:.2f} s, engine {one:.2f} s ({precision}): ratio {one / bare:.2f}")
 
     fast = upscale(plane, "YX", model=options.model, scale=2, samples=16)
     exact = upscale(plane, "YX", model=options.model, scale=2, samples=16, precision="float32")

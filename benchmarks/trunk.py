@@ -1,21 +1,22 @@
-"""Print the speed of trunks of different width and depth, and of a lone convolution of the same width.
+"""Print the rate of a trunk beside that of plain 3 x 3 convolutions of its width, and of other trunks.
 
     python benchmarks/trunk.py
 
-Trunks are timed in alternation within one process, in the precision that upscaling would choose; the median
-counts.
+Everything is done in turn within one process, in the precision that upscaling would choose, and the best
+round counts. A convolution has its best rate on planes that fit the caches; so the best over planes of many
+sizes is what the trunk is held against, on the largest tile that the engine takes.
 """
 
 from __future__ import annotations
 
 import argparse
-import time
-from statistics import median
 
 import torch
+from rich import box
 from rich.console import Console
 from rich.table import Table
-from torch import Tensor, nn
+from timing import convolutions, rates, trunk_rate, weights
+from torch import nn
 
 from napari_vaesr.engine.device import choose_device
 from napari_vaesr.vae.config import NetworkConfig
@@ -25,44 +26,40 @@ CANDIDATES = ((48, 9), (48, 12), (64, 7), (64, 9))
 """Channels and residual blocks."""
 
 
-def multiplications(module: nn.Module) -> int:
-    """Multiply-accumulate operations per pixel of a stack of convolutions: one per weight."""
-    return sum(weight.numel() for weight in module.parameters() if weight.ndim == 4)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--side", type=int, default=512, help="side of the plane in low-res pixels")
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--model", default="microscopy")
+    parser.add_argument("--side", type=int, default=512, help="of the plane for trunks of other sizes")
+    parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    dtype = choose_device("cpu").dtype
+    console = Console(width=110)
+    console.print(
+        f"GFLOP/s of each core, {torch.get_num_threads()} threads, {choose_device('cpu').precision}"
+    )
 
-    work: dict[str, tuple[nn.Module, Tensor]] = {}
-    for width, blocks in CANDIDATES:
-        trunk = Trunk(NetworkConfig(width=width, blocks=blocks))
-        work[f"trunk {width} x {blocks}"] = trunk, torch.rand(1, 1, options.side, options.side)
-    for width in sorted({width for width, _ in CANDIDATES}):
-        plane = torch.rand(1, width, options.side, options.side)
-        work[f"3 x 3 convolution, {width}"] = nn.Conv2d(width, width, 3, padding=1), plane
-    prepared = {
-        name: (module.to(dtype).to(memory_format=torch.channels_last), plane.to(dtype))
-        for name, (module, plane) in work.items()
+    found = trunk_rate(options.model, options.rounds)
+    table = Table("side", *found.plain, "trunk", "trunk / best", box=box.SIMPLE_HEAD, title=options.model)
+    for side, rate in found.trunk.items():
+        plain = (f"{by_side[side]:.0f}" for by_side in found.plain.values())
+        table.add_row(str(side), *plain, f"{rate:.0f}", f"{rate / found.best:.2f}")
+    console.print(table)
+    console.print(
+        f"trunk on the engine's tile of {found.tile} / best plain convolution, {found.best:.0f}: "
+        f"{found.share:.2f}"
+    )
+
+    modules: dict[str, nn.Module] = {
+        f"trunk {width} x {blocks}": Trunk(NetworkConfig(width=width, blocks=blocks))
+        for width, blocks in CANDIDATES
     }
-    seconds: dict[str, list[float]] = {name: [] for name in work}
-    with torch.inference_mode():
-        for _ in range(options.rounds + 1):
-            for name, (module, plane) in prepared.items():
-                plane = plane.contiguous(memory_format=torch.channels_last)
-                start = time.perf_counter()
-                module(plane)
-                seconds[name].append(time.perf_counter() - start)
-
-    table = Table("what", "weights", "ms", "GMAC/s", title=f"{options.side} x {options.side}, {dtype}, CPU")
-    for name, (module, plane) in prepared.items():
-        weights, duration = multiplications(module), median(seconds[name][1:])
-        rate = weights * plane[0, 0].numel() / duration / 1e9
-        table.add_row(name, f"{weights:,}", f"{duration * 1e3:.0f}", f"{rate:.0f}")
-    Console(width=100).print(table)
+    for width in sorted({width for width, _ in CANDIDATES}):
+        modules[f"convolution, {width}"] = convolutions(width)["convolution"]
+    others = rates(modules, [options.side], options.rounds)
+    table = Table("what", "weights", "CPU-ms", "GFLOP/s", box=box.SIMPLE_HEAD, title=f"side {options.side}")
+    for name, by_side in others.items():
+        count, rate = weights(modules[name]), by_side[options.side]
+        table.add_row(name, f"{count:,}", f"{2 * count * options.side**2 / rate / 1e6:.0f}", f"{rate:.0f}")
+    console.print(table)
 
 
 if __name__ == "__main__":

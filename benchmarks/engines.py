@@ -98,9 +98,7 @@ def quantised(graph: ov.Model, data: Path, keep_ends: bool) -> ov.Model:
     ]
     ignored = None
     if keep_ends:  # the first convolution and the head, which see and make pixels
-        names = [
-            node.friendly_name for node in graph.get_ordered_ops() if node.get_type_name() == "Convolution"
-        ]
+        nodes = [node for node in graph.get_ordered_ops() if node.get_type_name() == "Convolution"]
         ignored = nncf.IgnoredScope(names=[nodes[0].friendly_name, nodes[-1].friendly_name])
     return nncf.quantize(
         graph,

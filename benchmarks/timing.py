@@ -20,7 +20,7 @@ from napari_vaesr.vae.noise import latent_noise
 Work = Mapping[str, Callable[[], object]]
 
 SIDES = (64, 96, 128, 160, 192, 256, 384, 512, 768, 1024)
-"""Of square planes, from those that fit the caches to the engine's largest tile."""
+"""Of square planes, from those that fit the caches to the largest tile of all."""
 
 PIXELS = 2**18
 """That a measurement of a rate takes at least: smaller planes are repeated."""

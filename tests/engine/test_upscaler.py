@@ -337,7 +337,7 @@ def test_prepared_networks_are_kept(model):
 
 def test_an_automatic_tile_fits_the_memory(model, monkeypatch):
     roomy = upscaler(model)
-    assert roomy.tile == module.LARGEST_TILE
+    assert roomy.tile == module.LARGEST_CPU_TILE
     monkeypatch.setattr(module, "CPU_BUDGET", 2**22)
     tight = upscaler(model)
     assert tight.network.alignment <= tight.tile < 300

@@ -27,6 +27,9 @@ from napari_vaesr.zoo.registry import Model
 LARGEST_TILE = 1024
 """Largest side of an automatic tile in low-res pixels; the halo is a small part of it already."""
 
+LARGEST_CPU_TILE = 512
+"""The same for a CPU: the halo of larger tiles costs less, but what they pass through memory more."""
+
 CPU_BUDGET = 3 * 2**29
 """Bytes that the network's activations may take on the CPU."""
 
@@ -345,7 +348,8 @@ class Upscaler:
         """Return the largest side at which a pair of samples fits the memory."""
         encoding, kept, each = self._bytes_per_pixel()
         padded = int((self._memory_budget() / max(encoding, kept + 2 * each)) ** 0.5)
-        return max(self.network.alignment, min(LARGEST_TILE, padded - 2 * self.halo))
+        largest = LARGEST_CPU_TILE if self.choice.device == "cpu" else LARGEST_TILE
+        return max(self.network.alignment, min(largest, padded - 2 * self.halo))
 
 
 _prepared: WeakKeyDictionary[torch.nn.Module, dict[tuple[str, str], SuperResolutionVAE]] = WeakKeyDictionary()

@@ -141,30 +141,26 @@ def draw(results: dict[str, list[dict[str, object]]], folder: Path) -> None:
     names = [str(row["name"]) for row in rows]
     figure = Figure(figsize=(9.6, 2.9), dpi=160, layout="constrained")
     left, middle, right = figure.subplots(1, 3)
-    left.plot(names, [row["mean"] for row in rows], "o-", label="mean of 16")
-    left.axhline(float(rows[0]["base"]), color="grey", linestyle="--", label="base, no latents")
-    left.set_ylabel("PSNR in dB")
+    left.plot(names, [row["sample"] for row in rows], "o-")
+    left.set_ylabel("PSNR of one sample in dB")
     middle.plot(names, [row["spearman"] for row in rows], "o-", color="#0072b2", label="Spearman(std, error)")
     middle.plot(names, [100 * float(row["crps"]) for row in rows], "s-", color="#d55e00", label="100 × CRPS")
     right.plot(names, [row["kl"][-1] for row in rows], "o-", color="#009e73")
     right.set_ylabel("KL in nats per low-res pixel")
     for panel in (left, middle, right):
         panel.set_xlabel("latent channels")
-    left.legend(frameon=False, fontsize=7)
     middle.legend(frameon=False, fontsize=7)
     figure.savefig(folder / "latents-z-dim.png")
 
     figure = Figure(figsize=(6.4, 2.9), dpi=160, layout="constrained")
     left, right = figure.subplots(1, 2)
     draws = [row["samples"] for row in results["samples"]]
-    for key, marker in (("mean", "o-"), ("std", "s-")):
-        left.loglog(draws, [row[key] for row in results["samples"]], marker, label=f"error of the {key}")
+    left.loglog(draws, [row["std"] for row in results["samples"]], "s-")
     left.set_xticks(draws, [str(each) for each in draws])
     left.set_yticks((0.1, 0.2, 0.5), ("0.1", "0.2", "0.5"))
     left.minorticks_off()
     left.set_xlabel("samples")
-    left.set_ylabel("RMS, in units of the std")
-    left.legend(frameon=False, fontsize=7)
+    left.set_ylabel("relative RMS error of the std")
     rows = results["temperature"]
     warmth = [row["temperature"] for row in rows]
     right.plot(warmth, [row["mean"] for row in rows], "o-", label="mean of 16")

@@ -87,6 +87,21 @@ def test_from_images_to_an_upscaled_file(tmp_path: Path, monkeypatch: pytest.Mon
     assert done.exit_code == 0, done.output
     assert (tmp_path / "out.ome.tif").stat().st_size > 0
 
+    # A deeper network goes on from it, at the full rates and to its end.
+    settings = json.loads((tmp_path / "small.json").read_text())
+    settings["network"]["blocks"] = 2
+    (tmp_path / "deeper.json").write_text(json.dumps(settings))
+    deeper = ["train", "images", "--name", "deeper", "--begin-with", "mine", "--steps", "2"]
+    done = CliRunner().invoke(app, [*deeper, "--config", "deeper.json"])
+    assert done.exit_code == 0, done.output
+    first, second = (
+        json.loads((tmp_path / "models" / f"{name}.json").read_text()) for name in ("mine", "deeper")
+    )
+    assert second["network"]["blocks"] == 2 and second["training"]["start"]["sha256"] == first["sha256"]
+    assert second["limits"] == first["limits"] and "weights_of_step" not in second["training"]
+    refused = CliRunner().invoke(app, [*deeper, "--start", "mine"])
+    assert refused.exit_code == 2 and "give one of them" in refused.output
+
 
 def test_no_images_is_said(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["train", str(tmp_path), "--steps", "1"])

@@ -308,6 +308,19 @@ def test_small_planes_serve_the_scales_they_are_large_enough_for(images: Path, t
     assert {patches.batch(step)[2] for step in range(12)} == {2}
 
 
+def test_of_several_patches_the_one_with_most_detail_is_learnt_from(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    half_smooth = np.concatenate([np.full((64, 200), 90), rng.integers(60, 120, (64, 200))], axis=1)
+    imsave(tmp_path / "half.png", half_smooth.astype(np.uint8), check_contrast=False)
+
+    def detailed(choices: int) -> float:
+        patches = Patches([tmp_path], SMALL.model_copy(update={"choices": choices}))
+        spread = torch.cat([patches.batch(step)[1].std(dim=(-2, -1)).flatten() for step in range(12)])
+        return float((spread > 0.02).float().mean())
+
+    assert detailed(1) < 0.7 < 0.9 < detailed(5)
+
+
 def test_patches_made_smaller_first_are_finer(tmp_path: Path) -> None:
     wave = np.sin(np.arange(64) * 2 * np.pi / 16)[:, None] * np.ones(64)
     imsave(tmp_path / "wave.png", (127 + 120 * wave).astype(np.uint8), check_contrast=False)

@@ -126,6 +126,33 @@ def test_kl_is_that_of_two_gaussians() -> None:
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("blocks", [1, 3])
+def test_a_network_begun_with_anothers_weights_computes_the_same(blocks: int) -> None:
+    torch.manual_seed(0)
+    start = build(LADDER).eval()
+    for weight in start.parameters():
+        torch.nn.init.normal_(weight, std=0.1)
+    config = LADDER.model_copy(update={"blocks": blocks})
+    assert config.extends(LADDER)
+    network = cast(LadderVAE, build(config)).eval()
+    network.begin_with(start)
+    planes = torch.rand(1, 1, 16, 16)
+    torch.testing.assert_close(result_of(network, planes, 2), result_of(start, planes, 2))
+    assert len(network.trunk.blocks) == blocks
+    # The further blocks can learn: their last layer moves the result.
+    network.encode(planes, 2).base.sum().backward()
+    gradient = network.trunk.blocks[-1].second.weight.grad
+    assert gradient is not None and gradient.abs().max() > 0
+
+
+def test_only_a_ladder_may_have_more_blocks_than_what_it_begins_with() -> None:
+    assert LADDER.extends(LADDER)
+    assert not LADDER.extends(LADDER.model_copy(update={"blocks": 2}))
+    assert not LADDER.extends(LADDER.model_copy(update={"width": 16}))
+    conv = SMALL["conv"]
+    assert conv.extends(conv) and not conv.model_copy(update={"blocks": 1}).extends(conv)
+
+
 def test_residuals_are_samples_less_their_base(network: SuperResolutionVAE) -> None:
     encoded = network.encode(torch.rand(2, network.config.frames, 16, 16), 3)
     noise = noise_for(network, 16)

@@ -73,6 +73,13 @@ def train(
             help="Fine-tune this model, a name or path, gently instead of beginning with random weights."
         ),
     ] = None,
+    begin_with: Annotated[
+        str | None,
+        typer.Option(
+            help="Begin with the weights of this model, a name or path, instead of random ones, at the "
+            "recipe's learning rates; its trunk may have fewer blocks."
+        ),
+    ] = None,
     teacher: Annotated[
         str | None,
         typer.Option(
@@ -120,13 +127,18 @@ def train(
         from napari_vaesr.zoo.card import DataSource
         from napari_vaesr.zoo.registry import load_model, user_models
 
+        if start is not None and begin_with is not None:
+            raise VaesrError("--start fine-tunes and --begin-with trains in full: give one of them.")
         model = None if start is None else load_model(start)
+        first = model if begin_with is None else load_model(begin_with)
         master = None if teacher is None else load_model(teacher)
         given = {"name": name, "steps": steps, "hours": hours, "seed": seed}
         settings = _settings(recipe, config, given, size, model)
         if model is not None:
             own = DataSource(name="your own", origin=", ".join(map(str, images)), licence="the owner's")
             settings = settings.model_copy(update={"sources": (*settings.sources, own)})
+        elif first is not None:
+            settings = settings.model_copy(update={"start": ModelUsed.of(first.card)})
         if master is not None:
             settings = settings.model_copy(update={"teacher": ModelUsed.of(master.card)})
         learn, checks, scored = _material(images, pairs, validate, hold_out, settings)
@@ -141,7 +153,7 @@ def train(
                 learn,
                 checks,
                 folder,
-                start=model,
+                start=first,
                 teacher=master,
                 callbacks=watchers,
                 devices=devices,

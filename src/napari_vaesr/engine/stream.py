@@ -16,7 +16,7 @@ from napari_vaesr.engine.planes import Piece
 from napari_vaesr.engine.result import as_maps
 from napari_vaesr.files.output import Output
 
-WRITERS = 2
+WRITERS = 1
 """Blocks that are written while the next one is computed."""
 
 Done = tuple[int, int | None]

@@ -87,6 +87,12 @@ class TrainingConfig(BaseModel):
     )
     patch: int = Field(default=48, ge=8, description="Side of a patch in low-res pixels.")
     batch: int = Field(default=8, ge=1, description="Patches per step, all of one scale.")
+    choices: int = Field(
+        default=1,
+        ge=1,
+        description="Patches drawn from folders for each that is learnt from, the one whose pixels differ "
+        "most from their neighbours: smooth ones teach little.",
+    )
     steps: int | None = Field(default=None, ge=1, description="Length of the run in steps.")
     hours: float | None = Field(
         default=None, gt=0, description="Length of the run in hours of training, kept over interruptions."
@@ -279,9 +285,10 @@ RECIPES: dict[str, TrainingConfig] = {
         description="Clean images downsampled by antialiased bicubic interpolation, such as photographs.",
         intensity="dtype",
         sources=PHOTO_SOURCES,
-        network=PRESETS["base"].model_copy(update={"consistent": True}),
-        scale_weights=(2, 2, 5),
-        base_share=0.78,
+        network=PRESETS["base"].model_copy(update={"blocks": 10, "consistent": True}),
+        scale_weights=(1, 1, 3),
+        choices=2,
+        base_share=0.8,
         degradation=Degradation(reduce=(1.0, 2.0), quantised=True),
     ),
     "microscopy": MICROSCOPY,

@@ -108,11 +108,17 @@ def to_unit(plane: NDArray[np.generic], limits: tuple[float, float] | None = Non
     return ((plane.astype(np.float32) - low) / (high - low or 1.0)).astype(np.float32)
 
 
+def _detail(patch: NDArray[np.float32]) -> float:
+    """Return how much pixels differ from the next ones along a row and a column, on average."""
+    return float(np.abs(np.diff(patch, axis=0)).mean() + np.abs(np.diff(patch, axis=1)).mean())
+
+
 class Patches(Batches):
     """Batches of patches of images, degraded.
 
     A subfolder is drawn in proportion to the square root of its pixels, so that small domains are not
-    drowned, then a plane in proportion to its pixels, a place, and one of the eight flips and rotations.
+    drowned, then a plane in proportion to its pixels, a place, and one of the eight flips and rotations. Of
+    several such patches (`TrainingConfig.choices`) the one with most detail is taken.
     Planes that are too small for a patch of the largest scale serve the smaller ones.
     """
 
@@ -130,7 +136,7 @@ class Patches(Batches):
         rng = self.random(step)
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         scale = int(rng.choice(self.config.network.scales, p=self.scale_odds))
-        patches = np.stack([self._patch(rng, scale) for _ in range(self.config.batch)])
+        patches = np.stack([self._chosen(rng, scale) for _ in range(self.config.batch)])
         low, high = degrade(torch.from_numpy(patches)[:, None], scale, self.config.degradation, generator)
         return low, high, scale
 
@@ -144,6 +150,10 @@ class Patches(Batches):
         if not between.any():
             return None
         return between / between.sum(), [size / max(size.sum(), 1) for size in sizes]
+
+    def _chosen(self, rng: np.random.Generator, scale: int) -> NDArray[np.float32]:
+        """Draw a patch, or a few and take the one with most detail."""
+        return max((self._patch(rng, scale) for _ in range(self.config.choices)), key=_detail)
 
     def _patch(self, rng: np.random.Generator, scale: int) -> NDArray[np.float32]:
         odds = self.odds[scale]

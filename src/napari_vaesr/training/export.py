@@ -88,7 +88,8 @@ def export_model(
     begun: dict[str, JsonValue] = {}
     if config.start is not None:
         begun["start"] = config.start.model_dump()
-    if checks := read_checks(run):
+    checks = read_checks(run)
+    if checks:
         begun["weights_of_step"] = Verdict(tuple(checks)).best.step
     settings = config.model_dump(
         mode="json", exclude={"name", "title", "description", "network", "intensity", "sources", "start"}
@@ -110,7 +111,7 @@ def export_model(
             "settings": settings,
         },
         metrics=metrics,
-        limits=LIMITS if config.start is None else f"{LIMITS} {TUNED_LIMITS}",
+        limits=f"{LIMITS} {TUNED_LIMITS}" if checks else LIMITS,
     )
     if isinstance(validate, FixedPairs):
         fitted = calibrate_on_pairs(network, pairs)

@@ -51,7 +51,8 @@ def fit(
     run : Path
         Where the settings (``config.json``), checkpoints and CSV logs go.
     start : Model, optional
-        Its weights are the first ones; its network has to be that of `config`, which names it in `start`.
+        Its weights are the first ones; its network has to be that of `config`, but for blocks that it may
+        lack, and `config` names it in `start`.
     teacher : Model, optional
         Its base is learnt instead of the truth's; `config` names it in `teacher`.
     resume : bool
@@ -77,10 +78,10 @@ def fit(
     """
     if config.steps is None and config.hours is None:
         raise VaesrError("A training needs a length: set steps or hours.")
-    if start is not None and start.card.network != config.network:
+    if start is not None and not config.network.extends(start.card.network):
         raise VaesrError(
             f"The weights of {start.card.name!r} do not fit the network asked for: leave its sizes as they "
-            "are."
+            "are, or give a ladder_vae more blocks."
         )
     if teacher is not None and not set(config.network.scales) <= set(teacher.card.scales):
         raise VaesrError(

@@ -77,7 +77,8 @@ class Training(lightning.LightningModule):
     config : TrainingConfig
         The run's settings.
     start : SuperResolutionVAE, optional
-        A network of the same sizes whose weights are the first ones; it is not changed.
+        A network whose weights are the first ones, of the same sizes but perhaps with fewer blocks in its
+        trunk; it is not changed.
     teacher : SuperResolutionVAE, optional
         A network of any size whose base stands for the truth in the base's loss (knowledge distillation,
         Hinton et al., 2015); it is not changed. The ladder learns from the truth.
@@ -100,7 +101,7 @@ class Training(lightning.LightningModule):
         torch.manual_seed(config.seed)
         self.network = build(config.network)
         if start is not None:
-            self.network.load_state_dict(start.state_dict())
+            self.network.begin_with(start)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = AveragedModel(self.network)
         # In a tuple, or it would be trained and saved with the rest.

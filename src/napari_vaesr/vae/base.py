@@ -89,6 +89,13 @@ class SuperResolutionVAE(nn.Module, ABC):
         """Tile origins and sizes are multiples of this, in low-res pixels, so that latent grids coincide."""
         return lcm(*(level.stride for level in self.levels))
 
+    def begin_with(self, start: SuperResolutionVAE) -> None:
+        """Take over the weights of a network whose sizes these extend (`NetworkConfig.extends`).
+
+        What this one has besides changes nothing at first, so that both compute the same.
+        """
+        self.load_state_dict(start.state_dict())
+
     @property
     @abstractmethod
     def receptive_radius(self) -> int:

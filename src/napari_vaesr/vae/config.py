@@ -54,6 +54,14 @@ class NetworkConfig(BaseModel):
                 )
         return levels
 
+    def extends(self, other: NetworkConfig) -> bool:
+        """Tell whether a network of these sizes can begin with the weights of one of the other's.
+
+        They are the same sizes, save that the trunk of a ladder may have more blocks.
+        """
+        deeper = self.architecture == "ladder_vae" and self.blocks > other.blocks
+        return self == (other.model_copy(update={"blocks": self.blocks}) if deeper else other)
+
 
 PRESETS: dict[str, NetworkConfig] = {
     "tiny": NetworkConfig(width=32, blocks=3, decoder_width=16),

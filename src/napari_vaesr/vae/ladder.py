@@ -191,6 +191,12 @@ class LadderVAE(SuperResolutionVAE):
         self.coarsen_truth = patches()
         self.log_sigma = nn.ParameterDict({str(s): nn.Parameter(torch.tensor(-3.5)) for s in config.scales})
 
+    def begin_with(self, start: SuperResolutionVAE) -> None:
+        """Take over weights; further blocks add nothing at first (Net2Net, Chen et al., 2016)."""
+        self.load_state_dict(self.state_dict() | start.state_dict())
+        for block in list(self.trunk.blocks)[start.config.blocks :]:
+            nn.init.zeros_(cast(ResidualBlock, block).second.weight)
+
     @property
     def receptive_radius(self) -> int:
         """How far, in low-res pixels, a pixel of the result can look in any direction."""

@@ -55,6 +55,22 @@ def test_many_images_without_noise_do_not_hide_the_noisy_ones():
     assert levels[0].noise == 0 and levels[-1].noise > 0.05
 
 
+def test_texture_that_looks_like_noise_is_not_calibrated_as_noise():
+    """Clean images whose texture is taken for noise 0.03, amid noisy ones whose errors are twice as large."""
+    random = np.random.default_rng(0)
+    std = random.uniform(0.01, 0.05, (12, 1500))
+    error = std * random.standard_normal(std.shape)
+    clean = [Spread(f"c{i}", "", 0.03, True, std[i], error[i]) for i in range(12)]
+    noisy = [Spread(f"n{i}", "", 0.02 + 0.005 * i, False, std[i], 2 * error[i]) for i in range(12)]
+    at = interpolated(fit_levels(clean + noisy), 0.03)
+    assert at.slope == pytest.approx(1, abs=0.1)
+
+
+def test_more_draws_of_one_original_make_no_more_levels():
+    few, many = (fit_levels(draw(6, per_original=count)) for count in (2, 20))
+    assert len(few) == len(many) == 3
+
+
 def test_what_is_exact_is_exact_in_the_dark():
     """Where std and error are 0, as in a black background, the interval is of no width and holds."""
     black = Spread("a", "", 0.0, True, np.zeros(100), np.zeros(100))

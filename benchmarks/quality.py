@@ -32,7 +32,7 @@ from rich.table import Table
 from napari_vaesr import load_model
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.files.write import write_json
-from napari_vaesr.training.calibrate import chosen_images, spreads_of_file
+from napari_vaesr.training.calibrate import chosen_images, originals, spreads_of_file
 from napari_vaesr.training.config import RECIPES
 from napari_vaesr.training.pairs import Source, find_pairs, find_sources, made_pairs, real_pairs
 from napari_vaesr.trust.calibration import fit_calibration
@@ -108,11 +108,12 @@ class Calibrated(NamedTuple):
     path: Path
     scale: int
     images: int
+    original: str
 
 
 def spread(task: Calibrated) -> list[Spread]:
     degradation = RECIPES[task.model].degradation
-    return spreads_of_file(load_model(task.model), task.path, task.scale, degradation, task.images)
+    return spreads_of_file(load_model(task.model), task.path, task.scale, degradation, *task[3:])
 
 
 def one_thread() -> None:
@@ -175,10 +176,10 @@ class Benchmark:
     def spreads(self, model: str, places: Sequence[Path]) -> dict[int, list[Spread]]:
         """Upscale the images that calibrate, at every scale."""
         files = chosen_images([place for place in places if place.exists()], self.limit or 48)
-        counts = Counter(path.parent.name for path in files)
+        counts, of = Counter(path.parent.name for path in files), originals(files)
         made = {}
         for scale in SCALES:
-            tasks = [Calibrated(model, path, scale, counts[path.parent.name]) for path in files]
+            tasks = [Calibrated(model, path, scale, counts[path.parent.name], of[path]) for path in files]
             made[scale] = self.each(spread, tasks, f"calibration of {model} ×{scale}")
         return made
 

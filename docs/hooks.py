@@ -168,6 +168,7 @@ FROM_THE_CODE: dict[str, Callable[[], str]] = {
     "options of upscale": command("upscale"),
     "options of train": command("train"),
     "options of evaluate": command("evaluate"),
+    "options of calibrate": command("calibrate"),
     "settings of upscale": fields(UpscaleSettings),
     "settings of train": fields(TrainingConfig),
     "settings of degradation": fields(Degradation),

@@ -130,7 +130,8 @@ def test_ctrl_c_keeps_what_is_done(upscale, many, tmp_path, monkeypatch, name, s
     assert journal(tmp_path / name) == list(range(6))
 
     monkeypatch.setattr(write, "stream_blocks", real)
-    assert upscale(many, name, "--seed", 7, "--force").exit_code == 0
+    result = upscale(many, name, "--seed", 7, "--force")
+    assert result.exit_code == 0
     assert "parts were there" not in result.stderr
     assert upscale(many, f"other{name}", "--seed", 7).exit_code == 0
     assert content(tmp_path / name) == content(tmp_path / f"other{name}")

@@ -102,6 +102,12 @@ def test_from_images_to_an_upscaled_file(tmp_path: Path, monkeypatch: pytest.Mon
     refused = CliRunner().invoke(app, [*deeper, "--start", "mine"])
     assert refused.exit_code == 2 and "give one of them" in refused.output
 
+    # What is there is not overwritten by another run, and a name that no model can have is refused at once.
+    other = CliRunner().invoke(app, [*command, "--run", "elsewhere"])
+    assert other.exit_code == 2 and "has not made" in other.output
+    wrong = CliRunner().invoke(app, ["train", "images", "--name", "my cells", "--steps", "2"])
+    assert wrong.exit_code == 2 and "'name' is wrong" in " ".join(wrong.output.split())
+
 
 def test_no_images_is_said(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["train", str(tmp_path), "--steps", "1"])

@@ -13,11 +13,11 @@ import tifffile
 
 from napari_vaesr.engine import cluster
 from napari_vaesr.engine.blocks import BlockGrid
-from napari_vaesr.engine.cluster import Task, cluster_blocks, cluster_client
+from napari_vaesr.engine.cluster import Task, cluster_blocks, cluster_client, workers_choice
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.engine.stream import stream_blocks
-from napari_vaesr.errors import VaesrError
+from napari_vaesr.errors import TryAgain, VaesrError
 from napari_vaesr.files.image import read_image
 from napari_vaesr.files.output import OutputImage
 from napari_vaesr.files.tiff_output import TiffOutput
@@ -92,9 +92,27 @@ def test_workers_make_the_same_and_a_killed_one_loses_nothing(client, source, ti
         np.testing.assert_array_equal(task.output.read(plane), pixels)
 
 
-def test_workers_with_other_weights_are_refused(client, source, tiny_model_path):
+def test_workers_that_come_later_get_work(monkeypatch, client, source, tiny_model_path):
+    """The number of blocks given out follows the threads that there are, here one and then five."""
+    job, task = prepared(source, tiny_model_path, "later.tif")
+    given, threads = [], iter([1])
+    real = client.submit
+    monkeypatch.setattr(client, "nthreads", lambda: {"worker": next(threads, 5)})
+    monkeypatch.setattr(client, "submit", lambda *args, **more: given.append(args) or real(*args, **more))
+    steps = cluster_blocks(client, job, task, range(len(task.grid)))
+    next(steps)
+    assert len(given) == min(len(task.grid), 1 + cluster.AHEAD * 5) > cluster.AHEAD + 1
+    steps.close()
+
+
+def test_workers_tell_where_they_compute(client):
+    choice = workers_choice(client, make_settings(device="cpu", precision="float32"))
+    assert (choice.device, choice.precision) == ("cpu", "float32")
+
+
+def test_workers_with_other_weights_are_refused_and_what_is_done_is_kept(client, source, tiny_model_path):
     job, task = prepared(source, tiny_model_path, "other.tif", sha256="0" * 64)
-    with pytest.raises(VaesrError, match="other weights"):
+    with pytest.raises(TryAgain, match="other weights"):
         list(cluster_blocks(client, job, task, range(3)))
 
 

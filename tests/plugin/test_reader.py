@@ -187,3 +187,20 @@ def test_the_offer_to_render_asynchronously(stack_path, rendering):
         ((_, accept),) = offers[0].actions
         accept(None)
         assert get_settings().experimental.async_
+
+
+def test_nothing_is_offered_for_a_result_that_is_there(tmp_path, tiny_model_path):
+    from typer.testing import CliRunner
+
+    from napari_vaesr.cli import app
+
+    pixels = np.random.default_rng(0).integers(50, 200, (2, 12, 16)).astype("uint8")
+    names = {"axes": "CYX", "Channel": {"Name": ["green", "red one"]}}  # colours, but no colour image
+    tifffile.imwrite(tmp_path / "in.tif", pixels, photometric="minisblack", metadata=names, ome=True)
+    words = ["upscale", tmp_path / "in.tif", tmp_path / "out.zarr", "--model", tiny_model_path, "-k", "2"]
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    assert done.exit_code == 0, done.output
+    start = len(notification_manager.records)
+    layers = read_upscaled(tmp_path / "out.zarr")
+    assert len(layers) == 2 and not any(attributes["rgb"] for _, attributes, _ in layers)
+    assert not [record for record in notification_manager.records[start:] if record.actions]

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from skimage.io import imread, imsave
 from typer.testing import CliRunner
 
 from napari_vaesr import load_model, upscale
 from napari_vaesr.cli import app
-from napari_vaesr.training.calibrate import calibrate, is_noisy_truth, spreads_of_file
+from napari_vaesr.training.calibrate import calibrate, is_noisy_truth, originals, spreads_of_file
 from napari_vaesr.training.config import Degradation
 from napari_vaesr.training.pairs import low_res
 from napari_vaesr.trust.evaluation import own_domain
@@ -70,12 +71,35 @@ def test_images_are_scaled_by_their_own_dtype(folders: Path, model: Model) -> No
     """The network sees the same intensities as when users run it, also for models that go by the dtype."""
     by_dtype = Model(model.card.model_copy(update={"intensity": "dtype"}), model.network)
     path = folders / "blobs" / "0.png"
-    (spread,) = spreads_of_file(by_dtype, path, 2, Degradation(), 100)
+    (spread,) = spreads_of_file(by_dtype, path, 2, Degradation(), 100, "0")
     truth = imread(path).astype(np.float32)
     low = low_res("blobs", "blobs", imread(path), 2, None, 0).low
     mean = upscale(low, "YX", model=by_dtype, scale=2).mean.astype(np.float32)
     rms = np.sqrt(np.mean(((mean - truth) / 255) ** 2))
     assert np.sqrt(np.mean(spread.error**2)) == pytest.approx(rms, rel=0.1)
+
+
+def test_crops_share_an_original_unless_numbers_are_all_that_tells_files_apart() -> None:
+    crops = [Path("cells") / name for name in ("a_0.png", "a_1.ome.tif", "b_0.png")]
+    assert [*originals(crops).values()] == ["a", "a", "b"]
+    numbered = [Path("cells") / f"image_{number:03}.png" for number in range(3)]
+    assert len(set(originals([*crops, *numbered]).values())) == 3
+    assert len(set(originals(numbered).values())) == 3
+
+
+def test_what_trainings_read_can_calibrate(folders: Path, model: Model, tmp_path: Path) -> None:
+    """Pages of a TIFF without axes, which only `--axes` could name elsewhere."""
+    pages = [imread(folders / "blobs" / f"{index}.png") for index in range(2)]
+    for name in ("one", "two"):
+        tifffile.imwrite(
+            tmp_path / f"{name}.tif", np.stack(pages * 2), metadata=None, photometric="minisblack"
+        )
+    assert calibrate(model, [tmp_path], Degradation()).calibration["2"]
+
+
+def test_a_name_that_no_model_can_have(folders: Path, tiny_model_path: Path) -> None:
+    result = CliRunner().invoke(app, ["calibrate", str(tiny_model_path), str(folders), "--name", "my cells"])
+    assert result.exit_code == 2 and "letters, digits" in result.output
 
 
 def test_noise_is_no_truth(folders: Path) -> None:

@@ -68,6 +68,21 @@ def test_files_are_held_out_whole(tmp_path: Path, blobs: Callable[..., np.ndarra
     assert len(alone.learn) == len(alone.check) == 1 and alone.learn[0].high.shape != (96, 96)
 
 
+def test_large_files_are_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blobs: Callable[..., np.ndarray]
+) -> None:
+    from skimage.io import imsave
+
+    monkeypatch.setattr("napari_vaesr.training.material.LARGEST", 4 * 80 * 80)
+    for index in range(3):
+        imsave(tmp_path / f"{index}.png", blobs((200, 200), index).astype(np.uint8), check_contrast=False)
+    material = from_folder([tmp_path], NETWORK, "percentile")
+    assert material.learn and material.check
+    assert sum(view.high.size for view in material.learn) <= 4 * 80 * 80
+    alone = from_folder([tmp_path / "0.png"], NETWORK, "percentile")
+    assert alone.learn and alone.check
+
+
 def test_many_planes_are_thinned_out_and_large_ones_cut(
     start: Model, monkeypatch: pytest.MonkeyPatch, blobs: Callable[..., np.ndarray]
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -267,6 +268,15 @@ def test_the_base_learns_alone_and_then_the_ladder_joins_in(images: Path, tmp_pa
     joined = fit(half, [images], [images], tmp_path / "half", precision="32-true")
     assert joined.ladder_steps == 3
     assert not torch.equal(joined.network.state_dict()["narrow.weight"], before["network.narrow.weight"])
+
+
+def test_everything_is_drawn_where_the_images_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a device that is not the CPU nothing of the CPU may come into the loss: `meta` has shapes alone."""
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # it does not know this device
+    module = Training(SMALL).to("meta")
+    low, high = torch.empty(4, 1, 8, 8, device="meta"), torch.empty(4, 1, 16, 16, device="meta")
+    loss, _ = module._loss(low, high, 2)
+    assert loss.device.type == "meta"
 
 
 def test_the_base_learns_from_a_teacher_and_the_ladder_from_the_truth(images: Path) -> None:

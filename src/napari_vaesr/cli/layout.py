@@ -109,7 +109,8 @@ def worker_task(image: ImageFile, job: UpscaleJob, grid: BlockGrid, output: Outp
         key=secrets.token_hex(8),
         source=image.path.resolve(),
         axes=image.axes,
-        settings=job.settings.model_copy(update={"model": model}),
+        # Of the same format on all workers, whatever they would choose.
+        settings=job.settings.model_copy(update={"model": model, "precision": job.upscaler.choice.precision}),
         extent=(list(job.planes), job.rows, job.columns),
         scalings=job.scalings,
         sha256=job.model.card.sha256,

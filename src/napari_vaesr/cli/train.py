@@ -118,7 +118,7 @@ def train(
         try:
             from napari_vaesr.training.config import ModelUsed
             from napari_vaesr.training.export import export_model
-            from napari_vaesr.training.fit import fit
+            from napari_vaesr.training.fit import fit, newest_checkpoint
             from napari_vaesr.training.watch import Watch
         except ModuleNotFoundError as error:
             raise VaesrError(
@@ -137,12 +137,21 @@ def train(
         if model is not None:
             own = DataSource(name="your own", origin=", ".join(map(str, images)), licence="the owner's")
             settings = settings.model_copy(update={"sources": (*settings.sources, own)})
-        elif first is not None:
-            settings = settings.model_copy(update={"start": ModelUsed.of(first.card)})
+        elif first is not None:  # its images are behind these weights, too
+            sources = dict.fromkeys((*settings.sources, *first.card.training_data))
+            settings = settings.model_copy(
+                update={"start": ModelUsed.of(first.card), "sources": tuple(sources)}
+            )
         if master is not None:
             settings = settings.model_copy(update={"teacher": ModelUsed.of(master.card)})
         learn, checks, scored = _material(images, pairs, validate, hold_out, settings)
         folder = run or Path("runs") / settings.name
+        models = output or user_models()
+        if (models / f"{settings.name}.json").exists() and newest_checkpoint(folder) is None:
+            raise VaesrError(
+                f"{models} has a model {settings.name} that this run has not made: choose another --name or "
+                "--output, or remove that model."
+            )
         if devices > 1 and start is not None:
             raise VaesrError("A model is fine-tuned on one device: leave --devices out.")
         with _progress() as follow:
@@ -167,7 +176,7 @@ def train(
             err().print(_told(watch.verdict))
         err().print("Trained; now scoring and calibrating on the validation images.")
         command = shlex.join(["napari-vaesr", *sys.argv[1:]])
-        weights = export_model(folder, output or user_models(), scored, command=command, start=model)
+        weights = export_model(folder, models, scored, command=command, start=model)
         out().print(f"Model: {weights}")
         out().print(f"Log: {folder / 'log'}")
         using = settings.name if output is None else str(weights)

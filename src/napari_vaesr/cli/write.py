@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_vaesr.engine.blocks import BlockGrid
-from napari_vaesr.engine.cluster import cluster_blocks
+from napari_vaesr.engine.cluster import cluster_blocks, workers_choice
 from napari_vaesr.engine.job import Progress, UpscaleJob
 from napari_vaesr.engine.result import as_maps, map_names
 from napari_vaesr.engine.settings import UpscaleSettings
@@ -170,6 +170,8 @@ def _write_blocks(
     progress: Callable[[Progress], None] | None,
 ) -> None:
     """Write mean and uncertainty as float32 channels, and go on where an earlier run stopped."""
+    if client is not None:  # this process computes nothing, and the record tells who does
+        job.upscaler.choice = workers_choice(client, job.settings)
     grid = BlockGrid.of(job)
     with partial_output(target.output, made_from(image, job)) as partial:
         output = _laid_out(target, partial, output_image(image, job), grid, restart)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
     from napari_vaesr.engine.blocks import BlockGrid
+    from napari_vaesr.engine.device import DeviceChoice
     from napari_vaesr.engine.job import UpscaleJob
     from napari_vaesr.engine.stream import Done
 
@@ -123,38 +124,60 @@ def cluster_blocks(
 
     Raises
     ------
-    VaesrError
-        When a worker raises one.
     TryAgain
-        When workers die again and again over the same block.
+        When a worker raises an error, or workers die again and again over the same block.
     """
     from distributed import KilledWorker, as_completed
 
     waiting = iter(numbers)
-    threads = max(sum(client.nthreads().values()), 1)
 
-    def submit(count: int) -> list[Any]:
+    def submit(running: int) -> list[Any]:
+        # Workers may have come meanwhile.
+        count = max(AHEAD * max(sum(client.nthreads().values()), 1) - running, 0)
         # Any worker may do it again should the first one die, but no result is taken from an earlier run.
         return [client.submit(_on_worker, task, n, pure=False) for n in islice(waiting, count)]
 
-    running = as_completed(submit(AHEAD * threads))
+    running = as_completed(submit(0))
     try:
         for future in running:
             number, messages = future.result()
             job.messages.extend(messages)
-            running.update(submit(1))
+            running.update(submit(running.count()))
             yield job.upscaler.work(task.grid[number].pixels), number
     except KilledWorker as error:
         raise TryAgain(
             "Workers died again and again over the same part, perhaps for lack of memory: please give them "
-            "more memory or a smaller --tile, and give the same command again."
+            "more memory and give the same command again."
         ) from error
     except ModuleNotFoundError as error:
-        raise VaesrError(
-            f"A worker lacks {error.name}: please install the same version of napari-vaesr there."
-        ) from error
+        raise _lacking(error) from error
+    except VaesrError as error:
+        raise TryAgain(f"A worker says: {error}") from error  # another one may have done much already
     finally:
         client.cancel(list(running.futures))
+
+
+def workers_choice(client: Client, settings: UpscaleSettings) -> DeviceChoice:
+    """Ask the first worker there is where it computes and in which number format.
+
+    Raises
+    ------
+    VaesrError
+        When it has no such device, or lacks a package.
+    """
+    from napari_vaesr.engine.device import choose_device
+
+    try:
+        choice: DeviceChoice = client.submit(
+            choose_device, settings.device, settings.precision, pure=False
+        ).result()
+    except ModuleNotFoundError as error:
+        raise _lacking(error) from error
+    return choice
+
+
+def _lacking(error: ModuleNotFoundError) -> VaesrError:
+    return TryAgain(f"A worker lacks {error.name}: please install the same version of napari-vaesr there.")
 
 
 _lock = Lock()

@@ -18,7 +18,7 @@ from napari_vaesr.engine.device import DeviceChoice, choose_device, is_out_of_me
 from napari_vaesr.engine.moments import NEIGHBOURS, PairedMoments, smoothed
 from napari_vaesr.engine.result import FloatArray
 from napari_vaesr.engine.settings import UpscaleSettings
-from napari_vaesr.errors import VaesrError
+from napari_vaesr.errors import TryAgain, VaesrError
 from napari_vaesr.imaging.tiling import Tile, plan_tiles, read_padded, round_up
 from napari_vaesr.vae.base import Encoded, SuperResolutionVAE
 from napari_vaesr.vae.noise import latent_noise
@@ -315,7 +315,7 @@ class Upscaler:
         side = max(len(tile.rows), len(tile.columns))
         release_memory()
         if side <= self.network.alignment:
-            raise VaesrError(
+            raise TryAgain(
                 "There is not enough memory for the smallest tile, "
                 "please close other programs or use the CPU."
             )

@@ -62,8 +62,9 @@ def read_upscaled(path: Paths) -> list[LayerTuple]:
     in_background = bool(get_settings().experimental.async_)
     images = [_read(each) for each in _path_list(path)]
     layers = [layer for image in images for layer in _upscaled_layers(image, show_mean=in_background)]
-    if not in_background:
-        offer_to_show([data for data, attributes, _ in layers if attributes["name"].endswith(" mean")])
+    hidden = [data for data, about, _ in layers if about["name"].endswith(" mean") and not about["visible"]]
+    if hidden:  # a saved result is shown as it is
+        offer_to_show(hidden)
     return layers
 
 

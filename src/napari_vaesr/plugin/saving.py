@@ -146,7 +146,7 @@ def _described(image: ImageFile) -> list[dict[str, Any]] | None:
         return None
     sources = len(recorded_extent(told).get("C", told["intensity"])) if "C" in told["axes"] else 1
     names = image.channel_names[: len(image.channel_names) // sources]
-    colours = sum(name.endswith(" mean") and name.split()[0] in COLOURS for name in names)
+    colours = sum(name.endswith(" mean") for name in names) if "S" in told["axes"] else 0
     axes = str(told["axes"]).replace("S", "")
     place = {
         "scale": [image.pixel_size.get(name, 1.0) for name in axes],

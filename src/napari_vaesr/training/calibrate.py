@@ -15,12 +15,14 @@ import torch
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.moments import PairedMoments, smoothed
 from napari_vaesr.engine.settings import UpscaleSettings
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.files.image import image_name
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.intensity import estimate_noise, fit_scalings
 from napari_vaesr.training.config import Degradation
-from napari_vaesr.training.data import find_images
+from napari_vaesr.training.data import find_images, grey_planes
 from napari_vaesr.training.module import antithetic_noise
-from napari_vaesr.training.pairs import always_noisy, grey, low_res, read_planes
+from napari_vaesr.training.pairs import Array, always_noisy, grey, low_res, read_planes
 from napari_vaesr.training.validation import FixedPairs
 from napari_vaesr.trust.evaluation import Pair
 from napari_vaesr.trust.levels import FloatArray, Spread, cross_validated_coverage, guaranteed_levels
@@ -90,10 +92,11 @@ def calibrate(
     files = chosen_images(places, per_domain)
     counts = Counter(path.parent.name for path in files)
     fitted = Fitted({}, {}, {})
+    of = originals(files)
     for scale in model.card.scales:
         spreads: list[Spread] = []
         for path in files:
-            spreads += spreads_of_file(model, path, scale, degradation, counts[path.parent.name])
+            spreads += spreads_of_file(model, path, scale, degradation, counts[path.parent.name], of[path])
         if spreads:  # else all images are too small for this scale, which goes without
             _fit(fitted, str(scale), spreads)
     return fitted
@@ -140,16 +143,38 @@ def chosen_images(places: Sequence[Path], per_domain: int = PER_DOMAIN) -> list[
     return chosen
 
 
+def originals(files: Sequence[Path]) -> dict[Path, str]:
+    """Name the original of every image: ``cells_0`` and ``cells_1`` are crops of ``cells``.
+
+    Where that would make a whole folder one original, as of ``image_001`` to ``image_048``, each is its own.
+    """
+    names = {path: re.sub(r"_\d+$", "", image_name(path)) for path in files}
+    folders: dict[str, set[str]] = {}
+    for path, name in names.items():
+        folders.setdefault(path.parent.name, set()).add(name)
+    return {
+        path: name if len(folders[path.parent.name]) > 1 else image_name(path) for path, name in names.items()
+    }
+
+
 def is_noisy_truth(path: Path) -> bool:
     """Tell whether an image is so noisy that errors measured against it are mostly its noise."""
-    _, plane = next(read_planes(path))
+    _, plane = _first_plane(path)
     image = grey(plane).astype(np.float64)
     low, high = np.percentile(image, (0.1, 99.9))
     return bool(estimate_noise(image) > NOISY_TRUTH * (high - low))
 
 
+def _first_plane(path: Path) -> tuple[str, Array]:
+    """Read the first plane of an image, also where its axes are not known: trainings take it, too."""
+    try:
+        return next(read_planes(path))
+    except VaesrError:
+        return image_name(path), grey_planes(path)[0]
+
+
 def spreads_of_file(
-    model: Model, path: Path, scale: int, degradation: Degradation, images: int
+    model: Model, path: Path, scale: int, degradation: Degradation, images: int, original: str
 ) -> list[Spread]:
     """Upscale the middle of an image's first plane, made small in several ways; see `calibrate`.
 
@@ -163,13 +188,15 @@ def spreads_of_file(
         How many times smaller it is made.
     images : int
         How many images there are of its domain; the fewer, the more is taken of each.
+    original : str
+        The name that all crops of its original share; see `originals`.
 
     Returns
     -------
     list of Spread
         None where the image is too small.
     """
-    name, plane = next(read_planes(path))
+    name, plane = _first_plane(path)
     height, width = (size // scale * scale for size in plane.shape[:2])
     if min(height, width) < SMALLEST * scale:
         return []
@@ -177,7 +204,6 @@ def spreads_of_file(
     draws = max(NOISY_DRAWS, NOISY_IMAGES // images) if degradation.clean < 1 else 0
     ways: list[Degradation | None] = [None, *[always_noisy(degradation)] * draws]
     pixels = max(PIXELS // images // len(ways), 500)
-    original = re.sub(r"_\d+$", "", path.stem)  # cells_0 and cells_1 are crops of one image
     spreads = []
     for number, way in enumerate(ways):
         seed = zlib.crc32(f"{name}, calibration {number}".encode())

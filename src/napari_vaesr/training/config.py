@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.vae.config import PRESETS, NetworkConfig
-from napari_vaesr.zoo.card import DataSource, ModelCard
+from napari_vaesr.zoo.card import NAME, DataSource, ModelCard
 
 Range = tuple[float, float]
 
@@ -74,7 +74,9 @@ class TrainingConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(description="Name of the model.")
+    name: str = Field(
+        pattern=NAME, description="Name of the model: letters, digits, dots, dashes and underscores."
+    )
     title: str = Field(default="", description="One line for lists.")
     description: str = Field(default="", description="What the model is for.")
     intensity: Literal["percentile", "dtype", "minmax"] = Field(

@@ -64,11 +64,7 @@ def load_planes(places: Sequence[Path], smallest: int) -> dict[str, list[NDArray
     """
     groups: dict[str, list[NDArray[np.generic]]] = {}
     for path in find_images(places):
-        try:
-            planes = _grey_planes(path)
-        except Exception as error:
-            raise VaesrError(f"{path} cannot be read as an image: remove it or replace it.") from error
-        for plane in planes:
+        for plane in grey_planes(path):
             if min(plane.shape) >= smallest:
                 groups.setdefault(path.parent.name, []).append(plane)
     if not groups:
@@ -77,8 +73,21 @@ def load_planes(places: Sequence[Path], smallest: int) -> dict[str, list[NDArray
     return groups
 
 
-def _grey_planes(path: Path) -> list[NDArray[np.generic]]:
-    """Read all planes of an image file, colour as its luma."""
+def grey_planes(path: Path) -> list[NDArray[np.generic]]:
+    """Read all planes of an image file, whatever their axes, colour as its luma.
+
+    Raises
+    ------
+    VaesrError
+        When it can't be read.
+    """
+    try:
+        return _planes(path)
+    except Exception as error:
+        raise VaesrError(f"{path} cannot be read as an image: remove it or replace it.") from error
+
+
+def _planes(path: Path) -> list[NDArray[np.generic]]:
     if path.suffix.lower() in {".tif", ".tiff"}:
         with tifffile.TiffFile(path) as file:
             image, axes = np.asarray(file.series[0].asarray()), file.series[0].axes

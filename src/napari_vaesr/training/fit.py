@@ -168,5 +168,6 @@ def newest_checkpoint(run: Path) -> Path | None:
 
 def _precision() -> str:
     """Name Lightning's mixed precision for the device that it will choose."""
-    device = torch.accelerator.current_accelerator() or torch.device("cpu")
+    found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    device = found or torch.device("cpu")
     return {"bfloat16": "bf16-mixed", "float16": "16-mixed"}.get(fastest_precision(device), "32-true")

@@ -240,11 +240,14 @@ def from_folder(
                 report(number, len(files))
             for planes in load_planes([file], 1).values():
                 for plane in planes:
-                    pixels += plane.size
-                    if pixels > most:
+                    named = Axes.parse("YX", plane.shape)
+                    _, rows, columns = _choice(named, most)
+                    part = plane[rows, columns]
+                    if pixels and pixels + part.size > most:
                         return
-                    (scaling,) = fit_scalings(plane, Axes.parse("YX", plane.shape), intensity)
-                    yield View(scaling.to_unit(plane))
+                    pixels += part.size
+                    (scaling,) = fit_scalings(plane, named, intensity)
+                    yield View(scaling.to_unit(part))
 
     if set(learn) & set(check):  # one file only
         found = list(views(learn, LARGEST))

@@ -214,7 +214,7 @@ class Training(lightning.LightningModule):
         """Return what the base is to be: the truth, or the teacher's base."""
         if self._teacher is None:
             return high
-        network = prepare_network(self._teacher[0], choose_device(low.device.type))
+        network = prepare_network(self._teacher[0], choose_device(str(low.device)))
         with torch.autocast(low.device.type, enabled=False):
             return network.encode(low, scale).base
 
@@ -251,8 +251,9 @@ class Training(lightning.LightningModule):
         """
         half = (len(high) + 1) // 2
         encoded = Encoded(elbo.base[:half], tuple(part[:half] for part in elbo.encoded.features), scale)
+        grid = [side // scale for side in high.shape[-2:]]
         noise = [
-            torch.randn(2, half, level.channels, *(side // scale // level.stride for side in high.shape[-2:]))
+            torch.randn(2, half, level.channels, *(n // level.stride for n in grid), device=high.device)
             for level in self.network.levels
         ]
         one, other = F.pixel_shuffle(self.network.residuals(encoded, noise), scale)

@@ -71,6 +71,9 @@ class Calibration(BaseModel):
         return np.maximum(self.slope * std + self.offset, self.floor)
 
 
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+"""What names of models look like: safe as file names, and on a command line."""
+
 Calibrations = tuple[Calibration, ...]
 """From the least noise to the most; in between they are interpolated."""
 
@@ -95,7 +98,7 @@ class ModelCard(BaseModel):
 
     schema_version: Literal[1] = Field(default=1, description="Version of the form of this card.")
     name: str = Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        pattern=NAME,
         description="The name to ask for the model by: letters, digits, dots, dashes and underscores.",
     )
     title: str = Field(description="What the model is for, in a few words.")

@@ -58,14 +58,15 @@ def test_back_projection_is_down_and_up_again(scale: int) -> None:
     images = torch.rand(2, 1, 20, 24)
     lost = images - downsample_bicubic(upsample_bicubic(images, scale), scale)
     expected = upsample_bicubic(images, scale) + upsample_bicubic(lost, scale)
-    inside = (..., slice(4 * scale, -4 * scale), slice(4 * scale, -4 * scale))
+    inside = (..., slice(8 * scale, -8 * scale), slice(8 * scale, -8 * scale))
     torch.testing.assert_close(upsample_consistent(images, scale)[inside], expected[inside])
 
     packed = torch.randn(2, scale**2, 20, 24)
     pixels = torch.nn.functional.pixel_shuffle(packed, scale)
-    expected = pixels - upsample_bicubic(downsample_bicubic(pixels, scale), scale)
-    found = torch.nn.functional.pixel_shuffle(unseen(packed, scale), scale)
-    torch.testing.assert_close(found[inside], expected[inside], rtol=1e-4, atol=1e-5)
+    for steps in (1, 2):
+        pixels = pixels - upsample_bicubic(downsample_bicubic(pixels, scale), scale)
+        found = torch.nn.functional.pixel_shuffle(unseen(packed, scale, steps), scale)
+        torch.testing.assert_close(found[inside], pixels[inside], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("resize", [upsample_bicubic, upsample_consistent, downsample_bicubic])

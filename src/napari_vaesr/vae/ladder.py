@@ -206,7 +206,7 @@ class LadderVAE(SuperResolutionVAE):
             reach += level.stride  # the 3 x 3 that mixes the latents in, on this level's grid
         reach += self.levels[0].stride - 1  # a coarse cell sees all of its pixels
         if self.config.consistent:
-            reach += 2 * REACH  # down and up again
+            reach += 4 * REACH  # twice down and up again
         return reach + 1  # the heads
 
     def encode(self, planes: Tensor, scale: int) -> Encoded:
@@ -254,7 +254,7 @@ class LadderVAE(SuperResolutionVAE):
         """Return the residual, float32, from r at the latents and at their opposite."""
         residual = there.sub_(back).mul_(0.5) if not torch.is_grad_enabled() else (there - back) / 2
         if self.config.consistent:
-            residual = over_samples(lambda r: unseen(r, scale), residual)
+            residual = over_samples(lambda r: unseen(r, scale, steps=2), residual)
         return residual.float()
 
     def elbo(self, low: Tensor, high: Tensor, scale: int) -> Elbo:

@@ -7,6 +7,7 @@ a = -0.5, which MATLAB's ``imresize`` and Pillow use; downsampling stretches it 
 from __future__ import annotations
 
 from functools import cache
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -98,8 +99,8 @@ def upsample_consistent(images: Tensor, scale: int) -> Tensor:
     return upsample_bicubic(sharp, scale)
 
 
-def unseen(pixels: Tensor, scale: int) -> Tensor:
-    """Take away from a correction what downsampling would see of it, by one step of back-projection.
+def unseen(pixels: Tensor, scale: int, steps: Literal[1, 2] = 1) -> Tensor:
+    """Take away from a correction what downsampling would see of it, by one or two steps of back-projection.
 
     Parameters
     ----------
@@ -108,6 +109,8 @@ def unseen(pixels: Tensor, scale: int) -> Tensor:
         `torch.nn.functional.pixel_shuffle`. Beyond the border they count as 0.
     scale : int
         The factor.
+    steps : {1, 2}
+        How often what is seen is taken away. The reach is that of ``steps`` times up and down.
 
     Returns
     -------
@@ -115,7 +118,11 @@ def unseen(pixels: Tensor, scale: int) -> Tensor:
         Of the same shape and dtype.
     """
     down, up = (taps(scale).to(pixels) for taps in (_downsampling_taps, _upsampling_taps))
-    return pixels - F.conv2d(F.conv2d(pixels, down, padding=REACH), up, padding=REACH)
+    seen = F.conv2d(pixels, down, padding=REACH)
+    if steps == 2:  # (1 - UD)(1 - UD) = 1 - U(2 - DU)D, the middle of which has one channel and costs little
+        sharpen = _sharpening_taps(scale).to(pixels)
+        seen = F.conv2d(seen, sharpen, padding=sharpen.shape[-1] // 2)
+    return pixels - F.conv2d(seen, up, padding=REACH)
 
 
 def downsample_bicubic(images: Tensor, scale: int) -> Tensor:

@@ -112,8 +112,8 @@ class Calibrated(NamedTuple):
 
 
 def spread(task: Calibrated) -> list[Spread]:
-    degradation = RECIPES[task.model].degradation
-    return spreads_of_file(load_model(task.model), task.path, task.scale, degradation, *task[3:])
+    model, degradation = load_model(task.model), RECIPES[task.model].degradation
+    return spreads_of_file(model, task.path, task.scale, degradation, task.images, task.original)
 
 
 def one_thread() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated
 
@@ -41,16 +40,14 @@ def calibrate(
         from pydantic import ValidationError
 
         from napari_vaesr.training.config import Degradation
-        from napari_vaesr.zoo.card import NAME
+        from napari_vaesr.zoo.card import checked_name
         from napari_vaesr.zoo.registry import card_path, load_model, user_models
         from napari_vaesr.zoo.weights import write_model
 
         loaded = load_model(model)
-        if name is not None and not re.match(NAME, name):
-            raise VaesrError(
-                f"The name {name!r} won't do: take letters, digits, dots, dashes and underscores."
-            )
-        card = loaded.card.model_copy(update={"name": name or loaded.card.name})
+        card = loaded.card
+        if name is not None:
+            card = card.model_copy(update={"name": checked_name(name)})
         folder = output or user_models()
         if (folder / f"{card.name}.json").exists() and not force:
             raise VaesrError(f"{folder / card.name} exists already, choose another --name or use --force.")

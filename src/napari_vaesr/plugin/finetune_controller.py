@@ -23,7 +23,7 @@ from napari_vaesr.plugin.controller import Failure, first_sentence
 from napari_vaesr.plugin.layers import checked_axes, source_array
 from napari_vaesr.training.config import Degradation, finetune_config
 from napari_vaesr.training.events import Event, Verdict
-from napari_vaesr.zoo.card import ModelCard
+from napari_vaesr.zoo.card import ModelCard, checked_name
 from napari_vaesr.zoo.registry import get_card, models, user_models
 
 if TYPE_CHECKING:
@@ -142,9 +142,7 @@ def name_checked(name: str) -> None:
     VaesrError
         When it is taken, or is no name.
     """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-        raise VaesrError("A model's name is made of letters, digits, dots, dashes and underscores.")
-    if name in models():
+    if checked_name(name) in models():
         raise VaesrError(f"There is a model called {name!r} already: choose another name.")
 
 

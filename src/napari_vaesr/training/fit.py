@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import DataLoader, IterableDataset
 
-from napari_vaesr.engine.device import fastest_precision
+from napari_vaesr.engine.device import choose_device
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.training.data import Patches
@@ -168,6 +168,4 @@ def newest_checkpoint(run: Path) -> Path | None:
 
 def _precision() -> str:
     """Name Lightning's mixed precision for the device that it will choose."""
-    found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    device = found or torch.device("cpu")
-    return {"bfloat16": "bf16-mixed", "float16": "16-mixed"}.get(fastest_precision(device), "32-true")
+    return {"bfloat16": "bf16-mixed", "float16": "16-mixed"}.get(choose_device().precision, "32-true")

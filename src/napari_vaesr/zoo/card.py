@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -33,6 +34,25 @@ ANY = "any"
 
 NORMAL_INTERVAL = 1.6449
 """Half width of the central 90 % interval of a normal distribution, in standard deviations."""
+
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+"""What names of models look like: safe as file names, and on a command line."""
+
+
+def checked_name(name: str) -> str:
+    """Return a name that a model can have.
+
+    Raises
+    ------
+    VaesrError
+        When it is none.
+    """
+    if not re.fullmatch(NAME, name):
+        raise VaesrError(
+            f"{name!r} can't be a model's name: use letters, digits, dots, dashes and underscores."
+        )
+    return name
 
 
 class Calibration(BaseModel):
@@ -70,9 +90,6 @@ class Calibration(BaseModel):
         """Return calibrated standard deviations for those of the samples, in unit intensity."""
         return np.maximum(self.slope * std + self.offset, self.floor)
 
-
-NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
-"""What names of models look like: safe as file names, and on a command line."""
 
 Calibrations = tuple[Calibration, ...]
 """From the least noise to the most; in between they are interpolated."""

@@ -6,10 +6,8 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from pydantic import ValidationError
-
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.zoo.card import ModelCard, parse_card
+from napari_vaesr.zoo.card import ModelCard, checked_name, parse_card
 from napari_vaesr.zoo.registry import Model, card_path, models, user_models
 
 LARGEST = {".json": 2**24, ".safetensors": 2**33}
@@ -101,12 +99,7 @@ def import_model(file: str | Path, name: str | None = None, *, replace: bool = F
     card = parse_card(text, f"in {file}")
     network_from_bytes(card, data, Path(f"in {file}"))
     if name is not None:
-        try:
-            card = ModelCard.model_validate(card.model_dump() | {"name": name})
-        except ValidationError as error:
-            raise VaesrError(
-                f"{name!r} can't be a model's name: use letters, digits, dots, dashes and underscores."
-            ) from error
+        card = card.model_copy(update={"name": checked_name(name)})
     known = models().get(card.name)
     own = user_models() / f"{card.name}.json"
     if known is not None and known.sha256 == card.sha256:

@@ -100,7 +100,9 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="also write the numbers here")
     options = parser.parse_args()
     model = load_model("photo")
-    config = photo_config(model.card.network, options.scale, muon_rate=1e-3, adam_rate=2e-4)
+    # Every pass of the rival sees the plane as it is, for its spread comes from passes that differ.
+    network = model.card.network.model_copy(update={"orientations": 1})
+    config = photo_config(network, options.scale, muon_rate=1e-3, adam_rate=2e-4)
     batches = pool(options.data, config, min(options.steps, 200))
     tune = partial(fine_tuned, model.network, config, batches, Budget(steps=options.steps))
     networks = {"control": tune(0.0), "dropout": tune(options.rate)}
@@ -109,7 +111,7 @@ def main() -> None:
     table = Table("images", "", *(name for name in Scores._fields if name != "base"), box=box.SIMPLE_HEAD)
     rows = []
     for name, pairs in sets.items():
-        if len(pairs) < 2:  # half of them calibrate the others
+        if len(pairs) < 2:  # each is calibrated by the others
             continue
         ours = score(model.network, pairs)
         theirs = scored(partial(passes, networks["dropout"]), pairs)

@@ -185,6 +185,62 @@ def test_a_full_disk_keeps_what_is_done(upscale, many, tmp_path, monkeypatch, sm
     assert others(tmp_path) == {".out.zarr.partial"}
 
 
+def test_a_disk_that_is_full_at_the_very_end_keeps_everything(upscale, many, tmp_path, monkeypatch):
+    real = write.write_json
+
+    def full(path, record):
+        with write.atomic_path(path):
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(write, "write_json", full)
+    result = upscale(many, "out.zarr")
+    assert result.exit_code == 2 and "disk is full" in result.stderr
+    done = journal(tmp_path / "out.zarr")
+    assert done
+
+    monkeypatch.setattr(write, "write_json", real)
+    left = []
+    blocks = write.stream_blocks
+
+    def watched(job, output, grid, numbers):
+        left.extend(numbers)
+        yield from blocks(job, output, grid, numbers)
+
+    monkeypatch.setattr(write, "stream_blocks", watched)
+    assert upscale(many, "out.zarr").exit_code == 0 and left == []
+    assert (tmp_path / "out.zarr").exists() and others(tmp_path) == {"out.zarr", "out.json"}
+
+
+def test_a_figure_too_large_to_hold_is_refused_before_the_work(upscale, many, tmp_path, monkeypatch):
+    monkeypatch.setattr(write, "FIGURE_PIXELS", 100)
+    result = upscale(many, "out.zarr", "--figure")
+    assert result.exit_code == 2 and "leave out --figure" in " ".join(result.stderr.split())
+    assert not (tmp_path / "out.zarr").exists() and others(tmp_path) == set()
+
+
+def test_another_calibration_of_the_same_weights_does_not_go_on(
+    upscale, many, tmp_path, monkeypatch, small_blocks
+):
+    real = write.stream_blocks
+
+    def killed(job, output, grid, numbers):
+        yield from real(job, output, grid, [0])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(write, "stream_blocks", killed)
+    assert upscale(many, "out.zarr").exit_code != 0
+    monkeypatch.setattr(write, "stream_blocks", real)
+    before = write.made_from
+
+    def recalibrated(image, job):
+        job.calibrations = tuple(each.model_copy(update={"slope": 3.0}) for each in job.calibrations)
+        return before(image, job)
+
+    monkeypatch.setattr(write, "made_from", recalibrated)
+    result = upscale(many, "out.zarr")
+    assert result.exit_code == 2 and "other values of calibration" in " ".join(result.stderr.split())
+
+
 def test_an_output_of_the_user_is_not_lost(upscale, many, tmp_path):
     (tmp_path / "out.zarr").mkdir()
     (tmp_path / "out.zarr" / "thesis.txt").write_text("precious")

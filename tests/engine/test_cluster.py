@@ -23,6 +23,7 @@ from napari_vaesr.files.output import OutputImage
 from napari_vaesr.files.tiff_output import TiffOutput
 from napari_vaesr.files.zarr_output import ZarrOutput
 from napari_vaesr.imaging.axes import Axes
+from napari_vaesr.vae.config import NetworkConfig
 
 pytestmark = [
     pytest.mark.timeout(240),
@@ -56,13 +57,15 @@ def prepared(source: Path, model: Path, output: str, **changes):
         if output.endswith("zarr")
         else TiffOutput.create(path, described)
     )
-    about = {"key": output, "sha256": job.model.card.sha256, **changes}
+    card = job.model.card
+    about = {"key": output, "sha256": card.sha256, "network": card.network, **changes}
     return job, Task(
         source=source,
         axes="ZYX",
         settings=settings,
         extent=(job.planes, job.rows, job.columns),
         scalings=job.scalings,
+        calibrations=job.calibrations,
         grid=grid,
         output=made,
         **about,
@@ -110,9 +113,12 @@ def test_workers_tell_where_they_compute(client):
     assert (choice.device, choice.precision) == ("cpu", "float32")
 
 
-def test_workers_with_other_weights_are_refused_and_what_is_done_is_kept(client, source, tiny_model_path):
-    job, task = prepared(source, tiny_model_path, "other.tif", sha256="0" * 64)
-    with pytest.raises(TryAgain, match="other weights"):
+@pytest.mark.parametrize("other", [{"sha256": "0" * 64}, {"network": NetworkConfig()}], ids=str)
+def test_workers_with_another_model_are_refused_and_what_is_done_is_kept(
+    client, source, tiny_model_path, other
+):
+    job, task = prepared(source, tiny_model_path, "other.tif", **other)
+    with pytest.raises(TryAgain, match="another model"):
         list(cluster_blocks(client, job, task, range(3)))
 
 

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from napari_vaesr.engine.device import choose_device
 from napari_vaesr.engine.settings import UpscaleSettings, make_settings
 from napari_vaesr.errors import VaesrError
 
@@ -32,6 +34,17 @@ def test_a_bad_setting_is_named_in_one_sentence(name, value):
         make_settings(**{name: value})
     message = str(caught.value)
     assert name in message and "\n" not in message and message.endswith(".") and message.count(". ") == 0
+
+
+@pytest.mark.parametrize("kind", ["cuda", "mps", "xpu"])
+def test_what_a_device_is_called_once_chosen_can_be_asked_for(kind, monkeypatch):
+    """Records tell the device that was used, and make results again."""
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: torch.device(kind))
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: 1)
+    for request in ("auto", kind):
+        used = choose_device(request, "float32").device
+        assert make_settings(device=used).device == used and used.startswith(kind)
 
 
 def test_the_sentence_says_what_is_possible():

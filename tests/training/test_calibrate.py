@@ -63,6 +63,12 @@ def test_every_domain_and_all_together_get_levels_of_noise(folders: Path, model:
     assert not alone.domains and alone.calibration == fitted.domains["blobs"]
 
 
+def test_a_folder_may_be_called_as_all_together_are(folders: Path, model: Model) -> None:
+    (folders / "stripes").rename(folders / "any")
+    fitted = calibrate(model, [folders], Degradation())
+    assert set(fitted.domains) == {"blobs"} and len(fitted.calibration) == len(model.card.scales)
+
+
 def test_a_model_without_noise_is_calibrated_without_noise(folders: Path, model: Model) -> None:
     assert len(calibrate(model, [folders], Degradation()).domains["blobs"]["2"]) == 1
 

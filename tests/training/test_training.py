@@ -76,6 +76,7 @@ def test_a_run_ends_as_a_model_that_loads(images: Path, tmp_path: Path) -> None:
     assert set(model.card.calibration) == {"2", "3"}
     fits = [fit for curve in model.card.calibration.values() for fit in curve]
     assert fits and all(fit.apply(np.array([0.5]))[0] > 0 for fit in fits)
+    assert not module.averaged.training, "what is judged would differ from what is used"
     for key, value in module.averaged.state_dict().items():
         torch.testing.assert_close(model.network.state_dict()[key], value)
 
@@ -120,6 +121,10 @@ def test_other_settings_do_not_go_on_from_here(images: Path, tmp_path: Path) -> 
     fit(SMALL, [images], [images], tmp_path / "run", precision="32-true")
     with pytest.raises(VaesrError, match="other settings"):
         fit(SMALL.model_copy(update={"batch": 2}), [images], [images], tmp_path / "run")
+    # Orientations are of the network's use, not of its training.
+    turned = SMALL.network.model_copy(update={"orientations": 2})
+    again = SMALL.model_copy(update={"network": turned, "steps": 7})
+    assert fit(again, [images], [images], tmp_path / "run", precision="32-true").steps_done == 7
 
 
 def test_a_length_is_needed(tmp_path: Path) -> None:
@@ -230,6 +235,14 @@ def test_nothing_to_train_on_is_said(tmp_path: Path, make: object, message: str)
         place.write_bytes(b"no image")
     with pytest.raises(VaesrError, match=message):
         load_planes([place], 8)
+
+
+def test_a_value_that_is_no_number_is_said_with_the_file(tmp_path: Path) -> None:
+    plane = np.ones((16, 16), np.float32)
+    plane[3, 4] = np.nan
+    tifffile.imwrite(tmp_path / "hole.tif", plane)
+    with pytest.raises(VaesrError, match=r"hole\.tif holds NaN"):
+        load_planes([tmp_path], 8)
 
 
 def test_images_that_are_too_small_are_said(images: Path) -> None:

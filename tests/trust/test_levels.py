@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from napari_vaesr.trust.calibration import fit_calibration
-from napari_vaesr.trust.levels import Spread, cross_validated_coverage, fit_levels, guaranteed_levels, halves
+from napari_vaesr.trust.levels import (
+    Spread,
+    cross_validated,
+    cross_validated_coverage,
+    fit_levels,
+    guaranteed_levels,
+    halves,
+)
 from napari_vaesr.zoo.card import interpolated
 
 
@@ -101,3 +108,16 @@ def test_the_guarantee_is_by_images_that_the_levels_did_not_see():
 def test_coverage_is_tested_across_originals():
     assert cross_validated_coverage(draw(40)) == pytest.approx(0.9, abs=0.015)
     assert cross_validated_coverage(draw(1)) is None
+
+
+@pytest.mark.parametrize("originals", [2, 7, 25])
+def test_no_original_is_calibrated_by_its_own_crops(originals):
+    """One whose errors are far larger than those of all others is not covered by them."""
+    spreads = draw(originals)
+    wrong = spreads[0].image
+    spreads = [replace(each, error=1000 * each.error) if each.image == wrong else each for each in spreads]
+    tested = cross_validated(spreads)
+    assert sorted(id(each.spread) for each in tested) == sorted(id(each) for each in spreads)
+    assert all(np.mean(each.inside) < 0.1 for each in tested if each.spread.image == wrong)
+    others = [np.mean(each.inside) for each in tested if each.spread.image != wrong]
+    assert np.mean(others) > 0.85

@@ -11,6 +11,7 @@ from napari_vaesr.vae.base import SuperResolutionVAE
 from napari_vaesr.vae.build import build
 from napari_vaesr.vae.config import PRESETS, Level, NetworkConfig
 from napari_vaesr.vae.ladder import LadderVAE, bounded_exp
+from napari_vaesr.vae.orientations import ORIENTATIONS
 from napari_vaesr.vae.resize import downsample_bicubic
 
 LADDER = NetworkConfig(
@@ -20,6 +21,7 @@ SMALL = {
     "ladder": LADDER,
     "one level": LADDER.model_copy(update={"levels": (Level(stride=1, channels=2),)}),
     "consistent": LADDER.model_copy(update={"consistent": True}),
+    "orientations": LADDER.model_copy(update={"orientations": 4}),
     "three frames": LADDER.model_copy(update={"frames": 3}),
     "conv": NetworkConfig(
         architecture="conv_vae", width=4, blocks=0, decoder_width=4, levels=(Level(stride=4, channels=3),)
@@ -149,8 +151,45 @@ def test_only_a_ladder_may_have_more_blocks_than_what_it_begins_with() -> None:
     assert LADDER.extends(LADDER)
     assert not LADDER.extends(LADDER.model_copy(update={"blocks": 2}))
     assert not LADDER.extends(LADDER.model_copy(update={"width": 16}))
+    assert LADDER.extends(SMALL["orientations"]) and SMALL["orientations"].extends(LADDER)
     conv = SMALL["conv"]
     assert conv.extends(conv) and not conv.model_copy(update={"blocks": 1}).extends(conv)
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 8])
+def test_the_base_is_laid_as_the_plane_is(count: int) -> None:
+    """The base of a turned plane is the turned base, for the orientations that the network looks from."""
+    torch.manual_seed(0)
+    network = build(SMALL["consistent"].model_copy(update={"orientations": count})).eval()
+    for weight in network.parameters():
+        torch.nn.init.normal_(weight, std=0.1)
+    planes = torch.rand(1, 1, 12, 16)
+    base = network.encode(planes, 3).base
+    alike = [
+        torch.allclose(
+            orientation.undo(network.encode(orientation.apply(planes), 3).base), base, rtol=1e-4, atol=1e-5
+        )
+        for orientation in ORIENTATIONS
+    ]
+    assert alike == [True] * count + [False] * (8 - count)
+
+
+def test_a_training_looks_from_one_orientation() -> None:
+    torch.manual_seed(0)
+    planes = torch.rand(1, 1, 12, 16)
+    network = build(SMALL["orientations"])
+    one = build(LADDER)
+    one.load_state_dict(network.state_dict())
+    assert torch.equal(network.encode(planes, 2).base, one.encode(planes, 2).base)
+    assert not torch.equal(network.eval().encode(planes, 2).base, one.eval().encode(planes, 2).base)
+
+
+def test_orientations_can_be_undone_and_differ() -> None:
+    planes = torch.arange(24.0).reshape(1, 1, 4, 6)
+    for orientation in ORIENTATIONS:
+        assert torch.equal(orientation.undo(orientation.apply(planes)), planes)
+    square = torch.arange(16.0).reshape(4, 4)
+    assert len({tuple(each.apply(square).flatten().tolist()) for each in ORIENTATIONS}) == 8
 
 
 def test_residuals_are_samples_less_their_base(network: SuperResolutionVAE) -> None:
@@ -174,7 +213,7 @@ def test_the_opposite_noise_gives_the_opposite_residual() -> None:
 def test_bfloat16_weights_stay_close_to_float32(network: SuperResolutionVAE) -> None:
     planes = torch.rand(1, network.config.frames, 32, 32)
     exact = network.encode(planes, 2).base
-    half = build(network.config)
+    half = build(network.config).eval()
     half.load_state_dict(network.state_dict())
     rounded = half.to(torch.bfloat16).encode(planes, 2).base
     assert rounded.dtype == torch.float32

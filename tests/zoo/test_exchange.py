@@ -10,6 +10,7 @@ import torch
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.zoo import registry
+from napari_vaesr.zoo.card import Calibration
 from napari_vaesr.zoo.exchange import LARGEST, export_model, import_model
 from napari_vaesr.zoo.registry import Model, get_card, load_model, models, user_models
 from napari_vaesr.zoo.weights import save_model
@@ -54,6 +55,17 @@ def test_a_bundled_model_is_never_replaced(exported, network, make_card):
     with pytest.raises(VaesrError, match="bundled model"):
         import_model(exported, replace=True)
     assert not user_models().exists()
+
+
+def test_the_same_weights_on_another_card_are_another_model(exported, saved, network, make_card, tmp_path):
+    """A new calibration, for one."""
+    import_model(exported)
+    card = make_card(calibration={"2": (Calibration(slope=2.0),)})
+    again = export_model(Model(card, network), tmp_path / "again.zip")
+    with pytest.raises(VaesrError, match="another name, or replace it"):
+        import_model(again)
+    import_model(again, replace=True)
+    assert models()["tiny-test"].calibration == card.calibration
 
 
 @pytest.mark.parametrize("name", ["", "a b", "../escape", "a/b"])

@@ -20,11 +20,10 @@ from napari_vaesr.engine.result import map_names, uncertainty_range
 from napari_vaesr.files.image import ImageFile
 from napari_vaesr.files.output import Output, OutputImage
 from napari_vaesr.imaging.axes import Axes
+from napari_vaesr.imaging.colour import COLOURS
 
 FLOAT32 = 4
 """Bytes of a number written."""
-
-COLOURS = ("red", "green", "blue", "alpha")
 
 
 def written_bytes(job: UpscaleJob) -> int:
@@ -47,6 +46,8 @@ def made_from(image: ImageFile, job: UpscaleJob) -> dict[str, Any]:
         **job.settings.model_dump(),
         **used,
         "model": job.model.card.sha256,
+        "network": job.model.card.network.model_dump(),
+        "calibration": [calibration.model_dump() for calibration in job.calibrations],
         "intensities": [scaling.model_dump() for scaling in job.scalings],
         "extent": [job.planes, [job.rows.start, job.rows.stop], [job.columns.start, job.columns.stop]],
         "block": BlockGrid.of(job).side,
@@ -104,7 +105,8 @@ def _first_pixel(image: ImageFile, job: UpscaleJob) -> dict[str, float]:
 def worker_task(image: ImageFile, job: UpscaleJob, grid: BlockGrid, output: Output) -> Task:
     """Tell workers what to do, with paths that mean the same in another folder."""
     reference = Path(job.settings.model).expanduser()
-    model = str(reference.resolve()) if reference.exists() else job.settings.model
+    is_file = reference.suffix in (".json", ".safetensors") and reference.exists()
+    model = str(reference.resolve()) if is_file else job.settings.model
     return Task(
         key=secrets.token_hex(8),
         source=image.path.resolve(),
@@ -113,7 +115,9 @@ def worker_task(image: ImageFile, job: UpscaleJob, grid: BlockGrid, output: Outp
         settings=job.settings.model_copy(update={"model": model, "precision": job.upscaler.choice.precision}),
         extent=(list(job.planes), job.rows, job.columns),
         scalings=job.scalings,
+        calibrations=job.calibrations,
         sha256=job.model.card.sha256,
+        network=job.model.card.network,
         grid=grid,
         output=replace(output, path=output.path.resolve()),
     )

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 WIDTH = "width of the 90 % interval"
 
+FIGURE_PIXELS = 2**28
+"""Pixels of a result's plane that a figure is drawn of at most: it holds them all in memory."""
+
 
 def open_job(
     target: Target, axes: str | None, settings: UpscaleSettings, model: Model, extent: Extent
@@ -114,6 +117,12 @@ def upscale_file(
         When the user stopped it with something done already.
     """
     image, job = open_job(target, axes, settings, model, extent)
+    height, width = job.plane_shape
+    if figure and height * width > FIGURE_PIXELS:
+        raise VaesrError(
+            f"A figure of {width} × {height} pixels takes too much memory: leave out --figure, or choose a "
+            "part of the plane with --extent."
+        )
     _make_folder(target.output.parent)
     if target.is_png:
         _write_png(target, image, job, figure, progress)

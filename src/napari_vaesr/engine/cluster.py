@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from napari_vaesr.engine.device import DeviceChoice
     from napari_vaesr.engine.job import UpscaleJob
     from napari_vaesr.engine.stream import Done
+    from napari_vaesr.vae.config import NetworkConfig
+    from napari_vaesr.zoo.card import Calibration
 
 CONNECT_SECONDS = 20
 AHEAD = 3
@@ -52,8 +54,12 @@ class Task:
         Numbers of the planes, rows and columns.
     scalings : tuple of IntensityScaling
         One for each channel.
+    calibrations : tuple of Calibration
+        One for each channel; a worker's own model may have others.
     sha256 : str
         Of the model's weights.
+    network : NetworkConfig
+        What they fill.
     grid : BlockGrid
         The blocks.
     output : Output
@@ -66,7 +72,9 @@ class Task:
     settings: UpscaleSettings
     extent: tuple[list[int], range, range]
     scalings: tuple[IntensityScaling, ...]
+    calibrations: tuple[Calibration, ...]
     sha256: str
+    network: NetworkConfig
     grid: BlockGrid
     output: Output
 
@@ -220,9 +228,15 @@ def _open(task: Task) -> UpscaleJob:
         place = int((re.findall(r"\d+", str(worker.name)) or ["0"])[-1]) % count
         settings = settings.model_copy(update={"device": f"{kind.type}:{place}"})
     model = load_model(settings.model)
-    if model.card.sha256 != task.sha256:
-        raise VaesrError(
-            f"A worker has other weights of the model {model.card.name}, please install the same."
-        )
+    if (model.card.sha256, model.card.network) != (task.sha256, task.network):
+        raise VaesrError(f"A worker has another model {model.card.name}, please install the same.")
     image = read_image(task.source, task.axes)
-    return UpscaleJob(image.data, task.axes, settings, *task.extent, model=model, scalings=task.scalings)
+    return UpscaleJob(
+        image.data,
+        task.axes,
+        settings,
+        *task.extent,
+        model=model,
+        scalings=task.scalings,
+        calibrations=task.calibrations,
+    )

@@ -120,7 +120,7 @@ def uncertainty_map(
             return std
 
 
-def uncertainty_range(kind: UncertaintyKind, gain: float) -> tuple[float, float]:
+def uncertainty_range(kind: str, gain: float) -> tuple[float, float]:
     """Return the range in which to show a map of an uncertainty that is not computed yet.
 
     Parameters

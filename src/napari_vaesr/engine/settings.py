@@ -51,7 +51,7 @@ class UpscaleSettings(BaseModel):
     )
     device: str = Field(
         default="auto",
-        pattern=r"^(auto|cpu|cuda(:\d+)?|mps|xpu(:\d+)?)$",
+        pattern=r"^(auto|cpu|(cuda|mps|xpu)(:\d+)?)$",
         description="Where to compute: auto, cpu, cuda, cuda:1, mps or xpu.",
     )
     precision: Precision = Field(

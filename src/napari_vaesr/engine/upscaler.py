@@ -327,7 +327,7 @@ class Upscaler:
         """Estimate activations per low-res pixel: while encoding, kept from that, and of one sample."""
         config, scale, item = self.network.config, self.settings.scale, self.choice.dtype.itemsize
         latents = sum(4 * level.channels // level.stride**2 for level in config.levels)
-        encoding = 4 * config.width * item + 4 * 4 * scale**2
+        encoding = 4 * config.width * item + 4 * (3 + config.orientations) * scale**2
         kept = 2 * config.decoder_width * item + 4 * 4 * scale**2  # with the running moments
         each = 4 * config.decoder_width * item + 4 * latents + 4 * 4 * scale**2
         return encoding, kept, each

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from napari_vaesr.errors import VaesrError
+from napari_vaesr.errors import TryAgain, VaesrError
 from napari_vaesr.files.lazy import reason
 
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
@@ -59,7 +59,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
             raise
     except OSError as error:
         if is_full(error):
-            raise VaesrError(f"The disk is full, please make room for {path} and try again.") from error
+            raise TryAgain(f"The disk is full, please make room for {path} and try again.") from error
         if error.filename is not None and os.fspath(error.filename) == os.fspath(temporary):
             message = (
                 f"{path} cannot be written ({error.strerror or reason(error)}), please choose another place."
@@ -89,7 +89,7 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         if is_full(error):
-            raise VaesrError(f"The disk is full, please make room for {path} and try again.") from error
+            raise TryAgain(f"The disk is full, please make room for {path} and try again.") from error
         raise VaesrError(
             f"{path} cannot be written ({error.strerror or reason(error)}), please choose another place."
         ) from error

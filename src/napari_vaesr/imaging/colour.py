@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 Float = TypeVar("Float", np.float32, np.float64)
 
+COLOURS = ("red", "green", "blue", "alpha")
+
 RED, GREEN, BLUE = 0.299, 0.587, 0.114  # weights of luma; they sum to 1
 
 

@@ -271,8 +271,10 @@ def uncertainty_limits(uncertainty: Any) -> tuple[float, float]:
 
 def lazy_uncertainty_limits(source_limits: Sequence[float], uncertainty: str) -> tuple[float, float]:
     """Contrast limits for an uncertainty that must not be computed now: a tenth of the source's range."""
+    from napari_vaesr.engine.result import uncertainty_range
+
     spread = abs(float(source_limits[1]) - float(source_limits[0])) or 1.0
-    return (0.0, {"variance": (0.1 * spread) ** 2, "relative": 0.5}.get(uncertainty, 0.1 * spread))
+    return uncertainty_range(uncertainty, spread)
 
 
 def upscale_layer(layer: napari.layers.Image, axes: str | None = None, **settings: Any) -> list[LayerTuple]:

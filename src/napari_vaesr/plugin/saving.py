@@ -13,6 +13,7 @@ import numpy as np
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
+from napari_vaesr.imaging.colour import COLOURS
 from napari_vaesr.imaging.extent import recorded_extent
 from napari_vaesr.plugin.layers import KEY, UNCERTAINTY_COLORMAP, LayerTuple, lazy_uncertainty_limits
 from napari_vaesr.plugin.results import KINDS
@@ -49,7 +50,6 @@ KEPT = (
 )
 """Attributes of a layer that are kept."""
 
-COLOURS = ("red", "green", "blue", "alpha")
 BLOCK = 1024
 """Side of the pieces that an OME-Zarr is written in, in pixels."""
 

@@ -27,7 +27,7 @@ from napari_vaesr.training.validation import FixedPairs
 from napari_vaesr.trust.evaluation import Pair
 from napari_vaesr.trust.levels import FloatArray, Spread, cross_validated_coverage, guaranteed_levels
 from napari_vaesr.vae.base import SuperResolutionVAE
-from napari_vaesr.zoo.card import Calibration, Calibrations
+from napari_vaesr.zoo.card import ANY, Calibration, Calibrations
 from napari_vaesr.zoo.registry import Model
 
 SAMPLES = 16
@@ -82,7 +82,7 @@ def calibrate(
     Returns
     -------
     Fitted
-        With the share of pixels inside the intervals in a two-fold cross-validation over originals.
+        With the share of pixels inside the intervals in a ten-fold cross-validation over originals.
 
     Raises
     ------
@@ -117,8 +117,8 @@ def _fit(fitted: Fitted, scale: str, spreads: Sequence[Spread]) -> None:
     """Calibrate one scale, for all domains together and for each."""
     fitted.calibration[scale] = guaranteed_levels(spreads)
     _note(fitted, f"x{scale}", spreads)
-    domains = sorted({spread.domain for spread in spreads})
-    for domain in domains if len(domains) > 1 else []:
+    domains = {spread.domain for spread in spreads}
+    for domain in sorted(domains - {ANY}) if len(domains) > 1 else []:  # a folder may have that name
         own = [spread for spread in spreads if spread.domain == domain]
         fitted.domains.setdefault(domain, {})[scale] = guaranteed_levels(own)
         _note(fitted, f"{domain}_x{scale}", own)

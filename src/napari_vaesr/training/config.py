@@ -287,7 +287,7 @@ RECIPES: dict[str, TrainingConfig] = {
         description="Clean images downsampled by antialiased bicubic interpolation, such as photographs.",
         intensity="dtype",
         sources=PHOTO_SOURCES,
-        network=PRESETS["base"].model_copy(update={"blocks": 10, "consistent": True}),
+        network=PRESETS["base"].model_copy(update={"blocks": 10, "consistent": True, "orientations": 2}),
         scale_weights=(1, 1, 3),
         choices=2,
         base_share=0.8,

@@ -44,7 +44,8 @@ def hold_out(places: Sequence[Path], every: int = 10) -> tuple[list[Path], list[
     """Split image files into those to train on and every tenth, to validate on; one file serves for both."""
     files = find_images(places)
     held = files[every // 2 :: every] or files[-1:]
-    return [path for path in files if path not in set(held)] or files, held
+    left = set(files) - set(held)
+    return sorted(left) or files, held
 
 
 def load_planes(places: Sequence[Path], smallest: int) -> dict[str, list[NDArray[np.generic]]]:
@@ -79,12 +80,15 @@ def grey_planes(path: Path) -> list[NDArray[np.generic]]:
     Raises
     ------
     VaesrError
-        When it can't be read.
+        When it can't be read, or a value is NaN or infinite.
     """
     try:
-        return _planes(path)
+        planes = _planes(path)
     except Exception as error:
         raise VaesrError(f"{path} cannot be read as an image: remove it or replace it.") from error
+    if any(plane.dtype.kind == "f" and not np.isfinite(plane).all() for plane in planes):
+        raise VaesrError(f"{path} holds NaN or infinite values: replace them, or leave the image out.")
+    return planes
 
 
 def _planes(path: Path) -> list[NDArray[np.generic]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import lightning
 import torch
@@ -100,7 +101,8 @@ def fit(
     settings = run / "config.json"
     if checkpoint is not None:
         before = TrainingConfig.model_validate_json(settings.read_text())
-        free = {"steps", "hours", "title", "description", "sources"}
+        free: Any = dict.fromkeys(("steps", "hours", "title", "description", "sources"), True)
+        free["network"] = {"orientations"}  # which no weights depend on
         if before.model_dump(exclude=free) != config.model_dump(exclude=free):
             raise VaesrError(
                 f"{settings} has other settings than asked for: resume with those, or use another folder."

@@ -36,7 +36,7 @@ def hold_out_listed(places: Sequence[Path], listing: Path) -> tuple[list[Path], 
         if not named:
             raise VaesrError(f"{listing} names {line!r}, which is not among the images: correct the list.")
         held += named
-    left = [path for path in files if path not in set(held)]
+    left = sorted(set(files) - set(held))
     if not left:
         raise VaesrError(f"{listing} names all images, so none is left to train on: name fewer.")
     return left, sorted(set(held))

@@ -103,7 +103,8 @@ class Training(lightning.LightningModule):
         if start is not None:
             self.network.begin_with(start)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = AveragedModel(self.network)
+        # Judged as it will be used, before the run as after it.
+        self.average = AveragedModel(self.network).eval()
         # In a tuple, or it would be trained and saved with the rest.
         self._teacher = None if teacher is None else (teacher,)
         self.steps_done = 0

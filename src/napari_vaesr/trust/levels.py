@@ -25,6 +25,9 @@ which no more than so many of one original count: further ones tell little more.
 LEVEL = 0.9
 """Share of the true pixels that an interval is to hold."""
 
+FOLDS = 10
+"""Parts of the originals that are calibrated by the others in a cross-validation."""
+
 ENOUGH = 22
 """Independent images that a guarantee takes at the least; see `conformal_factor`."""
 
@@ -155,12 +158,21 @@ class Tested:
 
 
 def cross_validated(spreads: Sequence[Spread]) -> list[Tested]:
-    """Calibrate every image by other originals, one half of them by the other; empty for a single one."""
-    first, second = halves(spreads)
-    if not first or not second:
+    """Calibrate every image by other originals; empty for a single original.
+
+    This is ten-fold cross-validation, or, where there are fewer originals, leaves out one each time.
+    """
+    originals = _originals(spreads)
+    if len(originals) < 2:
         return []
+    # Neighbours in the list, which are of one domain, are calibrated by each other.
+    fold = {original: number % FOLDS for number, original in enumerate(originals)}
     tested = []
-    for fitted_on, others in ((first, second), (second, first)):
+    for left_out in range(min(FOLDS, len(originals))):
+        parts: tuple[list[Spread], list[Spread]] = ([], [])
+        for spread in spreads:
+            parts[fold[spread.domain, spread.image] == left_out].append(spread)
+        fitted_on, others = parts
         levels = fit_levels(fitted_on)
         for spread in others:
             at = interpolated(levels, spread.noise)

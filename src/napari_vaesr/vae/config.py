@@ -43,6 +43,11 @@ class NetworkConfig(BaseModel):
         description="Whether the input is taken at its word: what downsampling would see of the result is "
         "brought to the input. Right for clean images, wrong for noisy or blurred ones.",
     )
+    orientations: Literal[1, 2, 4, 8] = Field(
+        default=1,
+        description="In how many orientations a ladder's trunk looks at a plane; the base is the mean of all "
+        "answers. It costs that many times the trunk, in use and not in training.",
+    )
 
     @field_validator("levels")
     @classmethod
@@ -57,10 +62,13 @@ class NetworkConfig(BaseModel):
     def extends(self, other: NetworkConfig) -> bool:
         """Tell whether a network of these sizes can begin with the weights of one of the other's.
 
-        They are the same sizes, save that the trunk of a ladder may have more blocks.
+        They are the same sizes, save that the trunk of a ladder may have more blocks, and the number of
+        orientations, which has no weights, may be another.
         """
-        deeper = self.architecture == "ladder_vae" and self.blocks > other.blocks
-        return self == (other.model_copy(update={"blocks": self.blocks}) if deeper else other)
+        free: dict[str, int] = {"orientations": self.orientations}
+        if self.architecture == "ladder_vae" and self.blocks > other.blocks:
+            free["blocks"] = self.blocks
+        return self == other.model_copy(update=free)
 
 
 PRESETS: dict[str, NetworkConfig] = {

@@ -11,6 +11,9 @@ antithetic ones is the base itself: nothing is lost to the chance of the draw.
 Where the input can be taken at its word (`NetworkConfig.consistent`), bicubic(y) is sharpened until its
 downscaling is y, and the corrections of the base and of the samples lose what downscaling would see of them.
 
+The base may be the mean over several orientations of y (`NetworkConfig.orientations`), as in the geometric
+self-ensemble of Timofte et al. (2016).
+
 The conditional prior follows Sohn et al. (2015), the top-down ladder Sønderby et al. (2016) and the
 posterior relative to the prior Vahdat and Kautz (2020). The trunk's blocks are those of EDSR (Lim et al.,
 2017): no normalisation and no pooling over the image, so that the reach of a pixel is known and tiles can
@@ -30,6 +33,7 @@ from torch.nn import functional as F
 from napari_vaesr.vae.base import Elbo, Encoded, SuperResolutionVAE
 from napari_vaesr.vae.config import NetworkConfig
 from napari_vaesr.vae.fused import convolve_add, convolve_add_relu, convolve_rectify, rectify, rectify_
+from napari_vaesr.vae.orientations import ORIENTATIONS
 from napari_vaesr.vae.resize import REACH, unseen, upsample_bicubic, upsample_consistent
 
 RESIDUAL_UNIT = 0.04
@@ -216,14 +220,26 @@ class LadderVAE(SuperResolutionVAE):
 
     def _base(self, planes: Tensor, scale: int) -> tuple[Tensor, Tensor]:
         """Return the trunk's features and the deterministic estimate."""
-        features: Tensor = self.trunk(planes.to(self.dtype).contiguous(memory_format=torch.channels_last))
+        # A training turns its patches at random, so that one orientation stands for all.
+        others = () if self.training else ORIENTATIONS[1 : self.config.orientations]
+        views = []
+        for orientation in others:
+            view = F.pixel_shuffle(self._looked_at(orientation.apply(planes), scale)[1], scale)
+            views.append(F.pixel_unshuffle(orientation.undo(view), scale).float())
+        features, correction = self._looked_at(planes, scale)
+        if views:
+            correction = torch.stack([correction.float(), *views]).mean(dim=0).to(correction.dtype)
         centre = planes[:, self.config.frames // 2, None]
-        correction = self.base_head[str(scale)](features)
         if self.config.consistent:
             enlarged, correction = upsample_consistent(centre, scale), unseen(correction, scale)
         else:
             enlarged = upsample_bicubic(centre, scale)
         return features, enlarged + F.pixel_shuffle(correction.float(), scale)
+
+    def _looked_at(self, planes: Tensor, scale: int) -> tuple[Tensor, Tensor]:
+        """Return the trunk's features and what they would change, (batch, scale**2, height, width)."""
+        features: Tensor = self.trunk(planes.to(self.dtype).contiguous(memory_format=torch.channels_last))
+        return features, self.base_head[str(scale)](features)
 
     def _climb(self, features: Tensor, base: Tensor, scale: int) -> Encoded:
         """Compute what the ladder needs of the trunk's features, the same for all samples."""

@@ -102,8 +102,8 @@ def import_model(file: str | Path, name: str | None = None, *, replace: bool = F
         card = card.model_copy(update={"name": checked_name(name)})
     known = models().get(card.name)
     own = user_models() / f"{card.name}.json"
-    if known is not None and known.sha256 == card.sha256:
-        return known
+    if known == card:
+        return card
     if known is not None and not own.exists():
         raise NameTaken(f"A bundled model is called {card.name!r} already: give this one another name.")
     if (known is not None or own.exists()) and not replace:

@@ -58,7 +58,7 @@ def _card(card: ModelCard) -> str:
         ("Name", f"`{card.name}`, version {card.version}"),
         ("Scales", ", ".join(f"×{scale}" for scale in card.scales)),
         ("Network", f"`{network.architecture}`, trunk {network.width} × {network.blocks} blocks"),
-        ("Orientations", f"{network.orientations}"),
+        ("Orientations", str(network.orientations)),
         ("Latents", levels),
         ("Receptive radius", f"{card.receptive_radius} low-res pixels"),
         ("Intensity scaling", f"`{card.intensity}`"),

@@ -21,6 +21,7 @@ from napari_vaesr.files.image import ImageFile
 from napari_vaesr.files.output import Output, OutputImage
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.colour import COLOURS
+from napari_vaesr.zoo.download import MODEL_SUFFIXES
 
 FLOAT32 = 4
 """Bytes of a number written."""
@@ -105,7 +106,7 @@ def _first_pixel(image: ImageFile, job: UpscaleJob) -> dict[str, float]:
 def worker_task(image: ImageFile, job: UpscaleJob, grid: BlockGrid, output: Output) -> Task:
     """Tell workers what to do, with paths that mean the same in another folder."""
     reference = Path(job.settings.model).expanduser()
-    is_file = reference.suffix in (".json", ".safetensors") and reference.exists()
+    is_file = reference.suffix in MODEL_SUFFIXES and reference.exists()
     model = str(reference.resolve()) if is_file else job.settings.model
     return Task(
         key=secrets.token_hex(8),

@@ -169,12 +169,8 @@ def cross_validated(spreads: Sequence[Spread]) -> list[Tested]:
     fold = {original: number % FOLDS for number, original in enumerate(originals)}
     tested = []
     for left_out in range(min(FOLDS, len(originals))):
-        parts: tuple[list[Spread], list[Spread]] = ([], [])
-        for spread in spreads:
-            parts[fold[spread.domain, spread.image] == left_out].append(spread)
-        fitted_on, others = parts
-        levels = fit_levels(fitted_on)
-        for spread in others:
+        levels = fit_levels([each for each in spreads if fold[each.domain, each.image] != left_out])
+        for spread in (each for each in spreads if fold[each.domain, each.image] == left_out):
             at = interpolated(levels, spread.noise)
             std = at.apply(spread.std)
             tested.append(Tested(spread, std, np.abs(spread.error) <= at.interval * std))

@@ -14,6 +14,9 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.zoo.card import read_card
 
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
+MODEL_SUFFIXES = (".json", ".safetensors")
+"""Of a model's two files, the card and the weights."""
+
 TIMEOUT = 30  # seconds without an answer
 
 Report = Callable[[int, int], None]
@@ -71,8 +74,7 @@ def download_model(url: str, folder: Path, progress: Report | None = None) -> Pa
     parts = urlsplit(address)
     named = PurePosixPath(parts.path).suffix
     card_url, weights_url = (
-        urlunsplit(parts._replace(path=parts.path.removesuffix(named) + suffix))
-        for suffix in (".json", ".safetensors")
+        urlunsplit(parts._replace(path=parts.path.removesuffix(named) + suffix)) for suffix in MODEL_SUFFIXES
     )
     # One folder per URL, because two models may have the same file name.
     place = folder / sha256(card_url.encode()).hexdigest()[:16]
@@ -108,7 +110,7 @@ def _check_address(address: str) -> None:
         raise VaesrError(f"{address} can't be fetched; give an https:// address, a file or a model's name.")
     if parts.scheme == "http" and host not in LOCAL_HOSTS:
         raise VaesrError(f"{address} is not encrypted and could be altered on the way; use https:// instead.")
-    if PurePosixPath(parts.path).suffix not in (".json", ".safetensors"):
+    if PurePosixPath(parts.path).suffix not in MODEL_SUFFIXES:
         raise VaesrError(
             f"{address} is no model; give the address of its .json card or its .safetensors weights."
         )

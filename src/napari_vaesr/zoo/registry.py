@@ -17,7 +17,7 @@ from platformdirs import user_cache_path, user_data_path
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.zoo.card import ModelCard, read_card
-from napari_vaesr.zoo.download import Report, download_model, is_url, split_hash
+from napari_vaesr.zoo.download import MODEL_SUFFIXES, Report, download_model, is_url, split_hash
 
 if TYPE_CHECKING:
     from napari_vaesr.vae.base import SuperResolutionVAE
@@ -146,10 +146,10 @@ def card_path(reference: str | Path, progress: Report | None = None) -> Path:
             if urlsplit(reference).scheme != "file":
                 return download_model(reference, download_cache(), progress)
             reference = _local_path(reference)
-        elif Path(reference).suffix not in (".json", ".safetensors"):
+        elif Path(reference).suffix not in MODEL_SUFFIXES:
             return _path_of_name(reference)
     path = Path(reference).expanduser()
-    if path.suffix not in (".json", ".safetensors"):
+    if path.suffix not in MODEL_SUFFIXES:
         raise VaesrError(f"{path} is no model; give its .json card or its .safetensors weights.")
     if not path.exists():
         raise VaesrError(f"There is no model file {path}; check the path.")

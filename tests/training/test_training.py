@@ -325,6 +325,28 @@ def test_the_bound_does_not_move_the_base(images: Path) -> None:
             assert weight.grad is None, name
 
 
+def test_without_weight_the_base_stays_as_it_is(images: Path, tmp_path: Path) -> None:
+    config = SMALL.model_copy(update={"base_weight": 0.0})
+    before = Training(config).state_dict()
+    after = fit(config, [images], [images], tmp_path / "run", precision="32-true")
+    assert after.ladder_steps == 6
+    for name, weight in after.network.state_dict().items():
+        if name.partition(".")[0] in after.network.base_parts:
+            assert torch.equal(weight, before[f"network.{name}"]), name
+    assert not torch.equal(after.network.state_dict()["narrow.weight"], before["network.narrow.weight"])
+
+
+def test_beside_the_ladder_clean_patches_count_as_much_as_noisy_ones() -> None:
+    """Each patch pulls with the same strength, and towards the mean of what may be true."""
+    module = Training(SMALL)
+    strength = torch.tensor([0.01, 0.1]).reshape(2, 1, 1, 1)
+    error = (strength * torch.randn(2, 1, 64, 64)).requires_grad_()
+    (gradient,) = torch.autograd.grad(module._joint_base_loss(error), error)
+    pull = gradient.flatten(1).norm(dim=1)
+    torch.testing.assert_close(pull[0], pull[1], rtol=0.02, atol=0)
+    torch.testing.assert_close(gradient[1] / error[1], (gradient[1] / error[1]).mean().expand(1, 64, 64))
+
+
 def test_small_planes_serve_the_scales_they_are_large_enough_for(images: Path, tmp_path: Path) -> None:
     imsave(tmp_path / "small.png", np.arange(18 * 18, dtype=np.uint8).reshape(18, 18), check_contrast=False)
     patches = Patches([tmp_path / "small.png"], SMALL)

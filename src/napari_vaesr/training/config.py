@@ -106,7 +106,10 @@ class TrainingConfig(BaseModel):
     sigma_rate: float = Field(default=2e-2, description="Peak learning rate of the likelihood's sigma.")
     warmup: int = Field(default=200, description="Steps over which the learning rates rise.")
     base_weight: float = Field(
-        default=20.0, description="Weight of the base's absolute error against the ELBO."
+        default=20.0,
+        ge=0,
+        description="Weight of the base's error against the ELBO. 0: the base stays as it is, once the "
+        "ladder learns.",
     )
     score_weight: float = Field(
         default=60.0,

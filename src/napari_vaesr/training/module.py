@@ -19,7 +19,6 @@ from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.training.muon import Muon
 from napari_vaesr.vae.base import Elbo, Encoded, SuperResolutionVAE
 from napari_vaesr.vae.build import build
-from napari_vaesr.vae.ladder import RESIDUAL_UNIT
 
 Pair = tuple[Tensor, Tensor, int]
 
@@ -68,7 +67,7 @@ class Training(lightning.LightningModule):
 
     The loss, in nats per high-res pixel, is ``base_weight * |base - truth| + NLL + KL + score_weight *
     CRPS``; all but the first term join in after the first `base_share` of the run, from when on a base that
-    the bound does not move learns by its squared error. The learning rates follow
+    the bound does not move learns by its root mean square error in each patch. The learning rates follow
     a cosine whose end is the real end of the run, counted in steps or in hours of training; those of the
     ladder begin when it does.
 
@@ -228,11 +227,11 @@ class Training(lightning.LightningModule):
             positions = low.shape[-2] * low.shape[-1] / level.stride**2
             kl = kl + nats.clamp(min=config.free_bits) * positions / pixels
         error = (elbo.base - self._target(low, high, scale)).abs()
-        # Absolute errors learn faster, but their best answer is the median; the base is to be the mean.
-        base = (error.square() / RESIDUAL_UNIT if self.network.base_parts else error).mean()
         annealed = min(1.0, (self.ladder_steps + 1) / max(1, config.anneal))
         score = self._score(elbo, high, scale) if config.score_weight else torch.zeros(())
-        loss = config.base_weight * base + elbo.nll + annealed * kl + config.score_weight * score
+        loss = elbo.nll + annealed * kl + config.score_weight * score
+        if config.base_weight:  # without it the base stays as it is, safe from the weight decay too
+            loss = loss + config.base_weight * self._joint_base_loss(error)
         levels = {f"kl_{index}": nats for index, nats in enumerate(elbo.kl)}
         values = {
             f"base_error_x{scale}": error.mean(),
@@ -241,6 +240,17 @@ class Training(lightning.LightningModule):
             f"sigma_x{scale}": elbo.sigma,
         }
         return loss, {**values, **levels}
+
+    def _joint_base_loss(self, error: Tensor) -> Tensor:
+        """Return what the base learns by beside the ladder.
+
+        Absolute errors learn faster, but their best answer is the median; the base is to be the mean. So it
+        is the root mean square of each patch: clean patches, whose errors are small, count as much as noisy
+        ones.
+        """
+        if not self.network.base_parts:
+            return error.mean()
+        return (error.square().mean(dim=(-3, -2, -1)) + SMALLEST_SPREAD**2).sqrt().mean()
 
     def _score(self, elbo: Elbo, high: Tensor, scale: int) -> Tensor:
         """Return how well two samples from the prior foretell the truth: their CRPS in units of their spread.

@@ -7,6 +7,7 @@ from itertools import islice
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from napari_vaesr.training.batches import Batches, Pair, scale_odds, turned
 from napari_vaesr.training.config import TrainingConfig
@@ -30,6 +31,12 @@ def test_a_run_goes_on_with_the_batches_that_it_would_have_had() -> None:
     assert len({float(number) for number, _, _ in whole}) == 6
     other = CONFIG.model_copy(update={"seed": 4})
     assert next(iter(Drawn(other)))[0] != whole[0][0]
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_workers_share_the_steps_and_keep_their_order() -> None:
+    loader = DataLoader(Drawn(CONFIG, 4), batch_size=None, num_workers=2)
+    assert [tuple(batch) for batch in islice(loader, 7)] == list(islice(Drawn(CONFIG, 4), 7))
 
 
 @pytest.mark.parametrize(

@@ -84,3 +84,22 @@ def test_muon_minimises_a_quadratic() -> None:
         (weight - target).square().sum().backward()
         optimiser.step()
     assert (weight - target).square().mean() < 0.01 * target.square().mean()
+
+
+def test_muon_treats_kernels_of_one_size_each_on_its_own() -> None:
+    torch.manual_seed(0)
+    shapes = [(16, 8, 3, 3), (8, 8, 3, 3), (16, 8, 3, 3), (8, 8, 3, 3), (40, 8, 1, 1)]
+    start, gradients = ([torch.randn(shape) for shape in shapes] for _ in range(2))
+
+    def stepped(chosen: slice) -> list[torch.Tensor]:
+        weights = [torch.nn.Parameter(weight.clone()) for weight in start[chosen]]
+        optimiser = Muon(weights, lr=0.1)
+        for _ in range(2):
+            for weight, gradient in zip(weights, gradients[chosen], strict=True):
+                weight.grad = gradient
+            optimiser.step()
+        return [weight.detach() for weight in weights]
+
+    alone = [stepped(slice(place, place + 1))[0] for place in range(len(shapes))]
+    for together, single in zip(stepped(slice(None)), alone, strict=True):
+        torch.testing.assert_close(together, single)

@@ -81,12 +81,15 @@ def test_a_run_ends_as_a_model_that_loads(images: Path, tmp_path: Path) -> None:
         torch.testing.assert_close(model.network.state_dict()[key], value)
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("workers", [0, 2])
 def test_resuming_goes_on_and_gives_the_same_weights(
-    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
     """Stopped after 3 of 6 steps by hand and resumed, the data and the optimisers go on where they were.
 
-    Only the streams of random draws are not kept, so there are none here.
+    It does not matter how many processes make the batches. Only the streams of random draws are not kept,
+    so there are none here.
     """
     monkeypatch.setattr(torch, "randn_like", torch.ones_like)
     config = SMALL.model_copy(update={"score_weight": 0.0})
@@ -101,7 +104,7 @@ def test_resuming_goes_on_and_gives_the_same_weights(
 
     stopped = fit(config, [images], [images], interrupted, callbacks=[StopAfterThree()], precision="32-true")
     assert stopped.steps_done == 3
-    resumed = fit(config, [images], [images], interrupted, precision="32-true")
+    resumed = fit(config, [images], [images], interrupted, precision="32-true", workers=workers)
     assert resumed.steps_done == 6
     for name, weight in whole.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[name], weight, rtol=0, atol=1e-6)

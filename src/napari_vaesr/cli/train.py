@@ -99,6 +99,14 @@ def train(
     devices: Annotated[
         int, typer.Option(min=1, help="GPUs, or processes on a CPU, that share every batch.")
     ] = 1,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Processes that make patches for each device; left out, none on a CPU and as many as there "
+            "are cores for a GPU.",
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of patches, degradations and first weights.")] = None,
     run: Annotated[
         Path | None,
@@ -117,6 +125,7 @@ def train(
     with spoken_errors(debug):
         try:
             from napari_vaesr.training.config import ModelUsed
+            from napari_vaesr.training.devices import default_workers
             from napari_vaesr.training.export import export_model
             from napari_vaesr.training.fit import fit, newest_checkpoint
             from napari_vaesr.training.watch import Watch
@@ -166,6 +175,7 @@ def train(
                 teacher=master,
                 callbacks=watchers,
                 devices=devices,
+                workers=default_workers(devices) if workers is None else workers,
             )
         if not module.trainer.is_global_zero:  # one of the processes that the first has started
             raise typer.Exit(ExitCode.OK)

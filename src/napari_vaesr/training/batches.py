@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import IterableDataset
+from torch.utils.data import IterableDataset, get_worker_info
 
 from napari_vaesr.training.config import TrainingConfig
 
@@ -18,6 +19,9 @@ Pair = tuple[Tensor, Tensor, int]
 
 class Batches(IterableDataset[Pair], ABC):
     """An endless supply of batches, each of one scale; the same step of a run gives the same batch.
+
+    Where several workers of a data loader make them, each makes its share of the steps, and the loader puts
+    them back in order.
 
     Parameters
     ----------
@@ -31,10 +35,10 @@ class Batches(IterableDataset[Pair], ABC):
         self.config, self.first_step = config, first_step
 
     def __iter__(self) -> Iterator[Pair]:
-        step = self.first_step
-        while True:
+        worker = get_worker_info()
+        mine, together = (0, 1) if worker is None else (worker.id, worker.num_workers)
+        for step in count(self.first_step + mine, together):
             yield self.batch(step)
-            step += 1
 
     @abstractmethod
     def batch(self, step: int) -> Pair:
@@ -47,9 +51,9 @@ class Batches(IterableDataset[Pair], ABC):
 
 def scale_odds(config: TrainingConfig, usable: Sequence[bool] | None = None) -> NDArray[np.float64]:
     """Return how likely a batch is of each scale of the network, of those that are usable."""
-    count = len(config.network.scales)
-    weights = np.array(config.scale_weights or [1.0] * count)
-    weights = weights * (usable or [True] * count)
+    number = len(config.network.scales)
+    weights = np.array(config.scale_weights or [1.0] * number)
+    weights = weights * (usable or [True] * number)
     odds: NDArray[np.float64] = weights / weights.sum()
     return odds
 

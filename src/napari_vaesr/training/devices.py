@@ -1,13 +1,26 @@
-"""Training on several devices at once: each process takes its share of every batch."""
+"""What a training needs of the machine: processes that make patches, and several devices at once."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 from torch import distributed
 from torch.utils.data import IterableDataset
 
+from napari_vaesr.engine.device import choose_device
 from napari_vaesr.training.module import Pair
+
+
+def default_workers(devices: int) -> int:
+    """Return how many processes make patches for each device.
+
+    None on a CPU, where they would take the cores from the training; for GPUs, which learn faster than one
+    core makes patches, all cores but those of the training itself.
+    """
+    if choose_device().device == "cpu":
+        return 0
+    return max(1, (os.cpu_count() or 1) // devices - 1)
 
 
 class Share(IterableDataset[Pair]):

@@ -38,6 +38,7 @@ def fit(
     callbacks: Sequence[Callback] = (),
     precision: str = "auto",
     devices: int = 1,
+    workers: int = 0,
 ) -> Training:
     """Train a network, going on from the run's newest checkpoint if there is one.
 
@@ -65,6 +66,9 @@ def fit(
     devices : int
         How many GPUs, or processes on a CPU, share every batch. Lightning starts the program again for each
         but the first; all of them return, and ``module.trainer.is_global_zero`` tells which is the first.
+    workers : int
+        How many further processes make the batches of each device; 0 makes them in the training's own.
+        Supplies that are called have to share out their steps, as `Batches` do.
 
     Returns
     -------
@@ -143,12 +147,14 @@ def fit(
     batches = train(first_step) if callable(train) else Patches(train, config, first_step)
     pairs = validate if isinstance(validate, FixedPairs) else ValidationPairs(validate, config)
     with warnings.catch_warnings():
-        # Patches are made in the training process on purpose: reading is not what takes the time.
+        # On a CPU patches are made in the training process on purpose: it needs all cores itself.
         warnings.filterwarnings("ignore", ".*does not have many workers.*")
         warnings.filterwarnings("ignore", ".*Checkpoint directory .* exists and is not empty.*")
         trainer.fit(
             module,
-            DataLoader(Share(batches), batch_size=None),
+            DataLoader(
+                Share(batches), batch_size=None, num_workers=workers, pin_memory=torch.cuda.is_available()
+            ),
             DataLoader(pairs, batch_size=None),
             ckpt_path=checkpoint,
             weights_only=True,

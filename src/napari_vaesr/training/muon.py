@@ -2,7 +2,7 @@
 
 Each update is the momentum with its singular values brought near one by Newton-Schulz steps. PyTorch's own
 version takes matrices only; this one reads a convolution's kernel as a matrix (outputs, inputs * height *
-width).
+width). Kernels of one size are brought to it together, for a GPU would wait for each of many small products.
 """
 
 from __future__ import annotations
@@ -43,27 +43,44 @@ class Muon(Optimizer):
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Update all weights that have a gradient."""
         for group in self.param_groups:
+            alike: dict[torch.Size, list[Tensor]] = {}
             for weight in group["params"]:
-                if weight.grad is None:
-                    continue
-                state = self.state[weight]
-                if not state:
-                    state["momentum"] = torch.zeros_like(weight)
-                running = state["momentum"].lerp_(weight.grad, 1 - group["momentum"])
-                update = orthogonalised(weight.grad.lerp(running, group["momentum"]).flatten(1))
-                rows, columns = update.shape
-                update *= max(1.0, rows / columns) ** 0.5
-                weight.mul_(1 - group["lr"] * group["weight_decay"])
-                weight.sub_(update.view_as(weight), alpha=group["lr"])
+                if weight.grad is not None:
+                    alike.setdefault(weight.shape, []).append(weight)
+            for weights in alike.values():
+                updates = orthogonalised(torch.stack([self._momentum(w, group) for w in weights]).flatten(2))
+                rows, columns = updates.shape[1:]
+                rate = group["lr"] * max(1.0, rows / columns) ** 0.5
+                for weight, update in zip(weights, updates, strict=True):
+                    weight.mul_(1 - group["lr"] * group["weight_decay"])
+                    weight.sub_(update.view_as(weight), alpha=rate)
+
+    def _momentum(self, weight: Tensor, group: dict[str, Any]) -> Tensor:
+        """Take the gradient into the running one and return the two mixed, as Nesterov looks ahead."""
+        assert weight.grad is not None
+        state = self.state[weight]
+        if not state:
+            state["momentum"] = torch.zeros_like(weight)
+        running: Tensor = state["momentum"].lerp_(weight.grad, 1 - group["momentum"])
+        return weight.grad.lerp(running, group["momentum"])
 
 
-def orthogonalised(matrix: Tensor, steps: int = 5) -> Tensor:
-    """Bring a matrix's singular values near one by a quintic Newton-Schulz iteration, in float32."""
-    x = matrix.float() / (matrix.norm() + 1e-7)
-    tall = x.shape[0] > x.shape[1]
-    x = x.T if tall else x
+def orthogonalised(matrices: Tensor, steps: int = 5) -> Tensor:
+    """Bring the singular values of matrices near one by a quintic Newton-Schulz iteration, in float32.
+
+    Parameters
+    ----------
+    matrices : Tensor
+        (..., rows, columns).
+    steps : int
+        Iterations.
+    """
+    x = matrices.float()
+    x = x / (torch.linalg.matrix_norm(x, keepdim=True) + 1e-7)
+    tall = x.shape[-2] > x.shape[-1]
+    x = x.mT if tall else x
     for _ in range(steps):
-        gram = x @ x.T
+        gram = x @ x.mT
         x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
-    result: Tensor = x.T.contiguous() if tall else x
+    result: Tensor = x.mT.contiguous() if tall else x
     return result

@@ -33,7 +33,7 @@ def test_a_run_goes_on_with_the_batches_that_it_would_have_had() -> None:
     assert next(iter(Drawn(other)))[0] != whole[0][0]
 
 
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning", "ignore:.*worker processes in total")
 def test_workers_share_the_steps_and_keep_their_order() -> None:
     loader = DataLoader(Drawn(CONFIG, 4), batch_size=None, num_workers=2)
     assert [tuple(batch) for batch in islice(loader, 7)] == list(islice(Drawn(CONFIG, 4), 7))

@@ -81,7 +81,7 @@ def test_a_run_ends_as_a_model_that_loads(images: Path, tmp_path: Path) -> None:
         torch.testing.assert_close(model.network.state_dict()[key], value)
 
 
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning", "ignore:.*worker processes in total")
 @pytest.mark.parametrize("workers", [0, 2])
 def test_resuming_goes_on_and_gives_the_same_weights(
     images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
@@ -194,6 +194,8 @@ def test_recipes_are_valid_and_survive_json() -> None:
         ({"scale_weights": (1.0,)}, "for each of the scales"),
         ({"scale_weights": (0.0, 0.0)}, "for each of the scales"),
         ({"scale_weights": (1.0, -1.0)}, "for each of the scales"),
+        ({"folder_weights": {"a": 0.0}}, "for each folder"),
+        ({"folder_weights": {"a": 2.0, "b": -1.0}}, "for each folder"),
         ({"network": {"frames": 3}}, "frames has to be 1"),
         ({"seed": -1}, "greater than or equal to 0"),
     ],
@@ -367,6 +369,23 @@ def test_of_several_patches_the_one_with_most_detail_is_learnt_from(tmp_path: Pa
         return float((spread > 0.02).float().mean())
 
     assert detailed(1) < 0.7 < 0.9 < detailed(5)
+
+
+def test_folders_are_drawn_as_often_as_their_weights_say(tmp_path: Path) -> None:
+    for name, grey in {"dark": 10, "light": 200}.items():
+        (tmp_path / name).mkdir()
+        imsave(tmp_path / name / "flat.png", np.full((64, 64), grey, np.uint8), check_contrast=False)
+
+    def light(weights: dict[str, float] | None) -> float:
+        patches = Patches([tmp_path], SMALL.model_copy(update={"folder_weights": weights}))
+        drawn = torch.cat([patches.batch(step)[1].mean(dim=(1, 2, 3)) for step in range(60)])
+        return float((drawn > 0.5).float().mean())
+
+    assert (
+        light({"light": 0.0, "dark": 1.0}) == 0 < 0.35 < light(None) < 0.65 < light({"light": 9, "dark": 1})
+    )
+    with pytest.raises(VaesrError, match=r"names light, and .* in dark, light"):
+        light({"light": 1.0})
 
 
 def test_patches_made_smaller_first_are_finer(tmp_path: Path) -> None:

@@ -39,11 +39,12 @@ PER_DOMAIN, SIDE = 48, 192
 SMALLEST = 8
 """Side in low-res pixels of an image that is worth calibrating on."""
 
-NOISY_DRAWS, NOISY_IMAGES = 2, 45
-"""How many noisy low-res images are made of each image, beside the clean one, at the least; and how many of
-each domain, for a few images need more draws of the noise to be calibrated at all of its levels."""
+NOISY_IMAGES, NOISY_DRAWS = 360, (2, 40)
+"""How many noisy low-res images are made of each domain, beside the clean ones, and of each of its images at
+the least and at the most. Where there are few images, the chances of their noise would count as much as its
+amount."""
 
-PIXELS = 200_000
+PIXELS = 1_000_000
 """Pixels of each domain, drawn at random, that calibrate; all domains count the same."""
 
 NOISY_TRUTH = 0.05
@@ -201,7 +202,7 @@ def spreads_of_file(
     if min(height, width) < SMALLEST * scale:
         return []
     truth = grey(plane)[:height, :width]
-    draws = max(NOISY_DRAWS, NOISY_IMAGES // images) if degradation.clean < 1 else 0
+    draws = int(np.clip(NOISY_IMAGES // images, *NOISY_DRAWS)) if degradation.clean < 1 else 0
     ways: list[Degradation | None] = [None, *[always_noisy(degradation)] * draws]
     pixels = max(PIXELS // images // len(ways), 500)
     spreads = []

@@ -87,6 +87,11 @@ class TrainingConfig(BaseModel):
     scale_weights: tuple[float, ...] | None = Field(
         default=None, description="How often each scale is drawn. None: equally often."
     )
+    folder_weights: dict[str, float] | None = Field(
+        default=None,
+        description="How often a patch comes from each folder, by the folder's name. None: in proportion to "
+        "the square root of its pixels.",
+    )
     patch: int = Field(default=48, ge=8, description="Side of a patch in low-res pixels.")
     batch: int = Field(default=8, ge=1, description="Patches per step, all of one scale.")
     choices: int = Field(
@@ -162,6 +167,15 @@ class TrainingConfig(BaseModel):
             return weights
         if len(weights) != len(network.scales) or min(weights) < 0 or not 0 < sum(weights) < inf:
             raise ValueError(f"give a weight from 0 for each of the scales {network.scales}")
+        return weights
+
+    @field_validator("folder_weights")
+    @classmethod
+    def _some_folder_is_drawn(cls, weights: dict[str, float] | None) -> dict[str, float] | None:
+        if weights is not None and (
+            min(weights.values(), default=0) < 0 or not 0 < sum(weights.values()) < inf
+        ):
+            raise ValueError("give a weight from 0 for each folder, and more than 0 for one of them")
         return weights
 
     @field_validator("patch")

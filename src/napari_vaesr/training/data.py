@@ -130,15 +130,27 @@ class Patches(Batches):
     """Batches of patches of images, degraded.
 
     A subfolder is drawn in proportion to the square root of its pixels, so that small domains are not
-    drowned, then a plane in proportion to its pixels, a place, and one of the eight flips and rotations. Of
-    several such patches (`TrainingConfig.choices`) the one with most detail is taken.
+    drowned, or as `TrainingConfig.folder_weights` says; then a plane in proportion to its pixels, a place,
+    and one of the eight flips and rotations. Of several such patches (`TrainingConfig.choices`) the one with
+    most detail is taken.
     Planes that are too small for a patch of the largest scale serve the smaller ones.
+
+    Raises
+    ------
+    VaesrError
+        As `load_planes`, or when the weights name other folders than there are.
     """
 
     def __init__(self, places: Sequence[Path], config: TrainingConfig, first_step: int = 0) -> None:
         super().__init__(config, first_step)
         scales = config.network.scales
         groups = load_planes(places, smallest=config.patch * min(scales))
+        self.weights = config.folder_weights and [config.folder_weights.get(name, 0.0) for name in groups]
+        if config.folder_weights and set(config.folder_weights) != set(groups):
+            raise VaesrError(
+                f"The setting 'folder_weights' names {', '.join(config.folder_weights)}, and the images lie "
+                f"in {', '.join(groups)}: give one weight for each."
+            )
         self.groups = list(groups.values())
         self.limits = [[value_range(plane) for plane in planes] for planes in self.groups]
         self.odds = {scale: self._odds(config.patch * scale) for scale in scales}
@@ -160,6 +172,8 @@ class Patches(Batches):
             for planes in self.groups
         ]
         between = np.sqrt([size.sum() for size in sizes])
+        if self.weights:
+            between = np.array(self.weights) * (between > 0)
         if not between.any():
             return None
         return between / between.sum(), [size / max(size.sum(), 1) for size in sizes]

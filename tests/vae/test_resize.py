@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from skimage.io import imread
 
+from napari_vaesr.vae import resize
 from napari_vaesr.vae.resize import (
     REACH,
     downsample_bicubic,
@@ -79,6 +80,16 @@ def test_resizing_once_without_gradients_does_not_spoil_later_ones(
     images.requires_grad_()
     resize(images, 5).sum().backward()
     assert images.grad is not None
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_mixed_precision_does_not_round_the_weights_that_are_kept(scale: int) -> None:
+    images = torch.rand(1, 1, 12, 12)
+    expected = upsample_consistent(images, scale)
+    resize._sharpening_taps.cache_clear()
+    with torch.autocast("cpu", torch.bfloat16):
+        first = upsample_consistent(images, scale)
+    torch.testing.assert_close(first, expected, rtol=0, atol=0)
 
 
 def test_sizes_that_do_not_divide_are_refused() -> None:

@@ -66,7 +66,9 @@ def _downsampling_taps(scale: int) -> Tensor:
     return (_upsampling_taps(scale).flip(-2, -1) / scale**2).transpose(0, 1).contiguous()
 
 
+# The first to ask may be a training in mixed precision, which would round what all others use.
 @cache
+@torch.autocast("cpu", enabled=False)
 @torch.inference_mode(False)
 def _sharpening_taps(scale: int) -> Tensor:
     """Weights (1, 1, 9, 9) of twice the identity minus upsampling and downsampling in turn."""

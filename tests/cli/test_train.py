@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -177,6 +180,7 @@ def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
     for devices in ("1", "2"):
         command = ["train", "images", "--size", "tiny", "--steps", "3", "--config", "few.json", "--debug"]
         folders = ["--run", f"run{devices}", "--output", f"out{devices}", "--devices", devices]
+        folders += ["--workers", "1"] if devices == "2" else []
         done = subprocess.run(
             [sys.executable, "program.py", *command, *folders],
             cwd=tmp_path,
@@ -203,23 +207,56 @@ def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
     assert any(not torch.equal(tensor, recorded(2, 0, "gradients-2")[key]) for key, tensor in alone.items())
 
 
-def test_shares_of_a_batch_make_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    from napari_vaesr.training.devices import Share
+def test_shares_of_a_batch_make_the_whole() -> None:
+    from napari_vaesr.training.config import RECIPES
+    from napari_vaesr.training.module import Training
 
+    module = Training(RECIPES["tiny"])
     batch = (torch.arange(6.0), torch.arange(6.0) + 10, 3)
-    assert [part.tolist() for part in next(iter(Share([batch])))[:2]] == [
-        batch[0].tolist(),
-        batch[1].tolist(),
-    ]
-    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
-    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 3)
+
+    def share(rank: int, size: int, training: bool = True) -> tuple[torch.Tensor, torch.Tensor, int]:
+        trainer = SimpleNamespace(global_rank=rank, world_size=size, training=training)
+        module._trainer = trainer  # type: ignore[assignment]
+        return module.on_before_batch_transfer(batch, 0)
+
+    assert share(0, 1) is batch and share(1, 3, training=False) is batch
     seen = []
     for rank in range(3):
-        monkeypatch.setattr(torch.distributed, "get_rank", lambda rank=rank: rank)
-        low, high, scale = next(iter(Share([batch])))
+        low, high, scale = share(rank, 3)
         assert len(low) == 2 and scale == 3 and torch.equal(high, low + 10)
         seen += low.tolist()
     assert sorted(seen) == batch[0].tolist()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="they are started by fork there")
+def test_ctrl_c_stops_a_training_with_workers(tmp_path: Path) -> None:
+    """A terminal sends it to all processes of the group."""
+    imsave(tmp_path / "a.png", np.random.default_rng(0).integers(0, 255, (200, 200), np.uint8))
+    (tmp_path / "few.json").write_text(json.dumps({"patch": 8, "batch": 4, "validate_every": 1000000}))
+    program = [sys.executable, "-c", "from napari_vaesr.cli import main; main()"]
+    command = [*program, "train", "a.png", "--size", "tiny", "--workers", "2"]
+    process = subprocess.Popen(
+        [*command, "--steps", "1000000", "--config", "few.json", "--run", "run", "--output", "out"],
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        log = tmp_path / "run" / "log" / "version_0" / "metrics.csv"
+        until = time.monotonic() + 120
+        while not log.exists() and process.poll() is None and time.monotonic() < until:
+            time.sleep(0.2)
+        os.killpg(process.pid, signal.SIGINT)
+        told, _ = process.communicate(timeout=60)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 130, told
+    assert told.count("Stopping after this step") == 1 and "Traceback" not in told
+    assert "the same command goes on" in told and list((tmp_path / "run").glob("*.ckpt"))
 
 
 def test_a_batch_that_cannot_be_shared_is_refused(tmp_path: Path) -> None:

@@ -69,6 +69,16 @@ def test_a_folder_may_be_called_as_all_together_are(folders: Path, model: Model)
     assert set(fitted.domains) == {"blobs"} and len(fitted.calibration) == len(model.card.scales)
 
 
+def test_the_fewer_images_the_more_draws_of_the_noise(
+    folders: Path, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_vaesr.training.calibrate.NOISY_DRAWS", (2, 5))
+    path = folders / "blobs" / "0.png"
+    for images, draws in {1: 5, 4: 3, 48: 2}.items():  # 12 in all
+        made = spreads_of_file(model, path, 2, NOISY, images, "0")
+        assert [spread.clean for spread in made] == [True] + draws * [False]
+
+
 def test_a_model_without_noise_is_calibrated_without_noise(folders: Path, model: Model) -> None:
     assert len(calibrate(model, [folders], Degradation()).domains["blobs"]["2"]) == 1
 

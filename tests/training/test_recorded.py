@@ -58,6 +58,8 @@ def test_patches_are_aligned_and_of_one_intensity(folders: tuple[Path, Path]) ->
         seen.append(low)
     with pytest.raises(VaesrError, match="'patch'"):
         RecordedPatches(learn, CONFIG.model_copy(update={"patch": 24}))
+    with pytest.raises(VaesrError, match="leave the setting 'folder_weights' out"):
+        RecordedPatches(learn, CONFIG.model_copy(update={"folder_weights": {"low": 1.0}}))
     np.testing.assert_array_equal(RecordedPatches(learn, CONFIG, 3).batch(3)[0], seen[3])
     assert not np.array_equal(seen[0], seen[1])
 

@@ -388,6 +388,20 @@ def test_folders_are_drawn_as_often_as_their_weights_say(tmp_path: Path) -> None
         light({"light": 1.0})
 
 
+def test_a_folder_of_small_images_is_not_drawn_for_large_scales(tmp_path: Path) -> None:
+    for name, side in {"small": 20, "large": 64}.items():
+        (tmp_path / name).mkdir()
+        grey = np.full((side, side), 200 if name == "large" else 10, np.uint8)
+        imsave(tmp_path / name / "flat.png", grey, check_contrast=False)
+    weighed = SMALL.model_copy(update={"folder_weights": {"small": 0.5, "large": 0.5}})
+    batches = [Patches([tmp_path], weighed).batch(step) for step in range(30)]
+    dark = {scale: any(float(high.min()) < 0.5 for _, high, s in batches if s == scale) for scale in (2, 3)}
+    assert dark == {2: True, 3: False}
+    nothing = {"folder_weights": {"small": 1.0, "large": 0.0}, "scale_weights": (0.0, 1.0)}
+    with pytest.raises(VaesrError, match="large enough for a scale"):
+        Patches([tmp_path], SMALL.model_copy(update=nothing))
+
+
 def test_patches_made_smaller_first_are_finer(tmp_path: Path) -> None:
     wave = np.sin(np.arange(64) * 2 * np.pi / 16)[:, None] * np.ones(64)
     imsave(tmp_path / "wave.png", (127 + 120 * wave).astype(np.uint8), check_contrast=False)

@@ -103,8 +103,8 @@ def train(
         int | None,
         typer.Option(
             min=0,
-            help="Processes that make patches for each device; left out, none on a CPU and as many as there "
-            "are cores for a GPU.",
+            help="Processes that make patches for each device; left out, all cores but one where a GPU "
+            "learns on Linux, and none elsewhere.",
         ),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of patches, degradations and first weights.")] = None,
@@ -125,10 +125,10 @@ def train(
     with spoken_errors(debug):
         try:
             from napari_vaesr.training.config import ModelUsed
-            from napari_vaesr.training.devices import default_workers
             from napari_vaesr.training.export import export_model
             from napari_vaesr.training.fit import fit, newest_checkpoint
             from napari_vaesr.training.watch import Watch
+            from napari_vaesr.training.workers import default_workers
         except ModuleNotFoundError as error:
             raise VaesrError(
                 f'Training needs {error.name}: install it with pip install "napari-vaesr[train]".'

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
+from napari_vaesr.errors import VaesrError
 from napari_vaesr.training.config import TrainingConfig
 
 Pair = tuple[Tensor, Tensor, int]
@@ -50,10 +51,21 @@ class Batches(IterableDataset[Pair], ABC):
 
 
 def scale_odds(config: TrainingConfig, usable: Sequence[bool] | None = None) -> NDArray[np.float64]:
-    """Return how likely a batch is of each scale of the network, of those that are usable."""
+    """Return how likely a batch is of each scale of the network, of those that are usable.
+
+    Raises
+    ------
+    VaesrError
+        When none is left.
+    """
     number = len(config.network.scales)
     weights = np.array(config.scale_weights or [1.0] * number)
     weights = weights * (usable or [True] * number)
+    if not weights.any():
+        raise VaesrError(
+            "No image is large enough for a scale that is to be learnt: give larger ones, or lower the "
+            "setting 'patch'."
+        )
     odds: NDArray[np.float64] = weights / weights.sum()
     return odds
 

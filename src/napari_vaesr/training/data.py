@@ -145,12 +145,13 @@ class Patches(Batches):
         super().__init__(config, first_step)
         scales = config.network.scales
         groups = load_planes(places, smallest=config.patch * min(scales))
-        self.weights = config.folder_weights and [config.folder_weights.get(name, 0.0) for name in groups]
-        if config.folder_weights and set(config.folder_weights) != set(groups):
+        weights = config.folder_weights
+        if weights is not None and set(weights) != set(groups):
             raise VaesrError(
-                f"The setting 'folder_weights' names {', '.join(config.folder_weights)}, and the images lie "
-                f"in {', '.join(groups)}: give one weight for each."
+                f"The setting 'folder_weights' names {', '.join(weights)}, and the images that are large "
+                f"enough to learn from lie in {', '.join(groups)}: give one weight for each."
             )
+        self.weights = None if weights is None else np.array([weights[name] for name in groups])
         self.groups = list(groups.values())
         self.limits = [[value_range(plane) for plane in planes] for planes in self.groups]
         self.odds = {scale: self._odds(config.patch * scale) for scale in scales}
@@ -172,8 +173,8 @@ class Patches(Batches):
             for planes in self.groups
         ]
         between = np.sqrt([size.sum() for size in sizes])
-        if self.weights:
-            between = np.array(self.weights) * (between > 0)
+        if self.weights is not None:
+            between = self.weights * (between > 0)
         if not between.any():
             return None
         return between / between.sum(), [size / max(size.sum(), 1) for size in sizes]

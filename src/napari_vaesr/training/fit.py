@@ -17,9 +17,9 @@ from napari_vaesr.engine.device import choose_device
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.training.data import Patches
-from napari_vaesr.training.devices import Share
 from napari_vaesr.training.module import LOG_EVERY, Pair, Training
 from napari_vaesr.training.validation import FixedPairs, ValidationPairs
+from napari_vaesr.training.workers import START_METHOD, leave_interrupts
 from napari_vaesr.zoo.registry import Model
 
 Supply = Callable[[int], IterableDataset[Pair]]
@@ -78,8 +78,8 @@ def fit(
     Raises
     ------
     VaesrError
-        When the length of the run is missing, there are no images, the first weights do not fit, or the run
-        has other settings already.
+        When the length of the run is missing, there are no images, the first weights do not fit, the run
+        has other settings already, or a worker ends.
     """
     if config.steps is None and config.hours is None:
         raise VaesrError("A training needs a length: set steps or hours.")
@@ -150,15 +150,24 @@ def fit(
         # On a CPU patches are made in the training process on purpose: it needs all cores itself.
         warnings.filterwarnings("ignore", ".*does not have many workers.*")
         warnings.filterwarnings("ignore", ".*Checkpoint directory .* exists and is not empty.*")
-        trainer.fit(
-            module,
-            DataLoader(
-                Share(batches), batch_size=None, num_workers=workers, pin_memory=torch.cuda.is_available()
-            ),
-            DataLoader(pairs, batch_size=None),
-            ckpt_path=checkpoint,
-            weights_only=True,
+        loader = DataLoader(
+            batches,
+            batch_size=None,
+            num_workers=workers,
+            multiprocessing_context=START_METHOD if workers else None,
+            worker_init_fn=leave_interrupts,
+            pin_memory=torch.cuda.is_available(),
         )
+        checks = DataLoader(pairs, batch_size=None)
+        try:
+            trainer.fit(module, loader, checks, ckpt_path=checkpoint, weights_only=True)
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            raise VaesrError(
+                "A process that makes patches has ended, perhaps for want of memory or of shared memory "
+                "(/dev/shm): give fewer --workers; the run goes on from its last checkpoint."
+            ) from error
     trainer.save_checkpoint(run / f"step={module.steps_done}.ckpt")
     return module
 

@@ -193,6 +193,18 @@ class Training(lightning.LightningModule):
         if self.progress >= 1:
             self.trainer.should_stop = True
 
+    def on_before_batch_transfer(self, batch: Pair, dataloader_idx: int) -> Pair:
+        """Take this process's share of a batch that several devices learn from.
+
+        All processes make the same batches, of the same scales, so the mean of their gradients is that of the
+        whole batch, and a run goes on alike on another number of devices.
+        """
+        if self.trainer.world_size == 1 or not self.trainer.training:
+            return batch
+        low, high, scale = batch
+        mine = slice(self.trainer.global_rank, None, self.trainer.world_size)
+        return low[mine], high[mine], scale
+
     def on_train_start(self) -> None:
         """Draw other latents on every device."""
         if self.trainer.world_size > 1:

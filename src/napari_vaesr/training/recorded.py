@@ -123,10 +123,12 @@ class RecordedPatches(Batches):
     Raises
     ------
     VaesrError
-        When all pairs are smaller than a patch.
+        When all pairs are smaller than a patch, or the settings weigh folders.
     """
 
     def __init__(self, pairs: Sequence[Recorded], config: TrainingConfig, first_step: int = 0) -> None:
+        if config.folder_weights is not None:
+            raise VaesrError("Pairs are drawn by their size: leave the setting 'folder_weights' out.")
         self.pairs = [pair for pair in pairs if min(pair.low.shape) >= config.patch]
         if not self.pairs:
             raise VaesrError(f"No pair has {config.patch} low-res pixels a side, lower the setting 'patch'.")

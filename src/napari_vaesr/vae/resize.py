@@ -66,16 +66,16 @@ def _downsampling_taps(scale: int) -> Tensor:
     return (_upsampling_taps(scale).flip(-2, -1) / scale**2).transpose(0, 1).contiguous()
 
 
-# The first to ask may be a training in mixed precision, which would round what all others use.
 @cache
-@torch.autocast("cpu", enabled=False)
 @torch.inference_mode(False)
 def _sharpening_taps(scale: int) -> Tensor:
     """Weights (1, 1, 9, 9) of twice the identity minus upsampling and downsampling in turn."""
     impulse = torch.zeros(1, 1, 9, 9)
     impulse[..., 4, 4] = 1
-    returned = F.conv2d(F.pad(impulse, (REACH,) * 4), _upsampling_taps(scale))
-    return 2 * impulse - F.conv2d(returned, _downsampling_taps(scale), padding=REACH)
+    # The first to ask may be a training in mixed precision, which would round what all others use.
+    with torch.autocast("cpu", enabled=False):
+        returned = F.conv2d(F.pad(impulse, (REACH,) * 4), _upsampling_taps(scale))
+        return 2 * impulse - F.conv2d(returned, _downsampling_taps(scale), padding=REACH)
 
 
 def upsample_consistent(images: Tensor, scale: int) -> Tensor:

@@ -12,6 +12,7 @@ from rich.table import Table
 from napari_vaesr.errors import VaesrError
 
 from .console import out, spoken_errors
+from .progress import progress_bars
 
 
 def calibrate(
@@ -65,7 +66,8 @@ def calibrate(
             raise VaesrError(
                 f'Calibrating needs {error.name}: install it with pip install "napari-vaesr[train]".'
             ) from error
-        fitted = fit(loaded, images, degradation)
+        with progress_bars(quiet=False) as bars, bars.follow("calibrating") as progress:
+            fitted = fit(loaded, images, degradation, progress=progress)
         metrics = {key: value for key, value in card.metrics.items() if not key.startswith("coverage90")}
         changes = {
             "metrics": metrics | fitted.metrics,

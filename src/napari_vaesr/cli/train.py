@@ -20,6 +20,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from napari_vaesr.errors import VaesrError
 
 from .console import ExitCode, err, out, spoken_errors
+from .progress import progress_bars
 
 if TYPE_CHECKING:
     from lightning.pytorch.callbacks import Callback
@@ -186,7 +187,8 @@ def train(
             err().print(_told(watch.verdict))
         err().print("Trained; now scoring and calibrating on the validation images.")
         command = shlex.join(["napari-vaesr", *sys.argv[1:]])
-        weights = export_model(folder, models, scored, command=command, start=model)
+        with progress_bars(quiet=False) as rest, rest.follow("calibrating") as progress:
+            weights = export_model(folder, models, scored, command=command, start=model, progress=progress)
         out().print(f"Model: {weights}")
         out().print(f"Log: {folder / 'log'}")
         using = settings.name if output is None else str(weights)

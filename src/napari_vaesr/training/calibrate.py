@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from napari_vaesr.engine.job import UpscaleJob
+from napari_vaesr.engine.job import Progress, UpscaleJob
 from napari_vaesr.engine.moments import PairedMoments, smoothed
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
@@ -61,7 +61,11 @@ class Fitted:
 
 
 def calibrate(
-    model: Model, places: Sequence[Path], degradation: Degradation, per_domain: int = PER_DOMAIN
+    model: Model,
+    places: Sequence[Path],
+    degradation: Degradation,
+    per_domain: int = PER_DOMAIN,
+    progress: Callable[[Progress], None] | None = None,
 ) -> Fitted:
     """Fit a model's calibration to sharp images; every folder's name is a domain.
 
@@ -79,6 +83,8 @@ def calibrate(
         Of the training.
     per_domain : int
         Images of each domain at most.
+    progress : callable, optional
+        Called after every image and scale.
 
     Returns
     -------
@@ -94,10 +100,14 @@ def calibrate(
     counts = Counter(path.parent.name for path in files)
     fitted = Fitted({}, {}, {})
     of = originals(files)
-    for scale in model.card.scales:
+    scales = model.card.scales
+    for rounds, scale in enumerate(scales):
         spreads: list[Spread] = []
-        for path in files:
+        for number, path in enumerate(files, start=1):
             spreads += spreads_of_file(model, path, scale, degradation, counts[path.parent.name], of[path])
+            if progress is not None:
+                done = rounds * len(files) + number
+                progress(Progress(done, len(scales) * len(files), f"calibrating ×{scale}"))
         if spreads:  # else all images are too small for this scale, which goes without
             _fit(fitted, str(scale), spreads)
     return fitted

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from pydantic import JsonValue
 
+from napari_vaesr.engine.job import Progress
 from napari_vaesr.engine.moments import PairedMoments, smoothed
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.training.calibrate import SAMPLES, calibrate, calibrate_on_pairs
@@ -36,6 +37,7 @@ def export_model(
     command: str = "",
     images: int = 48,
     start: Model | None = None,
+    progress: Callable[[Progress], None] | None = None,
 ) -> Path:
     """Turn a run into a model that can be loaded: its best weights where they were watched, else the newest.
 
@@ -53,6 +55,8 @@ def export_model(
         How many validation images to use at most.
     start : Model, optional
         The model that the run started from, to be scored too.
+    progress : callable, optional
+        Called while images calibrate.
 
     Returns
     -------
@@ -84,7 +88,7 @@ def export_model(
         before = evaluate(start.network, pairs)
         scored = {pair[2] for pair in pairs.pairs}
         metrics |= {f"psnr_start_x{scale}": before[f"psnr_mean_x{scale}"] for scale in sorted(scored)}
-    progress = content["progress"]
+    reached = content["progress"]
     begun: dict[str, JsonValue] = {}
     if config.start is not None:
         begun["start"] = config.start.model_dump()
@@ -104,8 +108,8 @@ def export_model(
         training_data=config.sources,
         training={
             "command": command,
-            "steps": progress["steps"],
-            "hours": round(progress["seconds"] / 3600, 2),
+            "steps": reached["steps"],
+            "hours": round(reached["seconds"] / 3600, 2),
             "date": datetime.now(UTC).date().isoformat(),
             **begun,
             "settings": settings,
@@ -116,7 +120,7 @@ def export_model(
     if isinstance(validate, FixedPairs):
         fitted = calibrate_on_pairs(network, pairs)
     else:
-        fitted = calibrate(Model(bare, network), validate, config.degradation)
+        fitted = calibrate(Model(bare, network), validate, config.degradation, progress=progress)
     changes = {
         "metrics": metrics | fitted.metrics,
         "calibration": fitted.calibration,

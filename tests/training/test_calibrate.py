@@ -54,9 +54,8 @@ def model(tiny_model_path: Path) -> Model:
 def test_every_domain_and_all_together_get_levels_of_noise(folders: Path, model: Model) -> None:
     told: list[tuple[int, int]] = []
     fitted = calibrate(model, [folders], NOISY, progress=lambda step: told.append((step.done, step.total)))
-    assert [done for done, _ in told] == list(range(1, told[-1][1] + 1)) and len(told) % len(
-        model.card.scales
-    ) == 0
+    done, total = zip(*told, strict=True)
+    assert list(done) == list(range(1, total[-1] + 1)) and len(told) % len(model.card.scales) == 0
     scales = {str(scale) for scale in model.card.scales}
     assert set(fitted.calibration) == scales and set(fitted.domains) == {"blobs", "stripes"}
     assert all(set(domain) == scales for domain in fitted.domains.values())

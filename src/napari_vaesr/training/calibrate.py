@@ -100,14 +100,14 @@ def calibrate(
     counts = Counter(path.parent.name for path in files)
     fitted = Fitted({}, {}, {})
     of = originals(files)
-    scales = model.card.scales
-    for rounds, scale in enumerate(scales):
+    done, total = 0, len(model.card.scales) * len(files)
+    for scale in model.card.scales:
         spreads: list[Spread] = []
-        for number, path in enumerate(files, start=1):
+        for path in files:
             spreads += spreads_of_file(model, path, scale, degradation, counts[path.parent.name], of[path])
+            done += 1
             if progress is not None:
-                done = rounds * len(files) + number
-                progress(Progress(done, len(scales) * len(files), f"calibrating ×{scale}"))
+                progress(Progress(done, total, f"calibrating ×{scale}"))
         if spreads:  # else all images are too small for this scale, which goes without
             _fit(fitted, str(scale), spreads)
     return fitted

@@ -6,8 +6,9 @@
 DATA holds benchmark/set5, set14 and bsd100 (each with HR), benchmark/w2s/test (avg4, avg16, sim), val, and
 perhaps calibrate, each with a folder for every domain; what is not there is left out. Coverage, slope
 and offset are those of `napari_vaesr.trust.levels.cross_validated`: images of val and calibrate, which the
-models did not learn from, each calibrated by other originals. For one model on any folder there is
-``napari-vaesr evaluate``.
+models did not learn from, each calibrated by other originals. There, AUSE and CRPS are compared with rivals
+that are calibrated in the same way; elsewhere the rivals get the best line to the errors that they are
+scored on. For one model on any folder there is ``napari-vaesr evaluate``.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from rich import box
 from rich.console import Console
 from rich.progress import track
@@ -36,11 +39,15 @@ from napari_vaesr.training.calibrate import chosen_images, originals, spreads_of
 from napari_vaesr.training.config import RECIPES
 from napari_vaesr.training.pairs import Source, find_pairs, find_sources, made_pairs, real_pairs
 from napari_vaesr.trust.calibration import fit_calibration
+from napari_vaesr.trust.crps import gaussian_crps
 from napari_vaesr.trust.evaluation import OWN, Evaluation, evaluate_pair
-from napari_vaesr.trust.levels import Spread, cross_validated
+from napari_vaesr.trust.levels import Spread, Tested, cross_validated
 from napari_vaesr.trust.rivals import RIVALS
+from napari_vaesr.trust.sparsification import sparsification
 from napari_vaesr.trust.summary import Summary, summarise
 from napari_vaesr.zoo.registry import BUNDLED_MODELS
+
+Array = npt.NDArray[Any]
 
 CLASSICAL = ("bicubic", "Lanczos", "Richardson-Lucy")
 SCALES = (2, 3, 4)
@@ -238,24 +245,50 @@ def margin(what: str, own: float, *rivals: float) -> Line:
 
 
 def calibration_lines(model: str, spreads: dict[int, list[Spread]]) -> Iterator[Line]:
-    """Coverage, slope and offset on images that neither the model nor the calibration has seen."""
+    """Coverage, slope, offset and scores on images that neither the model nor the calibration has seen."""
     for domain in sorted({each.domain for some in spreads.values() for each in some}):
         for scale, some in spreads.items():
-            tested = cross_validated([each for each in some if each.domain == domain])
+            own = [each for each in some if each.domain == domain]
+            tested, rivals = cross_validated(own), [cross_validated(rival) for rival in rivals_of(own)]
             kinds = ("clean", "noisy", "") if any(not each.spread.clean for each in tested) else ("clean",)
             for kind in kinds:
-                group = [each for each in tested if not kind or each.spread.clean == (kind == "clean")]
+                group, *others = (
+                    [each for each in images if not kind or each.spread.clean == (kind == "clean")]
+                    for images in (tested, *rivals)
+                )
                 if not group:
                     continue
                 where = f"{model}, {domain} ×{scale}{f' {kind}' if kind else ', clean and noisy'}"
                 inside = 100 * float(np.mean([each.inside.mean() for each in group]))
-                line = fit_calibration(
-                    np.concatenate([each.std for each in group]),
-                    np.concatenate([each.spread.error for each in group]),
-                )
+                line = fit_calibration(*stds_and_errors(group))
                 yield between(f"{where}: coverage in %", inside, 88, 92)
                 yield between(f"{where}: slope", line.slope, 0.9, 1.1)
                 yield between(f"{where}: offset in % of the range", 100 * line.offset, -0.5, 0.5)
+                if not kind:
+                    continue
+                best = "below the best rival, calibrated alike, by %"
+                yield margin(f"{where}: AUSE {best}", ause(group), *map(ause, others))
+                yield margin(f"{where}: CRPS {best}", crps(group), *map(crps, others))
+
+
+def rivals_of(spreads: Sequence[Spread]) -> Iterator[list[Spread]]:
+    """Say one std for all pixels, and the gradient magnitude, instead of what the samples said."""
+    yield [replace(each, std=np.ones_like(each.std)) for each in spreads]
+    yield [replace(each, std=each.gradient) for each in spreads]
+
+
+def ause(tested: Sequence[Tested]) -> float:
+    return sparsification(*stds_and_errors(tested)).ause
+
+
+def crps(tested: Sequence[Tested]) -> float:
+    return gaussian_crps(*stds_and_errors(tested))
+
+
+def stds_and_errors(tested: Sequence[Tested]) -> tuple[Array, Array]:
+    """Return the calibrated std and the error of the pixels of all images."""
+    std = np.concatenate([each.std for each in tested])
+    return std, np.concatenate([each.spread.error for each in tested])
 
 
 def microscopy_lines(benchmark: Benchmark) -> Iterator[Line]:

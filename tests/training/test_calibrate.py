@@ -96,6 +96,9 @@ def test_images_are_scaled_by_their_own_dtype(folders: Path, model: Model) -> No
     mean = upscale(low, "YX", model=by_dtype, scale=2).mean.astype(np.float32)
     rms = np.sqrt(np.mean(((mean - truth) / 255) ** 2))
     assert np.sqrt(np.mean(spread.error**2)) == pytest.approx(rms, rel=0.1)
+    assert spread.gradient is not None and spread.gradient.shape == spread.error.shape
+    steepness = np.mean(np.hypot(*np.gradient(mean / 255)))
+    assert np.mean(spread.gradient) == pytest.approx(steepness, rel=0.2)  # rounded and clipped there
 
 
 def test_crops_share_an_original_unless_numbers_are_all_that_tells_files_apart() -> None:

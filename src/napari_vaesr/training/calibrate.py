@@ -26,6 +26,7 @@ from napari_vaesr.training.pairs import Array, always_noisy, grey, low_res, read
 from napari_vaesr.training.validation import FixedPairs
 from napari_vaesr.trust.evaluation import Pair
 from napari_vaesr.trust.levels import FloatArray, Spread, cross_validated_coverage, guaranteed_levels
+from napari_vaesr.trust.rivals import gradient_magnitude
 from napari_vaesr.vae.base import SuperResolutionVAE
 from napari_vaesr.zoo.card import ANY, Calibration, Calibrations
 from napari_vaesr.zoo.registry import Model
@@ -219,15 +220,15 @@ def spreads_of_file(
     for number, way in enumerate(ways):
         seed = zlib.crc32(f"{name}, calibration {number}".encode())
         pair = low_res(name, path.parent.name, truth, scale, way, seed)
-        noise, std, error = _upscaled_middle(model, pair)
+        noise, std, error, gradient = _upscaled_middle(model, pair)
         chosen = np.random.default_rng(seed).choice(std.size, min(pixels, std.size), replace=False)
-        kind = path.parent.name
-        spreads.append(Spread(original, kind, noise, way is None, std[chosen], error[chosen]))
+        kind, clean = path.parent.name, way is None
+        spreads.append(Spread(original, kind, noise, clean, std[chosen], error[chosen], gradient[chosen]))
     return spreads
 
 
-def _upscaled_middle(model: Model, pair: Pair) -> tuple[float, FloatArray, FloatArray]:
-    """Return the noise, and std and error of the pixels in the middle, in unit intensity."""
+def _upscaled_middle(model: Model, pair: Pair) -> tuple[float, FloatArray, FloatArray, FloatArray]:
+    """Return the noise, and std, error and gradient of the pixels in the middle, in unit intensity."""
     settings = UpscaleSettings(scale=pair.scale, samples=SAMPLES)
     rows, columns = (_middle(size, SIDE // pair.scale) for size in pair.low.shape)
     low = pair.low.astype(np.float32)  # as floats, for rounding is no error of the model's
@@ -248,8 +249,11 @@ def _upscaled_middle(model: Model, pair: Pair) -> tuple[float, FloatArray, Float
     scaling, scale = job.scalings[0], pair.scale
     part = pair.truth[scale * rows.start : scale * rows.stop, scale * columns.start : scale * columns.stop]
     assert job.result.std is not None
-    error = (job.result.mean.astype(np.float64) - part) / scaling.gain
-    return scaling.noise, job.result.std.astype(np.float64).ravel() / scaling.gain, error.ravel()
+    mean, std = job.result.mean.astype(np.float64), job.result.std.astype(np.float64)
+    std, error, gradient = (
+        values.ravel() / scaling.gain for values in (std, mean - part, gradient_magnitude(mean))
+    )
+    return scaling.noise, std, error, gradient
 
 
 def _middle(size: int, length: int) -> range:

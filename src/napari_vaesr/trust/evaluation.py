@@ -30,7 +30,7 @@ from napari_vaesr.trust.metrics import (
     multiscale_ssim,
 )
 from napari_vaesr.trust.ring_correlation import ring_correlation
-from napari_vaesr.trust.rivals import RIVALS
+from napari_vaesr.trust.rivals import RIVALS, gradient_magnitude
 from napari_vaesr.zoo.card import ANY
 from napari_vaesr.zoo.registry import Model
 
@@ -282,7 +282,7 @@ def _pixels(pair: Pair, mean: Array, std: Array, interval: float) -> Pixels:
     if pair.fitted:
         gain, offset = affine_coefficients(estimate, truth)
         estimate, spread = gain * estimate + offset, abs(gain) * spread
-    gradient = np.hypot(*np.gradient(estimate))
+    gradient = gradient_magnitude(estimate)
     chosen = np.arange(estimate.size)
     if estimate.size > PIXELS_PER_IMAGE:
         chosen = np.random.default_rng(0).choice(estimate.size, PIXELS_PER_IMAGE, replace=False)

@@ -48,6 +48,8 @@ class Spread:
         Whether the input was made without noise.
     std, error : array
         (pixels,), of the samples, not calibrated, and the mean minus the truth.
+    gradient : array or None
+        (pixels,), gradient magnitude of the mean: what the std has to say more than. None if not compared.
     """
 
     image: str
@@ -56,6 +58,7 @@ class Spread:
     clean: bool
     std: npt.NDArray[Any]
     error: npt.NDArray[Any]
+    gradient: npt.NDArray[Any] | None = None
 
 
 def fit_levels(spreads: Sequence[Spread]) -> Calibrations:

@@ -83,6 +83,12 @@ RIVALS: dict[str, Callable[[Array, int], FloatArray]] = {
 """By the name they have in tables."""
 
 
+def gradient_magnitude(image: Array) -> npt.NDArray[np.float64]:
+    """Return how steep an image (Y, X) is at every pixel: the uncertainty that costs nothing."""
+    magnitude: npt.NDArray[np.float64] = np.hypot(*np.gradient(np.asarray(image, np.float64)))
+    return magnitude
+
+
 def _gaussian(deviation: float) -> FloatArray:
     """Return a normalised Gaussian kernel, cut off at three standard deviations."""
     reach = max(1, int(np.ceil(3 * deviation)))

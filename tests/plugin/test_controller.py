@@ -142,9 +142,9 @@ def test_the_plane_on_show_is_kept_inside_the_layer(stack):
     viewer.add_layer(stack)
     viewer.add_image(np.zeros((2, 40, 20, 20)), contrast_limits=(0, 1))
     viewer.dims.set_point(1, 12.4)
-    assert plane_at(stack, "ZYX", viewer.dims.point) == {"Z": 1}
-    assert plane_at(stack, "ZYX", (0, 999, 0, 0)) == {"Z": 2}
-    assert plane_at(stack, "ZYX", (0, -999, 0, 0)) == {"Z": 0}
+    assert plane_at(stack, "ZYX", viewer.dims.point, viewer.dims.units) == {"Z": 1}
+    assert plane_at(stack, "ZYX", (0, 999, 0, 0), None) == {"Z": 2}
+    assert plane_at(stack, "ZYX", (0, -999, 0, 0), None) == {"Z": 0}
 
 
 def test_time_left():

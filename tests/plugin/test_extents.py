@@ -140,3 +140,27 @@ def test_nothing_outside_of_the_extent_is_computed(movie, tiny_model_path):
     part = {"T": range(1, 2), "Z": range(2, 3), "Y": range(10, 15), "X": range(20, 40)}
     steps = [step for step in UpscaleTask(movie, "TZYX", settings, part).steps() if step.total]
     assert steps[-1].done == steps[-1].total == whole / 12 * (5 * 20) / (40 * 60)
+
+
+@pytest.mark.parametrize("other", [("nm", "nm", "nm"), ("um", "nm", "nm")], ids=["beside", "of its own"])
+def test_what_is_on_show_where_the_viewer_measures_in_another_unit(other):
+    """napari shows micrometres in nanometres as soon as a layer, or an axis, has these."""
+    pixels = np.zeros((9, 40, 60), "uint8") + np.arange(9, dtype="uint8")[:, None, None]
+    viewer = ViewerModel()
+    viewer.canvas.size = (100, 200)
+    own = ("um",) * 3 if other[0] == "nm" else other
+    sizes = {"um": 1.0, "nm": 1000.0}
+    layer = viewer.add_image(
+        pixels, scale=[size * sizes[unit] for size, unit in zip((2, 0.5, 0.25), own, strict=True)], units=own
+    )
+    viewer.add_image(pixels, scale=(2000, 500, 250), units=("nm",) * 3)
+    viewer.dims.set_point(0, 3 * 2000)
+    assert np.all(np.asarray(layer._slice.image.raw) == 3), "napari shows plane 3"
+    # Rows 10 to 14 and columns 20 to 39: their outer edges fill the window.
+    viewer.scene.camera.zoom = 0.04
+    viewer.scene.camera.center = (0, 500 * 12, 250 * 29.5)
+    expected = {"Z": range(3, 4), "Y": range(10, 15), "X": range(20, 40)}
+    assert chosen_extent(viewer, layer, "ZYX", "plane", "visible") == expected
+    corners = np.array([[0.5 * 9.5, 0.25 * 19.5], [0.5 * 14.5, 0.25 * 39.5]])
+    shapes = viewer.add_shapes([corners], shape_type="rectangle", units=("um", "um"))
+    assert chosen_extent(viewer, layer, "ZYX", "plane", "rectangle", shapes=shapes) == expected

@@ -102,6 +102,17 @@ def test_live_previews_follow_the_view_and_the_settings(viewer, stack, qtbot):
     np.testing.assert_array_equal(mean.translate, before)
 
 
+def test_live_goes_on_after_its_layers_are_gone(viewer, stack, qtbot):
+    widget = make_widget(viewer, qtbot)
+    widget.preview.live.value = True
+    previewed(widget, qtbot)
+    widget.preview.live.value = False
+    widget.preview.layers.remove()  # as Run does
+    assert len(viewer.layers) == 1
+    widget.preview.live.value = True
+    assert len(previewed(widget, qtbot)) == 2
+
+
 def test_many_changes_make_few_previews_and_the_newest_wins(viewer, stack, qtbot):
     widget = make_widget(viewer, qtbot)
     made = []

@@ -9,8 +9,11 @@ from napari.settings import get_plugin_settings, get_settings
 from napari.utils.notifications import notification_manager
 from npe2 import PluginManifest
 
+from napari_vaesr.engine.result import DARKEST
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.plugin.provenance import as_command, as_python, source_of
 from napari_vaesr.plugin.reader import get_reader, read_upscaled
+from napari_vaesr.plugin.results import results
 
 
 @pytest.fixture(autouse=True)
@@ -116,6 +119,38 @@ def test_channels_become_layers_of_their_own(tmp_path):
     assert layers[1].blending == layers[4].blending == "additive"
     np.testing.assert_array_equal(np.asarray(layers[3].data), pixels[1])
     assert np.asarray(layers[4].data).shape == (24, 32)
+
+
+def test_every_channel_tells_of_itself(tmp_path, tiny_model_path):
+    path = tmp_path / "two.ome.tif"
+    pixels = np.random.default_rng(1).integers(0, 255, (3, 2, 12, 16)).astype("uint16")
+    pixels[:, 1] *= 200
+    tifffile.imwrite(path, pixels, metadata={"axes": "ZCYX", "Channel": {"Name": ["DAPI", "actin"]}})
+    viewer = ViewerModel()
+    viewer.open(path, plugin="napari-vaesr")
+    for number, shown in enumerate(results(viewer.layers)):
+        gains = [each["gain"] for each in shown.record["intensity"]]
+        reaches = [each["interval"] for each in shown.record["calibration"]]
+        assert gains[0] != gains[1]
+        assert shown.reach() == np.float32(reaches[number])
+        std, mean = np.asarray(shown.std()), np.asarray(shown.luma())
+        dark = np.float32(DARKEST * gains[number])
+        np.testing.assert_allclose(
+            np.asarray(shown.map("relative")), std / np.maximum(np.abs(mean), dark), rtol=1e-4
+        )
+        assert source_of(shown.record, viewer.layers) is viewer.layers[3 * number]
+        made = upscale_by(as_python(shown.record))
+        np.testing.assert_array_equal(made.mean[:, 0], np.asarray(shown.mean.data))
+        assert f"--extent C={number}:{number + 1}" in as_command(shown.record)
+        path.rename(path.with_suffix(".moved"))
+        assert "axes='ZYX'" in as_python(shown.record), "the layer lacks the file's channels"
+        path.with_suffix(".moved").rename(path)
+
+
+def upscale_by(code):
+    names = {}
+    exec(code, names)
+    return names["result"]
 
 
 def test_the_bounds_of_an_interval_are_layers_of_every_channel(tmp_path, preferences):

@@ -149,7 +149,8 @@ def test_samples_and_sources_among_them_are_left_out(tmp_path):
     source, layers = made((10, 12), "YX")
     told = layers[0].metadata["napari_vaesr"]
     samples = Image(
-        np.zeros((4, 20, 24), "uint16"), metadata=metadata(told, source, "samples", told["layer"]["result"])
+        np.zeros((4, 20, 24), "uint16"),
+        metadata=metadata(told, source, "YX", "samples", told["layer"]["result"]),
     )
     assert len(saved_and_opened([source, samples, *layers], tmp_path / "a.ome.tif")) == 2
 
@@ -167,6 +168,7 @@ def test_through_napari(tmp_path, suffix, npe2pm):
     np.testing.assert_array_equal(np.asarray(again.layers[0].data), layers[0].data)
 
 
+@pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize(
     ("axes", "shape", "kind", "extent"),
     [
@@ -177,9 +179,8 @@ def test_through_napari(tmp_path, suffix, npe2pm):
     ],
 )
 def test_what_the_command_line_wrote_is_not_upscaled_again(
-    tmp_path, tiny_model_path, axes, shape, kind, extent
+    tmp_path, tiny_model_path, axes, shape, kind, extent, suffix
 ):
-    import zarr
     from typer.testing import CliRunner
 
     from napari_vaesr import upscale
@@ -195,11 +196,12 @@ def test_what_the_command_line_wrote_is_not_upscaled_again(
         ome=True,
     )
     common = ("--samples", 2, "--device", "cpu", "--precision", "float32", "--uncertainty", kind)
-    words = ["upscale", source, tmp_path / "out.zarr", "--model", tiny_model_path, *common, *extent]
+    output = tmp_path / f"out{suffix}"
+    words = ["upscale", source, output, "--model", tiny_model_path, *common, *extent]
     done = CliRunner().invoke(app, [str(word) for word in words])
     assert done.exit_code == 0, done.output
-    assert "napari_vaesr" in zarr.open_group(tmp_path / "out.zarr").attrs
-    layers = [Layer.create(*each) for each in read_upscaled(tmp_path / "out.zarr")]
+    assert read_image(output).annotation["files"]["input"] == str(source)
+    layers = [Layer.create(*each) for each in read_upscaled(output)]
     expected = upscale(
         pixels,
         axes,

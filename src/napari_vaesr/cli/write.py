@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -183,7 +184,9 @@ def _write_blocks(
         job.upscaler.choice = workers_choice(client, job.settings)
     grid = BlockGrid.of(job)
     with partial_output(target.output, made_from(image, job)) as partial:
-        output = _laid_out(target, partial, output_image(image, job), grid, restart)
+        # So that a lone file tells how it was made, too.
+        described = replace(output_image(image, job), annotation=_record(target, job))
+        output = _laid_out(target, partial, described, grid, restart)
         missing = [number for number in range(len(grid)) if number not in partial.done]
         if partial.done:
             job.messages.append(f"{len(partial.done)} of {len(grid)} parts were there from an earlier run.")

@@ -14,6 +14,7 @@ import numpy as np
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.plugin.layers import checked_axes, source_array
+from napari_vaesr.plugin.world import Units, to_pixels, to_world
 
 if TYPE_CHECKING:
     import napari.layers
@@ -66,17 +67,17 @@ def chosen_extent(
             if name in named.loop_names
         }
     elif planes != "all":
-        here = plane_at(layer, names, viewer.dims.point)
+        here = plane_at(layer, names, viewer.dims.point, viewer.dims.units)
         wanted = "T" if planes == "time" else named.loop_names
         extent |= {name: range(here[name], here[name] + 1) for name in wanted if name in here}
     if region == "visible":
         extent |= visible_region(viewer, layer, names)
     elif region == "rectangle":
-        extent |= rectangle_region(layer, names, shapes)
+        extent |= rectangle_region(layer, names, shapes, viewer.dims.units)
     return extent
 
 
-def plane_at(layer: napari.layers.Image, axes: str, point: Sequence[float]) -> dict[str, int]:
+def plane_at(layer: napari.layers.Image, axes: str, point: Sequence[float], units: Units) -> dict[str, int]:
     """Find the plane of the layer at a world position, kept inside the layer.
 
     Parameters
@@ -87,13 +88,15 @@ def plane_at(layer: napari.layers.Image, axes: str, point: Sequence[float]) -> d
         Names of the axes of its pixels.
     point : sequence of float
         World coordinates along the viewer's axes, of which the last belong to the layer.
+    units : sequence of pint.Unit or None
+        Of `point`, ``viewer.dims.units``.
 
     Returns
     -------
     dict of str to int
         Pixel index along every looped axis.
     """
-    indices = layer.world_to_data(point)
+    indices = to_pixels(layer, point, units)
     return {
         name: int(min(max(round(float(index)), 0), length - 1))
         for name, index, length in zip(axes, indices, source_array(layer).shape, strict=False)
@@ -120,11 +123,12 @@ def visible_region(viewer: ViewerModel, layer: napari.layers.Image, axes: str) -
     corners[:, list(viewer.dims.displayed[-2:])] = [
         centre + half * signs for signs in product((-1, 1), repeat=2)
     ]
-    return _region(layer, axes, corners, f"'{layer.name}' is not in view, please move to it.")
+    outside = f"'{layer.name}' is not in view, please move to it."
+    return _region(layer, axes, corners, viewer.dims.units, outside)
 
 
 def rectangle_region(
-    layer: napari.layers.Image, axes: str, shapes: napari.layers.Shapes | None
+    layer: napari.layers.Image, axes: str, shapes: napari.layers.Shapes | None, units: Units
 ) -> dict[str, range]:
     """Return the rows and columns of the layer that hold a shape.
 
@@ -136,13 +140,16 @@ def rectangle_region(
     if shapes is None or not len(shapes.data):
         raise VaesrError("Draw a rectangle in a Shapes layer first, or choose another region.")
     chosen = max(shapes.selected_data, default=len(shapes.data) - 1)
-    corners = np.array([shapes.data_to_world(vertex) for vertex in shapes.data[chosen]])
-    return _region(layer, axes, corners, f"The rectangle does not touch '{layer.name}', please move it.")
+    corners = np.array([to_world(shapes, vertex, units) for vertex in shapes.data[chosen]])
+    outside = f"The rectangle does not touch '{layer.name}', please move it."
+    return _region(layer, axes, corners, units, outside)
 
 
-def _region(layer: napari.layers.Image, axes: str, corners: Any, outside: str) -> dict[str, range]:
+def _region(
+    layer: napari.layers.Image, axes: str, corners: Any, units: Units, outside: str
+) -> dict[str, range]:
     """Return the rows and columns around world positions; an axis along which they agree is whole."""
-    indices = np.array([layer.world_to_data(corner) for corner in corners])
+    indices = np.array([to_pixels(layer, corner, units) for corner in corners])
     region = {}
     for axis, (name, length) in enumerate(zip(axes, source_array(layer).shape, strict=True)):
         if name not in "YX" or np.ptp(indices[:, axis]) == 0:

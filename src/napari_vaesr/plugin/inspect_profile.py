@@ -82,14 +82,14 @@ class ProfileSection(Container):
         if displayed == [viewer.dims.ndim - 2, viewer.dims.ndim - 1]:
             ends = ends[:, -2:]  # a line of two dimensions is there in every plane
         dimensions = ends.shape[1]
-        units = ("pixel",) * (dimensions - mean.ndim) + tuple(mean.units[-dimensions:])
+        shown = viewer.dims.units or ("pixel",) * (dimensions - mean.ndim) + tuple(mean.units)
         lines = Shapes(
             [ends],
             shape_type="line",
             name=LINE,
             edge_color="yellow",
             edge_width=1.5 / camera.zoom,
-            units=units,
+            units=shown[-dimensions:],
         )
         viewer.add_layer(lines)
         lines.mode = "direct"
@@ -106,15 +106,15 @@ class ProfileSection(Container):
             if shapes is not None:
                 shapes.events.data.connect(self._later)
                 shapes.events.highlight.connect(self._later)
-        corners, profile = line_of(shapes), None
+        dims = self._viewer.dims
+        corners, profile = line_of(shapes, dims.units), None
         if corners is not None and self._result is not None:
             try:
-                dims = self._viewer.dims
-                profile = line_profile(self._result, corners, dims.point, dims.displayed)
+                profile = line_profile(self._result, corners, dims.point, dims.displayed, dims.units)
             except VaesrError as error:
                 self._say(str(error))
         self.plot.show_profile(profile, self._viewer.theme)
 
 
 def _has_line(layer: Any) -> bool:
-    return isinstance(layer, Shapes) and line_of(layer) is not None
+    return isinstance(layer, Shapes) and line_of(layer, None) is not None

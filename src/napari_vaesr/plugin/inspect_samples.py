@@ -16,7 +16,7 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.controller import Failure, Step, UpscaleTask
 from napari_vaesr.plugin.extents import chosen_extent
 from napari_vaesr.plugin.layers import KEY
-from napari_vaesr.plugin.profile import source_of
+from napari_vaesr.plugin.provenance import source_axes, source_of
 from napari_vaesr.plugin.results import ShownResult
 from napari_vaesr.plugin.runner import Runner
 from napari_vaesr.plugin.shortcuts import NEXT_SAMPLE
@@ -95,8 +95,9 @@ class SamplesSection(Container):
                     f"The source '{record['source']['name']}' is no longer there: open it to draw samples."
                 )
             settings = make_settings(**{**record["settings"], "samples": self.number.value})
-            extent = chosen_extent(self._viewer, source, record["axes"], "plane", "visible")
-            task = UpscaleTask(source, record["axes"], settings, extent, keep_samples=True)
+            axes = source_axes(record)
+            extent = chosen_extent(self._viewer, source, axes, "plane", "visible")
+            task = UpscaleTask(source, axes, settings, extent, keep_samples=True)
         except VaesrError as error:
             self._say(str(error))
             show_error(str(error))

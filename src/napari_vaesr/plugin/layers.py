@@ -138,7 +138,7 @@ def layer_tuples(
         "name": mean_name,
         "rgb": bool(layer.rgb),
         "visible": True,
-        "metadata": metadata(result.record, layer, "mean", identity),
+        "metadata": metadata(result.record, layer, axes, "mean", identity),
     }
     tuples: list[LayerTuple] = [(as_scrolled(result.mean), mean, "image")]
 
@@ -157,7 +157,7 @@ def layer_tuples(
             "name": unique_name(f"{layer.name} x{scale} {name}", {*taken_names, mean_name}),
             "rgb": False,
             "visible": False,
-            "metadata": metadata(result.record, layer, name, identity),
+            "metadata": metadata(result.record, layer, axes, name, identity),
         }
         if result.std is not None and result.std is not result.uncertainty:
             attributes["metadata"][STD_KEY] = result.std
@@ -169,7 +169,7 @@ def layer_tuples(
             "name": unique_name(f"{layer.name} x{scale} samples", taken_names),
             "rgb": bool(layer.rgb),
             "visible": True,
-            "metadata": metadata(result.record, layer, "samples", identity),
+            "metadata": metadata(result.record, layer, axes, "samples", identity),
         }
         tuples.append((result.samples, attributes, "image"))
     return tuples
@@ -185,7 +185,7 @@ def as_scrolled(data: Any) -> Any:
 
 
 def metadata(
-    record: Mapping[str, Any], layer: napari.layers.Image, role: str, identity: str
+    record: Mapping[str, Any], layer: napari.layers.Image, axes: str, role: str, identity: str
 ) -> dict[str, Any]:
     """Return metadata: the record, where the source came from, and what the layer is of the result.
 
@@ -195,6 +195,8 @@ def metadata(
         `Result.record`.
     layer : napari.layers.Image
         The source.
+    axes : str
+        Names of the axes of its pixels: fewer than the record's where it is one channel of a file.
     role : str
         ``"mean"``, ``"samples"``, or the kind of uncertainty.
     identity : str
@@ -202,6 +204,7 @@ def metadata(
     """
     source = {
         "name": layer.name,
+        "axes": axes,
         "path": layer.source.path,
         "sample": list(layer.source.sample) if layer.source.sample else None,
     }

@@ -101,6 +101,7 @@ class PreviewControls(Container):
         self._timer.stop()
         self.live.value = False
         self.runner.cancel()
+        self._wanted = None
 
     def _followed(self) -> list[Any]:
         camera, dims = self._viewer.scene.camera.events, self._viewer.dims.events
@@ -113,6 +114,7 @@ class PreviewControls(Container):
         else:
             self._timer.stop()
             self.runner.cancel()
+            self._wanted = None  # its layers may go before the next preview
             self._say("The preview stays as it is.")
 
     def _on_change(self, *_: Any) -> None:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.layers import source_array
 from napari_vaesr.plugin.results import ShownResult
+from napari_vaesr.plugin.world import Units, to_pixels, to_world
 
 if TYPE_CHECKING:
     import napari.layers
@@ -29,7 +30,7 @@ class Profile:
     Attributes
     ----------
     distance : ndarray of shape (points,)
-        From the line's start, in world units.
+        From the line's start, in the unit of the viewer.
     mean, lower, upper : ndarray of shape (points,)
         In the image's intensity units; the band holds the truth in nine pixels of ten.
     unit : str
@@ -43,8 +44,8 @@ class Profile:
     unit: str
 
 
-def line_of(shapes: napari.layers.Shapes | None) -> Vector | None:
-    """Return world positions along the selected line or path, or else the last one, if there is any."""
+def line_of(shapes: napari.layers.Shapes | None, units: Units) -> Vector | None:
+    """Return world positions, in these units, along the selected line or path, or else the last one."""
     if shapes is None:
         return None
     kinds = ("line", "path")
@@ -52,11 +53,15 @@ def line_of(shapes: napari.layers.Shapes | None) -> Vector | None:
     if not lines:
         return None
     chosen = max(shapes.selected_data & set(lines), default=lines[-1])
-    return np.array([shapes.data_to_world(vertex) for vertex in shapes.data[chosen]], dtype=float)
+    return np.array([to_world(shapes, vertex, units) for vertex in shapes.data[chosen]])
 
 
 def line_profile(
-    result: ShownResult, corners: npt.ArrayLike, point: Sequence[float], displayed: Sequence[int]
+    result: ShownResult,
+    corners: npt.ArrayLike,
+    point: Sequence[float],
+    displayed: Sequence[int],
+    units: Units,
 ) -> Profile:
     """Read a result along a line, by linear interpolation.
 
@@ -70,6 +75,8 @@ def line_profile(
         World position of the plane on show.
     displayed : sequence of int
         Axes of the viewer that are on show: along the others the line lies in the plane on show.
+    units : sequence of pint.Unit or None
+        Of all positions, ``viewer.dims.units``.
 
     Raises
     ------
@@ -84,7 +91,7 @@ def line_profile(
     for axis in displayed:
         if axis >= missing:
             whole[:, axis] = drawn[:, axis - missing]
-    pixels = np.array([result.mean.world_to_data(corner) for corner in whole])
+    pixels = np.array([to_pixels(result.mean, corner, units) for corner in whole])
     for axis in range(result.mean.ndim):  # a plane on show, not a place between two
         if np.ptp(pixels[:, axis]) == 0:
             pixels[:, axis] = np.round(pixels[:, axis])
@@ -107,7 +114,7 @@ def line_profile(
         return values
 
     mean, half = read(result.luma(box)), read(result.std(box) * result.reach(box))
-    unit = result.mean.units[-1]
+    unit = (units or result.mean.units)[-1]
     return Profile(distance - distance[0], mean, mean - half, mean + half, f"{unit:~P}" or "px")
 
 
@@ -121,20 +128,3 @@ def _along(pixels: Vector, world: Vector) -> tuple[Vector, Vector]:
     points = np.stack([np.interp(places, at, column) for column in pixels.T], axis=1)
     distance: Vector = np.interp(places, at, np.concatenate([[0], np.cumsum(lengths)]))
     return points, distance
-
-
-def source_of(record: Any, layers: Any) -> Any:
-    """Return the layer that a result was made from, if it is still there with the same pixels, else None.
-
-    It is looked for by name and then, for it may have been renamed, by shape and type.
-    """
-    shape, dtype = list(record["input"]["shape"]), record["input"]["dtype"]
-    fitting = [
-        layer
-        for layer in layers
-        if type(layer).__name__ == "Image"
-        and list(source_array(layer).shape) == shape
-        and str(source_array(layer).dtype) == dtype
-    ]
-    by_name = [layer for layer in fitting if layer.name == record["source"]["name"]]
-    return (by_name or fitting or [None])[0]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.extent import format_extent, recorded_extent
+from napari_vaesr.plugin.layers import source_array
 from napari_vaesr.samples import sample_path
 
 Record = Mapping[str, Any]
@@ -56,14 +58,17 @@ def as_python(record: Record) -> str:
     if path is None:
         imports = ["import napari", "", UPSCALE, "from napari_vaesr.plugin.layers import source_array"]
         image = f"source_array(napari.current_viewer().layers[{record['source']['name']!r}])"
+        axes = source_axes(record)
     else:
         imports = [UPSCALE, "from napari_vaesr.files.image import read_image"]
         image = f"read_image({str(path)!r}, axes={record['axes']!r}).data"
+        axes = record["axes"]
     options = [
-        f"axes={record['axes']!r}",
+        f"axes={axes!r}",
         *(f"{name}={value!r}" for name, value in _settings(record).items()),
     ]
-    extent = format_extent(recorded_extent(record))
+    parts = recorded_extent(record)
+    extent = format_extent({name: part for name, part in parts.items() if name in axes})
     options += [f"extent={extent!r}"] if extent else []
     options += ["keep_samples=True"] if record.get("keep_samples") else []
     call = ["result = upscale(", "    image,", *(f"    {option}," for option in options), ")"]
@@ -114,17 +119,56 @@ def _source_path(record: Record) -> Path | None:
 def _holds(path: Path, record: Record) -> bool:
     """Whether a file holds the pixels that a record tells of, as far as shape, type and intensities tell."""
     from napari_vaesr.files.image import read_image
-    from napari_vaesr.imaging.axes import Axes
+
+    try:
+        pixels = read_image(path, record["axes"]).data
+    except VaesrError:
+        return False
+    same = list(pixels.shape) == list(record["input"]["shape"])
+    return (
+        same
+        and str(pixels.dtype) == record["input"]["dtype"]
+        and _has_intensities(pixels, record["axes"], record)
+    )
+
+
+def _has_intensities(pixels: Any, axes: str, record: Record) -> bool:
+    """Whether pixels, or those of the one channel that a record is of, are as bright as it tells."""
     from napari_vaesr.imaging.intensity import fit_scalings
     from napari_vaesr.zoo.registry import get_card
 
+    told = list(record["intensity"])
+    if "C" not in axes and len(told) > 1:
+        told = [told[index] for index in recorded_extent(record)["C"]]
     try:
-        image = read_image(path, record["axes"])
-        same = list(image.data.shape) == list(record["input"]["shape"])
-        if not same or str(image.data.dtype) != record["input"]["dtype"]:
-            return False
         method = get_card(record["settings"]["model"]).intensity
-        scalings = fit_scalings(image.data, Axes.parse(record["axes"], image.data.shape), method)
+        scalings = fit_scalings(pixels, Axes.parse(axes, pixels.shape), method)
     except VaesrError:
         return False
-    return [each.model_dump() for each in scalings] == list(record["intensity"])
+    return [each.model_dump() for each in scalings] == told
+
+
+def source_axes(record: Record) -> str:
+    """Return the axes of the layer that a result was made from: without C where it is a channel of a file."""
+    return str(record["source"].get("axes") or record["axes"])
+
+
+def source_of(record: Record, layers: Iterable[Any]) -> Any:
+    """Return the layer that a result was made from, if it is still there with the same pixels, else None.
+
+    It is looked for by name and then, for it may have been renamed, by shape, type and intensities.
+    """
+    axes = source_axes(record)
+    lengths = dict(zip(record["axes"], record["input"]["shape"], strict=True))
+    shape, dtype = [lengths[name] for name in axes], record["input"]["dtype"]
+    fitting = [
+        layer
+        for layer in layers
+        if type(layer).__name__ == "Image"
+        and list(source_array(layer).shape) == shape
+        and str(source_array(layer).dtype) == dtype
+    ]
+    by_name = [layer for layer in fitting if layer.name == record["source"]["name"]]
+    if by_name:
+        return by_name[0]
+    return next((each for each in fitting if _has_intensities(source_array(each), axes, record)), None)

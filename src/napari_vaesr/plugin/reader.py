@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.plugin.layers import LayerTuple, layer_tuples, lazy_uncertainty_limits
+from napari_vaesr.imaging.axes import Axes
+from napari_vaesr.imaging.extent import select
+from napari_vaesr.plugin.layers import KEY, LayerTuple, layer_tuples, lazy_uncertainty_limits
 
 if TYPE_CHECKING:
     from napari_vaesr.files.image import ImageFile
@@ -147,7 +149,8 @@ def _upscaled_layers(image: ImageFile, show_mean: bool) -> list[LayerTuple]:
             colormap = CHANNEL_COLORMAPS[number % len(CHANNEL_COLORMAPS)]
             look |= {"colormap": colormap, "blending": "additive", "visible": not show_mean}
         source_layer = image_layer(source, **look)
-        result = Result(its_mean, its_uncertainty, its_uncertainty, record, source.axes)
+        its_record = record if len(channels) == 1 else _of_channel(record, number)
+        result = Result(its_mean, its_uncertainty, its_uncertainty, its_record, source.axes)
         shown = layer_tuples(
             result,
             Image(source_layer[0], **source_layer[1]),
@@ -157,6 +160,8 @@ def _upscaled_layers(image: ImageFile, show_mean: bool) -> list[LayerTuple]:
             uncertainty_range=lazy_uncertainty_limits(limits[number], settings.uncertainty),
         )
         shown[0][1]["visible"] = show_mean
+        for _, attributes, _ in shown:  # napari tells a layer its file only later
+            attributes["metadata"][KEY]["source"]["path"] = str(image.path.absolute())
         layers += [source_layer, *shown]
     return layers
 
@@ -192,6 +197,13 @@ def _channel(image: ImageFile, index: int) -> ImageFile:
         axes=image.axes.replace("C", ""),
         name=f"{image.name} {name}",
     )
+
+
+def _of_channel(record: Mapping[str, Any], index: int) -> dict[str, Any]:
+    """Return the record of one channel: a part of the file, as if its extent had been asked for."""
+    axes = Axes.parse(record["axes"], record["input"]["shape"])
+    planes, _, _ = select({"C": range(index, index + 1)}, axes)
+    return {**record, "extent": {**record["extent"], "planes": planes}}
 
 
 def _take(array: Any, image: ImageFile, index: int) -> Any:

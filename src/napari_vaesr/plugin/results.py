@@ -123,12 +123,14 @@ class ShownResult:
 
     def _per_channel(self, values: list[float], where: Index) -> Any:
         """Return numbers per channel so that they fit the maps, or one number for all."""
+        if len(values) > 1:
+            chosen = recorded_extent(self.record).get("C", range(len(values)))
+            values = [values[index] for index in chosen]
         axes = str(self.record.get("axes", "")).replace("S", "")
         if len(values) == 1 or len(axes) != self.mean.ndim:
             return np.float32(values[0])
-        chosen = recorded_extent(self.record).get("C", range(len(values)))
         shape = [-1 if name == "C" else 1 for name in axes]
-        numbers = np.array([values[index] for index in chosen], np.float32).reshape(shape)
+        numbers = np.array(values, np.float32).reshape(shape)
         return np.broadcast_to(numbers, source_array(self.uncertainty[0]).shape)[where] if where else numbers
 
 

@@ -148,9 +148,10 @@ def _described(image: ImageFile) -> list[dict[str, Any]] | None:
     names = image.channel_names[: len(image.channel_names) // sources]
     colours = sum(name.endswith(" mean") for name in names) if "S" in told["axes"] else 0
     axes = str(told["axes"]).replace("S", "")
+    offset = image.offset or _first_pixel(told, image.pixel_size)
     place = {
         "scale": [image.pixel_size.get(name, 1.0) for name in axes],
-        "translate": [image.offset.get(name, 0.0) for name in axes],
+        "translate": [offset.get(name, 0.0) for name in axes],
         "units": [image.units.get(name, "pixel") for name in axes],
         "axis_labels": list(axes),
     }
@@ -173,6 +174,15 @@ def _described(image: ImageFile) -> list[dict[str, Any]] | None:
             {"role": role, "dtype": dtype, "channels": colours if rgb else 1, "attributes": attributes}
         )
     return layers
+
+
+def _first_pixel(told: Mapping[str, Any], pixel_size: Mapping[str, float]) -> dict[str, float]:
+    """Return where the first pixel of a result lies when its source begins at 0: a TIFF does not tell."""
+    scale, extent = told["settings"]["scale"], recorded_extent(told)
+    start = {name: float(part.start) for name, part in extent.items()}
+    # The corner of the first pixel is that of the source's, not its centre.
+    start |= {name: scale * start.get(name, 0.0) + (1 - scale) / 2 for name in "YX"}
+    return {name: index * pixel_size.get(name, 1.0) for name, index in start.items()}
 
 
 def _with_axes(pixels: Any, names: str, wanted: str, channels: int | slice) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_vaesr.plugin.layers import source_array
 from napari_vaesr.plugin.results import result_of
+from napari_vaesr.plugin.world import to_pixels
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -54,6 +55,7 @@ def std_at_cursor(viewer: ViewerModel) -> float | None:
     if not all(isinstance(source_array(each), np.ndarray) for each in (result.mean, *result.uncertainty)):
         return None
     shape = source_array(result.uncertainty[0]).shape
-    index = tuple(round(float(place)) for place in layer.world_to_data(viewer.cursor.position))
+    at = to_pixels(layer, viewer.cursor.position, viewer.dims.units)
+    index = tuple(round(float(place)) for place in at)
     inside = all(0 <= place < length for place, length in zip(index, shape, strict=True))
     return float(result.std(index)) if inside else None

@@ -275,3 +275,53 @@ def test_a_part_in_blocks_is_that_part_of_the_whole(upscale, many, tmp_path, sma
         assert part.offset.get(name, 0) == pytest.approx(whole.offset.get(name, 0) + start * size)
     # The corner of the first pixel lies where that of the source's does.
     assert whole.offset["X"] - whole.pixel_size["X"] / 2 == pytest.approx(-0.5)
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> Path:
+    """A folder of three pictures."""
+    folder = tmp_path / "three"
+    folder.mkdir()
+    for number, name in enumerate("abc"):
+        pixels = np.random.default_rng(number).integers(0, 255, (12, 15), dtype=np.uint8)
+        tifffile.imwrite(folder / f"{name}.tif", pixels)
+    return folder
+
+
+def test_a_folder_goes_on_with_the_inputs_that_are_left(upscale, three, tmp_path, monkeypatch):
+    real = write.stream_blocks
+
+    def stopped(job, output, grid, numbers):
+        if (tmp_path / "out/a_x2.ome.tif").exists():
+            raise KeyboardInterrupt
+        yield from real(job, output, grid, numbers)
+
+    monkeypatch.setattr(write, "stream_blocks", stopped)
+    assert upscale(three, "out/").exit_code == 130
+    monkeypatch.setattr(write, "stream_blocks", real)
+    first = tmp_path / "out/a_x2.ome.tif"
+    before = first.stat().st_mtime_ns
+    result = upscale(three, "out/")
+    assert result.exit_code == 0 and "1 of 3 inputs were upscaled like this before" in result.stderr
+    assert result.stdout.count(".ome.tif") == 2 and first.stat().st_mtime_ns == before
+    done = upscale(three, "out/")
+    assert done.exit_code == 0 and "3 of 3" in done.stderr and not done.stdout
+    assert upscale(three, "out/", "--force").stdout.count(".ome.tif") == 3
+
+
+@pytest.mark.parametrize(
+    "other",
+    [("--seed", 1), ("--scale", 2, "--domain", "any", "--extent", "Y=0:4"), ("--figure",)],
+    ids=["seed", "extent", "figure"],
+)
+def test_a_folder_upscaled_otherwise_is_not_passed_over(upscale, three, tmp_path, other):
+    assert upscale(three, "out/").exit_code == 0
+    result = upscale(three, "out/", *other)
+    assert result.exit_code == 2 and "exists already" in " ".join(result.stderr.split())
+
+
+def test_an_input_that_has_changed_is_not_passed_over(upscale, three, tmp_path):
+    assert upscale(three, "out/").exit_code == 0
+    tifffile.imwrite(three / "b.tif", np.zeros((12, 15), np.uint8))
+    result = upscale(three, "out/")
+    assert result.exit_code == 2 and "b_x2.ome.tif exists already" in " ".join(result.stderr.split())

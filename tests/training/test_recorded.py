@@ -106,5 +106,12 @@ def test_the_command_makes_a_model_of_pairs(
     assert result.exit_code == 0, result.output
     card = load_model("made/real.safetensors").card
     assert "psnr_mean_x2" in card.metrics and "psnr_mean_x3" not in card.metrics
+    assert card.scales == (2,), "a scale that was not learnt is not offered"
+    assert len(CONFIG.network.scales) > 1 and "no other scale" in " ".join(result.output.split())
+    settings.write_text(CONFIG.model_dump_json(include={"patch", "batch", "steps"}))
+    tuned = [*command[:4], "--name", "tuned", "--config", str(settings), "--start", "tiny"]
+    result = CliRunner().invoke(app, [*tuned, "--output", "made"])
+    assert result.exit_code == 0, result.output
+    assert load_model("made/tuned.safetensors").card.scales == (2,) != load_model("tiny").card.scales
     odd = CliRunner().invoke(app, [*command, str(folders[0])])
     assert odd.exit_code != 0 and "two by two" in odd.output

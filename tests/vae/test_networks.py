@@ -147,6 +147,17 @@ def test_a_network_begun_with_anothers_weights_computes_the_same(blocks: int) ->
     assert gradient is not None and gradient.abs().max() > 0
 
 
+@pytest.mark.parametrize("name", ["ladder", "conv"])
+def test_scales_can_be_left_out(name: str) -> None:
+    of_all = SMALL[name].model_copy(update={"scales": (2, 3)})
+    of_one = of_all.model_copy(update={"scales": (3,)})
+    assert of_one.extends(of_all) and not of_all.extends(of_one)
+    start, network = build(of_all).eval(), build(of_one).eval()
+    network.begin_with(start)
+    planes = torch.rand(1, 1, 16, 16)
+    torch.testing.assert_close(result_of(network, planes, 3), result_of(start, planes, 3))
+
+
 def test_only_a_ladder_may_have_more_blocks_than_what_it_begins_with() -> None:
     assert LADDER.extends(LADDER)
     assert not LADDER.extends(LADDER.model_copy(update={"blocks": 2}))

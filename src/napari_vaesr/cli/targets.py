@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.image import can_read, expand_inputs, image_name
 from napari_vaesr.files.partial import partial_folder
+from napari_vaesr.imaging.extent import Extent, recorded_extent
+
+if TYPE_CHECKING:
+    from napari_vaesr.engine.settings import UpscaleSettings
+    from napari_vaesr.zoo.card import ModelCard
 
 TIFF_SUFFIXES = (".ome.tif", ".ome.tiff", ".tif", ".tiff")
 """TIFF files that hold mean and std as channels."""
@@ -135,6 +142,35 @@ def refuse_overwriting(targets: Sequence[Target], spread: bool, figure: bool, fo
             # What lies beside an output that was begun has been asked about then, or is its own.
             if path.exists() and not force and (path == target.output or not begun):
                 raise VaesrError(f"{path} exists already; pass --force to replace it.")
+
+
+def is_made(
+    target: Target, axes: str | None, settings: UpscaleSettings, card: ModelCard, extent: Extent, figure: bool
+) -> bool:
+    """Tell whether an earlier run has made all files of a target just so, and since the input changed.
+
+    Only the record is read. What was left to the program then, such as the device, is not asked about.
+    """
+    try:
+        record = json.loads(target.record.read_text(encoding="utf-8"))
+        is_newer = target.record.stat().st_mtime_ns > target.source.stat().st_mtime_ns
+        told = record["settings"]
+        asked = settings.model_dump(exclude={"tile", "memory"})  # these change no pixel
+        calibration = [
+            card.calibration_at(told["scale"], each["noise"], told["domain"]).model_dump()
+            for each in record["intensity"]
+        ]
+        return (
+            is_newer
+            and record["files"] == {"input": str(target.source), "output": str(target.output)}
+            and all(told[name] == value for name, value in asked.items() if value != "auto")
+            and (record["model"]["sha256"], record["calibration"]) == (card.sha256, calibration)
+            and (axes is None or record["axes"] == axes.upper())
+            and recorded_extent(record) == extent
+            and all(path.exists() for path in target.files(settings.has_spread, figure))
+        )
+    except (OSError, ValueError, KeyError, TypeError, VaesrError):
+        return False  # no record, or not one of ours
 
 
 def _refuse_collisions(targets: Sequence[Target]) -> None:

@@ -154,7 +154,7 @@ def train(
             )
         if master is not None:
             settings = settings.model_copy(update={"teacher": ModelUsed.of(master.card)})
-        learn, checks, scored = _material(images, pairs, validate, hold_out, settings)
+        learn, checks, scored, settings = _material(images, pairs, validate, hold_out, settings)
         folder = run or Path("runs") / settings.name
         models = output or user_models()
         if (models / f"{settings.name}.json").exists() and newest_checkpoint(folder) is None:
@@ -189,10 +189,10 @@ def train(
         command = shlex.join(["napari-vaesr", *sys.argv[1:]])
         with progress_bars(quiet=False) as rest, rest.follow("calibrating") as progress:
             weights = export_model(folder, models, scored, command=command, start=model, progress=progress)
-        out().print(f"Model: {weights}")
-        out().print(f"Log: {folder / 'log'}")
+        out().print(f"Model: {weights}", markup=False)
+        out().print(f"Log: {folder / 'log'}", markup=False)
         using = settings.name if output is None else str(weights)
-        out().print(f"Use it: napari-vaesr upscale IN OUT --model {shlex.quote(using)}")
+        out().print(f"Use it: napari-vaesr upscale IN OUT --model {shlex.quote(using)}", markup=False)
 
 
 def _material(
@@ -201,11 +201,11 @@ def _material(
     validate: list[Path] | None,
     hold_out: Path | None,
     settings: TrainingConfig,
-) -> tuple[list[Path] | Supply, FixedPairs, list[Path] | FixedPairs]:
-    """Return what is learnt from, the pairs to validate on, and what the model is scored on at the end."""
+) -> tuple[list[Path] | Supply, FixedPairs, list[Path] | FixedPairs, TrainingConfig]:
+    """Return what is learnt from, pairs to validate on, what to score on at the end, and fitting settings."""
     from napari_vaesr.training import data
     from napari_vaesr.training.held_out import hold_out_listed
-    from napari_vaesr.training.recorded import RecordedPatches, read_recorded, recorded_checks
+    from napari_vaesr.training.recorded import RecordedPatches, for_pairs, read_recorded, recorded_checks
     from napari_vaesr.training.validation import ValidationPairs
 
     if pairs:
@@ -216,14 +216,18 @@ def _material(
             )
         folders = list(zip(images[::2], images[1::2], strict=True))
         recorded, held = read_recorded(folders, settings.network.scales, settings.intensity)
-        checks = recorded_checks(held, settings)
-        return partial(RecordedPatches, recorded, settings), checks, checks
+        own = for_pairs(settings, [*recorded, *held])
+        if own.network.scales != settings.network.scales:
+            scales = " and ".join(f"×{scale}" for scale in own.network.scales)
+            err().print(f"Note: the pairs are of {scales}, so the model will make no other scale.")
+        checks = recorded_checks(held, own)
+        return partial(RecordedPatches, recorded, own), checks, checks, own
     if hold_out:
         learn, kept = hold_out_listed(images, hold_out)
         scored = [*kept, *(validate or [])]
     else:
         learn, scored = (images, validate) if validate else data.hold_out(images)
-    return learn, ValidationPairs(scored, settings), scored
+    return learn, ValidationPairs(scored, settings), scored, settings
 
 
 def _told(found: Verdict) -> str:

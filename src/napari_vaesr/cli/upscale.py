@@ -118,8 +118,9 @@ def upscale(
     with spoken_errors(debug):
         from napari_vaesr.engine.settings import make_settings
         from napari_vaesr.imaging.extent import parse_extent
+        from napari_vaesr.zoo.registry import get_card
 
-        from .targets import plan_targets, refuse_overwriting
+        from .targets import is_made, plan_targets, refuse_overwriting
 
         settings = make_settings(
             model=model,
@@ -140,6 +141,16 @@ def upscale(
                 "Workers are started here or found by a scheduler: pass --workers or --scheduler."
             )
         targets = plan_targets(inputs, output, scale)
+        several = len(targets) > 1
+        if several and not force:  # a run that was stopped goes on with the inputs that are left
+            card = get_card(settings.model)
+            left = [each for each in targets if not is_made(each, axes, settings, card, part, figure)]
+            if len(left) < len(targets) and not quiet:
+                made = len(targets) - len(left)
+                err().print(f"Note: {made} of {len(targets)} inputs were upscaled like this before.")
+            if not left:
+                return
+            targets = left
         refuse_overwriting(targets, settings.has_spread, figure, force or dry_run)
         loaded = _load(settings, quiet)
         failures = (
@@ -160,7 +171,7 @@ def upscale(
             )
         )
         if failures:
-            raise typer.Exit(ExitCode.SOME_FAILED if len(targets) > 1 else ExitCode.BAD_INPUT)
+            raise typer.Exit(ExitCode.SOME_FAILED if several else ExitCode.BAD_INPUT)
 
 
 def _load(settings: UpscaleSettings, quiet: bool) -> Model:

@@ -184,8 +184,9 @@ def _write_blocks(
         job.upscaler.choice = workers_choice(client, job.settings)
     grid = BlockGrid.of(job)
     with partial_output(target.output, made_from(image, job)) as partial:
-        # So that a lone file tells how it was made, too.
-        described = replace(output_image(image, job), annotation=_record(target, job))
+        # A lone file tells how it was made, too, but not its own name, which may change.
+        told = {"files": {"input": str(target.source)}, **job.record()}
+        described = replace(output_image(image, job), annotation=told)
         output = _laid_out(target, partial, described, grid, restart)
         missing = [number for number in range(len(grid)) if number not in partial.done]
         if partial.done:

@@ -108,6 +108,13 @@ def read_recorded(
     return learn, check
 
 
+def for_pairs(config: TrainingConfig, pairs: Sequence[Recorded]) -> TrainingConfig:
+    """Return settings of a network that makes the scales of these pairs alone, for it learns no others."""
+    scales = tuple(sorted({pair.scale for pair in pairs}))
+    network = config.network.model_copy(update={"scales": scales})
+    return config.model_copy(update={"network": network, "scale_weights": None})
+
+
 class RecordedPatches(Batches):
     """Batches of patches of real pairs, flipped and rotated.
 

@@ -94,7 +94,10 @@ class SuperResolutionVAE(nn.Module, ABC):
 
         What this one has besides changes nothing at first, so that both compute the same.
         """
-        self.load_state_dict(start.state_dict())
+        own = self.state_dict()
+        # The other one may know more scales.
+        taken = {name: each for name, each in start.state_dict().items() if name in own}
+        self.load_state_dict(own | taken)
 
     @property
     @abstractmethod

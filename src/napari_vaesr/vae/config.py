@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -62,10 +62,12 @@ class NetworkConfig(BaseModel):
     def extends(self, other: NetworkConfig) -> bool:
         """Tell whether a network of these sizes can begin with the weights of one of the other's.
 
-        They are the same sizes, save that the trunk of a ladder may have more blocks, and the number of
-        orientations, which has no weights, may be another.
+        They are the same sizes, save that the trunk of a ladder may have more blocks, that scales may be left
+        out, and that the number of orientations, which has no weights, may be another.
         """
-        free: dict[str, int] = {"orientations": self.orientations}
+        free: dict[str, Any] = {"orientations": self.orientations}
+        if set(self.scales) <= set(other.scales):
+            free["scales"] = self.scales
         if self.architecture == "ladder_vae" and self.blocks > other.blocks:
             free["blocks"] = self.blocks
         return self == other.model_copy(update=free)

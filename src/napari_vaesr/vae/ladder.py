@@ -197,7 +197,7 @@ class LadderVAE(SuperResolutionVAE):
 
     def begin_with(self, start: SuperResolutionVAE) -> None:
         """Take over weights; further blocks add nothing at first (Net2Net, Chen et al., 2016)."""
-        self.load_state_dict(self.state_dict() | start.state_dict())
+        super().begin_with(start)
         for block in list(self.trunk.blocks)[start.config.blocks :]:
             nn.init.zeros_(cast(ResidualBlock, block).second.weight)
 

@@ -80,13 +80,17 @@ def tiny_model_path(
 ) -> Path:
     """A very small ladder VAE with random weights and a card, saved."""
     from napari_vaesr.vae.config import PRESETS, Level
+    from napari_vaesr.zoo.card import Calibration
     from napari_vaesr.zoo.weights import save_model
 
     levels = (Level(stride=2, channels=4), Level(stride=1, channels=4))
     config = PRESETS["tiny"].model_copy(
         update={"width": 8, "blocks": 1, "decoder_width": 8, "levels": levels}
     )
-    card = make_card("test-tiny", version="0", network=config, calibration={}, training={}, metrics={})
+    calibration = {str(scale): Calibration() for scale in config.scales}
+    card = make_card(
+        "test-tiny", version="0", network=config, calibration=calibration, training={}, metrics={}
+    )
     return save_model(tmp_path_factory.mktemp("models"), make_network(config), card)
 
 

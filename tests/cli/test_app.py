@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from napari_vaesr.zoo.weights import save_model
+
 PROGRAM = [sys.executable, "-c", "from napari_vaesr.cli import main; main()"]
 
 
@@ -47,6 +49,17 @@ def test_a_card_is_shown(run, tiny_model_path):
     assert "Makes noise." in result.stdout
     as_json = run("models", "show", tiny_model_path, "--json")
     assert json.loads(as_json.stdout)["name"] == "test-tiny"
+
+
+def test_a_card_may_say_anything(run, make_card, make_network, tmp_path, monkeypatch):
+    says = {"title": "[bold]Odd", "description": "Of [red channel] images [/see notes]", "licence": "[/MIT]"}
+    card = make_card("odd", **says)
+    save_model(tmp_path / "models", make_network(card.network), card)
+    monkeypatch.setenv("NAPARI_VAESR_MODELS", str(tmp_path / "models"))
+    shown, listed = run("models", "show", "odd"), run("models")
+    assert shown.exit_code == listed.exit_code == 0, (shown.output, listed.output)
+    assert all(text in shown.stdout for text in says.values())
+    assert says["title"] in listed.stdout and says["licence"] in listed.stdout
 
 
 def test_an_unknown_model_is_one_sentence(run):

@@ -26,7 +26,7 @@ def model(make_network, make_card) -> Model:
         version="1",
         network=config,
         receptive_radius=network.receptive_radius,
-        calibration={"3": Calibration(slope=2.0, offset=0.25)},
+        calibration={"2": Calibration(), "3": Calibration(slope=2.0, offset=0.25)},
     )
     return Model(card=card, network=network)
 

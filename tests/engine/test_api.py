@@ -48,6 +48,15 @@ def test_tensors_are_arrays_too(model, stack):
     )
 
 
+@pytest.mark.parametrize(
+    "image", [torch.zeros(8, 8, requires_grad=True), torch.zeros(8, 8, dtype=torch.bfloat16)]
+)
+def test_tensors_that_numpy_can_not_read_are_one_sentence(model, image):
+    with pytest.raises(VaesrError, match=r"please give one; of a tensor, tensor\.detach"):
+        upscale(image, model=model, samples=1)
+    assert upscale(image.detach().cpu().float().numpy(), model=model, samples=1).mean.shape == (16, 16)
+
+
 @pytest.mark.parametrize("image", [3.0, [1, 2, 3], "cells.tif", None])
 def test_what_has_no_plane_is_refused(model, image):
     with pytest.raises(VaesrError, match="at least the axes Y and X"):

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from napari_vaesr.engine.job import UpscaleJob
+from napari_vaesr.engine.job import ONE_SAMPLE, UpscaleJob
 from napari_vaesr.engine.lazy import lazy_upscale
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.errors import VaesrError
@@ -62,6 +62,15 @@ def test_the_kind_of_image_decides(calibrated, plain, stack):
     np.testing.assert_allclose(result.std, expected, rtol=1e-5)
     with pytest.raises(VaesrError, match="choose from any, em"):
         run(stack, "CZYX", calibrated, domain="fluorescence")
+
+
+def test_an_uncertainty_that_is_not_calibrated_is_told(calibrated, plain, stack):
+    (message,) = run(stack, "CZYX", plain).record["messages"]
+    assert "not calibrated for scale 2" in message and "napari-vaesr calibrate" in message
+    assert not run(stack, "CZYX", calibrated).record["messages"]
+    assert run(stack, "CZYX", plain, samples=1).record["messages"] == [ONE_SAMPLE]
+    given = UpscaleJob(stack, "CZYX", settings(), model=plain, calibrations=[QUIET, LOUD])
+    assert not given.messages
 
 
 @pytest.mark.parametrize("axes", ["CZYX", "CXZY", "XYCZ"])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 import time
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Thread
 
@@ -214,6 +215,25 @@ def test_what_is_asked_for_comes_before_what_is_ahead(model, stack, computed, mo
     go_on.set()
     reader.join(30)
     assert computed[:2] == [0, 9], "plane 1 was given up"
+
+
+def test_looking_ahead_tells_nothing_and_leaves_the_warnings_of_others_alone(
+    model, stack, computed, monkeypatch
+):
+    real, filters = Upscaler._encode, []
+
+    def encode(self, pixels):
+        if threading.current_thread().name == lazy.LOOK_AHEAD and not filters:
+            filters.append(list(warnings.filters))
+            raise MemoryError
+        return real(self, pixels)
+
+    monkeypatch.setattr(Upscaler, "_encode", encode)
+    job = UpscaleJob(stack[0], "ZYX", settings(), model=model)
+    mean, _, _ = lazy.lazy_arrays(job, look_ahead=True)
+    mean[1].compute()
+    wait_for(lambda: computed == [1, 2, 0])  # a warning, which is an error here, would have stopped it
+    assert filters == [warnings.filters] and "Memory ran out" in job.messages[0]
 
 
 def test_nothing_ahead_of_a_single_plane(model, stack, computed):

@@ -186,6 +186,13 @@ def test_json(tmp_path):
     assert [child.name for child in tmp_path.iterdir()] == ["record.json"]
 
 
+def test_a_name_that_is_not_utf8_is_written_and_read_again(tmp_path):
+    content = {"input": "cells \\ 5\udcb5m β.tif"}  # as Linux has a name with the byte B5
+    write_json(tmp_path / "record.json", content)
+    text = (tmp_path / "record.json").read_text(encoding="utf-8")
+    assert json.loads(text) == content and "β" in text
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no such limits")
 def test_a_disk_that_fills_up_is_told_and_leaves_nothing(tmp_path):
     """In a process that may write no more than 40 kB to a file, as on a disk that is almost full."""

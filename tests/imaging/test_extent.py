@@ -53,6 +53,12 @@ def test_what_is_not_in_the_image_is_refused(extent):
         select(extent, AXES)
 
 
+@pytest.mark.parametrize("part", [slice(1, 3), 3, range(0, 4, 2), None])
+def test_what_is_no_range_is_refused(part):
+    with pytest.raises(VaesrError, match=r"extent of Z is .*, please write a range such as range\(10, 20\)"):
+        select({"Z": part}, AXES)
+
+
 @given(st.lists(st.lists(st.integers(0, 9), min_size=1, unique=True).map(sorted), min_size=2, max_size=2))
 def test_the_same_indices_along_every_axis_make_an_array(picked):
     """They may have gaps; the same planes in another order, or without one of them, make none."""

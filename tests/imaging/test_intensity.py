@@ -195,6 +195,17 @@ def test_bad_images_are_refused_in_one_sentence(image, says):
     assert str(caught.value).count(". ") == 0
 
 
+def test_what_float32_can_not_tell_apart_is_refused():
+    axes = Axes.parse("YX", (16, 16))
+    image = 1e9 + np.random.default_rng(0).random((16, 16))
+    with pytest.raises(VaesrError, match=r"differ by .* around 1e\+09, too little.*please subtract"):
+        fit_scalings(image, axes, "minmax")
+    for fine in (image - image.mean(), image.round().astype(np.int64), image.astype(np.float32)):
+        fit_scalings(fine, axes, "minmax")
+    (scaling,) = fit_scalings(np.full((16, 16), 1e9), axes, "minmax")
+    assert scaling.offset == 1e9
+
+
 def test_check_array_knows_empty_and_foreign_shapes():
     axes = Axes.parse("YX", (4, 4))
     with pytest.raises(VaesrError, match="empty"):

@@ -36,6 +36,12 @@ def test_blur_equals_scipy(deviation: float) -> None:
     assert abs(ours - theirs)[8:-8, 8:-8].max() < 2e-3
 
 
+def test_an_image_may_be_narrower_than_its_blur() -> None:
+    for shape in ((12, 30), (1, 30)):
+        blurred = gaussian_blur(torch.ones(1, 1, *shape), torch.full((1, 1, 1, 1), 6.0))
+        torch.testing.assert_close(blurred, torch.ones(1, 1, *shape))
+
+
 def test_each_image_has_its_own_blur() -> None:
     images = torch.rand(1, 1, 24, 24).repeat(2, 1, 1, 1)
     blurred = gaussian_blur(images, torch.tensor([0.0, 2.0]).reshape(2, 1, 1, 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,8 @@ def test_every_method_is_scored(model, shape):
     assert len({round(scores.psnr, 3) for scores in result.scores.values()}) == len(result.scores) - 1
     again = evaluate_pair(pair, model, UpscaleSettings(samples=4), RIVALS)
     assert again.scores == result.scores
+    plane = evaluate_pair(replace(pair, original="stack"), model, UpscaleSettings(samples=2), [])
+    assert plane.original == "stack" and not result.original
     np.testing.assert_array_equal(again.pixels.std, result.pixels.std)
 
 
@@ -119,14 +122,14 @@ def test_deconvolution_sharpens():
     assert richardson_lucy(pair.low, 2).std() > bicubic(pair.low, 2).std()
 
 
-def known(domain: str, seed: int, factor: float = 1.0, scale: int = 2) -> Evaluation:
+def known(domain: str, seed: int, factor: float = 1.0, scale: int = 2, original: str = "") -> Evaluation:
     """An image whose predicted std is the true one divided by `factor`."""
     random = np.random.default_rng(seed)
     std = random.uniform(0.01, 0.1, 20_000)
     pair = made()
     scores = {"mean": image_scores(pair.truth + float(seed + 1), pair)}
     pixels = Pixels(std / factor, random.normal(0, std), random.random(20_000), interval_reach())
-    return Evaluation(str(seed), domain, scale, scores, pixels)
+    return Evaluation(str(seed), domain, scale, scores, pixels, original)
 
 
 def test_a_summary_of_known_errors():
@@ -159,6 +162,11 @@ def test_enough_images_get_a_conformal_factor():
     (summary,) = summarise([known("good", seed) for seed in range(25)])
     assert summary.spread.conformal is not None
     assert 1 < summary.spread.conformal < 2
+
+
+def test_planes_of_one_stack_promise_nothing():
+    (summary,) = summarise([known("good", seed, original="stack") for seed in range(25)])
+    assert summary.images == 25 and summary.spread.conformal is None
 
 
 def test_plots_are_pictures(tmp_path):

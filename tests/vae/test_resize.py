@@ -92,6 +92,12 @@ def test_mixed_precision_does_not_round_the_weights_that_are_kept(scale: int) ->
     torch.testing.assert_close(first, expected, rtol=0, atol=0)
 
 
+def test_images_of_many_sizes_are_not_all_remembered() -> None:
+    for size in range(2, 102, 2):
+        downsample_bicubic(torch.zeros(1, 1, 4, size), 2)
+    assert resize._downsampling_matrix.cache_info().currsize <= 16
+
+
 def test_sizes_that_do_not_divide_are_refused() -> None:
     with pytest.raises(ValueError, match="multiple"):
         downsample_bicubic(torch.zeros(1, 1, 9, 8), 2)

@@ -52,6 +52,14 @@ def test_calibrations_are_interpolated_by_noise(make_card):
         card.calibration_at(2, 0.02, "phase")
 
 
+def test_a_kind_of_image_without_a_scale_is_calibrated_as_all_are(make_card):
+    general = Calibration(slope=0.3, floor=0.01)
+    card = make_card(calibration={"4": general}, domains={"em": {"2": (Calibration(slope=0.5),)}})
+    assert card.calibration_at(4, domain="em") == general
+    assert card.calibration_at(2, domain="em").slope == 0.5
+    assert card.levels(2, "em") and card.levels(4, "em") and not card.levels(2)
+
+
 def test_scales_are_those_of_the_network(make_card):
     assert make_card().scales == make_card().network.scales == (2, 3, 4)
 

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.vae.config import PRESETS
+from napari_vaesr.vae.base import SuperResolutionVAE
+from napari_vaesr.vae.build import build
+from napari_vaesr.vae.config import PRESETS, NetworkConfig
 from napari_vaesr.zoo.card import read_card
 from napari_vaesr.zoo.weights import load_network, save_model
 
@@ -194,10 +196,27 @@ def test_a_card_that_is_wrong_about_the_receptive_radius_is_refused(saved: Path)
     ("changes", "says"),
     [
         ({"levels": [{"stride": 2, "channels": 4}]}, "can't be built"),
-        ({"width": 10**7}, "can't be built"),
+        ({"width": 10**9}, "can't be built"),
+        ({"width": 10**7}, "don't fit their card"),
         ({"scales": []}, "don't fit their card"),
     ],
 )
 def test_a_network_that_can_not_be_is_refused(saved: Path, changes: dict, says: str):
     change_card(saved, network=PRESETS["tiny"].model_dump() | changes)
     assert says in refused(saved)
+
+
+def test_no_memory_is_taken_for_a_network_that_does_not_fit(saved: Path, monkeypatch: pytest.MonkeyPatch):
+    devices: list[torch.device] = []
+
+    def watched(config: NetworkConfig) -> SuperResolutionVAE:
+        network = build(config)
+        devices.append(next(network.parameters()).device)
+        return network
+
+    monkeypatch.setattr("napari_vaesr.vae.build.build", watched)
+    load_network(read_card(saved.with_suffix(".json")), saved)
+    assert [device.type for device in devices] == ["meta", "cpu"]
+    change_card(saved, network=PRESETS["tiny"].model_dump() | {"width": 1500})
+    assert "don't fit their card" in refused(saved)
+    assert [device.type for device in devices[2:]] == ["meta"]

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from .console import out, spoken_errors
@@ -30,7 +31,7 @@ def models(context: typer.Context) -> None:
         table = Table("name", "version", "scales", "for", "licence", box=box.SIMPLE_HEAD)
         for card in known_models().values():
             scales = ", ".join(map(str, card.scales))
-            table.add_row(card.name, card.version, scales, card.title, card.licence)
+            table.add_row(*map(escape, (card.name, card.version, scales, card.title, card.licence)))
         out().print(table)
         out().print(f"Models of your own go into {user_models()}", markup=False)
 
@@ -50,12 +51,12 @@ def show(
             out().print_json(json.dumps(fields))
             return
         table = Table(
-            show_header=False, box=None, padding=(0, 2, 0, 0), title=card.title, title_justify="left"
+            show_header=False, box=None, padding=(0, 2, 0, 0), title=escape(card.title), title_justify="left"
         )
         table.add_column(style="bold", no_wrap=True)
         table.add_column(overflow="fold")
         for field, value in fields.items():
-            table.add_row(field.replace("_", " "), _readable(value))
+            table.add_row(field.replace("_", " "), escape(_readable(value)))
         out().print(table)
 
 

@@ -132,6 +132,11 @@ def as_array(image: Any) -> Any:
         return np.asarray(image)
     except ValueError:
         raise VaesrError("The image is not a regular grid of numbers, please give an array.") from None
+    except (TypeError, RuntimeError) as error:  # a tensor that needs a gradient, is on a GPU, or is bfloat16
+        raise VaesrError(
+            "The image can't be read as a NumPy array, please give one; of a tensor, "
+            "tensor.detach().cpu().float().numpy()."
+        ) from error
 
 
 def named_axes(array: Any, axes: str | None) -> str:

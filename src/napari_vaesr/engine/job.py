@@ -27,6 +27,10 @@ from napari_vaesr.zoo.registry import Model, load_model
 
 ONE_SAMPLE = "One sample has no spread, so there is no uncertainty: draw 2 samples or more to get one."
 NO_TEMPERATURE = "At temperature 0 all samples agree, so there is no uncertainty: raise it to 1 to get one."
+UNCALIBRATED = (
+    "The model {} is not calibrated for scale {}, so the uncertainty is only how much its samples differ: "
+    "calibrate it with napari-vaesr calibrate."
+)
 
 
 @dataclass(frozen=True)
@@ -140,12 +144,14 @@ class UpscaleJob:
         if scalings is None:
             scalings = fit_scalings(array, self.axes, self.model.card.intensity)
         self.scalings = tuple(scalings)
+        self.messages = _without_spread(settings)
         if calibrations is None:
-            at, domain = self.model.card.calibration_at, settings.domain
-            calibrations = [at(settings.scale, scaling.noise, domain) for scaling in self.scalings]
+            card, scale, domain = self.model.card, settings.scale, settings.domain
+            calibrations = [card.calibration_at(scale, scaling.noise, domain) for scaling in self.scalings]
+            if settings.has_spread and not card.levels(scale, domain):
+                self.messages.append(UNCALIBRATED.format(card.name, scale))
         self.calibrations = tuple(calibrations)
         self.keep_samples = keep_samples
-        self.messages = _without_spread(settings)
         self._result: Result | None = None
 
     @classmethod

@@ -152,12 +152,16 @@ class _Chunks:
         self._asked.append(key)
         try:
             with self._turn(given_up):
+                told = len(self.job.messages)
                 chunk = self._recent.get(key)
                 if chunk is None:
                     chunk = self._upscale(key, given_up)
                 if chunk is None:
                     raise GivenUp
                 self._keep(key, chunk)
+                # Told here, for what is computed ahead tells nobody.
+                for message in self.job.messages[told:]:
+                    warnings.warn(message, stacklevel=2)
         finally:
             self._asked.remove(key)
         self._requests += 1
@@ -181,7 +185,6 @@ class _Chunks:
     def _upscale(self, key: Key, given_up: Callable[[], bool]) -> Array | None:
         """Compute a chunk; None if it was given up on the way."""
         block = self.grid.at(*key)
-        told = len(self.job.messages)
         piece: Piece | None = None
         with memory_released(), closing(block_steps(self.job, block)) as steps:
             while piece is None:
@@ -191,8 +194,6 @@ class _Chunks:
                     next(steps)
                 except StopIteration as finished:
                     piece = finished.value
-        for message in self.job.messages[told:]:
-            warnings.warn(message, stacklevel=2)
         scale = self.job.settings.scale
         chunk = np.empty((len(block.rows) * scale, len(block.columns) * scale), self.dtype)
         chunk["mean"] = piece.mean
@@ -236,7 +237,7 @@ class _Chunks:
                     continue
                 chunk = None
                 # What is wrong is told to whoever asks for this chunk.
-                with suppress(Exception), warnings.catch_warnings(action="ignore"):
+                with suppress(Exception):
                     chunk = self._upscale(key, partial(self._is_other_asked, key))
                 if chunk is None or chunk.nbytes > room:
                     return

@@ -29,7 +29,8 @@ def write_json(path: str | os.PathLike[str], content: Mapping[str, Any]) -> None
     """
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
     with atomic_path(path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
+        # Bytes of a file's name that are not UTF-8 are lone surrogates, which JSON can say as \udcb5.
+        temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
 def write_ome_tiff(

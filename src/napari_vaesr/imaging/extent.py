@@ -62,14 +62,16 @@ def select(extent: Extent, axes: Axes) -> tuple[list[int] | None, range, range]:
     Raises
     ------
     VaesrError
-        When the image lacks an axis, or a range is empty or reaches out of it.
+        When the image lacks an axis, or a range is none, has steps, is empty or reaches out of it.
     """
     lengths = dict(zip(axes.names, axes.shape, strict=True))
     for name, part in extent.items():
         if name not in lengths or name == "S":
             choices = ", ".join(axes.loop_names + "YX")
             raise VaesrError(f"The image has no axis {name} to choose from, please use {choices}.")
-        if part.step != 1 or not part or part.start < 0 or part.stop > lengths[name]:
+        if not isinstance(part, range) or part.step != 1:
+            raise VaesrError(f"The extent of {name} is {part!r}, please write a range such as range(10, 20).")
+        if not part or part.start < 0 or part.stop > lengths[name]:
             raise VaesrError(
                 f"The extent {format_extent({name: part})} is not inside the image, "
                 f"please choose from 0 to {lengths[name]} along {name}."

@@ -24,6 +24,9 @@ NOISE_BLOCK = 512
 SMALLEST_GAIN, LARGEST = 1e-30, 1e37
 """What float32, in which results are kept, holds with room to spare."""
 
+FEWEST_STEPS = 16
+"""Values of float32 between the darkest and the brightest intensity that make an image."""
+
 
 class IntensityScaling(BaseModel):
     """A straight line between source intensities and unit intensities: ``unit = (value - offset) / gain``.
@@ -199,5 +202,11 @@ def _fit(sample: npt.NDArray[Any], method: IntensityMethod) -> IntensityScaling:
         raise VaesrError(
             f"The intensities, from {lowest:.3g} to {highest:.3g}, are beyond what float32 can hold, "
             "please rescale the image first."
+        )
+    step = float(np.spacing(np.float32(max(abs(low), abs(high)))))
+    if sample.dtype.kind == "f" and sample.dtype.itemsize > 4 and 0 < gain < FEWEST_STEPS * step:
+        raise VaesrError(
+            f"The intensities differ by {gain:.3g} around {low:.3g}, too little for float32 to tell apart, "
+            "please subtract their mean first."
         )
     return IntensityScaling(offset=low, gain=gain if gain > 0 else 1)  # a constant image maps to 0 and back

@@ -315,7 +315,7 @@ RECIPES: dict[str, TrainingConfig] = {
         update={
             "name": "tiny",
             "title": "Light and electron microscopy, fast",
-            "description": "As microscopy, with a seventh of the weights: for previews that follow the view.",
+            "description": "As microscopy, with a sixth of the weights: for previews that follow the view.",
             "network": PRESETS["tiny"],
         }
     ),

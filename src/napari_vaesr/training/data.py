@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,11 +33,21 @@ def find_images(places: Sequence[Path]) -> list[Path]:
     for place in places:
         if not place.exists():
             raise VaesrError(f"{place} does not exist: give a folder of images or an image file.")
-        files += [place] if place.is_file() else (p for p in place.rglob("*") if p.suffix.lower() in SUFFIXES)
+        if place.is_file():
+            files.append(place)
+        else:
+            files += (path for path in visible_files(place) if path.suffix.lower() in SUFFIXES)
     if not files:
         listed = " and ".join(map(str, places))
         raise VaesrError(f"{listed} holds no PNG, TIFF or JPEG image: give another folder.")
     return sorted(set(files))
+
+
+def visible_files(folder: Path) -> Iterator[Path]:
+    """Yield what lies below a folder, without what is hidden: macOS's ``._cells.tif``, unfinished results."""
+    for path in folder.rglob("*"):
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts):
+            yield path
 
 
 def hold_out(places: Sequence[Path], every: int = 10) -> tuple[list[Path], list[Path]]:

@@ -68,6 +68,7 @@ def gaussian_blur(images: Tensor, deviations: Tensor) -> Tensor:
         One standard deviation in pixels for each image; 0 leaves it as it is.
     """
     reach = max(1, int(torch.ceil(3 * deviations.max()).item()))
+    reach = min(reach, min(images.shape[-2:]) - 1)  # no mirror image is wider
     offset = torch.arange(-reach, reach + 1, dtype=torch.float32)
     weight = torch.exp(-0.5 * (offset / deviations.reshape(-1, 1).clamp(min=1e-3)) ** 2)
     weight = weight / weight.sum(dim=1, keepdim=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.image import SUFFIXES, can_read, image_name, read_image
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.training.config import RECIPES, Degradation
+from napari_vaesr.training.data import visible_files
 from napari_vaesr.trust.evaluation import Pair
 
 Array = npt.NDArray[Any]
@@ -93,10 +94,11 @@ def made_pairs(source: Source, scale: int, degradation: DegradationKind) -> Iter
         height, width = (size // scale * scale for size in plane.shape[:2])
         truth = plane[:height, :width]
         if degradation == "clean":
-            yield low_res(name, source.domain, truth, scale)
-            continue
-        way = always_noisy(RECIPES["microscopy"].degradation)
-        yield low_res(name, source.domain, grey(truth), scale, way, zlib.crc32(name.encode()))
+            pair = low_res(name, source.domain, truth, scale)
+        else:
+            way = always_noisy(RECIPES["microscopy"].degradation)
+            pair = low_res(name, source.domain, grey(truth), scale, way, zlib.crc32(name.encode()))
+        yield replace(pair, original=str(source.path))
 
 
 def low_res(
@@ -154,18 +156,15 @@ def real_pairs(source: Source, scales: Sequence[int]) -> Iterator[Pair]:
         if low.ndim != truth.ndim:
             low, truth = grey(low), grey(truth)
         black, span = _range(truth)
-        yield Pair(name, source.domain, low, truth, scale, black, span, fitted=True)
+        original = str(source.path)
+        yield Pair(name, source.domain, low, truth, scale, black, span, fitted=True, original=original)
 
 
 def _images(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise VaesrError(f"There is no folder {folder}, please give one with images.")
     found = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES
-        and can_read(path)
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        path for path in visible_files(folder) if path.suffix.lower() in SUFFIXES and can_read(path)
     )
     if not found:
         raise VaesrError(f"There are no images in {folder}, please give another folder.")

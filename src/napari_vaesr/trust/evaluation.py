@@ -64,6 +64,9 @@ class Pair:
     fitted : bool
         Whether gain and offset between the two are unknown, as between two microscopes; errors are then
         measured after the best linear fit of the mean to the truth.
+    original : str
+        What it shares with pairs that tell nothing new, such as the other planes of its stack; its own name
+        by default.
     """
 
     name: str
@@ -74,6 +77,7 @@ class Pair:
     black: float = 0.0
     span: float = 255.0
     fitted: bool = False
+    original: str = ""
 
     def unit(self, image: Array) -> FloatArray:
         """Return an image in parts of the intensity range."""
@@ -135,13 +139,14 @@ class Pixels:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All about one pair; scores by the name of the method."""
+    """All about one pair; scores by the name of the method, and its `Pair.original`."""
 
     name: str
     domain: str
     scale: int
     scores: dict[str, ImageScores]
     pixels: Pixels
+    original: str = ""
 
 
 def evaluate_pair(
@@ -189,7 +194,8 @@ def evaluate_pair(
     estimates = {MEAN: mean, BASE: _base(pair, model, settings), ONE: one}
     estimates |= {name: RIVALS[name](pair.low, pair.scale) for name in rivals}
     scores = {name: image_scores(estimate, pair, thorough) for name, estimate in estimates.items()}
-    return Evaluation(pair.name, pair.domain, pair.scale, scores, _pixels(pair, mean, std, interval))
+    pixels = _pixels(pair, mean, std, interval)
+    return Evaluation(pair.name, pair.domain, pair.scale, scores, pixels, pair.original)
 
 
 def own_domain(folder: str, model: Model) -> str:

@@ -23,7 +23,7 @@ from napari_vaesr.trust.calibration import (
     reliability,
 )
 from napari_vaesr.trust.crps import gaussian_crps
-from napari_vaesr.trust.evaluation import Evaluation, ImageScores
+from napari_vaesr.trust.evaluation import Evaluation, ImageScores, Pixels
 from napari_vaesr.trust.sparsification import Sparsification, sparsification
 
 
@@ -49,7 +49,7 @@ class SpreadScores:
     crps, crps_gradient, crps_constant : float
         Continuous ranked probability score, in parts of the intensity range.
     conformal : float or None
-        Factor on the 90 % interval that makes it a guarantee; None where there are too few images.
+        Factor on the 90 % interval that makes it a guarantee; None where there are too few originals.
     """
 
     coverage: float
@@ -148,8 +148,16 @@ def _average(scores: Sequence[ImageScores]) -> ImageScores:
 
 
 def _conformal(group: Sequence[Evaluation]) -> float | None:
+    """Return the factor on the intervals; the planes of a stack count as one image, for they are alike."""
+    originals: dict[str, list[Pixels]] = {}
+    for each in group:
+        originals.setdefault(each.original or each.name, []).append(each.pixels)
+    stds = [
+        np.concatenate([pixels.std * pixels.interval / interval_reach() for pixels in some])
+        for some in originals.values()
+    ]
+    errors = [np.concatenate([pixels.error for pixels in some]) for some in originals.values()]
     try:
-        stds = [each.pixels.std * each.pixels.interval / interval_reach() for each in group]
-        return conformal_factor(stds, [each.pixels.error for each in group])
-    except VaesrError:  # too few images for a promise
+        return conformal_factor(stds, errors)
+    except VaesrError:  # too few for a promise
         return None

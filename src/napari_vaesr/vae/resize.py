@@ -6,7 +6,7 @@ a = -0.5, which MATLAB's ``imresize`` and Pillow use; downsampling stretches it 
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import Literal
 
 import torch
@@ -159,7 +159,8 @@ def downsample_bicubic(images: Tensor, scale: int) -> Tensor:
         return rows @ images.float() @ columns.T
 
 
-@cache
+# Large, and another for every size of image: only those of the last few are kept.
+@lru_cache(maxsize=16)
 @torch.inference_mode(False)
 def _downsampling_matrix(size: int, scale: int) -> Tensor:
     """Weights (size / scale, size) of one axis, mirrored at the border as MATLAB does."""

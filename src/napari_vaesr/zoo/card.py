@@ -189,7 +189,25 @@ class ModelCard(BaseModel):
             Standard deviation of the noise in unit intensity. Calibrations are interpolated linearly between
             the levels of noise that they were fitted at, and stay as they are beyond these.
         domain : str
-            ``any`` or one of `domains`.
+            As for `levels`.
+
+        Raises
+        ------
+        VaesrError
+            As `levels`.
+        """
+        levels = self.levels(scale, domain)
+        return interpolated(levels, noise) if levels else Calibration(noise=noise)
+
+    def levels(self, scale: int, domain: str = ANY) -> Calibrations:
+        """Return the calibrations of a scale at all levels of noise; none where it was not calibrated.
+
+        Parameters
+        ----------
+        scale : int
+            The scale.
+        domain : str
+            ``any`` or one of `domains`; what this one lacks is that of all images.
 
         Raises
         ------
@@ -202,10 +220,8 @@ class ModelCard(BaseModel):
                 f"The model {self.name} was not calibrated on images of the kind {domain!r}, "
                 f"please choose from {known}."
             )
-        levels = (self.domains[domain] if domain != ANY else self.calibration).get(str(scale))
-        if not levels:
-            return Calibration(noise=noise)
-        return interpolated(levels, noise)
+        general = self.calibration.get(str(scale), ())
+        return self.domains.get(domain, {}).get(str(scale), general)
 
     @property
     def scales(self) -> tuple[int, ...]:

@@ -145,14 +145,17 @@ def network_from_bytes(card: ModelCard, data: bytes, path: Path) -> SuperResolut
 
     tensors = _checked_tensors(card, data, path)
     try:
-        # Building draws fresh weights; the caller's random numbers should not depend on that.
-        with torch.random.fork_rng(devices=[]):
-            network = build(card.network)
+        # A card may ask for any amount of memory: first without any, to see whether the weights fit.
+        with torch.device("meta"):
+            outline = build(card.network)
     except (ValueError, RuntimeError, MemoryError) as error:
         raise VaesrError(
             f"The card of {path} describes a network that can't be built; get the card and the weights again."
         ) from error
-    _check_fit(path, tensors, network.state_dict())
+    _check_fit(path, tensors, outline.state_dict())
+    # Building draws fresh weights; the caller's random numbers should not depend on that.
+    with torch.random.fork_rng(devices=[]):
+        network = build(card.network)
     network.load_state_dict(tensors)
     if network.receptive_radius != card.receptive_radius:
         raise VaesrError(

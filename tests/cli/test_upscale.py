@@ -117,6 +117,23 @@ def test_a_png_has_its_std_beside_it(upscale, picture, tmp_path):
     assert std.data.dtype == np.float32
 
 
+def test_a_png_of_the_other_byte_order(upscale, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 60000, (12, 15), dtype=np.uint16)
+    np.save(tmp_path / "native.npy", pixels)
+    np.save(tmp_path / "swapped.npy", pixels.astype(pixels.dtype.newbyteorder()))
+    for name in ("native", "swapped"):
+        result = upscale(f"{name}.npy", f"{name}.png", "--axes", "YX")
+        assert result.exit_code == 0, result.stderr
+    assert (tmp_path / "native.png").read_bytes() == (tmp_path / "swapped.png").read_bytes()
+
+
+def test_a_file_does_not_become_a_folder(upscale, picture, tmp_path):
+    (tmp_path / "big.zarr").write_text("precious")
+    result = upscale(picture, "big.zarr", "--force")
+    assert result.exit_code == 2 and "Zarr is a folder" in " ".join(result.stderr.split())
+    assert (tmp_path / "big.zarr").read_text() == "precious"
+
+
 def test_a_stack_does_not_fit_into_a_png(upscale, stack, tmp_path):
     result = upscale(stack, "big.png")
     assert result.exit_code == 2

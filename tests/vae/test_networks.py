@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from napari_vaesr.vae.base import SuperResolutionVAE
-from napari_vaesr.vae.build import build
+from napari_vaesr.vae.build import build, outline
 from napari_vaesr.vae.config import PRESETS, Level, NetworkConfig
 from napari_vaesr.vae.ladder import LadderVAE, bounded_exp
 from napari_vaesr.vae.orientations import ORIENTATIONS
@@ -33,6 +33,14 @@ SMALL = {
 def network(request: pytest.FixtureRequest) -> SuperResolutionVAE:
     torch.manual_seed(1)
     return build(SMALL[request.param]).eval()
+
+
+def test_an_outline_has_all_shapes_and_no_memory(network: SuperResolutionVAE) -> None:
+    made, whole = outline(network.config).state_dict(), network.state_dict()
+    assert {name: tensor.shape for name, tensor in made.items()} == {
+        name: tensor.shape for name, tensor in whole.items()
+    }
+    assert {tensor.device.type for tensor in made.values()} == {"meta"}
 
 
 def noise_for(network: SuperResolutionVAE, size: int, samples: int = 3, batch: int = 2) -> list[torch.Tensor]:

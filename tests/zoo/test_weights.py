@@ -207,16 +207,16 @@ def test_a_network_that_can_not_be_is_refused(saved: Path, changes: dict, says: 
 
 
 def test_no_memory_is_taken_for_a_network_that_does_not_fit(saved: Path, monkeypatch: pytest.MonkeyPatch):
-    devices: list[torch.device] = []
+    devices: list[str] = []
 
     def watched(config: NetworkConfig) -> SuperResolutionVAE:
         network = build(config)
-        devices.append(next(network.parameters()).device)
+        devices.append(next(network.parameters()).device.type)
         return network
 
     monkeypatch.setattr("napari_vaesr.vae.build.build", watched)
     load_network(read_card(saved.with_suffix(".json")), saved)
-    assert [device.type for device in devices] == ["meta", "cpu"]
+    assert devices == ["meta", "cpu"]
     change_card(saved, network=PRESETS["tiny"].model_dump() | {"width": 1500})
     assert "don't fit their card" in refused(saved)
-    assert [device.type for device in devices[2:]] == ["meta"]
+    assert devices == ["meta", "cpu", "meta"]

@@ -139,6 +139,8 @@ def refuse_overwriting(targets: Sequence[Target], spread: bool, figure: bool, fo
                 raise VaesrError(f"{path} is an input as well as an output; choose another output.")
             if path.is_dir() and not (path == target.output and target.is_zarr and can_read(path)):
                 raise VaesrError(f"{path} is a folder; choose another name for the output.")
+            if target.is_zarr and path == target.output and path.is_file():
+                raise VaesrError(f"{path} is a file, and a Zarr is a folder; choose another name for it.")
             # What lies beside an output that was begun has been asked about then, or is its own.
             if path.exists() and not force and (path == target.output or not begun):
                 raise VaesrError(f"{path} exists already; pass --force to replace it.")

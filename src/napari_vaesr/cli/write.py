@@ -61,9 +61,10 @@ def open_job(
             f"{target.source} has channels (C) as well as colours (S), which no OME-TIFF of a mean and its "
             "uncertainty can hold: pass --axes with another letter, such as Z, for C."
         )
-    if target.is_png and (len(job.planes) > 1 or np.dtype(image.data.dtype) not in (np.uint8, np.uint16)):
+    dtype = np.dtype(image.data.dtype)
+    if target.is_png and (len(job.planes) > 1 or dtype.newbyteorder("=") not in (np.uint8, np.uint16)):
         raise VaesrError(
-            f"A PNG holds a single 2-D image of 8 or 16 bits, and {target.source} is {image.data.dtype} "
+            f"A PNG holds a single 2-D image of 8 or 16 bits, and {target.source} is {dtype} "
             f"of shape {job.result_axes.shape}: name the output .ome.tif."
         )
     return image, job
@@ -152,7 +153,9 @@ def _write_png(
     with closing(job.planes_stream(progress)) as planes:
         ((number, mean, uncertainty),) = planes
     with atomic_path(target.output) as temporary:
-        temporary.write_bytes(imagecodecs.png_encode(np.ascontiguousarray(mean)))
+        temporary.write_bytes(
+            imagecodecs.png_encode(np.ascontiguousarray(mean, mean.dtype.newbyteorder("=")))
+        )
     if uncertainty is not None:
         described = output_image(image, job)
         write_ome_tiff(

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
 from napari_vaesr.vae.base import SuperResolutionVAE
 from napari_vaesr.vae.config import NetworkConfig
 from napari_vaesr.vae.conv_vae import ConvVAE
@@ -24,3 +30,25 @@ def build(config: NetworkConfig) -> SuperResolutionVAE:
         In training mode, float32, on the CPU.
     """
     return ARCHITECTURES[config.architecture](config)
+
+
+def outline(config: NetworkConfig) -> SuperResolutionVAE:
+    """Build a network whose tensors have shapes but no memory, however large they are; see `build`."""
+    with torch.device("meta"), _NoWeights():
+        return build(config)
+
+
+class _NoWeights(TorchFunctionMode):
+    """Draws no weights; where there is no memory, PyTorch would only take a second to prepare for it."""
+
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        if function.__name__ == "normal_":  # of tensors, and of torch.nn.init
+            return args[0] if args else kwargs["tensor"]
+        return function(*args, **kwargs)

@@ -141,18 +141,17 @@ def network_from_bytes(card: ModelCard, data: bytes, path: Path) -> SuperResolut
     """Do as `load_network` does with the content of a weights file; `path` is for messages only."""
     import torch
 
-    from napari_vaesr.vae.build import build
+    from napari_vaesr.vae.build import build, outline
 
     tensors = _checked_tensors(card, data, path)
     try:
         # A card may ask for any amount of memory: first without any, to see whether the weights fit.
-        with torch.device("meta"):
-            outline = build(card.network)
+        wanted = outline(card.network).state_dict()
     except (ValueError, RuntimeError, MemoryError) as error:
         raise VaesrError(
             f"The card of {path} describes a network that can't be built; get the card and the weights again."
         ) from error
-    _check_fit(path, tensors, outline.state_dict())
+    _check_fit(path, tensors, wanted)
     # Building draws fresh weights; the caller's random numbers should not depend on that.
     with torch.random.fork_rng(devices=[]):
         network = build(card.network)

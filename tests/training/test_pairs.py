@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_vaesr.training.pairs import find_pairs, find_sources, made_pairs, real_pairs
+from napari_vaesr.training.pairs import Source, find_pairs, find_sources, made_pairs, real_pairs
 
 
 @pytest.fixture
@@ -32,3 +32,13 @@ def test_planes_of_a_stack_are_of_one_original(folder: Path) -> None:
     ]
     real = [pair.original for source in find_pairs(folder / "low", high) for pair in real_pairs(source, [2])]
     assert [*made, real] == [expected] * 3
+
+
+def test_a_name_that_is_not_utf8(tmp_path: Path) -> None:
+    path = tmp_path / "cells_5\udcb5m.tif"
+    try:
+        tifffile.imwrite(path, np.zeros((32, 32), np.uint8))
+    except (OSError, UnicodeError):
+        pytest.skip("file names are UTF-8 here")
+    (pair,) = made_pairs(Source(path, "any"), 2, "noisy")
+    assert pair.low.shape == (16, 16)

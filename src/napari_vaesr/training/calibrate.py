@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import zlib
 from collections import Counter
@@ -218,7 +219,7 @@ def spreads_of_file(
     pixels = max(PIXELS // images // len(ways), 500)
     spreads = []
     for number, way in enumerate(ways):
-        seed = zlib.crc32(f"{name}, calibration {number}".encode())
+        seed = zlib.crc32(os.fsencode(f"{name}, calibration {number}"))
         pair = low_res(name, path.parent.name, truth, scale, way, seed)
         noise, std, error, gradient = _upscaled_middle(model, pair)
         chosen = np.random.default_rng(seed).choice(std.size, min(pixels, std.size), replace=False)
@@ -266,7 +267,7 @@ def _spread_of_pair(
     network: SuperResolutionVAE, low: torch.Tensor, high: torch.Tensor, scale: int, name: str
 ) -> Spread:
     """Upscale a pair in unit intensity as it is."""
-    generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))
+    generator = torch.Generator().manual_seed(zlib.crc32(os.fsencode(name)))
     moments = PairedMoments()
     moments.add(
         network.decode(network.encode(low, scale), antithetic_noise(network, low, SAMPLES, generator))

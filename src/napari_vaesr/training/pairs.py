@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -97,7 +98,7 @@ def made_pairs(source: Source, scale: int, degradation: DegradationKind) -> Iter
             pair = low_res(name, source.domain, truth, scale)
         else:
             way = always_noisy(RECIPES["microscopy"].degradation)
-            pair = low_res(name, source.domain, grey(truth), scale, way, zlib.crc32(name.encode()))
+            pair = low_res(name, source.domain, grey(truth), scale, way, zlib.crc32(os.fsencode(name)))
         yield replace(pair, original=str(source.path))
 
 

@@ -28,7 +28,9 @@ class NetworkConfig(BaseModel):
     scales: tuple[int, ...] = Field(default=(2, 3, 4), description="Scale factors the network can make.")
     frames: int = Field(default=1, ge=1, description="Low-res planes the first layer looks at.")
     width: int = Field(default=64, ge=1, description="Channels of the trunk.")
-    blocks: int = Field(default=7, ge=0, description="Residual blocks of two 3x3 convolutions in the trunk.")
+    blocks: int = Field(
+        default=7, ge=0, le=1000, description="Residual blocks of two 3x3 convolutions in the trunk."
+    )
     decoder_width: int = Field(
         default=32, ge=1, description="Channels of the part repeated for every sample."
     )

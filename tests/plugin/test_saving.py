@@ -218,6 +218,7 @@ def test_what_the_command_line_wrote_is_not_upscaled_again(
     for layer, data in zip(layers[1:], maps, strict=True):
         np.testing.assert_allclose(np.asarray(layer.data), data, rtol=1e-5)
     (shown,) = results(layers)
+    assert shown.record["source"]["name"] == "in"
     if kind != "relative":  # a mean of integers is rounded and clipped
         np.testing.assert_allclose(np.asarray(shown.std()), expected.std, rtol=1e-2, atol=0.5)
     if extent:

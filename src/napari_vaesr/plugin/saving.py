@@ -114,12 +114,15 @@ def saved_layers(image: ImageFile) -> list[LayerTuple] | None:
     """
     import dask.array as da
 
+    from napari_vaesr.files.image import image_name
+
     told = dict(image.annotation)
     saved = told.pop("layers", None) or _described(image)
     if not saved:
         return None
-    files = told.get("files", {})
-    told.setdefault("source", {"name": image.name, "path": files.get("input"), "sample": None})
+    source = told.get("files", {}).get("input")
+    name = image_name(Path(source)) if source else image.name
+    told.setdefault("source", {"name": name, "path": source, "sample": None})
     identity = uuid.uuid4().hex  # another result than the one it was saved from, which may be there too
     together = sum(layer["channels"] for layer in saved)
     layers: list[LayerTuple] = []

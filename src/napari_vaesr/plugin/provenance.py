@@ -124,9 +124,8 @@ def _holds(path: Path, record: Record) -> bool:
         pixels = read_image(path, record["axes"]).data
     except VaesrError:
         return False
-    same = list(pixels.shape) == list(record["input"]["shape"])
     return (
-        same
+        list(pixels.shape) == list(record["input"]["shape"])
         and str(pixels.dtype) == record["input"]["dtype"]
         and _has_intensities(pixels, record["axes"], record)
     )

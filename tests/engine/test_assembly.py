@@ -53,7 +53,8 @@ def test_kept_samples_are_those_of_the_mean(model, samples):
     assert plain.samples is None and not plain.record["keep_samples"]
     assert kept.samples.shape == (samples, 2, 18, 28) and kept.samples.dtype == np.float32
     np.testing.assert_array_equal(kept.mean, plain.mean)
-    np.testing.assert_allclose(kept.samples.mean(axis=0), kept.mean, atol=2e-5)
+    if pairs := samples // 2:  # the partner of a last odd one is not kept
+        np.testing.assert_allclose(kept.samples[: 2 * pairs].mean(axis=0), kept.mean, atol=2e-5)
 
 
 def test_kept_samples_of_a_region_are_those_of_the_whole_in_any_tiling(model):

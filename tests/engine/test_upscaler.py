@@ -153,8 +153,16 @@ def test_noise_depends_on_seed_and_plane_only(model):
         assert np.abs(other[1] - std).max() > 1e-3
         np.testing.assert_allclose(other[0], mean, atol=1e-6)  # whole antithetic pairs meet at the base
     assert std.min() > 0
-    lone = [run(upscaler(model, samples=3, seed=seed), plane)[0] for seed in (0, 1)]
-    assert np.abs(lone[0] - lone[1]).max() > 1e-3
+
+
+@pytest.mark.parametrize("samples", [1, 3, 5])
+def test_an_odd_number_of_samples_spoils_no_mean(model, samples):
+    plane = picture(16, 16)
+    mean, std, _ = run(upscaler(model, samples=samples), plane)
+    base, _, _ = run(upscaler(model, temperature=0), plane)
+    np.testing.assert_allclose(mean, base, atol=1e-6)
+    if samples > 1:  # the last sample counts with its partner
+        np.testing.assert_array_equal(std, run(upscaler(model, samples=samples + 1), plane)[1])
 
 
 def test_temperature_zero_is_the_most_typical_image(model):

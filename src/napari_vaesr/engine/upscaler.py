@@ -280,9 +280,9 @@ class Upscaler:
         rows, columns = tile.core_slices(1)
         drawn = self.network.residuals(encoded, noise)[:, 0, :, rows, columns]
         if odd:  # the other of each antithetic pair
-            drawn = torch.stack([drawn, -drawn], dim=1).flatten(0, 1)[: len(samples)]
-        moments.add(drawn)
-        return drawn
+            drawn = torch.stack([drawn, -drawn], dim=1).flatten(0, 1)
+        moments.add(drawn)  # whole pairs, so that the mean is the base, however many samples are asked for
+        return drawn[: len(samples)]
 
     @torch.inference_mode()
     def _placed(self, drawn: torch.Tensor, encoded: Encoded, tile: Tile, wide: Tile) -> torch.Tensor:

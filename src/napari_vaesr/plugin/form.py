@@ -47,7 +47,8 @@ TOOLTIPS = {
     "Taken from the layer's axis labels where they are such letters; otherwise a guess, please check it.",
     "scale": "How many times as many pixels along Y and along X; the model says which it can do.",
     "samples": "How many possible images are drawn of each plane; the new layers show their mean and how\n"
-    "much they differ. More take longer and make both smoother. One gives no uncertainty layer.",
+    "much they differ. More take longer and make the uncertainty smoother; the mean stays the same, for\n"
+    "samples come in pairs around it. One gives no uncertainty layer.",
     "uncertainty": "What the second layer shows, pixel by pixel: the standard deviation in the image's\n"
     "intensity units, its square, or the standard deviation divided by the mean. The interval is two\n"
     "layers, its lower and upper bound: nine of ten true pixels are to be expected within.",

@@ -5,8 +5,10 @@ from dataclasses import replace
 import dask.array as da
 import numpy as np
 import pytest
+import tifffile
 from napari.components import ViewerModel
 from napari.layers import Image, Layer
+from napari.layers._source import layer_source
 
 from napari_vaesr.engine.result import Result
 from napari_vaesr.errors import VaesrError
@@ -247,3 +249,15 @@ def test_upscale_layer_without_a_viewer(tiny_model_path):
     np.testing.assert_allclose(corners(mean), corners(layer), atol=1e-9)
     with pytest.raises(VaesrError, match="axes"):
         upscale_layer(Image(pixels, name="cells"), **settings)
+
+
+def test_axes_are_those_of_the_file_that_the_layer_was_opened_from(tmp_path):
+    pixels = np.zeros((2, 3, 4, 12, 16), "uint16")
+    tifffile.imwrite(tmp_path / "cells.tif", pixels, imagej=True, metadata={"axes": "TZCYX"})
+    with layer_source(path=str(tmp_path / "cells.tif")):  # as napari's own reader does
+        layer = Image(pixels)
+    assert labelled_axes(layer) == suggested_axes(layer) == "TZCYX"
+    layer.data = pixels[0]
+    assert labelled_axes(layer) is None  # no longer the image of the file
+    layer.axis_labels = ("c", "z", "y", "x")
+    assert labelled_axes(layer) == "CZYX"

@@ -15,7 +15,7 @@ from napari_vaesr.files.image import read_image
 from napari_vaesr.plugin.layers import layer_tuples, metadata
 from napari_vaesr.plugin.reader import read_upscaled
 from napari_vaesr.plugin.results import results
-from napari_vaesr.plugin.saving import write_result
+from napari_vaesr.plugin.saving import write_result, write_tiff, write_zarr
 
 SUFFIXES = [".ome.tif", ".ome.zarr"]
 
@@ -223,3 +223,14 @@ def test_what_the_command_line_wrote_is_not_upscaled_again(
         np.testing.assert_allclose(np.asarray(shown.std()), expected.std, rtol=1e-2, atol=0.5)
     if extent:
         np.testing.assert_allclose(layers[0].data_to_world((0, -0.5, -0.5)), (1, 1.5, 3.5))
+
+
+@pytest.mark.parametrize(("write", "added"), [(write_tiff, ".ome.tif"), (write_zarr, ".ome.zarr")])
+def test_a_path_without_an_ending_gets_that_of_its_kind(tmp_path, write, added):
+    _, layers = made((12, 16), "YX")
+    tuples = [layer.as_layer_data_tuple() for layer in layers]
+    assert write(str(tmp_path / "v1.2"), tuples) == [str(tmp_path / f"v1.2{added}")]
+    assert len(read_upscaled(tmp_path / f"v1.2{added}")) == 2
+    with pytest.raises(VaesrError, match="there already"):
+        write(tmp_path / "v1.2", tuples)
+    assert write(tmp_path / f"v1.2{added}", tuples) == [str(tmp_path / f"v1.2{added}")]

@@ -6,6 +6,7 @@ import sys
 import dask.array as da
 import numpy as np
 import pytest
+from qtpy.QtCore import Qt
 
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.errors import VaesrError
@@ -364,3 +365,46 @@ def test_the_outlook_follows_the_view_where_that_is_the_region(viewer, qtbot):
     viewer.scene.camera.center = (0, 5.5, 7.5)
     viewer.scene.camera.zoom = 25
     assert widget.status.value == "1 plane of 4 × 4 pixels to 8 × 8."
+
+
+def test_axes_that_are_a_guess_are_told(viewer, qtbot):
+    viewer.add_image(cells((2, 3, 12, 16)), name="cells")
+    widget = make_widget(viewer, qtbot)
+    assert "TZYX is a guess" in widget.status.value and widget.form.axes.native.styleSheet()
+    widget.form.axes.value = "CZYX"
+    assert "guess" not in widget.status.value and not widget.form.axes.native.styleSheet()
+
+
+def test_results_are_no_sources(viewer, qtbot):
+    viewer.add_image(cells(), name="cells", axis_labels=("z", "y", "x"))
+    widget = make_widget(viewer, qtbot)
+    run_to_end(widget, qtbot)
+    widget.reset_choices()
+    assert len(viewer.layers) == 3
+    assert [layer.name for layer in widget.form.layer.choices] == ["cells"]
+
+
+def test_the_mean_of_a_channel_lies_right_above_it(viewer, qtbot):
+    low, high = viewer.add_image(cells((2, 12, 16)), channel_axis=0, name=["low", "high"])
+    widget = make_widget(viewer, qtbot)
+    widget.form.layer.value = low
+    run_to_end(widget, qtbot)
+    names = [layer.name for layer in viewer.layers]
+    assert names == ["low", "low x2 mean", "low x2 std", "high"]
+    assert viewer.layers["low x2 mean"].blending == low.blending and high.blending == "additive"
+    widget.form.layer.value = high
+    run_to_end(widget, qtbot)
+    assert viewer.layers["high x2 mean"].blending == "additive" and not high.visible
+
+
+def test_a_number_half_typed_moves_no_other_end(viewer, qtbot):
+    viewer.add_image(cells((32, 12, 16)), axis_labels=("z", "y", "x"))
+    widget = make_widget(viewer, qtbot)
+    widget.form.extent.planes.value = "range"
+    ends = widget.form.extent.ranges["Z"]
+    ends.first.value = 24
+    box = ends.last.native
+    box.selectAll()
+    qtbot.keyClicks(box, "31")
+    qtbot.keyClick(box, Qt.Key.Key_Return)
+    assert ends.ends == (24, 31)

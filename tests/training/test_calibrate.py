@@ -7,15 +7,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+import torch
 from skimage.io import imread, imsave
 from typer.testing import CliRunner
 
 from napari_vaesr import load_model, upscale
 from napari_vaesr.cli import app
-from napari_vaesr.training.calibrate import calibrate, is_noisy_truth, originals, spreads_of_file
+from napari_vaesr.training.calibrate import (
+    calibrate,
+    calibrate_on_pairs,
+    is_noisy_truth,
+    originals,
+    spreads_of_file,
+)
 from napari_vaesr.training.config import Degradation
 from napari_vaesr.training.pairs import low_res
+from napari_vaesr.training.validation import FixedPairs
 from napari_vaesr.trust.evaluation import own_domain
+from napari_vaesr.zoo.card import Calibration
 from napari_vaesr.zoo.registry import Model
 
 NOISY = Degradation(photons=(30, 300), read_noise=(0.0, 0.02), clean=0.5)
@@ -142,3 +151,17 @@ def test_the_command_calibrates_a_model_again(folders: Path, tiny_model_path: Pa
     image = np.random.default_rng(1).integers(0, 255, (16, 16), dtype=np.uint8)
     stds = [upscale(image, model=made, samples=2, domain=name).std for name in ("any", "blobs", "stripes")]
     assert not np.allclose(stds[1], stds[2])
+
+
+def test_where_noise_hides_the_errors_the_calibration_of_the_start_is_kept(model: Model) -> None:
+    random = torch.Generator().manual_seed(0)
+    low = torch.full((1, 1, 24, 24), 0.5)
+    encoded = model.network.encode(low, 2)
+    truth = encoded.base.detach()
+    noisy = truth + torch.randn(truth.shape, generator=random)
+    known = {"2": (Calibration(slope=3.0),)}
+    start = model.card.model_copy(update={"calibration": known})
+    kept = calibrate_on_pairs(model.network, FixedPairs([(low, noisy, 2)], ["any"]), start)
+    assert kept.calibration == known
+    fitted = calibrate_on_pairs(model.network, FixedPairs([(low, torch.ones_like(truth), 2)], ["any"]), start)
+    assert fitted.calibration["2"] != known["2"]

@@ -15,6 +15,7 @@ from napari_vaesr.trust.levels import (
     fit_levels,
     guaranteed_levels,
     halves,
+    without_truth_noise,
 )
 from napari_vaesr.zoo.card import interpolated
 
@@ -121,3 +122,16 @@ def test_no_original_is_calibrated_by_its_own_crops(originals):
     assert all(np.mean(each.inside) < 0.1 for each in tested if each.spread.image == wrong)
     others = [np.mean(each.inside) for each in tested if each.spread.image != wrong]
     assert np.mean(others) > 0.85
+
+
+def test_the_noise_of_the_truth_is_no_error():
+    random = np.random.default_rng(0)
+    std = random.uniform(0.01, 0.05, 40_000)
+    wrong = std * random.standard_normal(std.size)
+    measured = wrong + 0.04 * random.standard_normal(std.size)
+    assert fit_calibration(std, measured).apply(np.array([0.02]))[0] > 0.04
+    cleaned, share = without_truth_noise(std, measured, 0.04)
+    line = fit_calibration(std, cleaned)
+    assert line.slope == pytest.approx(1, abs=0.1) and abs(line.offset) < 0.003
+    assert share == pytest.approx(0.04**2 / np.mean(measured**2))
+    np.testing.assert_array_equal(without_truth_noise(std, wrong, 0.0)[0], wrong)

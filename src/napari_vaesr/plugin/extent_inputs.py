@@ -154,6 +154,8 @@ class _Range(Container):
         )
         self.margins = (0, 0, 0, 0)
         self.tooltip = f"First and last of the {what} to upscale, both included, counted from 0."
+        for each in (self.first, self.last):  # a number half typed would move the other end
+            each.native.setKeyboardTracking(False)
         self.first.changed.connect(lambda value: self._keep_order(self.last, max(value, self.last.value)))
         self.last.changed.connect(lambda value: self._keep_order(self.first, min(value, self.first.value)))
 

@@ -12,7 +12,7 @@ from napari.layers import Image
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.plugin.finetune_controller import Pixels, Request, free_name
-from napari_vaesr.plugin.inputs import Fold, with_tooltips
+from napari_vaesr.plugin.inputs import Fold, is_source, with_tooltips
 from napari_vaesr.plugin.layers import checked_axes, source_array, suggested_axes
 from napari_vaesr.plugin.panel import align_labels
 from napari_vaesr.training.estimates import psf_from_optics
@@ -79,7 +79,7 @@ class FineTuneForm(Container):
             self.native.layout().addWidget(fold)
         align_labels(self, self.blur, self.advanced)
 
-        if isinstance(viewer.layers.selection.active, Image):
+        if is_source(viewer.layers.selection.active):
             self.high.value = viewer.layers.selection.active
         self._on_source_changed()
         self._on_look_changed()
@@ -145,7 +145,7 @@ class FineTuneForm(Container):
         return with_tooltips(TOOLTIPS, rate=self.rate, batch=self.batch, seed=self.seed)
 
     def _image_layers(self, *_: Any) -> list[Image]:
-        return [layer for layer in self._viewer.layers if isinstance(layer, Image)]
+        return [layer for layer in self._viewer.layers if is_source(layer)]
 
     def _on_source_changed(self, *_: Any) -> None:
         source = self.source.value

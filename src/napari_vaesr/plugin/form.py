@@ -14,8 +14,8 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.extent import select
 from napari_vaesr.plugin.extent_inputs import ExtentInputs
-from napari_vaesr.plugin.inputs import Fold, with_tooltips
-from napari_vaesr.plugin.layers import checked_axes, source_array, suggested_axes
+from napari_vaesr.plugin.inputs import Fold, is_source, with_tooltips
+from napari_vaesr.plugin.layers import checked_axes, labelled_axes, source_array, suggested_axes
 from napari_vaesr.plugin.model_list import model_list
 from napari_vaesr.plugin.panel import align_labels
 from napari_vaesr.plugin.preferences import starting_settings
@@ -36,6 +36,8 @@ UNCERTAINTIES = [
 DEVICES = ["auto", "cpu", "cuda", "mps", "xpu"]
 PRECISIONS = ["auto", "float32", "bfloat16", "float16"]
 AUTOMATIC = 0
+WARNING = "#e08a1e"
+"""Colour of what asks to be looked at, in both themes."""
 TILES = [("automatic", AUTOMATIC), *((f"{side} pixels", side) for side in (64, 128, 256, 512, 1024, 2048))]
 
 TIMES = [("automatic", None), ("all at once", False), ("as I scroll", True)]
@@ -44,7 +46,8 @@ TOOLTIPS = {
     "layer": "The image to upscale: grey or colour, in memory, lazy or multiscale. It is not changed.",
     "axes": "One letter per axis of the image, in order: T time, C channel, Z depth, Y rows, X columns,\n"
     "S the colours of a colour image. Y and X are upscaled, plane by plane along all other axes.\n"
-    "Taken from the layer's axis labels where they are such letters; otherwise a guess, please check it.",
+    "Taken from the layer's axis labels where they are such letters, or from the file that it was opened\n"
+    "from; otherwise a guess, framed in orange: please check it.",
     "scale": "How many times as many pixels along Y and along X; the model says which it can do.",
     "samples": "How many possible images are drawn of each plane; the new layers show their mean and how\n"
     "much they differ. More take longer and make the uncertainty smoother; the mean stays the same, for\n"
@@ -82,6 +85,7 @@ class UpscaleForm(Container):
         start = _starting_settings()
         self._cards = _known_cards(start.model)
         self._memory = start.memory
+        self._guess, self._is_guess = "", False
         inputs = self._make_inputs(start)
         advanced = self._make_advanced_inputs(start)
         super().__init__(widgets=inputs, labels=True)
@@ -96,12 +100,13 @@ class UpscaleForm(Container):
 
         self._on_model_changed()
         self.extent.show_needed()
-        if isinstance(viewer.layers.selection.active, Image):
+        if is_source(viewer.layers.selection.active):
             self.layer.value = viewer.layers.selection.active
         self._on_layer_changed(self.layer.value)
         self.model.changed.connect(self._on_model_changed)
         model_list.changed.connect(self.refresh_models)
         self.layer.changed.connect(self._on_layer_changed)
+        self.axes.changed.connect(self._show_guess)
 
     def _make_inputs(self, start: UpscaleSettings) -> list[Any]:
         self.layer = ComboBox(label="Image layer", choices=self._image_layers)
@@ -153,11 +158,22 @@ class UpscaleForm(Container):
         )
 
     def _image_layers(self, *_: Any) -> list[Image]:
-        return [layer for layer in self._viewer.layers if isinstance(layer, Image)]
+        return [layer for layer in self._viewer.layers if is_source(layer)]
 
     def _on_layer_changed(self, layer: Image | None) -> None:
         if layer is not None:
-            self.axes.value = suggested_axes(layer)
+            self._is_guess = labelled_axes(layer) is None
+            self._guess = suggested_axes(layer)
+            self.axes.value = self._guess
+            self._show_guess()
+
+    @property
+    def has_guessed_axes(self) -> bool:
+        """Whether the axes are a guess that nobody has changed."""
+        return self._is_guess and self.axes.value == self._guess
+
+    def _show_guess(self, *_: Any) -> None:
+        self.axes.native.setStyleSheet(f"border: 1px solid {WARNING};" if self.has_guessed_axes else "")
 
     def _scales(self, *_: Any) -> tuple[int, ...]:
         return self._cards[self.model.value].scales if self._cards else ()
@@ -237,8 +253,9 @@ class UpscaleForm(Container):
         planes, rows, columns = select(self.chosen_extent(), named)
         count = named.plane_count if planes is None else len(planes)
         height, width, factor = len(rows), len(columns), self.scale.value
+        guess = f"{self.axes.value} is a guess: please check the axes. " if self.has_guessed_axes else ""
         return (
-            f"{count} plane{'s' if count > 1 else ''} of {width} × {height} pixels "
+            f"{guess}{count} plane{'s' if count > 1 else ''} of {width} × {height} pixels "
             f"to {width * factor} × {height * factor}."
         )
 

@@ -5,8 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from magicgui.widgets import Container
+from napari.layers import Image
 from qtpy.QtGui import QIcon
 from superqt import QCollapsible
+
+from napari_vaesr.plugin.layers import KEY
+
+
+def is_source(layer: Any) -> bool:
+    """Whether a layer is an image of the user's, and not a part of a result or of a preview."""
+    return isinstance(layer, Image) and "layer" not in layer.metadata.get(KEY, {})
 
 
 def with_tooltips(tooltips: dict[str, str], **inputs: Any) -> list[Any]:

@@ -52,7 +52,8 @@ def labelled_axes(layer: napari.layers.Image) -> str | None:
     """Return the axes of the layer's pixels where they are certain, else None.
 
     They are certain when the layer's axis labels are distinct letters of ``TCZYX`` with both
-    ``Y`` and ``X``, or when the layer has only two dimensions and no labels of its own.
+    ``Y`` and ``X``, when the file that it was opened from names those of an image of this shape, or when the
+    layer has only two dimensions and no labels of its own.
 
     Returns
     -------
@@ -66,7 +67,21 @@ def labelled_axes(layer: napari.layers.Image) -> str | None:
         and {"Y", "X"} <= set(letters)
     ):
         return letters + "S" if layer.rgb else letters
-    return default_axes(layer.ndim + layer.rgb, layer.rgb)
+    return default_axes(layer.ndim + layer.rgb, layer.rgb) or _axes_in_file(layer)
+
+
+def _axes_in_file(layer: napari.layers.Image) -> str | None:
+    """Return the axes that the file of a layer names, if the layer holds that file's image as it is."""
+    from napari_vaesr.files.image import read_image
+
+    if not layer.source.path:
+        return None
+    try:
+        image = read_image(layer.source.path)
+    except VaesrError:
+        return None
+    same = tuple(image.data.shape) == tuple(source_array(layer).shape)
+    return image.axes if same and image.axes.endswith("S") == bool(layer.rgb) else None
 
 
 def suggested_axes(layer: napari.layers.Image) -> str:

@@ -57,6 +57,27 @@ FLOAT32_DIGITS = 2**24
 """Largest integer up to which float32 holds all of them."""
 
 
+def write_tiff(path: str | PathLike[str], layers: Sequence[LayerTuple]) -> list[str]:
+    """Write a result as OME-TIFF, whose ending is added to a path without one; see `write_result`."""
+    return write_result(_with_ending(path, (".tif", ".tiff"), ".ome.tif"), layers)
+
+
+def write_zarr(path: str | PathLike[str], layers: Sequence[LayerTuple]) -> list[str]:
+    """Write a result as OME-Zarr, whose ending is added to a path without one; see `write_result`."""
+    return write_result(_with_ending(path, (".zarr",), ".ome.zarr"), layers)
+
+
+def _with_ending(path: str | PathLike[str], endings: tuple[str, ...], added: str) -> Path:
+    """Return a path that ends as its kind of file has to, or it could not be opened again."""
+    path = Path(path)
+    if path.name.lower().endswith(endings):
+        return path
+    whole = path.with_name(path.name + added)
+    if whole.exists():  # nobody was asked about this one
+        raise VaesrError(f"{whole.name} is there already: save under another name, or type it in full.")
+    return whole
+
+
 def write_result(path: str | PathLike[str], layers: Sequence[LayerTuple]) -> list[str]:
     """Write mean and uncertainty of one result, with all that is needed to open it as it was.
 

@@ -13,6 +13,7 @@ from napari.utils.notifications import show_error, show_info, show_warning
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.controller import Failure, Step, UpscaleTask
 from napari_vaesr.plugin.form import UpscaleForm
+from napari_vaesr.plugin.layers import KEY
 from napari_vaesr.plugin.panel import Panel, row, status_line
 from napari_vaesr.plugin.preferences import remember
 from napari_vaesr.plugin.preview_controls import PreviewControls
@@ -136,7 +137,9 @@ class UpscaleWidget(Panel):
             made[0][1]["visible"] = False  # or the window would wait for its first plane
             offer_to_show([made[0][0]])
         added = [Layer.create(*layer_tuple) for layer_tuple in made]
-        self._viewer.layers.extend(added)
+        above = place_above(self._viewer.layers, task.layer)
+        for number, layer in enumerate(added):
+            self._viewer.layers.insert(above + number, layer)
         self._viewer.layers.selection.active = added[0]
         if task.layer.blending == "additive":
             # Otherwise the mean would be added to its own source, twice as bright.
@@ -181,6 +184,17 @@ class UpscaleWidget(Panel):
         if self.runner.is_running:
             show_warning("The panel was closed, so its upscaling was stopped and no layer was added.")
             self.cancel()
+
+
+def place_above(layers: Any, source: Layer) -> int:
+    """Return where a new result of a layer goes: above it and its earlier ones, below the other channels."""
+    place = layers.index(source) + 1
+    while (
+        place < len(layers)
+        and layers[place].metadata.get(KEY, {}).get("source", {}).get("name") == source.name
+    ):
+        place += 1
+    return int(place)
 
 
 def _removed_sentence(task: UpscaleTask) -> str:

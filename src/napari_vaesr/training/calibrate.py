@@ -26,10 +26,16 @@ from napari_vaesr.training.module import antithetic_noise
 from napari_vaesr.training.pairs import Array, always_noisy, grey, low_res, read_planes
 from napari_vaesr.training.validation import FixedPairs
 from napari_vaesr.trust.evaluation import Pair
-from napari_vaesr.trust.levels import FloatArray, Spread, cross_validated_coverage, guaranteed_levels
+from napari_vaesr.trust.levels import (
+    FloatArray,
+    Spread,
+    cross_validated_coverage,
+    guaranteed_levels,
+    without_truth_noise,
+)
 from napari_vaesr.trust.rivals import gradient_magnitude
 from napari_vaesr.vae.base import SuperResolutionVAE
-from napari_vaesr.zoo.card import ANY, Calibration, Calibrations
+from napari_vaesr.zoo.card import ANY, Calibration, Calibrations, ModelCard
 from napari_vaesr.zoo.registry import Model
 
 SAMPLES = 16
@@ -51,6 +57,9 @@ PIXELS = 1_000_000
 
 NOISY_TRUTH = 0.05
 """A truth whose own noise is above this part of its range can't tell an error from its noise."""
+
+MOSTLY_NOISE = 0.5
+"""Part of the squared error above which the noise of the truth hides how wrong a model is."""
 
 
 @dataclass(frozen=True)
@@ -115,12 +124,32 @@ def calibrate(
     return fitted
 
 
-def calibrate_on_pairs(network: SuperResolutionVAE, pairs: FixedPairs) -> Fitted:
-    """Fit a calibration to pairs as they are, all of one domain; see `calibrate`."""
+def calibrate_on_pairs(
+    network: SuperResolutionVAE, pairs: FixedPairs, start: ModelCard | None = None
+) -> Fitted:
+    """Fit a calibration to pairs as they are, all of one domain; see `calibrate`.
+
+    The truth of a pair is a recording with noise of its own, which counts as no error of the model's: it is
+    estimated and taken out. Where it is most of what there is, the pairs can't tell how wrong the model is.
+
+    Parameters
+    ----------
+    network : SuperResolutionVAE
+        In evaluation mode.
+    pairs : FixedPairs
+        Images with their truth.
+    start : ModelCard, optional
+        Whose calibration is kept where the pairs can't tell.
+    """
     fitted = Fitted({}, {}, {})
     for scale in sorted({pair[2] for pair in pairs.pairs}):
         some = [(index, pair) for index, pair in enumerate(pairs.pairs) if pair[2] == scale]
-        spreads = [_spread_of_pair(network, low, high, scale, str(index)) for index, (low, high, _) in some]
+        measured = [_spread_of_pair(network, low, high, scale, str(index)) for index, (low, high, _) in some]
+        spreads = [spread for spread, _ in measured]
+        known = () if start is None else start.calibration.get(str(scale), ())
+        if known and np.mean([share for _, share in measured]) > MOSTLY_NOISE:
+            fitted.calibration[str(scale)] = known
+            continue
         fitted.calibration[str(scale)] = guaranteed_levels(spreads)
         _note(fitted, f"x{scale}", spreads)
     return fitted
@@ -265,8 +294,8 @@ def _middle(size: int, length: int) -> range:
 @torch.inference_mode()
 def _spread_of_pair(
     network: SuperResolutionVAE, low: torch.Tensor, high: torch.Tensor, scale: int, name: str
-) -> Spread:
-    """Upscale a pair in unit intensity as it is."""
+) -> tuple[Spread, float]:
+    """Upscale a pair in unit intensity as it is; also return which part of its squared error is noise."""
     generator = torch.Generator().manual_seed(zlib.crc32(os.fsencode(name)))
     moments = PairedMoments()
     moments.add(
@@ -275,4 +304,8 @@ def _spread_of_pair(
     assert moments.variance is not None
     std, error = smoothed(moments.variance).sqrt(), moments.mean - high
     noise = estimate_noise(low[0, 0].numpy())
-    return Spread(name, "", noise, False, std.flatten().double().numpy(), error.flatten().double().numpy())
+    spread = std.flatten().double().numpy()
+    wrong, share = without_truth_noise(
+        spread, error.flatten().double().numpy(), estimate_noise(high[0, 0].numpy())
+    )
+    return Spread(name, "", noise, False, spread, wrong), share

@@ -118,7 +118,7 @@ def export_model(
         limits=f"{LIMITS} {TUNED_LIMITS}" if checks else LIMITS,
     )
     if isinstance(validate, FixedPairs):
-        fitted = calibrate_on_pairs(network, pairs)
+        fitted = calibrate_on_pairs(network, pairs, None if start is None else start.card)
     else:
         fitted = calibrate(Model(bare, network), validate, config.degradation, progress=progress)
     changes = {

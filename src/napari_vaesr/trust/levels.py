@@ -13,7 +13,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_vaesr.trust.calibration import conformal_factor, fit_calibration, interval_reach, reliability
+from napari_vaesr.trust.calibration import (
+    BINS,
+    conformal_factor,
+    fit_calibration,
+    interval_reach,
+    reliability,
+)
 from napari_vaesr.zoo.card import Calibration, Calibrations, interpolated
 
 FloatArray = npt.NDArray[np.float64]
@@ -59,6 +65,38 @@ class Spread:
     std: npt.NDArray[Any]
     error: npt.NDArray[Any]
     gradient: npt.NDArray[Any] | None = None
+
+
+def without_truth_noise(
+    std: npt.NDArray[Any], error: npt.NDArray[Any], noise: float
+) -> tuple[FloatArray, float]:
+    """Take the noise of the truth out of errors that were measured against it.
+
+    Error and noise add up in squares, so errors of similar std are shrunk until their mean square is less by
+    that of the noise.
+
+    Parameters
+    ----------
+    std, error : array
+        (pixels,), of the samples and of their mean minus a noisy truth.
+    noise : float
+        Standard deviation of the noise of the truth, in the same unit.
+
+    Returns
+    -------
+    error : array
+        (pixels,), as large as against a truth without noise.
+    share : float
+        Part of the mean squared error that was noise, 0 to 1.
+    """
+    errors = np.asarray(error, np.float64)
+    cleaned = errors.copy()
+    for part in np.array_split(np.argsort(std, kind="stable"), min(BINS, errors.size)):
+        power = float(np.mean(errors[part] ** 2))
+        if power > 0:
+            cleaned[part] *= np.sqrt(max(0.0, 1 - noise**2 / power))
+    power = float(np.mean(errors**2))
+    return cleaned, min(1.0, noise**2 / power) if power > 0 else 0.0
 
 
 def fit_levels(spreads: Sequence[Spread]) -> Calibrations:

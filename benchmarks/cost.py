@@ -129,7 +129,7 @@ def main() -> None:
             f"views per second, {taken['view']:.3f} CPU-s each"
         )
 
-    for what in ("napari_vaesr", "napari_vaesr.plugin.reader"):
+    for what in ("napari_vaesr", "napari_vaesr.plugin.io.reader"):
         code = (
             f"import sys, time; start = time.perf_counter(); import {what}; "
             "print(time.perf_counter() - start, 'torch' in sys.modules)"

@@ -18,7 +18,7 @@ import numpy as np
 from napari.settings import get_settings
 from qtpy.QtWidgets import QApplication
 
-from napari_vaesr.plugin.widget import UpscaleWidget
+from napari_vaesr.plugin.upscale.panel import UpscaleWidget
 from napari_vaesr.samples import sample_path
 
 IMAGES = Path(__file__).parent / "images"

@@ -16,7 +16,7 @@ import napari
 from napari.settings import get_settings
 from screenshots import wait_until
 
-from napari_vaesr.plugin.finetune_widget import FineTuneWidget
+from napari_vaesr.plugin.finetune.panel import FineTuneWidget
 
 IMAGES = Path(__file__).parent / "images"
 

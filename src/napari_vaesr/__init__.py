@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from napari_vaesr.engine.api import upscale
     from napari_vaesr.engine.result import Result
     from napari_vaesr.errors import VaesrError
-    from napari_vaesr.plugin.layers import upscale_layer
+    from napari_vaesr.plugin.viewer.layers import upscale_layer
     from napari_vaesr.zoo.exchange import export_model, import_model
     from napari_vaesr.zoo.registry import load_model, models
 
@@ -39,7 +39,7 @@ _HOMES = {
     "load_model": "napari_vaesr.zoo.registry",
     "models": "napari_vaesr.zoo.registry",
     "upscale": "napari_vaesr.engine.api",
-    "upscale_layer": "napari_vaesr.plugin.layers",
+    "upscale_layer": "napari_vaesr.plugin.viewer.layers",
 }
 
 

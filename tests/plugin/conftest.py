@@ -15,7 +15,7 @@ def registry(tiny_model_path, monkeypatch):
     """Offer the tiny model, and prefer it, whatever is bundled and whatever the user prefers."""
     monkeypatch.setenv("NAPARI_VAESR_MODELS", str(tiny_model_path.parent))
     preferred = make_settings(model="test-tiny", samples=4, device="cpu", precision="float32")
-    monkeypatch.setattr("napari_vaesr.plugin.form.starting_settings", lambda: preferred)
+    monkeypatch.setattr("napari_vaesr.plugin.upscale.form.starting_settings", lambda: preferred)
 
 
 @pytest.fixture

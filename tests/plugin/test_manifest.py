@@ -11,7 +11,7 @@ import napari_vaesr
 from napari_vaesr.engine.settings import UpscaleSettings, make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.image import SUFFIXES
-from napari_vaesr.plugin.preferences import (
+from napari_vaesr.plugin.viewer.preferences import (
     _choices_file,
     preferred_settings,
     remember,

@@ -1,0 +1,100 @@
+"""Models as files, in the panel: export the chosen one, import one that somebody gave."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import Container, PushButton
+from napari.qt.threading import create_worker
+from napari.utils.notifications import show_error
+from qtpy.QtWidgets import QFileDialog
+
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.plugin.finetune.task import free_name
+from napari_vaesr.plugin.widgets.model_list import model_list
+
+if TYPE_CHECKING:
+    from napari_vaesr.plugin.finetune.form import FineTuneForm
+
+MODEL = "Model (*.zip)"
+
+
+class ExchangeButtons(Container):
+    """Two buttons, *Import* and *Export*, whose work is done in a worker.
+
+    Parameters
+    ----------
+    form : FineTuneForm
+        Its *Start from* names the model to export.
+    say : callable
+        Shows a line of text.
+    """
+
+    def __init__(self, form: FineTuneForm, say: Callable[[str], None]) -> None:
+        self._form, self._say = form, say
+        self.import_button = PushButton(
+            text="Import ...", tooltip="Take in a model from a .zip file; everything is checked first."
+        )
+        self.export_button = PushButton(
+            text="Export ...", tooltip="Write the model chosen under Start from into one file, to give away."
+        )
+        super().__init__(widgets=[self.import_button, self.export_button], layout="horizontal", labels=False)
+        self.margins = (0, 0, 0, 0)
+        self.import_button.changed.connect(self.import_model)
+        self.export_button.changed.connect(self.export_model)
+
+    def import_model(self) -> None:
+        """Ask for a file and take its model in."""
+        file, _ = QFileDialog.getOpenFileName(self.native, "Import a model", "", MODEL)
+        if file:
+            self._work(_import, file)
+
+    def export_model(self) -> None:
+        """Ask for a file and write the chosen model into it."""
+        name = self._form.start.value
+        if name is None:
+            return
+        file, _ = QFileDialog.getSaveFileName(self.native, "Export a model", f"{name}.zip", MODEL)
+        if file:
+            self._work(_export, name, file)
+
+    def _work(self, work: Callable[..., tuple[bool, str]], *arguments: Any) -> None:
+        self._say("Checking the model ...")
+        worker = create_worker(work, *arguments)
+        worker.returned.connect(self._on_done)
+        worker.start()
+
+    def _on_done(self, result: tuple[bool, str]) -> None:
+        done, message = result
+        if not done:
+            show_error(message)
+        elif message.startswith("Imported"):
+            model_list.changed.emit()
+        self._say(message)
+
+
+def _import(file: str) -> tuple[bool, str]:
+    from napari_vaesr.zoo.exchange import NameTaken, import_model
+
+    try:
+        card = import_model(file)
+    except NameTaken:
+        try:
+            card = import_model(file, free_name(Path(file).stem, "imported"))
+        except VaesrError as error:
+            return False, str(error)
+        return True, f"Imported as '{card.name}', for its own name is that of another model."
+    except VaesrError as error:
+        return False, str(error)
+    return True, f"Imported '{card.name}': it is in the list of models now."
+
+
+def _export(name: str, file: str) -> tuple[bool, str]:
+    from napari_vaesr.zoo.exchange import export_model
+
+    try:
+        return True, f"Exported '{name}' to {export_model(name, Path(file))}."
+    except VaesrError as error:
+        return False, str(error)

@@ -1,0 +1,1 @@
+"""The panel *Inspect uncertainty*."""

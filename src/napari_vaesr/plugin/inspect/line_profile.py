@@ -1,0 +1,130 @@
+"""Values along a line drawn over a result: the mean with its 90 % band."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.plugin.viewer.layers import source_array
+from napari_vaesr.plugin.viewer.results import ShownResult
+from napari_vaesr.plugin.viewer.world import Units, to_pixels, to_world
+
+if TYPE_CHECKING:
+    import napari.layers
+
+Vector = npt.NDArray[np.float64]
+
+LONGEST = 4096
+"""Most points of a profile."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Values at evenly spaced points of a line.
+
+    Attributes
+    ----------
+    distance : ndarray of shape (points,)
+        From the line's start, in the unit of the viewer.
+    mean, lower, upper : ndarray of shape (points,)
+        In the image's intensity units; the band holds the truth in nine pixels of ten.
+    unit : str
+        Of the distance, as short as it is written, for example ``µm``.
+    """
+
+    distance: Vector
+    mean: Vector
+    lower: Vector
+    upper: Vector
+    unit: str
+
+
+def line_of(shapes: napari.layers.Shapes | None, units: Units) -> Vector | None:
+    """Return world positions, in these units, along the selected line or path, or else the last one."""
+    if shapes is None:
+        return None
+    kinds = ("line", "path")
+    lines = [number for number, kind in enumerate(shapes.shape_type) if kind in kinds]
+    if not lines:
+        return None
+    chosen = max(shapes.selected_data & set(lines), default=lines[-1])
+    return np.array([to_world(shapes, vertex, units) for vertex in shapes.data[chosen]])
+
+
+def line_profile(
+    result: ShownResult,
+    corners: npt.ArrayLike,
+    point: Sequence[float],
+    displayed: Sequence[int],
+    units: Units,
+) -> Profile:
+    """Read a result along a line, by linear interpolation.
+
+    Parameters
+    ----------
+    result : ShownResult
+        What to read. Only the box around the line is computed where it is lazy.
+    corners : array of shape (corners, dimensions)
+        World positions of the line's corners, along the last axes of the viewer.
+    point : sequence of float
+        World position of the plane on show.
+    displayed : sequence of int
+        Axes of the viewer that are on show: along the others the line lies in the plane on show.
+    units : sequence of pint.Unit or None
+        Of all positions, ``viewer.dims.units``.
+
+    Raises
+    ------
+    VaesrError
+        If the line does not touch the result.
+    """
+    from scipy.ndimage import map_coordinates
+
+    drawn = np.atleast_2d(np.asarray(corners, dtype=float))
+    whole = np.tile(np.asarray(point, dtype=float), (len(drawn), 1))
+    missing = whole.shape[1] - drawn.shape[1]
+    for axis in displayed:
+        if axis >= missing:
+            whole[:, axis] = drawn[:, axis - missing]
+    pixels = np.array([to_pixels(result.mean, corner, units) for corner in whole])
+    for axis in range(result.mean.ndim):  # a plane on show, not a place between two
+        if np.ptp(pixels[:, axis]) == 0:
+            pixels[:, axis] = np.round(pixels[:, axis])
+    points, distance = _along(pixels, whole)
+    size = np.array(source_array(result.uncertainty[0]).shape)
+    inside = np.all((points > -0.5) & (points < size - 0.5), axis=1)
+    if not inside.any():
+        raise VaesrError(f"The line does not touch '{result.mean.name}' in the plane on show.")
+    points, distance = points[inside], distance[inside]
+
+    lowest = np.floor(points.min(axis=0)).astype(int).clip(0)
+    box = tuple(
+        slice(low, int(np.ceil(high)) + 1) for low, high in zip(lowest, points.max(axis=0), strict=True)
+    )
+
+    def read(array: Any) -> Vector:
+        values: Vector = map_coordinates(
+            np.asarray(array, dtype=np.float64), (points - lowest).T, order=1, mode="nearest"
+        )
+        return values
+
+    mean, half = read(result.luma(box)), read(result.std(box) * result.reach(box))
+    unit = (units or result.mean.units)[-1]
+    return Profile(distance - distance[0], mean, mean - half, mean + half, f"{unit:~P}" or "px")
+
+
+def _along(pixels: Vector, world: Vector) -> tuple[Vector, Vector]:
+    """Return points of a line, about one per pixel, and their distance from its start in the world."""
+    steps = np.linalg.norm(np.diff(pixels, axis=0), axis=1)
+    lengths = np.linalg.norm(np.diff(world, axis=0), axis=1)
+    at = np.concatenate([[0], np.cumsum(steps)])
+    count = int(min(LONGEST, max(2, np.ceil(at[-1]) + 1)))
+    places = np.linspace(0, at[-1], count)
+    points = np.stack([np.interp(places, at, column) for column in pixels.T], axis=1)
+    distance: Vector = np.interp(places, at, np.concatenate([[0], np.cumsum(lengths)]))
+    return points, distance

@@ -1,0 +1,58 @@
+"""How a result was made, to be read and to be copied."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from magicgui.widgets import Container, PushButton
+from napari.utils.notifications import show_error
+from qtpy.QtWidgets import QApplication
+
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.plugin.inspect.provenance import as_command, as_python, in_words
+from napari_vaesr.plugin.viewer.results import ShownResult
+from napari_vaesr.plugin.widgets.panel import row, status_line
+
+
+class OriginSection(Container):
+    """Tells what made a result, and copies it as Python or as a command line.
+
+    Parameters
+    ----------
+    say : callable
+        Called with what the user should read.
+    """
+
+    def __init__(self, say: Callable[[str], None]):
+        self._say = say
+        self._result: ShownResult | None = None
+        self.words = status_line()
+        self.python_button = PushButton(
+            text="Copy as Python", tooltip="Copy a script that makes the same pixels to the clipboard."
+        )
+        self.command_button = PushButton(
+            text="Copy as command", tooltip="Copy a command line that makes the same pixels to the clipboard."
+        )
+        super().__init__(widgets=[self.words, row([self.python_button, self.command_button])], labels=False)
+        self.margins = (0, 0, 0, 0)
+        self.python_button.changed.connect(lambda: self._copy("Python", as_python))
+        self.command_button.changed.connect(lambda: self._copy("command line", as_command))
+
+    def show_result(self, result: ShownResult | None) -> None:
+        """Tell of this result from now on."""
+        self._result = result
+        self.words.value = "" if result is None else in_words(result.record)
+
+    def _copy(self, what: str, write: Callable[..., str]) -> None:
+        if self._result is None:
+            return
+        try:
+            text = write(self._result.record)
+        except VaesrError as error:
+            self._say(str(error))
+            show_error(str(error))
+            return
+        clipboard = QApplication.clipboard()
+        assert clipboard is not None
+        clipboard.setText(text)
+        self._say(f"Copied the {what} to the clipboard.")

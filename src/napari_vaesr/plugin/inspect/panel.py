@@ -1,0 +1,112 @@
+"""The panel *Inspect uncertainty*: maps, a line profile, samples, and how a result was made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import ComboBox, Container
+
+from napari_vaesr.plugin.inspect.maps import MapsSection
+from napari_vaesr.plugin.inspect.origin import OriginSection
+from napari_vaesr.plugin.inspect.profile import ProfileSection
+from napari_vaesr.plugin.inspect.samples import SamplesSection
+from napari_vaesr.plugin.viewer.results import ShownResult, result_of, results
+from napari_vaesr.plugin.viewer.shortcuts import MAP, NEXT_SAMPLE, VEIL, Shortcuts
+from napari_vaesr.plugin.viewer.status import show_std_in_status
+from napari_vaesr.plugin.widgets.panel import Panel, align_labels, heading, status_line
+
+if TYPE_CHECKING:
+    import napari
+
+
+class InspectPanel(Panel):
+    """Dock widget that inspects the results in the viewer.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        The viewer whose layers are inspected.
+    """
+
+    def __init__(self, viewer: napari.viewer.Viewer):
+        self._viewer = viewer
+        self.choice = ComboBox(
+            label="Result",
+            choices=self._results,
+            nullable=True,
+            tooltip="The result to inspect, by the name of its mean: one that was made by an upscaling.",
+        )
+        self.status = status_line()
+        self.maps = MapsSection(viewer, self._say)
+        self.profile = ProfileSection(viewer, self._say)
+        self.samples = SamplesSection(viewer, self._say)
+        self.origin = OriginSection(self._say)
+        self._sections = (self.maps, self.profile, self.samples, self.origin)
+        head = Container(widgets=[self.choice], labels=True)
+        head.margins = (0, 0, 0, 0)
+        align_labels(head, self.maps)
+        contents: list[Any] = [head, self.maps]
+        for title, section in (
+            ("Along a line", self.profile),
+            ("Samples", self.samples),
+            ("How it was made", self.origin),
+        ):
+            contents += [heading(title), section]
+        super().__init__([*contents, self.status])
+
+        self.choice.changed.connect(self._on_chosen)
+        viewer.layers.events.inserted.connect(self.reset_choices)
+        viewer.layers.events.removed.connect(self.reset_choices)
+        self.native_parent_changed.connect(self._on_parent_changed)
+        show_std_in_status(viewer)
+        self._shortcuts = Shortcuts(
+            viewer,
+            {MAP: self.maps.toggle_map, VEIL: self.maps.toggle_veil, NEXT_SAMPLE: self.samples.next_sample},
+        )
+        self._take_active()
+
+    @property
+    def result(self) -> ShownResult | None:
+        """The result that is inspected."""
+        found = {each.identity: each for each in results(self._viewer.layers)}
+        return found.get(self.choice.value)
+
+    def reset_choices(self, *_: Any) -> None:
+        """Offer the results that there are now; the one chosen stays chosen, or else the newest is."""
+        if not hasattr(self, "body") or not self.is_alive:
+            return
+        chosen = self.choice.value
+        self.choice.reset_choices()
+        offered = [value for value in self.choice.choices if value is not None]
+        self.choice.value = chosen if chosen in offered else offered[-1] if offered else None
+        self._on_chosen()
+
+    def _take_active(self) -> None:
+        active = self._viewer.layers.selection.active
+        result = None if active is None else result_of(active, self._viewer.layers)
+        self.reset_choices()
+        if result is not None:
+            self.choice.value = result.identity
+
+    def _results(self, *_: Any) -> list[tuple[str, str]]:
+        return [(each.mean.name, each.identity) for each in results(self._viewer.layers)]
+
+    def _on_chosen(self, *_: Any) -> None:
+        result = self.result
+        for section in self._sections:
+            section.show_result(result)
+            section.enabled = result is not None
+        if result is None:
+            self._say("Upscale an image with two samples or more to get a result that can be inspected.")
+        elif self.status.value.startswith("Upscale an image"):
+            self._say("")
+
+    def _say(self, text: str) -> None:
+        if self.is_alive:
+            self.status.value = text
+
+    def _on_parent_changed(self, parent: Any) -> None:
+        if parent is None:
+            self._shortcuts.release()
+            self.samples.stop()
+            self.profile.stop()

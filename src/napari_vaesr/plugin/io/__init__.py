@@ -1,0 +1,1 @@
+"""Opening images, saving results, and the samples."""

@@ -1,0 +1,284 @@
+"""The inputs of the panel: which layer, which model, which settings, and what they do to each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, LineEdit, SpinBox
+from napari.layers import Image
+from napari.utils.notifications import show_warning
+from qtpy.compat import isalive
+
+from napari_vaesr.engine.settings import UpscaleSettings, make_settings
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.axes import Axes
+from napari_vaesr.imaging.extent import select
+from napari_vaesr.plugin.upscale.extent_inputs import ExtentInputs
+from napari_vaesr.plugin.viewer.layers import checked_axes, labelled_axes, source_array, suggested_axes
+from napari_vaesr.plugin.viewer.preferences import starting_settings
+from napari_vaesr.plugin.widgets.inputs import Fold, is_source, with_tooltips
+from napari_vaesr.plugin.widgets.model_list import model_list
+from napari_vaesr.plugin.widgets.panel import align_labels
+from napari_vaesr.zoo.card import ANY
+from napari_vaesr.zoo.registry import get_card, models
+
+if TYPE_CHECKING:
+    import napari
+
+    from napari_vaesr.zoo.card import ModelCard
+
+UNCERTAINTIES = [
+    ("Standard deviation", "std"),
+    ("Variance", "variance"),
+    ("Relative (std / mean)", "relative"),
+    ("90 % interval (two layers)", "interval"),
+]
+DEVICES = ["auto", "cpu", "cuda", "mps", "xpu"]
+PRECISIONS = ["auto", "float32", "bfloat16", "float16"]
+AUTOMATIC = 0
+WARNING = "#e08a1e"
+"""Colour of what asks to be looked at, in both themes."""
+TILES = [("automatic", AUTOMATIC), *((f"{side} pixels", side) for side in (64, 128, 256, 512, 1024, 2048))]
+
+TIMES = [("automatic", None), ("all at once", False), ("as I scroll", True)]
+
+TOOLTIPS = {
+    "layer": "The image to upscale: grey or colour, in memory, lazy or multiscale. It is not changed.",
+    "axes": "One letter per axis of the image, in order: T time, C channel, Z depth, Y rows, X columns,\n"
+    "S the colours of a colour image. Y and X are upscaled, plane by plane along all other axes.\n"
+    "Taken from the layer's axis labels where they are such letters, or from the file that it was opened\n"
+    "from; otherwise a guess, framed in orange: please check it.",
+    "scale": "How many times as many pixels along Y and along X; the model says which it can do.",
+    "samples": "How many possible images are drawn of each plane; the new layers show their mean and how\n"
+    "much they differ. More take longer and make the uncertainty smoother; the mean stays the same, for\n"
+    "samples come in pairs around it. One gives no uncertainty layer.",
+    "uncertainty": "What the second layer shows, pixel by pixel: the standard deviation in the image's\n"
+    "intensity units, its square, or the standard deviation divided by the mean. The interval is two\n"
+    "layers, its lower and upper bound: nine of ten true pixels are to be expected within.",
+    "domain": "The kind of image that the uncertainty is calibrated for: one that the model was validated\n"
+    "on, or any of them.",
+    "seed": "The same seed gives the same pixels; another draws other samples.",
+    "temperature": "Strength of the samples' variation: 1 as the model learned it, 0 for none.",
+    "device": "Where to compute: auto, cpu, cuda, mps or xpu. The status line says what is used and why.",
+    "precision": "Number format of the network; auto takes the fastest one that the device does well.",
+    "tile": "Largest side, in source pixels, of the pieces that a plane is upscaled in. Smaller ones need\n"
+    "less memory and give the same pixels. Automatic: as large as memory allows.",
+    "lazy": "All at once: compute everything now. As I scroll: add the layers at once, and compute a plane\n"
+    "when it is shown and its neighbours while nothing else is asked for. Automatic: as I scroll where\n"
+    "the result would take more than half of the free memory.",
+    "keep_samples": "Add a third layer with every sample, along an axis 'sample' that can be played.\n"
+    "It takes as many times the memory of the mean as there are samples.",
+}
+
+
+class UpscaleForm(Container):
+    """What to upscale and how.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        The viewer whose image layers it offers.
+    """
+
+    def __init__(self, viewer: napari.viewer.Viewer):
+        self._viewer = viewer
+        start = _starting_settings()
+        self._cards = _known_cards(start.model)
+        self._memory = start.memory
+        self._guess, self._is_guess = "", False
+        inputs = self._make_inputs(start)
+        advanced = self._make_advanced_inputs(start)
+        super().__init__(widgets=inputs, labels=True)
+        self.margins = (0, 0, 0, 0)
+        self.advanced = Container(widgets=advanced, labels=True)
+        self.advanced.margins = (0, 0, 0, 0)
+        self.advanced.changed.connect(lambda: self.changed.emit(self))
+        align_labels(self)
+        align_labels(self.advanced)
+        self.folded = Fold("Advanced", self.advanced)
+        self.native.layout().addWidget(self.folded)
+
+        self._on_model_changed()
+        self.extent.show_needed()
+        if is_source(viewer.layers.selection.active):
+            self.layer.value = viewer.layers.selection.active
+        self._on_layer_changed(self.layer.value)
+        self.model.changed.connect(self._on_model_changed)
+        model_list.changed.connect(self.refresh_models)
+        self.layer.changed.connect(self._on_layer_changed)
+        self.axes.changed.connect(self._show_guess)
+
+    def _make_inputs(self, start: UpscaleSettings) -> list[Any]:
+        self.layer = ComboBox(label="Image layer", choices=self._image_layers)
+        self.axes = LineEdit(label="Axes")
+        self.model = ComboBox(label="Model", choices=self._model_names)
+        if start.model in self._cards:
+            self.model.value = start.model
+        self.scale = ComboBox(label="Scale", choices=self._scales)
+        if start.scale in self.scale.choices:
+            self.scale.value = start.scale
+        self.samples = SpinBox(label="Samples", value=start.samples, min=1, max=max(1024, start.samples))
+        self.uncertainty = ComboBox(label="Uncertainty", choices=UNCERTAINTIES, value=start.uncertainty)
+        self.domain = ComboBox(label="Image kind", choices=self._domains)
+        if start.domain in self.domain.choices:
+            self.domain.value = start.domain
+        self.extent = ExtentInputs(self._viewer, lambda: self.changed.emit(self))
+        inputs = with_tooltips(
+            TOOLTIPS,
+            layer=self.layer,
+            axes=self.axes,
+            model=self.model,
+            scale=self.scale,
+            samples=self.samples,
+            uncertainty=self.uncertainty,
+            domain=self.domain,
+        )
+        return [*inputs, *self.extent.widgets]
+
+    def _make_advanced_inputs(self, start: UpscaleSettings) -> list[Any]:
+        self.seed = SpinBox(label="Seed", value=start.seed, min=0, max=2**31 - 1)
+        self.temperature = FloatSpinBox(
+            label="Temperature", value=start.temperature, min=0, max=max(2.0, start.temperature), step=0.1
+        )
+        devices = list(dict.fromkeys([*DEVICES, start.device]))
+        self.device = ComboBox(label="Device", choices=devices, value=start.device)
+        self.precision = ComboBox(label="Precision", choices=PRECISIONS, value=start.precision)
+        self.tile = ComboBox(label="Tile", choices=TILES, value=start.tile or AUTOMATIC)
+        self.lazy = ComboBox(label="Compute", choices=TIMES, value=None)
+        self.keep_samples = CheckBox(text="Keep every sample", value=False)
+        return with_tooltips(
+            TOOLTIPS,
+            seed=self.seed,
+            temperature=self.temperature,
+            device=self.device,
+            precision=self.precision,
+            tile=self.tile,
+            lazy=self.lazy,
+            keep_samples=self.keep_samples,
+        )
+
+    def _image_layers(self, *_: Any) -> list[Image]:
+        return [layer for layer in self._viewer.layers if is_source(layer)]
+
+    def _on_layer_changed(self, layer: Image | None) -> None:
+        if layer is not None:
+            self._is_guess = labelled_axes(layer) is None
+            self._guess = suggested_axes(layer)
+            self.axes.value = self._guess
+            self._show_guess()
+
+    @property
+    def has_guessed_axes(self) -> bool:
+        """Whether the axes are a guess that nobody has changed."""
+        return self._is_guess and self.axes.value == self._guess
+
+    def _show_guess(self, *_: Any) -> None:
+        self.axes.native.setStyleSheet(f"border: 1px solid {WARNING};" if self.has_guessed_axes else "")
+
+    def _scales(self, *_: Any) -> tuple[int, ...]:
+        return self._cards[self.model.value].scales if self._cards else ()
+
+    def _domains(self, *_: Any) -> tuple[str, ...]:
+        return (ANY, *(self._cards[self.model.value].domains if self._cards else ()))
+
+    def _model_names(self, *_: Any) -> list[tuple[str, str]]:
+        return [(card.name, reference) for reference, card in self._cards.items()]
+
+    def refresh_models(self) -> None:
+        """Offer the models that there are now; the chosen one stays chosen."""
+        if not isalive(self.native):
+            return
+        chosen = self.model.value
+        self._cards |= models()
+        self.model.reset_choices()
+        if chosen in self.model.choices:
+            self.model.value = chosen
+
+    def _on_model_changed(self, *_: Any) -> None:
+        self.scale.reset_choices()
+        self.domain.reset_choices()
+        if self._cards:
+            card = self._cards[self.model.value]
+            self.model.tooltip = f"{card.title}\n\n{card.description}"
+
+    def reset_choices(self, *_: Any) -> None:
+        """Offer the layers that there are now; a chosen layer stays chosen, renamed or not."""
+        layer, axes = self.layer.value, self.axes.value
+        super().reset_choices()
+        if layer in self.layer.choices:
+            self.layer.value = layer
+            self.axes.value = axes
+
+    def settings(self) -> UpscaleSettings:
+        """Return what the form is set to.
+
+        Raises
+        ------
+        VaesrError
+            If a value is out of range.
+        """
+        return make_settings(
+            model=self.model.value,
+            scale=self.scale.value,
+            samples=self.samples.value,
+            uncertainty=self.uncertainty.value,
+            domain=self.domain.value,
+            seed=self.seed.value,
+            temperature=self.temperature.value,
+            device=self.device.value,
+            precision=self.precision.value,
+            tile=None if self.tile.value == AUTOMATIC else self.tile.value,
+            memory=self._memory,
+        )
+
+    def scales_by_model(self) -> dict[str, tuple[int, ...]]:
+        """Return the scales that each of the models known can make."""
+        return {reference: card.scales for reference, card in self._cards.items()}
+
+    def outlook(self) -> str:
+        """Say in one line what would be made.
+
+        Raises
+        ------
+        VaesrError
+            If there is no model or no layer, or the axes do not fit it.
+        """
+        if not self._cards:
+            raise VaesrError("There is no model: put one into the folder that 'napari-vaesr models' names.")
+        layer = self.layer.value
+        if layer is None:
+            raise VaesrError("Open an image to begin.")
+        self.extent.follow(layer, self.axes.value)
+        named = Axes.parse(checked_axes(layer, self.axes.value), source_array(layer).shape)
+        planes, rows, columns = select(self.chosen_extent(), named)
+        count = named.plane_count if planes is None else len(planes)
+        height, width, factor = len(rows), len(columns), self.scale.value
+        guess = f"{self.axes.value} is a guess: please check the axes. " if self.has_guessed_axes else ""
+        return (
+            f"{guess}{count} plane{'s' if count > 1 else ''} of {width} × {height} pixels "
+            f"to {width * factor} × {height * factor}."
+        )
+
+    def chosen_extent(self) -> dict[str, range]:
+        """Return the part of the layer that is to be upscaled; see `chosen_extent`."""
+        return self.extent.extent(self.layer.value, self.axes.value)
+
+
+def _known_cards(preferred: str) -> dict[str, ModelCard]:
+    """Return the models to choose from, among them the preferred one, be it a name or a file."""
+    cards = dict(models())
+    if preferred not in cards and "://" not in preferred:  # what must be downloaded first is not offered here
+        try:
+            cards[preferred] = get_card(preferred)
+        except VaesrError as error:
+            show_warning(f"In Preferences, VAE super-resolution: {error}")
+    return cards
+
+
+def _starting_settings() -> UpscaleSettings:
+    """Take the settings from Preferences, or the defaults where a preference is not valid."""
+    try:
+        return starting_settings()
+    except VaesrError as error:
+        show_warning(f"In Preferences, VAE super-resolution: {error}")
+        return make_settings()

@@ -1,0 +1,201 @@
+"""The panel *Upscale with uncertainty*: choose a layer and a model, preview, run, watch, cancel."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import ProgressBar, PushButton
+from napari.layers import Layer
+from napari.settings import get_settings
+from napari.utils.notifications import show_error, show_info, show_warning
+
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.plugin.io.reader import offer_to_show
+from napari_vaesr.plugin.upscale.form import UpscaleForm
+from napari_vaesr.plugin.upscale.preview_controls import PreviewControls
+from napari_vaesr.plugin.viewer.layers import KEY
+from napari_vaesr.plugin.viewer.preferences import remember
+from napari_vaesr.plugin.viewer.runner import Runner
+from napari_vaesr.plugin.viewer.shortcuts import LIVE, PREVIEW, RUN, Shortcuts
+from napari_vaesr.plugin.viewer.status import show_std_in_status
+from napari_vaesr.plugin.viewer.task import Failure, Step, UpscaleTask
+from napari_vaesr.plugin.widgets.panel import Panel, row, status_line
+from napari_vaesr.plugin.widgets.timing import TimeLeft
+
+if TYPE_CHECKING:
+    import napari
+
+logger = logging.getLogger(__name__)
+
+
+class UpscaleWidget(Panel):
+    """Dock widget that upscales an image layer into a mean and an uncertainty layer.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        The viewer whose layers it offers and adds to.
+    """
+
+    def __init__(self, viewer: napari.viewer.Viewer):
+        self._viewer = viewer
+        self._time_left = TimeLeft()
+        self.runner = Runner(self._on_step, self._on_end)
+
+        self.form = UpscaleForm(viewer)
+        self.status = status_line()
+        self.preview = PreviewControls(viewer, self.form, self._say)
+        self.run_button = PushButton(
+            text="Run", tooltip=f"Upscale into new layers; napari stays usable meanwhile ({RUN})."
+        )
+        self.cancel_button = PushButton(
+            text="Cancel", enabled=False, tooltip="Stop after the step being worked on; no layer is added."
+        )
+        self.progress = ProgressBar(min=0, max=1, value=0, visible=False)
+        buttons = row([self.run_button, self.cancel_button])
+        super().__init__([self.form, self.preview, buttons, self.progress, self.status])
+
+        self.form.changed.connect(self._show_outlook)
+        self.run_button.changed.connect(self.run)
+        self.cancel_button.changed.connect(self.cancel)
+        viewer.layers.events.removed.connect(self._on_layer_removed)
+        show_std_in_status(viewer)
+        self._shortcuts = Shortcuts(
+            viewer, {PREVIEW: self.preview.make, LIVE: self.preview.toggle_live, RUN: self.run}
+        )
+        self.native_parent_changed.connect(self._on_parent_changed)
+        self._show_outlook()
+
+    def run(self) -> None:
+        """Start upscaling in a worker thread; one run at a time."""
+        if self.runner.is_running or self.form.layer.value is None:
+            return
+        try:
+            form = self.form
+            task = UpscaleTask(
+                form.layer.value,
+                form.axes.value,
+                form.settings(),
+                form.chosen_extent(),
+                keep_samples=form.keep_samples.value,
+                lazy=form.lazy.value,
+            )
+        except VaesrError as error:
+            self.status.value = str(error)
+            show_error(str(error))
+            return
+        remember(task.settings)
+        self.preview.stop()
+        self._time_left = TimeLeft()
+        self._show_running(True)
+        self.runner.submit(task)
+
+    def cancel(self) -> None:
+        """Ask the run to stop after the step being worked on; no layer is added."""
+        if not self.runner.is_running:
+            return
+        self.runner.cancel()
+        if self.is_alive:
+            self.cancel_button.enabled = False
+            self.status.value = "Stopping ..."
+
+    def _say(self, text: str) -> None:
+        if self.is_alive and not self.runner.is_running:
+            self.status.value = text
+
+    def _on_step(self, task: UpscaleTask, step: Step) -> None:
+        if not self.is_alive:
+            return
+        self.status.value = step.message
+        if step.total:
+            left = self._time_left.update(step.done, step.total)
+            self.progress.max = step.total
+            self.progress.value = step.done
+            self.progress.native.setFormat(f"%p%, {left}" if left else "%p%")
+
+    def _on_end(self, task: UpscaleTask, outcome: Any) -> None:
+        if not self.is_alive:
+            logger.info("The window was closed, so upscaling '%s' was stopped.", task.name)
+            return
+        self._show_running(False)
+        if outcome is None:
+            self.status.value = "Cancelled; no layer was added."
+        elif isinstance(outcome, Failure):
+            self.status.value = outcome.message
+            show_error(outcome.message)
+        elif task.layer not in self._viewer.layers:
+            show_warning(_removed_sentence(task))
+        else:
+            self._add_layers(task, outcome)
+
+    def _add_layers(self, task: UpscaleTask, result: Any) -> None:
+        taken = [layer.name for layer in self._viewer.layers]
+        self.preview.layers.remove()
+        made = task.layers(result, taken)
+        if task.lazy and not get_settings().experimental.async_:
+            made[0][1]["visible"] = False  # or the window would wait for its first plane
+            offer_to_show([made[0][0]])
+        added = [Layer.create(*layer_tuple) for layer_tuple in made]
+        above = place_above(self._viewer.layers, task.layer)
+        for number, layer in enumerate(added):
+            self._viewer.layers.insert(above + number, layer)
+        self._viewer.layers.selection.active = added[0]
+        if task.layer.blending == "additive":
+            # Otherwise the mean would be added to its own source, twice as bright.
+            task.layer.visible = False
+        for message in result.record["messages"]:
+            show_info(message)
+        names = " and ".join(f"'{layer}'" for layer in added)
+        self.status.value = f"Added {names} in {self._time_left.elapsed}."
+
+    def _show_running(self, running: bool) -> None:
+        self.run_button.enabled = not running
+        self.cancel_button.enabled = running
+        self.preview.enabled = not running
+        self.progress.native.setFormat("")
+        self.progress.max = 0 if running else 1  # a range from 0 to 0 is Qt's "busy"
+        self.progress.value = 0
+        self.progress.visible = running
+
+    def _show_outlook(self) -> None:
+        """Say in the status line what Run would make, or why it cannot."""
+        if self.runner.is_running or not self.is_alive:
+            return
+        try:
+            self.status.value = self.form.outlook()
+            self.run_button.enabled = self.preview.enabled = True
+        except VaesrError as error:
+            self.status.value = str(error)
+            self.run_button.enabled = False
+            self.preview.enabled = self.form.layer.value is not None  # it has an extent of its own
+
+    def _on_layer_removed(self, event: Any) -> None:
+        task = self.runner.task
+        if task is not None and event.value is task.layer:
+            show_warning(_removed_sentence(task))
+            self.cancel()
+
+    def _on_parent_changed(self, parent: Any) -> None:
+        if parent is not None:
+            return
+        self._shortcuts.release()
+        self.preview.stop()
+        if self.runner.is_running:
+            show_warning("The panel was closed, so its upscaling was stopped and no layer was added.")
+            self.cancel()
+
+
+def place_above(layers: Any, source: Layer) -> int:
+    """Return where a new result of a layer goes: above it and its earlier ones, below the other channels."""
+    place = layers.index(source) + 1
+    while (
+        place < len(layers)
+        and layers[place].metadata.get(KEY, {}).get("source", {}).get("name") == source.name
+    ):
+        place += 1
+    return int(place)
+
+
+def _removed_sentence(task: UpscaleTask) -> str:
+    return f"'{task.name}' was removed while it was upscaled, so the work was stopped."

@@ -1,0 +1,192 @@
+"""The preview without a window: how large it may be, what it is made with, and its layers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Layer
+
+from napari_vaesr.plugin.viewer.layers import KEY, LayerTuple, unique_name
+from napari_vaesr.zoo.card import ANY
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+    from napari_vaesr.engine.settings import UpscaleSettings
+
+LIVE_MODEL = "tiny"
+"""Name of the model that live previews use where it is there and can make the scale."""
+
+LIVE_SAMPLES = 4
+"""Samples of a live preview, unless fewer are asked for."""
+
+LIVE_SECONDS, SECONDS = 0.5, 1.5
+"""How long a preview should take at most, live and on demand."""
+
+FIRST_PIXELS = 128**2
+"""Source pixels of a preview as long as its speed is not known."""
+
+PLACE = ("scale", "translate", "rotate", "shear", "affine")
+
+
+def live_settings(settings: UpscaleSettings, scales: Mapping[str, Collection[int]]) -> UpscaleSettings:
+    """Return the settings of a live preview: the small model where it is there, and few samples.
+
+    Parameters
+    ----------
+    settings : UpscaleSettings
+        What the form is set to.
+    scales : mapping of str to collection of int
+        What the models known can make, by reference.
+    """
+    changes: dict[str, Any] = {"samples": min(settings.samples, LIVE_SAMPLES)}
+    if settings.scale in scales.get(LIVE_MODEL, ()):
+        changes |= {"model": LIVE_MODEL, "domain": ANY}  # it may not know the kind of image chosen
+    return settings.model_copy(update=changes)
+
+
+class Pace:
+    """Learns how fast previews are, and says how large the next may be.
+
+    The time is taken to grow with the pixels that the network sees, the halo around the region included.
+    """
+
+    def __init__(self) -> None:
+        self._seconds_per_pixel: dict[Any, float] = {}
+        self._halo: dict[Any, int] = {}
+
+    def learn(
+        self, settings: UpscaleSettings, extent: Mapping[str, range], halo: int, seconds: float
+    ) -> None:
+        """Take note of a preview that took so long."""
+        key = _speed_key(settings)
+        self._halo[key] = halo
+        pixels = (len(extent["Y"]) + 2 * halo) * (len(extent["X"]) + 2 * halo)
+        measured = seconds / pixels
+        # The first run compiles kernels: a faster one since is nearer to the truth.
+        self._seconds_per_pixel[key] = min(measured, 1.5 * self._seconds_per_pixel.get(key, measured))
+
+    def fitting(
+        self, settings: UpscaleSettings, extent: Mapping[str, range], seconds: float
+    ) -> dict[str, range]:
+        """Return the middle of a region, as large as can be computed in so many seconds.
+
+        Parameters
+        ----------
+        settings : UpscaleSettings
+            What it is computed with.
+        extent : mapping of str to range
+            With the rows ``Y`` and columns ``X`` that are wanted.
+        seconds : float
+            How long it may take.
+
+        Returns
+        -------
+        dict of str to range
+            The same extent, with fewer rows and columns where it would take longer.
+        """
+        key = _speed_key(settings)
+        height, width, halo = len(extent["Y"]), len(extent["X"]), self._halo.get(key, 0)
+        known = self._seconds_per_pixel.get(key)
+        allowed = FIRST_PIXELS if known is None else seconds / known
+        # The factor at which (height f + 2 halo) (width f + 2 halo) = allowed.
+        a, b, c = height * width, 2 * halo * (height + width), 4 * halo**2 - allowed
+        factor = (-b + max(b * b - 4 * a * c, 0.0) ** 0.5) / (2 * a)
+        if factor >= 1:
+            return dict(extent)
+        return {**extent, **{name: _middle(extent[name], max(factor, 0.0)) for name in "YX"}}
+
+
+def _speed_key(settings: UpscaleSettings) -> tuple[Any, ...]:
+    return settings.model, settings.scale, settings.samples, settings.device, settings.precision
+
+
+def _middle(part: range, factor: float) -> range:
+    """Return the middle of a range, of no less than 16 pixels where it has them."""
+    length = min(len(part), max(16, round(len(part) * factor)))
+    start = part.start + (len(part) - length) // 2
+    return range(start, start + length)
+
+
+class PreviewLayers:
+    """The pair of layers that show the latest preview: made once, then only given new pixels and a new place.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        The viewer that they are added to.
+    """
+
+    def __init__(self, viewer: ViewerModel):
+        self._viewer = viewer
+        self._layers: list[Layer] = []
+        self._source: Any = None
+
+    def __contains__(self, layer: object) -> bool:
+        return any(layer is each for each in self._layers)
+
+    def show(self, tuples: Sequence[LayerTuple], source: Layer) -> None:
+        """Show a preview over its source.
+
+        Parameters
+        ----------
+        tuples : sequence of (array, dict, "image")
+            The mean and, where there is one, the uncertainty, as `layer_tuples` makes them.
+        source : napari.layers.Image
+            Kept linked to the mean in contrast and colormap.
+        """
+        there = [layer for layer in self._layers if layer in self._viewer.layers]
+        same_kind = [(layer.data.ndim, layer.rgb) for layer in there] == [
+            (data.ndim, attributes["rgb"]) for data, attributes, _ in tuples
+        ]
+        if source is self._source and same_kind:
+            for layer, (data, attributes, _) in zip(there, tuples, strict=True):
+                _update(layer, data, attributes)
+            return
+        self.remove()
+        self._add(tuples, source)
+
+    def remove(self) -> None:
+        """Take the layers away."""
+        for layer in self._layers:
+            if layer in self._viewer.layers:
+                self._viewer.layers.remove(layer)
+        self._layers, self._source = [], None
+
+    def _add(self, tuples: Sequence[LayerTuple], source: Layer) -> None:
+        layers = self._viewer.layers
+        selected, active = set(layers.selection), layers.selection.active
+        self._source = source
+        self._layers = [Layer.create(*each) for each in tuples]
+        mean = self._layers[0]
+        if mean.blending == "additive":
+            mean.blending = "translucent_no_depth"  # or it would be added to its own source
+        place = layers.index(source) + 1
+        for number, layer in enumerate(self._layers):
+            layers.insert(place + number, layer)
+        if not mean.rgb:
+            layers.link_layers([source, mean], ("contrast_limits", "gamma", "colormap"))
+        layers.selection.active = active
+        layers.selection.update(selected)
+
+
+def _update(layer: Layer, data: Any, attributes: Mapping[str, Any]) -> None:
+    """Give a layer new pixels and a new place."""
+    for name in PLACE:
+        setattr(layer, name, attributes[name])
+    layer.data = data
+    layer.metadata = attributes["metadata"]
+    if attributes["metadata"][KEY]["layer"]["role"] != "mean":
+        layer.contrast_limits = attributes["contrast_limits"]
+
+
+def preview_tuples(
+    tuples: Sequence[LayerTuple], source: Layer, taken_names: Collection[str]
+) -> list[LayerTuple]:
+    """Name mean and uncertainty as those of a preview."""
+    named = []
+    for data, attributes, kind in tuples:
+        name = f"{source.name} preview {attributes['metadata'][KEY]['layer']['role']}"
+        named.append((data, {**attributes, "name": unique_name(name, taken_names)}, kind))
+    return named

@@ -1,0 +1,209 @@
+"""The preview of the panel: a button for one, and a switch that keeps it up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import CheckBox, Container, PushButton
+from napari.utils.notifications import show_warning
+from qtpy.compat import isalive
+from qtpy.QtCore import QTimer
+
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.axes import Axes
+from napari_vaesr.plugin.upscale.preview import (
+    LIVE_SECONDS,
+    SECONDS,
+    Pace,
+    PreviewLayers,
+    live_settings,
+    preview_tuples,
+)
+from napari_vaesr.plugin.viewer.extents import chosen_extent
+from napari_vaesr.plugin.viewer.layers import checked_axes, source_array
+from napari_vaesr.plugin.viewer.runner import Runner
+from napari_vaesr.plugin.viewer.shortcuts import LIVE, PREVIEW
+from napari_vaesr.plugin.viewer.task import Failure, UpscaleTask
+
+if TYPE_CHECKING:
+    import napari
+
+    from napari_vaesr.plugin.upscale.form import UpscaleForm
+
+SETTLED = 150
+"""Milliseconds without a change after which a live preview is made anew."""
+
+
+WORTHWHILE = 1.5
+"""How many times as many pixels make it worth to replace a preview by a larger one."""
+
+
+class PreviewControls(Container):
+    """Shows what the visible region of the current plane would look like.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        The viewer that is followed and added to.
+    form : UpscaleForm
+        What to upscale and how.
+    say : callable
+        Called with what the user should read.
+    """
+
+    def __init__(self, viewer: napari.viewer.Viewer, form: UpscaleForm, say: Callable[[str], None]):
+        self._viewer, self._form, self._say = viewer, form, say
+        self.button = PushButton(
+            text="Preview",
+            tooltip="Upscale the visible region of the current plane, over the source, in a second or two\n"
+            f"({PREVIEW}).",
+        )
+        self.live = CheckBox(
+            text="Live",
+            value=False,
+            tooltip="Keep the preview up to date while you move, scroll and change settings.\n"
+            "It uses the model 'tiny' where it is there and can make the scale, and 4 samples "
+            f"({LIVE}).",
+        )
+        super().__init__(widgets=[self.button, self.live], layout="horizontal", labels=False)
+        self.margins = (0, 0, 0, 0)
+        self.layers = PreviewLayers(viewer)
+        self.runner = Runner(on_step=lambda task, step: None, on_end=self._on_end)
+        self._pace = Pace()
+        self._scalings: tuple[Any, Any] = (None, None)
+        self._shown: Any = None
+        self._wanted: Any = None
+        self._in_view: dict[str, range] = {}
+        self._is_live = False
+        self._pixels_note = ""
+        self._timer = QTimer(self.native)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self._refresh)
+
+        self.button.changed.connect(lambda: self.make())
+        self.live.changed.connect(self._on_live)
+        form.changed.connect(self._on_change)
+        for emitter in self._followed():
+            emitter.connect(self._on_change)
+        viewer.layers.events.removed.connect(self._on_layer_removed)
+
+    def make(self) -> None:
+        """Make a preview now; one that is being made is dropped for it."""
+        self._request(live=False)
+
+    def toggle_live(self) -> None:
+        """Switch the live preview on or off."""
+        self.live.value = not self.live.value
+
+    def stop(self) -> None:
+        """Stop what is being made, and follow the viewer no longer."""
+        self._timer.stop()
+        self.live.value = False
+        self.runner.cancel()
+        self._wanted = None
+
+    def _followed(self) -> list[Any]:
+        camera, dims = self._viewer.scene.camera.events, self._viewer.dims.events
+        canvas = self._viewer.canvas.events
+        return [camera.center, camera.zoom, dims.point, dims.order, dims.ndisplay, canvas.size]
+
+    def _on_live(self, on: bool) -> None:
+        if on:
+            self._refresh()
+        else:
+            self._timer.stop()
+            self.runner.cancel()
+            self._wanted = None  # its layers may go before the next preview
+            self._say("The preview stays as it is.")
+
+    def _on_change(self, *_: Any) -> None:
+        if isalive(self.native) and self.live.value:
+            self._timer.start(SETTLED)
+
+    def _refresh(self) -> None:
+        if self.live.value and self.enabled:
+            self._request(live=True)
+
+    def _request(self, live: bool) -> None:
+        form = self._form
+        if not self.enabled or form.layer.value is None or form.layer.value in self.layers:
+            return
+        try:
+            settings = form.settings()
+            if live:
+                settings = live_settings(settings, form.scales_by_model())
+            layer, axes = form.layer.value, form.axes.value
+            extent = chosen_extent(self._viewer, layer, axes, region="visible")
+            named = Axes.parse(checked_axes(layer, axes), source_array(layer).shape)
+        except VaesrError as error:
+            self._say(str(error))
+            return
+        visible = {"Y": range(named.height), "X": range(named.width), **extent}
+        fitting = self._pace.fitting(settings, visible, LIVE_SECONDS if live else SECONDS)
+        wanted = (layer, axes, settings, fitting, source_array(layer))
+        if _same(wanted, self._wanted) and (self.runner.is_running or live):
+            return
+        self._wanted, self._in_view, self._is_live = wanted, visible, live
+        self._pixels_note = (
+            ""
+            if _pixels(fitting) == _pixels(visible)
+            else " the middle of what is visible, zoom in to see it all;"
+        )
+        pixels, scalings = self._scalings
+        same_pixels = pixels is not None and pixels[0] is wanted[4] and pixels[1:] == (axes, settings.model)
+        task = UpscaleTask(layer, axes, settings, fitting, scalings=scalings if same_pixels else None)
+        if not live:
+            self._say("Making a preview ...")
+        self.runner.submit(task)
+
+    def _on_end(self, task: UpscaleTask, outcome: Any) -> None:
+        if not isalive(self.native) or outcome is None:
+            self._wanted = None
+            return
+        if isinstance(outcome, Failure):
+            self.live.value = False
+            self._say(outcome.message)
+            return
+        if task.layer not in self._viewer.layers:
+            return
+        self._scalings = ((task.pixels, task.axes, task.settings.model), task.scalings)
+        extent, seconds = task.extent, task.seconds
+        self._pace.learn(task.settings, extent, outcome.record["halo"], seconds)
+        taken = [layer.name for layer in self._viewer.layers if layer not in self.layers]
+        self.layers.show(preview_tuples(task.layers(outcome, taken), task.layer, taken), task.layer)
+        rate = f" ({1 / seconds:.1f} per second)" if self.live.value else ""
+        self._say(
+            f"{'Live preview' if self.live.value else 'Preview'}: {len(extent['X'])} × {len(extent['Y'])} "
+            f"pixels,{self._pixels_note} {seconds:.2f} s{rate}, model '{outcome.record['model']['name']}', "
+            f"{task.settings.samples} samples."
+        )
+        if self._is_live == self.live.value:
+            self._grow(task)
+
+    def _grow(self, task: UpscaleTask) -> None:
+        """Make a larger preview, if the last one was quick enough for that."""
+        allowed = LIVE_SECONDS if self._is_live else SECONDS
+        fitting = self._pace.fitting(task.settings, self._in_view, allowed)
+        if _pixels(fitting) > WORTHWHILE * _pixels(task.extent):
+            self._request(self._is_live)
+
+    def _on_layer_removed(self, event: Any) -> None:
+        task = self.runner.task
+        if self._wanted is not None and event.value is self._wanted[0]:
+            self._wanted, self._scalings = None, (None, None)  # let go of its pixels
+        if task is not None and event.value is task.layer:
+            self.stop()
+            self._say(f"'{task.name}' was removed, so its preview was stopped.")
+            show_warning(f"'{task.name}' was removed, so its preview was stopped.")
+
+
+def _pixels(extent: Mapping[str, range]) -> int:
+    return len(extent["Y"]) * len(extent["X"])
+
+
+def _same(first: Any, second: Any) -> bool:
+    """Whether two previews would show the same."""
+    return (
+        second is not None and first[0] is second[0] and first[4] is second[4] and first[1:4] == second[1:4]
+    )

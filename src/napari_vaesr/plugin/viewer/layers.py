@@ -1,0 +1,362 @@
+"""Results as napari layers: in their true place, with the source's look and a record of how they were made.
+
+Nothing here imports napari: a layer is only asked for its attributes and the answer is a list of
+layer data tuples, ``(data, attributes, "image")``. So it also serves scripted viewers.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.axes import default_axes
+from napari_vaesr.imaging.geometry import Placement, shear_matrix
+
+if TYPE_CHECKING:
+    import napari.layers
+
+    from napari_vaesr.engine.result import Result
+
+LayerTuple = tuple[Any, dict[str, Any], str]
+
+KEY = "napari_vaesr"
+"""Where a layer's metadata tell how it was made."""
+
+STD_KEY = "napari_vaesr_std"
+"""Where a layer that shows another uncertainty keeps the standard deviation."""
+
+UNCERTAINTY_COLORMAP = "inferno"
+# What the source and the mean have in common on screen; a colour image has no colormap of its own.
+SHARED_LOOK = ("opacity", "blending", "interpolation2d", "interpolation3d", "rendering", "projection_mode")
+GREY_LOOK = ("colormap", "contrast_limits", "gamma", "attenuation", "iso_threshold")
+AXIS_LETTERS = frozenset("TCZYX")
+
+
+def source_array(layer: napari.layers.Image) -> Any:
+    """Return the pixels of a layer: its finest level where it is multiscale.
+
+    Returns
+    -------
+    array
+        NumPy, Dask or Zarr, as the layer holds it; colour images end with an axis of samples.
+    """
+    return layer.data[0] if layer.multiscale else layer.data
+
+
+def labelled_axes(layer: napari.layers.Image) -> str | None:
+    """Return the axes of the layer's pixels where they are certain, else None.
+
+    They are certain when the layer's axis labels are distinct letters of ``TCZYX`` with both
+    ``Y`` and ``X``, when the file that it was opened from names those of an image of this shape, or when the
+    layer has only two dimensions and no labels of its own.
+
+    Returns
+    -------
+    str or None
+        One letter per axis of the pixels, with ``S`` at the end for a colour image.
+    """
+    letters = "".join(layer.axis_labels).upper()
+    if (
+        len(letters) == len(layer.axis_labels) == len(set(letters))
+        and AXIS_LETTERS.issuperset(letters)
+        and {"Y", "X"} <= set(letters)
+    ):
+        return letters + "S" if layer.rgb else letters
+    return default_axes(layer.ndim + layer.rgb, layer.rgb) or _axes_in_file(layer)
+
+
+def _axes_in_file(layer: napari.layers.Image) -> str | None:
+    """Return the axes that the file of a layer names, if the layer holds that file's image as it is."""
+    from napari_vaesr.files.image import read_image
+
+    if not layer.source.path:
+        return None
+    try:
+        image = read_image(layer.source.path)
+    except VaesrError:
+        return None
+    same = tuple(image.data.shape) == tuple(source_array(layer).shape)
+    return image.axes if same and image.axes.endswith("S") == bool(layer.rgb) else None
+
+
+def suggested_axes(layer: napari.layers.Image) -> str:
+    """Propose axes to a user, who sees and may change them: a guess where nothing is certain."""
+    certain = labelled_axes(layer)
+    if certain is not None:
+        return certain
+    spatial = {1: "X", 2: "YX", 3: "ZYX", 4: "TZYX"}.get(layer.ndim, "TCZYX")
+    return spatial + "S" if layer.rgb else spatial
+
+
+def unique_name(name: str, taken: Collection[str]) -> str:
+    """`name`, or the first of ``name [1]``, ``name [2]``, ... that is not taken, as napari numbers layers."""
+    number, candidate = 0, name
+    while candidate in taken:
+        number += 1
+        candidate = f"{name} [{number}]"
+    return candidate
+
+
+def layer_tuples(
+    result: Result,
+    layer: napari.layers.Image,
+    axes: str,
+    scale: int,
+    uncertainty: str = "std",
+    origin: Mapping[str, int] | None = None,
+    taken_names: Collection[str] = (),
+    uncertainty_range: tuple[float, float] | None = None,
+) -> list[LayerTuple]:
+    """Build the layers that show `result` over the layer that it was made from.
+
+    Parameters
+    ----------
+    result : Result
+        Its ``mean`` has the axes `axes`; its ``uncertainty`` has them without ``S``, or is None.
+    layer : napari.layers.Image
+        The source, for its place, units, axis labels and look.
+    axes : str
+        Names of the axes of the source's pixels, such as ``"ZYX"`` or ``"YXS"``.
+    scale : int
+        How many result pixels stand where one source pixel stood, along Y and along X.
+    uncertainty : {"std", "variance", "relative", "interval"}
+        What ``result.uncertainty`` holds; it ends the layer's name. An interval makes two layers, ``lower``
+        and ``upper``, which look like the mean.
+    origin : mapping of str to int, optional
+        Where the result starts in the source, in source pixels by axis name: ``{"Z": 7}`` for plane 7 alone.
+        Axes that it does not name start at 0.
+    taken_names : collection of str
+        Names that the viewer uses already: a layer data tuple with such a name would overwrite that layer.
+    uncertainty_range : (float, float), optional
+        Contrast limits of the uncertainty; by default they are measured, which computes a lazy one.
+
+    Returns
+    -------
+    list of (array, dict, "image")
+        The mean, then the uncertainty, which is hidden so that it never covers the mean, then the samples
+        along an axis of their own, where they were kept.
+    """
+    spatial_axes = axes.replace("S", "")
+    placement = _placement(layer, spatial_axes, scale, origin or {})
+    identity = uuid.uuid4().hex
+
+    mean_name = unique_name(f"{layer.name} x{scale} mean", taken_names)
+    look = {key: getattr(layer, key) for key in (SHARED_LOOK if layer.rgb else SHARED_LOOK + GREY_LOOK)}
+    mean = {
+        **placement,
+        **look,
+        "name": mean_name,
+        "rgb": bool(layer.rgb),
+        "visible": True,
+        "metadata": metadata(result.record, layer, axes, "mean", identity),
+    }
+    tuples: list[LayerTuple] = [(as_scrolled(result.mean), mean, "image")]
+
+    is_interval = uncertainty == "interval"
+    names = ("lower", "upper") if is_interval else (uncertainty,)
+    maps = () if result.uncertainty is None else result.uncertainty if is_interval else (result.uncertainty,)
+    for name, data in zip(names, maps, strict=False):
+        if is_interval:
+            own = {"contrast_limits": layer.contrast_limits} if layer.rgb else {k: look[k] for k in GREY_LOOK}
+        else:
+            limits = uncertainty_range or uncertainty_limits(data)
+            own = {"colormap": UNCERTAINTY_COLORMAP, "contrast_limits": limits}
+        attributes = {
+            **placement,
+            **own,
+            "name": unique_name(f"{layer.name} x{scale} {name}", {*taken_names, mean_name}),
+            "rgb": False,
+            "visible": False,
+            "metadata": metadata(result.record, layer, axes, name, identity),
+        }
+        if result.std is not None and result.std is not result.uncertainty:
+            attributes["metadata"][STD_KEY] = result.std
+        tuples.append((as_scrolled(data), attributes, "image"))
+    if result.samples is not None:
+        attributes = {
+            **look,
+            **_behind_samples(placement),
+            "name": unique_name(f"{layer.name} x{scale} samples", taken_names),
+            "rgb": bool(layer.rgb),
+            "visible": True,
+            "metadata": metadata(result.record, layer, axes, "samples", identity),
+        }
+        tuples.append((result.samples, attributes, "image"))
+    return tuples
+
+
+def as_scrolled(data: Any) -> Any:
+    """Return pixels for a layer of a new result: where they are lazy, planes scrolled past are given up."""
+    if not hasattr(data, "dask"):
+        return data
+    from napari_vaesr.plugin.viewer.scrolling import ScrolledArray
+
+    return ScrolledArray.of(data)
+
+
+def metadata(
+    record: Mapping[str, Any], layer: napari.layers.Image, axes: str, role: str, identity: str
+) -> dict[str, Any]:
+    """Return metadata: the record, where the source came from, and what the layer is of the result.
+
+    Parameters
+    ----------
+    record : mapping
+        `Result.record`.
+    layer : napari.layers.Image
+        The source.
+    axes : str
+        Names of the axes of its pixels: fewer than the record's where it is one channel of a file.
+    role : str
+        ``"mean"``, ``"samples"``, or the kind of uncertainty.
+    identity : str
+        The same for all layers of one result, and for no others.
+    """
+    source = {
+        "name": layer.name,
+        "axes": axes,
+        "path": layer.source.path,
+        "sample": list(layer.source.sample) if layer.source.sample else None,
+    }
+    return {KEY: {**record, "source": source, "layer": {"role": role, "result": identity}}}
+
+
+def _behind_samples(placement: Mapping[str, Any]) -> dict[str, Any]:
+    """Place a layer that has one more axis, the first, along which its samples lie."""
+    size = len(placement["scale"])
+    square = {name: np.eye(size + 1) for name in ("rotate", "shear")}
+    square["rotate"][1:, 1:] = placement["rotate"]
+    square["shear"][1:, 1:] = shear_matrix(placement["shear"], size)
+    affine = np.eye(size + 2)
+    affine[1:, 1:] = placement["affine"]
+    return {
+        **square,
+        "scale": [1.0, *placement["scale"]],
+        "translate": [0.0, *placement["translate"]],
+        "affine": affine,
+        "units": ("pixel", *placement["units"]),
+        "axis_labels": ("sample", *placement["axis_labels"]),
+        "multiscale": False,
+    }
+
+
+def _placement(
+    layer: napari.layers.Image, spatial_axes: str, scale: int, origin: Mapping[str, int]
+) -> dict[str, Any]:
+    """Transform, units and axis labels of an upscaled layer: its corners fall on those of the source."""
+    source = Placement(layer.scale, layer.translate, layer.rotate, layer.shear)
+    start = source.to_world([origin.get(name, 0) for name in spatial_axes])
+    factors = {spatial_axes.index(name): scale for name in "YX"}
+    upscaled = replace(source, translate=start).upscaled(factors)
+    return {
+        "scale": upscaled.scale,
+        "translate": upscaled.translate,
+        "rotate": layer.rotate,
+        "shear": layer.shear,
+        "affine": layer.affine.affine_matrix.copy(),  # it acts on top of the rest, so it stays as it is
+        "units": layer.units,
+        "axis_labels": layer.axis_labels,
+        "multiscale": False,
+    }
+
+
+def same_place(layer: napari.layers.Image) -> dict[str, Any]:
+    """Return the attributes that put another layer of the same size exactly over this one."""
+    names = ("scale", "translate", "rotate", "shear", "units", "axis_labels")
+    affine = layer.affine.affine_matrix.copy()
+    return {**{name: getattr(layer, name) for name in names}, "affine": affine}
+
+
+def uncertainty_limits(uncertainty: Any) -> tuple[float, float]:
+    """Contrast limits from 0 to the 99.8th percentile of at most about a million pixels.
+
+    Parameters
+    ----------
+    uncertainty : array
+        In memory; see `lazy_uncertainty_limits` for one that is not computed yet.
+    """
+    step = max(1, int(np.ceil((uncertainty.size / 1e6) ** (1 / max(uncertainty.ndim, 1)))))
+    sample = np.asarray(uncertainty[(slice(None, None, step),) * uncertainty.ndim], dtype=float)
+    sample = sample[np.isfinite(sample)]
+    upper = float(np.percentile(sample, 99.8)) if sample.size else 0.0
+    return (0.0, upper) if upper > 0 else (0.0, 1.0)
+
+
+def lazy_uncertainty_limits(source_limits: Sequence[float], uncertainty: str) -> tuple[float, float]:
+    """Contrast limits for an uncertainty that must not be computed now: a tenth of the source's range."""
+    from napari_vaesr.engine.result import uncertainty_range
+
+    spread = abs(float(source_limits[1]) - float(source_limits[0])) or 1.0
+    return uncertainty_range(uncertainty, spread)
+
+
+def upscale_layer(layer: napari.layers.Image, axes: str | None = None, **settings: Any) -> list[LayerTuple]:
+    """Upscale a napari image layer; for scripts.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        Grey or colour, multiscale or not, in memory or lazy; it is not changed.
+    axes : str, optional
+        Names of the axes of the pixels, letters of ``TCZYX``; the ``S`` of a colour image may be left out.
+        By default, the layer's axis labels are used.
+    **settings
+        As for `napari_vaesr.upscale`: ``model``, ``scale``, ``samples``, ``uncertainty``, ``seed``, ...
+
+    Returns
+    -------
+    list of (array, dict, "image")
+        The mean and, with two samples or more, the uncertainty, ready for ``viewer.add_layer`` through
+        ``napari.layers.Layer.create(*layer_tuple)``.
+
+    Raises
+    ------
+    VaesrError
+        If the axes are not certain and not given, or anything that `napari_vaesr.upscale` refuses.
+
+    Examples
+    --------
+    >>> for layer_tuple in upscale_layer(viewer.layers["nuclei"], axes="ZYX", samples=8):
+    ...     viewer.add_layer(Layer.create(*layer_tuple))
+    """
+    from napari_vaesr.engine.api import upscale
+
+    axes = checked_axes(layer, axes)
+    result = upscale(source_array(layer), axes, **settings)
+    used = result.record["settings"]
+    return layer_tuples(result, layer, axes, used["scale"], used["uncertainty"])
+
+
+def checked_axes(layer: napari.layers.Image, axes: str | None) -> str:
+    """Return the axes of the layer's pixels in capitals, with the ``S`` of a colour image given or not.
+
+    Raises
+    ------
+    VaesrError
+        If the axes are not given and not certain, a colour image has its samples elsewhere than last, or a
+        grey one has any.
+    """
+    if axes is None:
+        axes = labelled_axes(layer)
+        if axes is None:
+            raise VaesrError(
+                f"The axes of '{layer.name}' are not known: name them, for example axes='ZYX', "
+                "or set the layer's axis_labels."
+            )
+    axes = axes.strip().upper()
+    if not layer.rgb:
+        if "S" in axes:
+            raise VaesrError(
+                f"'{layer.name}' is not shown as a colour image: call its channels C, or open it as RGB."
+            )
+        return axes
+    if "S" in axes[:-1]:
+        raise VaesrError(
+            f"The colours of '{layer.name}' are its last axis: name it S, as in YXS, or not at all."
+        )
+    return axes if axes.endswith("S") else axes + "S"

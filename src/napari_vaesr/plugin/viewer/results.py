@@ -1,0 +1,159 @@
+"""Results among a viewer's layers: which layers belong together, and what else they can show.
+
+Nothing here needs a window, and nothing is upscaled again: every kind of uncertainty follows from the
+standard deviation. Lazy layers stay lazy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_vaesr.engine.result import DARKEST
+from napari_vaesr.imaging.colour import BLUE, GREEN, RED
+from napari_vaesr.imaging.extent import recorded_extent
+from napari_vaesr.plugin.viewer.layers import KEY, STD_KEY, as_scrolled, source_array
+from napari_vaesr.zoo.card import NORMAL_INTERVAL
+
+if TYPE_CHECKING:
+    import napari.layers
+
+Index = tuple[int | slice, ...]
+
+KINDS: dict[str, str] = {
+    "std": "Standard deviation",
+    "variance": "Variance",
+    "relative": "Relative (std / mean)",
+    "width": "Width of the 90 % interval",
+}
+"""What an uncertainty layer can show, with its title."""
+
+
+@dataclass(frozen=True, eq=False)
+class ShownResult:
+    """The layers of one result.
+
+    Attributes
+    ----------
+    mean : napari.layers.Image
+        The upscaled image.
+    uncertainty : tuple of napari.layers.Image
+        One layer, or the lower and the upper bound of an interval.
+    """
+
+    mean: napari.layers.Image
+    uncertainty: tuple[napari.layers.Image, ...]
+
+    @property
+    def record(self) -> Mapping[str, Any]:
+        """How it was made, with ``source`` and ``layer``, as the mean's metadata have it."""
+        record: Mapping[str, Any] = self.mean.metadata[KEY]
+        return record
+
+    @property
+    def identity(self) -> str:
+        """What all layers of this result have in common, and no others."""
+        return str(self.record["layer"]["result"])
+
+    @property
+    def name(self) -> str:
+        """The mean's name without its end."""
+        return str(self.mean.name).replace(" mean", "")
+
+    def reach(self, where: Index = ()) -> Any:
+        """Return the half width of the 90 % interval in standard deviations."""
+        told = [each["interval"] for each in self.record.get("calibration", [])]
+        return self._per_channel(told or [NORMAL_INTERVAL], where)
+
+    def std(self, where: Index = ()) -> Any:
+        """Return the calibrated standard deviation, in the image's intensity units, without ``S``.
+
+        Parameters
+        ----------
+        where : tuple of int or slice
+            Which part, along the axes of the maps; nothing else is read or computed. All by default.
+        """
+        first = self.uncertainty[0]
+        if STD_KEY in first.metadata:
+            return first.metadata[STD_KEY][where]
+        shown = source_array(first)[where]
+        role = first.metadata[KEY]["layer"]["role"]
+        if role == "variance":
+            return np.sqrt(shown)
+        if role == "relative":
+            return shown * self._brightness(where)
+        if role == "width":
+            return shown / (2 * self.reach(where))
+        if role == "lower":
+            return (source_array(self.uncertainty[1])[where] - shown) / (2 * self.reach(where))
+        return shown
+
+    def map(self, kind: str) -> Any:
+        """Return an uncertainty of one of the `KINDS`, float32 where the standard deviation is."""
+        made = self._map(kind)
+        # Only what is upscaled as one scrolls is worth giving up, and not what is read from a file.
+        return as_scrolled(made) if hasattr(source_array(self.mean), "is_scrolled") else made
+
+    def _map(self, kind: str) -> Any:
+        std = self.std()
+        if kind == "variance":
+            return std * std
+        if kind == "relative":
+            return std / self._brightness()
+        if kind == "width":
+            return std * (2 * self.reach())
+        return std
+
+    def luma(self, where: Index = ()) -> Any:
+        """Return the mean, or a part of it, as float32; colours as their luma."""
+        mean = source_array(self.mean)
+        if not self.mean.rgb:
+            return mean[where].astype(np.float32)
+        place = where or (slice(None),) * self.mean.ndim
+        red, green, blue = (mean[(*place, index)].astype(np.float32) for index in range(3))
+        return RED * red + GREEN * green + BLUE * blue
+
+    def _brightness(self, where: Index = ()) -> Any:
+        """Return what the relative uncertainty divides by, as `uncertainty_map` of the engine does."""
+        gains = [each["gain"] for each in self.record.get("intensity", [])]
+        return np.maximum(np.abs(self.luma(where)), DARKEST * self._per_channel(gains or [1.0], where))
+
+    def _per_channel(self, values: list[float], where: Index) -> Any:
+        """Return numbers per channel so that they fit the maps, or one number for all."""
+        if len(values) > 1:
+            chosen = recorded_extent(self.record).get("C", range(len(values)))
+            values = [values[index] for index in chosen]
+        axes = str(self.record.get("axes", "")).replace("S", "")
+        if len(values) == 1 or len(axes) != self.mean.ndim:
+            return np.float32(values[0])
+        shape = [-1 if name == "C" else 1 for name in axes]
+        numbers = np.array(values, np.float32).reshape(shape)
+        return np.broadcast_to(numbers, source_array(self.uncertainty[0]).shape)[where] if where else numbers
+
+
+def results(layers: Iterable[Any]) -> list[ShownResult]:
+    """Find the results that have both a mean and an uncertainty among these layers."""
+    parts: dict[str, dict[str, Any]] = {}
+    for layer in layers:
+        told = layer.metadata.get(KEY)
+        if isinstance(told, Mapping) and "layer" in told:
+            parts.setdefault(told["layer"]["result"], {})[told["layer"]["role"]] = layer
+    found = []
+    for roles in parts.values():
+        mean = roles.get("mean")
+        bounds = tuple(roles[role] for role in ("lower", "upper") if role in roles)
+        single = tuple(roles[role] for role in KINDS if role in roles)
+        if mean is not None and (single or len(bounds) == 2):
+            found.append(ShownResult(mean, single or bounds))
+    return found
+
+
+def result_of(layer: Any, layers: Iterable[Any]) -> ShownResult | None:
+    """Return the result that a layer is a part of, if it is one."""
+    for result in results(layers):
+        if layer is result.mean or layer in result.uncertainty:
+            return result
+    return None

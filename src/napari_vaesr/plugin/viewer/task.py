@@ -1,0 +1,191 @@
+"""What the widget does, without a window: read a layer, run the engine step by step, make layers.
+
+Nothing here needs Qt, and torch is imported only inside `UpscaleTask.steps`, which runs in a worker thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from psutil import virtual_memory
+
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.axes import Axes
+from napari_vaesr.imaging.extent import Extent, select
+from napari_vaesr.plugin.viewer.layers import (
+    LayerTuple,
+    checked_axes,
+    layer_tuples,
+    lazy_uncertainty_limits,
+    source_array,
+)
+
+if TYPE_CHECKING:
+    from napari_vaesr.engine.device import DeviceChoice
+    from napari_vaesr.engine.job import UpscaleJob
+    from napari_vaesr.engine.result import Result
+    from napari_vaesr.engine.settings import UpscaleSettings
+    from napari_vaesr.imaging.intensity import IntensityScaling
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One sign of life: `done` of `total` of the work (0 of 0 while not known yet) and what is going on."""
+
+    done: int
+    total: int
+    message: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a run ended without a result: one sentence for the user."""
+
+    message: str
+
+
+@dataclass(eq=False, repr=False)
+class UpscaleTask:
+    """One run on one layer, set up on the main thread and carried out in a worker.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        The source. Its pixels are taken now; its place and look when the result is shown.
+    axes : str
+        Names of the axes of its pixels; the ``S`` of a colour image may be left out.
+    settings : UpscaleSettings
+        Model, scale, samples and the rest.
+    extent : mapping of str to range, optional
+        The part to upscale, in pixels of the layer, by axis letter. Nothing else is computed; all by default.
+    keep_samples : bool
+        Keep every sample, for a layer of its own.
+    lazy : bool, optional
+        Whether planes are computed when they are looked at, instead of now. By default they are where the
+        result would take more than half of the free memory.
+    scalings : sequence of IntensityScaling, optional
+        Those of an earlier run on the same pixels, which saves the time of finding them.
+
+    Raises
+    ------
+    VaesrError
+        If the axes or the extent do not fit the layer.
+    """
+
+    layer: Any
+    axes: str
+    settings: UpscaleSettings
+    extent: Extent = field(default_factory=dict)
+    keep_samples: bool = False
+    lazy: bool | None = False
+    scalings: Sequence[IntensityScaling] | None = None
+    name: str = field(init=False)
+    pixels: Any = field(init=False)
+    seconds: float = field(init=False, default=0.0)
+    _work: Generator[Step, None, Result | Failure] | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self.name = self.layer.name
+        self.axes = checked_axes(self.layer, self.axes)
+        self.pixels = source_array(self.layer)
+        self._selection = select(self.extent, Axes.parse(self.axes, self.pixels.shape))
+
+    def __repr__(self) -> str:  # napari names running work by it when its window is closed
+        return f"the upscaling of '{self.name}'"
+
+    def steps(self) -> Generator[Step, None, Result | Failure]:
+        """Upscale, yielding at least once per tile; errors come back as a `Failure`, never as a traceback."""
+        self._work = self._upscale()
+        return (yield from self._work)
+
+    def _upscale(self) -> Generator[Step, None, Result | Failure]:
+        yield Step(0, 0, f"Loading the model '{self.settings.model}' ...")
+        try:
+            from napari_vaesr.engine.job import UpscaleJob
+
+            job = UpscaleJob(
+                self.pixels,
+                self.axes,
+                self.settings,
+                *self._selection,
+                scalings=self.scalings,
+                keep_samples=self.keep_samples,
+            )
+            self.scalings = job.scalings
+            if self.lazy is None:
+                self.lazy = job.result_bytes > virtual_memory().available / 2
+            if self.lazy:
+                return _looked_at(job)
+            place = _place(job.upscaler.choice)
+            yield Step(0, job.total, f"Starting {place}")
+            start = time.perf_counter()
+            for progress in job:
+                message = progress.message[:1].upper() + progress.message[1:]
+                yield Step(progress.done, progress.total, f"{message}, {place}")
+            self.seconds = time.perf_counter() - start
+            return job.result
+        except VaesrError as error:
+            return Failure(str(error))
+        except Exception as error:
+            logger.exception("Upscaling '%s' failed", self.name)
+            return Failure(f"Upscaling '{self.name}' failed: {first_sentence(error)}")
+
+    def close(self) -> None:
+        """Stop where it stands, release the engine's memory and let go of the source.
+
+        To be called in the end, when the worker no longer runs: napari keeps every worker, and so this task,
+        for as long as its window is open.
+        """
+        if self._work is not None:
+            self._work.close()
+        self._work = self.pixels = self.layer = None
+
+    def layers(self, result: Result, taken_names: Sequence[str]) -> list[LayerTuple]:
+        """Return layers for `result`, in place over the source; to be called on the main thread."""
+        return layer_tuples(
+            result,
+            self.layer,
+            self.axes,
+            self.settings.scale,
+            self.settings.uncertainty,
+            origin={name: part.start for name, part in self.extent.items()},
+            taken_names=taken_names,
+            uncertainty_range=self._lazy_limits(),
+        )
+
+    def _lazy_limits(self) -> tuple[float, float] | None:
+        """Contrast limits of an uncertainty that nobody has seen yet."""
+        if not self.lazy:
+            return None
+        return lazy_uncertainty_limits(self.layer.contrast_limits, self.settings.uncertainty)
+
+
+def _looked_at(job: UpscaleJob) -> Result:
+    """Return a result whose planes are computed when they are looked at."""
+    from napari_vaesr.engine.lazy import lazy_arrays
+    from napari_vaesr.engine.result import Result
+
+    if job.keep_samples:
+        raise VaesrError(
+            "Samples cannot be kept where planes are computed as one scrolls: choose all at once."
+        )
+    arrays: tuple[Any, Any, dict[str, Any]] = lazy_arrays(job, look_ahead=True)
+    mean, uncertainty, record = arrays
+    return Result(mean, uncertainty, uncertainty, record, job.axes.names)
+
+
+def _place(choice: DeviceChoice) -> str:
+    """Say where a job runs and why there, such as ``on cpu in float32 (asked for)``."""
+    return f"on {choice.device} in {choice.precision} ({choice.reason})"
+
+
+def first_sentence(error: BaseException) -> str:
+    """Put an unexpected error in one line: its kind and the first line of what it says."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

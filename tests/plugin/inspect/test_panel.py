@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from napari.layers import Layer
+from qtpy.QtWidgets import QApplication
+
+from napari_vaesr.engine.settings import make_settings
+from napari_vaesr.plugin.inspect.panel import InspectPanel
+from napari_vaesr.plugin.viewer.task import UpscaleTask
+
+
+def upscale(viewer, layer, tiny_model_path, extent=None, **changes):
+    settings = make_settings(
+        **{"model": str(tiny_model_path), "samples": 4, "device": "cpu", "precision": "float32", **changes}
+    )
+    task = UpscaleTask(layer, "ZYX", settings, extent or {})
+    steps = task.steps()
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            made = end.value
+            break
+    layers = [Layer.create(*each) for each in task.layers(made, [each.name for each in viewer.layers])]
+    viewer.layers.extend(layers)
+    return layers
+
+
+@pytest.fixture
+def cells(viewer):
+    pixels = np.random.default_rng(0).integers(100, 4000, (3, 12, 16)).astype("uint16")
+    layer = viewer.add_image(pixels, name="cells", scale=(2, 0.5, 0.5), units=("um",) * 3)
+    viewer.dims.set_current_step(0, 1)
+    return layer
+
+
+@pytest.fixture
+def panel(viewer, cells, tiny_model_path, qtbot):
+    upscale(viewer, cells, tiny_model_path)
+    panel = InspectPanel(viewer)
+    qtbot.addWidget(panel.native)
+    return panel
+
+
+def test_without_a_result_the_panel_says_what_to_do(viewer, qtbot, cells, tiny_model_path):
+    panel = InspectPanel(viewer)
+    qtbot.addWidget(panel.native)
+    assert panel.result is None and "Upscale an image" in panel.status.value
+    assert not panel.maps.enabled and not panel.origin.enabled
+    mean, _ = upscale(viewer, cells, tiny_model_path)
+    assert panel.result.mean is mean and panel.maps.enabled and not panel.status.value
+
+
+def test_everything_has_a_tooltip(panel):
+    for section in (panel.maps, panel.profile, panel.samples):
+        assert all(each.tooltip for each in section)
+    assert panel.choice.tooltip and panel.origin.python_button.tooltip
+
+
+def test_the_result_of_the_active_layer_is_chosen_and_kept(viewer, cells, tiny_model_path, qtbot):
+    first, _ = upscale(viewer, cells, tiny_model_path)
+    upscale(viewer, cells, tiny_model_path, seed=1)
+    viewer.layers.selection.active = first
+    panel = InspectPanel(viewer)
+    qtbot.addWidget(panel.native)
+    assert panel.result.mean is first
+    upscale(viewer, cells, tiny_model_path, seed=2)
+    first.name = "renamed"
+    panel.reset_choices()
+    assert panel.result.mean is first
+    viewer.layers.remove(first)
+    assert panel.result is not None and panel.result.mean is not first
+    viewer.layers.clear()
+    assert panel.result is None
+
+
+@pytest.mark.parametrize("kind", ["variance", "relative", "width"])
+def test_another_kind_replaces_the_map_and_goes_back(viewer, panel, kind):
+    layer = panel.result.uncertainty[0]
+    before = np.array(layer.data)
+    panel.maps.kind.value = kind
+    assert layer.name == f"cells x2 {kind}" and len(viewer.layers) == 3
+    assert not np.allclose(layer.data, before)
+    assert layer.contrast_limits[1] == pytest.approx(float(np.percentile(layer.data, 99.8)))
+    panel.maps.kind.value = "std"
+    np.testing.assert_array_equal(layer.data, before)
+    assert layer.name == "cells x2 std"
+
+
+def test_an_interval_gets_a_map_beside_its_bounds(viewer, cells, tiny_model_path, qtbot):
+    mean, lower, upper = upscale(viewer, cells, tiny_model_path, uncertainty="interval")
+    panel = InspectPanel(viewer)
+    qtbot.addWidget(panel.native)
+    assert panel.maps.kind.value == "width"
+    panel.maps.visible_map.value = True
+    (made,) = (layer for layer in viewer.layers if layer.name == "cells x2 width")
+    np.testing.assert_allclose(made.data, upper.data - lower.data, rtol=1e-4, atol=1e-2)
+    np.testing.assert_allclose(made.data_to_world((0, 1, 2)), mean.data_to_world((0, 1, 2)))
+    assert made.visible and made.colorbar.visible and panel.result.uncertainty == (made,)
+
+
+def test_the_colour_bar_comes_with_the_map(panel):
+    layer = panel.result.uncertainty[0]
+    panel.maps.visible_map.value = True
+    assert layer.visible and layer.colorbar.visible
+    panel.maps.visible_map.value = False
+    assert not layer.visible and not layer.colorbar.visible
+
+
+def test_the_veil_closes_above_the_threshold_and_moves_with_the_slider(viewer, panel):
+    panel.maps.veil.value = True
+    (veil,) = (layer for layer in viewer.layers if layer.name == "cells x2 trust")
+    mean = panel.result.mean
+    assert viewer.layers.index(veil) == viewer.layers.index(mean) + 1
+    relative = np.asarray(panel.result.map("relative"))
+    for percent in (20, 60):
+        panel.maps.threshold.value = percent
+        low, high = veil.contrast_limits
+        assert low < percent / 100 < high
+        opacity = veil.colormap.map(np.clip((relative.ravel() - low) / (high - low), 0, 1))[:, 3]
+        assert (opacity[relative.ravel() > high] == 1).all() and (opacity[relative.ravel() < low] == 0).all()
+        assert f"{(relative > percent / 100).mean():.0%} of its pixels" in panel.status.value
+    np.testing.assert_allclose(veil.data_to_world((1, 2, 3)), mean.data_to_world((1, 2, 3)))
+    panel.maps.veil.value = False
+    assert veil not in viewer.layers
+
+
+def test_a_line_is_plotted_and_followed(viewer, panel, qtbot):
+    viewer.canvas.size = (200, 200)
+    viewer.scene.camera.zoom = 25
+    viewer.scene.camera.center = (0, 3, 4)
+    panel.profile.button.native.click()
+    qtbot.waitUntil(lambda: panel.profile.plot.profile is not None, timeout=5000)
+    first = panel.profile.plot.profile
+    assert first.unit == "µm" and first.distance[-1] == pytest.approx(4, abs=0.3)
+    shapes = viewer.layers["profile line"]
+    shapes.data = [shapes.data[0] + [1, 0]]
+    qtbot.waitUntil(lambda: panel.profile.plot.profile is not first, timeout=5000)
+    second = panel.profile.plot.profile
+    viewer.dims.set_current_step(0, 2)
+    qtbot.waitUntil(lambda: panel.profile.plot.profile is not second, timeout=5000)
+    viewer.theme = "light"
+    qtbot.waitUntil(lambda: panel.profile.plot._theme == "light", timeout=5000)
+    viewer.layers.remove(shapes)
+    qtbot.waitUntil(lambda: panel.profile.plot.profile is None, timeout=5000)
+
+
+def draw(panel, qtbot):
+    panel.samples.draw_button.native.click()
+    qtbot.waitUntil(lambda: not panel.samples.runner.is_running, timeout=20000)
+
+
+def test_samples_of_what_is_visible_are_a_layer_that_plays(viewer, panel, cells, qtbot):
+    viewer.canvas.size = (100, 100)
+    viewer.scene.camera.zoom = 25  # 8 x 8 pixels
+    viewer.scene.camera.center = (0, 0.5 * 5.5, 0.5 * 7.5)
+    panel.samples.number.value = 6
+    draw(panel, qtbot)
+    samples = viewer.layers["cells x2 samples"]
+    assert samples.data.shape == (6, 1, 16, 16) and samples.axis_labels[0] == "sample"
+    assert viewer.scene.camera.zoom == 25
+    np.testing.assert_allclose(samples.data_to_world((2, 0, 0.5, 0.5)), (2, *cells.data_to_world((1, 2, 4))))
+    # Four samples made the mean: the first four of these are they.
+    mean = np.asarray(panel.result.mean.data)[1, 4:20, 8:24]
+    drawn = samples.data[:4, 0]
+    whole = (drawn > 0).all(axis=0)  # integers are clipped at 0
+    np.testing.assert_allclose(drawn.mean(axis=0)[whole], mean[whole], atol=2)
+    assert viewer.dims.ndim == 4
+    start = viewer.dims.current_step[0]
+    panel.samples.play_button.native.click()
+    qtbot.waitUntil(lambda: viewer.dims.current_step[0] != start, timeout=5000)
+    assert panel.samples.is_playing
+    viewer.layers.remove(samples)
+    qtbot.waitUntil(lambda: not panel.samples.is_playing, timeout=5000)
+
+
+def test_samples_need_the_source(viewer, panel, cells):
+    viewer.layers.remove(cells)
+    panel.samples.draw_button.native.click()
+    assert "'cells' is no longer there" in panel.status.value and not panel.samples.runner.is_running
+
+
+def test_drawing_samples_is_cancelled(viewer, panel, qtbot):
+    panel.samples.draw_button.native.click()
+    assert panel.samples.draw_button.text == "Cancel"
+    panel.samples.draw_button.native.click()
+    qtbot.waitUntil(lambda: not panel.samples.runner.is_running, timeout=20000)
+    assert len(viewer.layers) == 3 and panel.samples.draw_button.text == "Draw"
+
+
+def test_the_source_removed_while_samples_are_drawn(viewer, panel, cells, qtbot):
+    panel.samples.draw_button.native.click()
+    viewer.layers.remove(cells)
+    qtbot.waitUntil(lambda: not panel.samples.runner.is_running, timeout=20000)
+    assert len(viewer.layers) == 2
+
+
+def test_python_is_copied_and_what_cannot_be_is_told(panel):
+    panel.origin.python_button.native.click()
+    assert "upscale(" in QApplication.clipboard().text()
+    panel.origin.command_button.native.click()
+    assert "no command line" in panel.status.value
+    assert "Model test-tiny" in panel.origin.words.value
+
+
+def test_from_the_menu_in_a_window_that_is_closed_while_samples_are_drawn(window, tiny_model_path, qtbot):
+    from napari._app_model import get_app_model
+
+    layer = window.add_image(np.random.default_rng(0).integers(0, 255, (2, 64, 64)).astype("uint16"))
+    upscale(window, layer, tiny_model_path)
+    get_app_model().commands.execute_command("napari-vaesr.inspect").result()
+    (dock,) = (each for name, each in window.window._wrapped_dock_widgets.items() if "Inspect" in name)
+    panel = dock.inner_widget()
+    panel.samples.draw_samples()
+    panel.samples.play()
+    runner = panel.samples.runner
+    dock.destroyOnClose()
+    qtbot.waitUntil(lambda: not runner.is_running, timeout=20000)
+    upscale(window, layer, tiny_model_path)
+    assert not [each for each in window.layers if "samples" in each.name]

@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tifffile
+from napari.components import ViewerModel
+from napari.layers import Layer
+from napari.settings import get_plugin_settings, get_settings
+from napari.utils.notifications import notification_manager
+from npe2 import PluginManifest
+
+from napari_vaesr.engine.result import DARKEST
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.plugin.inspect.provenance import as_command, as_python, source_of
+from napari_vaesr.plugin.io.reader import get_reader, read_upscaled
+from napari_vaesr.plugin.viewer.results import results
+
+
+@pytest.fixture(autouse=True)
+def preferences(plugin_settings, npe2pm, tiny_model_path):
+    """The plugin alone, set to the tiny model."""
+    npe2pm.register(PluginManifest.from_distribution("napari-vaesr"))
+    upscaling = get_plugin_settings("napari-vaesr").upscaling
+    upscaling.model, upscaling.samples, upscaling.device = str(tiny_model_path), 4, "cpu"
+    return upscaling
+
+
+@pytest.fixture(params=[False, True], ids=["waiting", "asynchronous"])
+def rendering(request):
+    """Whether napari renders asynchronously."""
+    experimental = get_settings().experimental
+    before = experimental.async_
+    experimental.async_ = request.param
+    yield request.param
+    experimental.async_ = before
+
+
+@pytest.fixture
+def stack_path(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 4000, (3, 12, 16)).astype("uint16")
+    path = tmp_path / "cells.ome.tif"
+    tifffile.imwrite(
+        path,
+        pixels,
+        metadata={
+            "axes": "ZYX",
+            "PhysicalSizeX": 0.25,
+            "PhysicalSizeXUnit": "µm",
+            "PhysicalSizeY": 0.25,
+            "PhysicalSizeYUnit": "µm",
+            "PhysicalSizeZ": 2.0,
+            "PhysicalSizeZUnit": "µm",
+        },
+    )
+    return path
+
+
+def test_source_mean_and_uncertainty_are_lazy_and_in_place(stack_path, rendering):
+    reader = get_reader(str(stack_path))
+    source, mean, spread = (Layer.create(*made) for made in reader(str(stack_path)))
+    assert [source.name, mean.name, spread.name] == [
+        source.name,
+        f"{source.name} x2 mean",
+        f"{source.name} x2 std",
+    ]
+    assert source.visible and mean.visible == rendering and not spread.visible
+    np.testing.assert_allclose(source.scale, (2, 0.25, 0.25))
+    assert {str(unit) for unit in source.units} == {"micrometer"} == {str(unit) for unit in mean.units}
+    assert source.axis_labels == ("Z", "Y", "X")
+    assert mean.data.shape == spread.data.shape == (3, 24, 32) and mean.data.chunksize == (1, 24, 32)
+    np.testing.assert_allclose(mean.data_to_world((0, 0.5, 0.5)), source.data_to_world((0, 0, 0)))
+    assert mean.contrast_limits == source.contrast_limits
+    assert mean.metadata["napari_vaesr"]["settings"]["samples"] == 4
+
+
+def test_opening_computes_no_plane_and_showing_computes_one(stack_path, monkeypatch):
+    from napari_vaesr.engine.lazy import _Chunks
+
+    computed = []
+    compute = _Chunks._upscale
+    monkeypatch.setattr(
+        _Chunks, "_upscale", lambda chunks, key, stop: computed.append(key) or compute(chunks, key, stop)
+    )
+    monkeypatch.setattr(_Chunks, "_compute_ahead", lambda *_: None)
+    viewer = ViewerModel()
+    viewer.open(stack_path, plugin="napari-vaesr")
+    assert len(viewer.layers) == 3 and not computed
+    viewer.layers[1].visible = True
+    viewer.dims.set_current_step(0, 2)
+    assert set(computed) == {(0, 0, 0), (2, 0, 0)} or set(computed) == {(1, 0, 0), (2, 0, 0)}
+
+
+def test_lazy_planes_are_the_same_as_the_widget_makes(stack_path, tiny_model_path):
+    from napari_vaesr.engine.settings import make_settings
+    from napari_vaesr.plugin.viewer.task import UpscaleTask
+
+    source, mean, spread = (Layer.create(*made) for made in read_upscaled(stack_path))
+    settings = make_settings(model=str(tiny_model_path), samples=4, device="cpu")
+    steps = UpscaleTask(source, "ZYX", settings, {"Z": range(1, 2)}).steps()
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result = end.value
+            break
+    np.testing.assert_array_equal(np.asarray(mean.data[1:2]), result.mean)
+    np.testing.assert_allclose(np.asarray(spread.data[1:2]), result.uncertainty, rtol=1e-4)
+
+
+def test_channels_become_layers_of_their_own(tmp_path):
+    path = tmp_path / "two.ome.tif"
+    pixels = np.random.default_rng(1).integers(0, 255, (2, 12, 16)).astype("uint8")
+    tifffile.imwrite(path, pixels, metadata={"axes": "CYX", "Channel": {"Name": ["DAPI", "actin"]}})
+    layers = [Layer.create(*made) for made in read_upscaled(path)]
+    assert len(layers) == 6
+    assert [layer.ndim for layer in layers] == [2] * 6
+    assert "DAPI" in layers[1].name and "actin" in layers[4].name
+    assert layers[1].colormap.name != layers[4].colormap.name
+    assert layers[1].blending == layers[4].blending == "additive"
+    np.testing.assert_array_equal(np.asarray(layers[3].data), pixels[1])
+    assert np.asarray(layers[4].data).shape == (24, 32)
+
+
+def test_every_channel_tells_of_itself(tmp_path, tiny_model_path):
+    path = tmp_path / "two.ome.tif"
+    pixels = np.random.default_rng(1).integers(0, 255, (3, 2, 12, 16)).astype("uint16")
+    pixels[:, 1] *= 200
+    tifffile.imwrite(path, pixels, metadata={"axes": "ZCYX", "Channel": {"Name": ["DAPI", "actin"]}})
+    viewer = ViewerModel()
+    viewer.open(path, plugin="napari-vaesr")
+    for number, shown in enumerate(results(viewer.layers)):
+        gains = [each["gain"] for each in shown.record["intensity"]]
+        reaches = [each["interval"] for each in shown.record["calibration"]]
+        assert gains[0] != gains[1]
+        assert shown.reach() == np.float32(reaches[number])
+        std, mean = np.asarray(shown.std()), np.asarray(shown.luma())
+        dark = np.float32(DARKEST * gains[number])
+        np.testing.assert_allclose(
+            np.asarray(shown.map("relative")), std / np.maximum(np.abs(mean), dark), rtol=1e-4
+        )
+        assert source_of(shown.record, viewer.layers) is viewer.layers[3 * number]
+        made = upscale_by(as_python(shown.record))
+        np.testing.assert_array_equal(made.mean[:, 0], np.asarray(shown.mean.data))
+        assert f"--extent C={number}:{number + 1}" in as_command(shown.record)
+        path.rename(path.with_suffix(".moved"))
+        assert "axes='ZYX'" in as_python(shown.record), "the layer lacks the file's channels"
+        path.with_suffix(".moved").rename(path)
+
+
+def upscale_by(code):
+    names = {}
+    exec(code, names)
+    return names["result"]
+
+
+def test_the_bounds_of_an_interval_are_layers_of_every_channel(tmp_path, preferences):
+    preferences.uncertainty = "interval"
+    path = tmp_path / "two.ome.tif"
+    pixels = np.random.default_rng(1).random((2, 12, 16), "float32")
+    tifffile.imwrite(path, pixels, metadata={"axes": "CYX"})
+    layers = [Layer.create(*made) for made in read_upscaled(path)]
+    kinds = [layer.name.split()[-1] for layer in layers]
+    assert kinds[1:4] == kinds[5:] == ["mean", "lower", "upper"]
+    _, mean, lower, upper = (np.asarray(layer.data, float) for layer in layers[4:])
+    assert mean.shape == lower.shape == upper.shape == (24, 32)
+    assert (lower < mean).all() and (mean < upper).all()
+
+
+def test_colour_images(tmp_path):
+    from imageio.v3 import imwrite
+
+    path = tmp_path / "tissue.png"
+    imwrite(path, np.random.default_rng(2).integers(0, 255, (10, 12, 3)).astype("uint8"))
+    source, mean, spread = (Layer.create(*made) for made in read_upscaled(path))
+    assert source.rgb and mean.rgb and not spread.rgb
+    assert mean.data.shape == (20, 24, 3) and spread.data.shape == (20, 24)
+    assert np.asarray(mean.data).dtype == np.uint8
+
+
+def test_colours_stored_plane_by_plane(tmp_path):
+    path = tmp_path / "planar.tif"
+    pixels = np.random.default_rng(2).integers(0, 255, (3, 10, 12)).astype("uint8")
+    tifffile.imwrite(path, pixels, photometric="rgb", planarconfig="separate")
+    source, mean, _ = (Layer.create(*made) for made in read_upscaled(path))
+    assert source.rgb and mean.rgb
+    np.testing.assert_array_equal(np.asarray(source.data), np.moveaxis(pixels, 0, -1))
+    assert np.asarray(mean.data).shape == (20, 24, 3)
+
+
+def test_several_files(stack_path, tmp_path):
+    np.save(tmp_path / "plane.npy", np.random.default_rng(3).random((12, 16)).astype("float32"))
+    paths = [str(stack_path), str(tmp_path / "plane.npy")]
+    assert len(get_reader(paths)(paths)) == 6
+
+
+def test_what_cannot_be_read(tmp_path):
+    text = tmp_path / "notes.txt"
+    text.write_text("hello")
+    assert get_reader(str(text)) is None
+    assert get_reader(str(tmp_path / "missing.tif")) is None or callable(get_reader("missing.tif"))
+    assert get_reader([]) is None
+
+    corrupt = tmp_path / "corrupt.tif"
+    corrupt.write_bytes(b"II*\x00 this is no TIFF file")
+    with pytest.raises(VaesrError, match="corrupt"):
+        read_upscaled(corrupt)
+
+
+def test_ambiguous_axes_say_where_to_name_them(tmp_path):
+    path = tmp_path / "pages.tif"
+    tifffile.imwrite(path, np.zeros((5, 12, 16), "uint8"), metadata=None)
+    with pytest.raises(VaesrError, match="Layers > Filter"):
+        read_upscaled(path)
+
+
+def test_the_offer_to_render_asynchronously(stack_path, rendering):
+    start = len(notification_manager.records)
+    means = [data for data, attributes, _ in read_upscaled(stack_path) if "mean" in attributes["name"]]
+    offers = [record for record in notification_manager.records[start:] if record.actions]
+    assert len(means) == 1 and len(offers) == (0 if rendering else 1)
+    if not rendering:
+        ((_, accept),) = offers[0].actions
+        accept(None)
+        assert get_settings().experimental.async_
+
+
+def test_nothing_is_offered_for_a_result_that_is_there(tmp_path, tiny_model_path):
+    from typer.testing import CliRunner
+
+    from napari_vaesr.cli import app
+
+    pixels = np.random.default_rng(0).integers(50, 200, (2, 12, 16)).astype("uint8")
+    names = {"axes": "CYX", "Channel": {"Name": ["green", "red one"]}}  # colours, but no colour image
+    tifffile.imwrite(tmp_path / "in.tif", pixels, photometric="minisblack", metadata=names, ome=True)
+    words = ["upscale", tmp_path / "in.tif", tmp_path / "out.zarr", "--model", tiny_model_path, "-k", "2"]
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    assert done.exit_code == 0, done.output
+    start = len(notification_manager.records)
+    layers = read_upscaled(tmp_path / "out.zarr")
+    assert len(layers) == 2 and not any(attributes["rgb"] for _, attributes, _ in layers)
+    assert not [record for record in notification_manager.records[start:] if record.actions]

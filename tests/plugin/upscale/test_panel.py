@@ -1,0 +1,410 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import dask.array as da
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+
+from napari_vaesr.engine.settings import make_settings
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.plugin.upscale.form import TOOLTIPS
+from napari_vaesr.plugin.upscale.panel import UpscaleWidget
+from napari_vaesr.plugin.viewer.shortcuts import LIVE, PREVIEW, RUN
+
+
+def cells(shape=(3, 12, 16), dtype="uint16"):
+    return np.random.default_rng(0).integers(0, 255, shape).astype(dtype)
+
+
+def make_widget(viewer, qtbot):
+    widget = UpscaleWidget(viewer)
+    qtbot.addWidget(widget.native)
+    return widget
+
+
+def idle(widget):
+    return lambda: not widget.runner.is_running
+
+
+def run_to_end(widget, qtbot):
+    widget.run_button.native.click()
+    assert widget.runner.is_running, widget.status.value
+    qtbot.waitUntil(idle(widget), timeout=20000)
+
+
+def test_opening_the_panel_imports_no_torch():
+    code = (
+        "import sys, napari_vaesr.plugin.upscale.panel, napari_vaesr.plugin.io.reader;"
+        "from napari_vaesr.zoo.registry import models; models();"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_panel_follows_layer_and_model(viewer, qtbot):
+    widget = make_widget(viewer, qtbot)
+    assert not widget.run_button.enabled and "Open an image" in widget.status.value
+    viewer.add_image(cells(), name="stack", axis_labels=("t", "y", "x"))
+    viewer.add_image(cells((12, 16)), name="plane")
+    viewer.add_labels(np.zeros((12, 16), int))
+    widget.reset_choices()
+    form = widget.form
+    assert [layer.name for layer in form.layer.choices] == ["stack", "plane"]
+    form.layer.value = viewer.layers["plane"]
+    assert form.axes.value == "YX" and not form.extent.planes.enabled
+    assert widget.status.value == "1 plane of 16 × 12 pixels to 32 × 24."
+    form.layer.value = viewer.layers["stack"]
+    assert form.axes.value == "TYX" and form.extent.planes.enabled
+    form.extent.planes.value = "all"
+    assert widget.status.value == "3 planes of 16 × 12 pixels to 32 × 24."
+    form.axes.value = "YX"
+    assert not widget.run_button.enabled and "(3, 12, 16)" in widget.status.value
+    form.axes.value = "zyx"
+    assert widget.run_button.enabled
+    assert list(form.scale.choices) == [2, 3, 4]
+    assert "Random weights" in form.model.tooltip
+
+
+def test_everything_has_a_tooltip(viewer, qtbot):
+    widget = make_widget(viewer, qtbot)
+    buttons = [widget.run_button, widget.cancel_button, *widget.preview]
+    inputs = [*widget.form, *widget.form.advanced]
+    assert all(each.tooltip for each in [*buttons, *inputs])
+    assert len(TOOLTIPS) + len(widget.form.extent.widgets) + 1 == len(
+        inputs
+    )  # the model's is its description
+
+
+def test_a_run_adds_layers_and_a_second_run_adds_more(viewer, qtbot, messages):
+    source = viewer.add_image(cells(), name="cells", scale=(2, 1, 1), units=("um", "um", "um"))
+    viewer.dims.set_point(0, 2.0)
+    widget = make_widget(viewer, qtbot)
+    run_to_end(widget, qtbot)
+    assert [layer.name for layer in viewer.layers] == ["cells", "cells x2 mean", "cells x2 std"]
+    mean, spread = viewer.layers[1:]
+    assert mean.data.shape == (1, 24, 32) and mean.units == source.units
+    assert mean.data_to_world((0, 0.5, 0.5)) == pytest.approx(source.data_to_world((1, 0, 0)))
+    assert not spread.visible and mean.visible and source.visible
+    assert widget.run_button.enabled and not widget.cancel_button.enabled
+    assert "x2 mean" in widget.status.value and not messages()
+
+    widget.form.layer.value = source
+    run_to_end(widget, qtbot)
+    assert [layer.name for layer in viewer.layers[3:]] == ["cells x2 mean [1]", "cells x2 std [1]"]
+    np.testing.assert_array_equal(viewer.layers[3].data, mean.data)
+
+
+def test_one_sample_says_that_there_is_no_uncertainty(viewer, qtbot, messages):
+    viewer.add_image(cells((12, 16)), name="cells")
+    widget = make_widget(viewer, qtbot)
+    widget.form.samples.value = 1
+    run_to_end(widget, qtbot)
+    assert len(viewer.layers) == 2
+    assert any("no uncertainty" in message for message in messages())
+
+
+def test_a_lazy_run_computes_only_what_is_shown(viewer, qtbot, messages, monkeypatch):
+    from napari_vaesr.engine.lazy import _Chunks
+
+    computed = []
+    real = _Chunks._upscale
+    monkeypatch.setattr(
+        _Chunks, "_upscale", lambda chunks, key, stop: computed.append(key) or real(chunks, key, stop)
+    )
+    monkeypatch.setattr(_Chunks, "_compute_ahead", lambda *_: None)
+    viewer.add_image(cells((5, 12, 16)), name="cells")
+    widget = make_widget(viewer, qtbot)
+    widget.form.axes.value = "ZYX"
+    widget.form.extent.planes.value = "all"
+    widget.form.lazy.value = True
+    run_to_end(widget, qtbot)
+    _, mean, spread = viewer.layers
+    assert mean.data.shape == (5, 24, 32) and not mean.visible and not computed
+    assert any("as you scroll" in message for message in messages())
+    mean.visible = spread.visible = True
+    assert len(computed) == 1, "mean and std of the plane on show, together"
+
+
+@pytest.mark.parametrize("kind", ["rgb", "multiscale", "dask"])
+def test_all_kinds_of_image_layer(viewer, qtbot, kind):
+    if kind == "rgb":
+        viewer.add_image(cells((12, 16, 3), "uint8"), rgb=True, name="a")
+    elif kind == "multiscale":
+        viewer.add_image(
+            [cells((12, 16)), cells((6, 8))], multiscale=True, name="a", contrast_limits=(0, 255)
+        )
+    else:
+        viewer.add_image(da.from_array(cells((12, 16)), chunks=5), name="a", contrast_limits=(0, 255))
+    run_to_end(make_widget(viewer, qtbot), qtbot)
+    mean, spread = viewer.layers[1:]
+    assert mean.rgb == (kind == "rgb") and spread.data.shape == (24, 32)
+
+
+def test_an_additive_source_steps_back_for_its_mean(viewer, qtbot):
+    source = viewer.add_image(cells((12, 16)), blending="additive", colormap="green")
+    run_to_end(make_widget(viewer, qtbot), qtbot)
+    assert not source.visible and viewer.layers[1].visible
+
+
+def test_bad_pixels_are_one_notification(viewer, qtbot, messages):
+    pixels = cells((12, 16), "float32")
+    pixels[3, 3] = np.nan
+    viewer.add_image(pixels, contrast_limits=(0, 255))
+    widget = make_widget(viewer, qtbot)
+    run_to_end(widget, qtbot)
+    assert len(viewer.layers) == 1
+    assert len(messages()) == 1 and "NaN" in messages()[0] and "\n" not in messages()[0]
+    assert widget.status.value == messages()[0] and widget.run_button.enabled
+
+
+def slow_stack(planes=50):
+    return np.zeros((planes, 48, 48), "uint16") + np.arange(48, dtype="uint16")
+
+
+def start_slow_run(widget, viewer, qtbot):
+    widget.form.extent.planes.value = "all"
+    widget.run()
+    qtbot.waitUntil(lambda: widget.progress.value > 0, timeout=20000)
+    task = widget.runner.task
+    return task
+
+
+def test_cancel_adds_nothing_and_releases_the_engine(viewer, qtbot, messages):
+    viewer.add_image(slow_stack(), name="cells", contrast_limits=(0, 48))
+    widget = make_widget(viewer, qtbot)
+    task = start_slow_run(widget, viewer, qtbot)
+    widget.cancel_button.native.click()
+    qtbot.waitUntil(idle(widget), timeout=20000)
+    assert len(viewer.layers) == 1 and task.pixels is None
+    assert "Cancelled" in widget.status.value and not messages()
+    assert widget.run_button.enabled
+
+
+def test_the_layer_removed_while_it_is_upscaled(viewer, qtbot, messages):
+    viewer.add_image(slow_stack(), name="cells", contrast_limits=(0, 48))
+    widget = make_widget(viewer, qtbot)
+    start_slow_run(widget, viewer, qtbot)
+    viewer.layers.clear()
+    qtbot.waitUntil(idle(widget), timeout=20000)
+    assert len(viewer.layers) == 0
+    assert len(messages()) == 1 and "'cells' was removed" in messages()[0]
+
+
+def test_the_panel_closed_while_running(window, qtbot, messages):
+    window.add_image(slow_stack(), name="cells", contrast_limits=(0, 48))
+    dock, widget = window.window.add_plugin_dock_widget("napari-vaesr", "Upscale with uncertainty")
+    start_slow_run(widget, window, qtbot)
+    dock.destroyOnClose()
+    qtbot.waitUntil(idle(widget), timeout=20000)
+    assert len(window.layers) == 1 and any("panel was closed" in message for message in messages())
+
+
+def test_the_window_closed_while_running(window, qtbot):
+    window.add_image(slow_stack(), name="cells", contrast_limits=(0, 48))
+    _, widget = window.window.add_plugin_dock_widget("napari-vaesr", "Upscale with uncertainty")
+    task = start_slow_run(widget, window, qtbot)
+    window.close()
+    qtbot.waitUntil(idle(widget), timeout=20000)
+    assert task.pixels is None
+
+
+def test_in_a_real_window_from_the_menu(window, qtbot):
+    from napari._app_model import get_app_model
+
+    layer = window.add_image(
+        cells(),
+        name="cells",
+        rotate=(0, 0, 30),
+        scale=(2, 0.5, 0.5),
+        translate=(1, 2, 3),
+        blending="translucent",
+    )
+    get_app_model().commands.execute_command("napari-vaesr.upscale").result()
+    (dock,) = (each for name, each in window.window._wrapped_dock_widgets.items() if "Upscale" in name)
+    widget = dock.inner_widget()
+    assert widget.form.layer.value is layer
+    widget.form.extent.planes.value = "all"
+    run_to_end(widget, qtbot)
+    mean = window.layers["cells x2 mean"]
+    for corner, inside in (((-0.5,) * 3, (-0.5,) * 3), ((2.5, 23.5, 31.5), (2.5, 11.5, 15.5))):
+        np.testing.assert_allclose(mean.data_to_world(corner), layer.data_to_world(inside), atol=1e-9)
+
+
+def test_the_entries_in_layers_and_plugins(window):
+    from napari._app_model import get_app_model
+
+    menus = get_app_model().menus
+    for menu, title in (
+        ("napari/layers/filter", "Upscale with uncertainty (VAE super-resolution)"),
+        ("napari/layers/visualize", "Inspect uncertainty (VAE super-resolution)"),
+        ("napari/plugins/napari-vaesr", "Upscale with uncertainty (VAE super-resolution)"),
+        ("napari/plugins/napari-vaesr", "Inspect uncertainty (VAE super-resolution)"),
+    ):
+        titles = [item.command.title for item in menus.get_menu(menu) if hasattr(item, "command")]
+        assert title in titles, menu
+
+
+def test_wrong_preferences_are_told_and_the_panel_opens_anyway(viewer, qtbot, monkeypatch, messages):
+    def refuse():
+        raise VaesrError("The setting device is 'toaster'.")
+
+    monkeypatch.setattr("napari_vaesr.plugin.upscale.form.starting_settings", refuse)
+    widget = make_widget(viewer, qtbot)
+    assert any("toaster" in message for message in messages())
+    assert widget.form.device.value == "auto"
+
+
+def test_a_preferred_model_file_is_offered(viewer, qtbot, monkeypatch, tiny_model_path, tmp_path):
+    monkeypatch.setenv("NAPARI_VAESR_MODELS", str(tmp_path))
+    preferred = make_settings(model=str(tiny_model_path), scale=3)
+    monkeypatch.setattr("napari_vaesr.plugin.upscale.form.starting_settings", lambda: preferred)
+    form = make_widget(viewer, qtbot).form
+    assert form.settings().model == str(tiny_model_path) and form.settings().scale == 3
+
+
+def test_renaming_a_layer_keeps_the_choice(window):
+    window.add_image(cells((12, 16)), name="first")
+    window.add_image(cells(), name="second")
+    _, widget = window.window.add_plugin_dock_widget("napari-vaesr", "Upscale with uncertainty")
+    widget.form.layer.value, widget.form.axes.value = window.layers["second"], "TYX"
+    window.layers["second"].name = "renamed"
+    assert widget.form.layer.value is window.layers["renamed"]
+    assert widget.form.axes.value == "TYX"
+
+
+def test_shortcuts_work_while_the_panel_is_open(window, qtbot):
+    window.add_image(cells((12, 16)), name="cells")
+    dock, _ = window.window.add_plugin_dock_widget("napari-vaesr", "Upscale with uncertainty")
+    keys = {str(key): action for key, action in window.keymap.items()}
+    assert {PREVIEW, LIVE, RUN} <= keys.keys()
+    keys[PREVIEW](window)
+    qtbot.waitUntil(lambda: "cells preview mean" in window.layers, timeout=20000)
+    keys[RUN](window)
+    qtbot.waitUntil(lambda: "cells x2 mean" in window.layers, timeout=20000)
+    dock.destroyOnClose()
+    assert not {PREVIEW, LIVE, RUN} & {str(key) for key in window.keymap}
+
+
+def test_the_order_of_tab_is_that_on_the_screen(viewer, qtbot):
+    widget = make_widget(viewer, qtbot)
+    viewer.add_image(cells(), name="cells")
+    widget.reset_choices()
+    inputs = [widget.form.layer, widget.form.model, widget.form.samples, widget.form.extent.region]
+    inputs += [widget.preview.button, widget.run_button, widget.cancel_button]
+    chain, current = [], widget.native
+    while (current := current.nextInFocusChain()) is not widget.native:
+        chain.append(current)
+    places = [chain.index(each.native) for each in inputs]
+    assert places == sorted(places)
+
+
+def test_two_viewers_do_not_mix(registry, qtbot):
+    from napari.components import ViewerModel
+
+    viewers = [ViewerModel(), ViewerModel()]
+    widgets = [make_widget(each, qtbot) for each in viewers]
+    for each in viewers:
+        each.add_image(cells((12, 16)), name="cells")
+    for widget in widgets:
+        widget.reset_choices()
+        widget.run()
+    qtbot.waitUntil(lambda: not any(widget.runner.is_running for widget in widgets), timeout=20000)
+    for each in viewers:
+        assert [layer.name for layer in each.layers] == ["cells", "cells x2 mean", "cells x2 std"]
+
+
+def test_a_source_renamed_while_running_and_in_three_dimensions(viewer, qtbot):
+    source = viewer.add_image(cells(), name="cells")
+    viewer.dims.ndisplay = 3
+    widget = make_widget(viewer, qtbot)
+    widget.form.extent.planes.value = "all"
+    widget.run()
+    source.name = "renamed"
+    qtbot.waitUntil(lambda: not widget.runner.is_running, timeout=20000)
+    assert viewer.layers[1].name == "renamed x2 mean" and viewer.layers[1].data.shape == (3, 24, 32)
+
+
+def test_layers_linked_by_the_user_stay_linked(viewer, qtbot):
+    source = viewer.add_image(cells((12, 16)), name="cells")
+    widget = make_widget(viewer, qtbot)
+    run_to_end(widget, qtbot)
+    mean = viewer.layers[1]
+    viewer.layers.link_layers([source, mean])
+    source.contrast_limits = (7, 77)
+    assert tuple(mean.contrast_limits) == (7, 77)
+    widget.form.layer.value = source
+    run_to_end(widget, qtbot)
+    assert tuple(viewer.layers[3].contrast_limits) == (7, 77)
+
+
+def test_a_rectangle_drawn_after_it_was_chosen_is_taken_and_followed(viewer, qtbot):
+    viewer.add_image(cells((12, 16)), name="cells")
+    widget = make_widget(viewer, qtbot)
+    widget.form.extent.region.value = "rectangle"
+    assert "Draw a rectangle" in widget.status.value
+    assert not widget.run_button.enabled and widget.preview.enabled
+    shapes = viewer.add_shapes(name="parts")
+    shapes.add([[2, 3], [5.4, 9.4]], shape_type="rectangle")
+    assert widget.run_button.enabled and widget.status.value == "1 plane of 7 × 4 pixels to 14 × 8."
+    shapes.data = [np.array([[0, 0], [5.4, 9.4]])]
+    assert widget.status.value == "1 plane of 10 × 6 pixels to 20 × 12."
+    run_to_end(widget, qtbot)
+    assert viewer.layers["cells x2 mean"].data.shape == (12, 20)
+    viewer.layers.remove(shapes)
+    assert not widget.run_button.enabled
+
+
+def test_the_outlook_follows_the_view_where_that_is_the_region(viewer, qtbot):
+    viewer.add_image(cells((12, 16)), name="cells")
+    viewer.canvas.size = (100, 100)
+    widget = make_widget(viewer, qtbot)
+    widget.form.extent.region.value = "visible"
+    viewer.scene.camera.center = (0, 5.5, 7.5)
+    viewer.scene.camera.zoom = 25
+    assert widget.status.value == "1 plane of 4 × 4 pixels to 8 × 8."
+
+
+def test_axes_that_are_a_guess_are_told(viewer, qtbot):
+    viewer.add_image(cells((2, 3, 12, 16)), name="cells")
+    widget = make_widget(viewer, qtbot)
+    assert "TZYX is a guess" in widget.status.value and widget.form.axes.native.styleSheet()
+    widget.form.axes.value = "CZYX"
+    assert "guess" not in widget.status.value and not widget.form.axes.native.styleSheet()
+
+
+def test_results_are_no_sources(viewer, qtbot):
+    viewer.add_image(cells(), name="cells", axis_labels=("z", "y", "x"))
+    widget = make_widget(viewer, qtbot)
+    run_to_end(widget, qtbot)
+    widget.reset_choices()
+    assert len(viewer.layers) == 3
+    assert [layer.name for layer in widget.form.layer.choices] == ["cells"]
+
+
+def test_the_mean_of_a_channel_lies_right_above_it(viewer, qtbot):
+    low, high = viewer.add_image(cells((2, 12, 16)), channel_axis=0, name=["low", "high"])
+    widget = make_widget(viewer, qtbot)
+    widget.form.layer.value = low
+    run_to_end(widget, qtbot)
+    names = [layer.name for layer in viewer.layers]
+    assert names == ["low", "low x2 mean", "low x2 std", "high"]
+    assert viewer.layers["low x2 mean"].blending == low.blending and high.blending == "additive"
+    widget.form.layer.value = high
+    run_to_end(widget, qtbot)
+    assert viewer.layers["high x2 mean"].blending == "additive" and not high.visible
+
+
+def test_a_number_half_typed_moves_no_other_end(viewer, qtbot):
+    viewer.add_image(cells((32, 12, 16)), axis_labels=("z", "y", "x"))
+    widget = make_widget(viewer, qtbot)
+    widget.form.extent.planes.value = "range"
+    ends = widget.form.extent.ranges["Z"]
+    ends.first.value = 24
+    box = ends.last.native
+    box.selectAll()
+    qtbot.keyClicks(box, "31")
+    qtbot.keyClick(box, Qt.Key.Key_Return)
+    assert ends.ends == (24, 31)

@@ -1,0 +1,252 @@
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from napari_vaesr.engine.settings import make_settings
+from napari_vaesr.plugin.upscale.panel import UpscaleWidget
+from napari_vaesr.plugin.upscale.preview import Pace, _speed_key, live_settings
+
+
+@pytest.fixture
+def stack(viewer):
+    pixels = np.random.default_rng(0).integers(0, 255, (5, 48, 64)).astype("uint16")
+    viewer.add_image(pixels, name="cells", scale=(2, 0.5, 0.5), units=("um",) * 3)
+    viewer.canvas.size = (200, 200)
+    viewer.dims.set_current_step(0, 2)
+    look_at(viewer, 24, 32)
+    return viewer.layers[0]
+
+
+def look_at(viewer, row, column, side=16):
+    """Fill the window with a square of the source."""
+    viewer.scene.camera.zoom = 200 / (0.5 * side)
+    viewer.scene.camera.center = (0, 0.5 * (row - 0.5), 0.5 * (column - 0.5))
+
+
+def make_widget(viewer, qtbot):
+    widget = UpscaleWidget(viewer)
+    qtbot.addWidget(widget.native)
+    return widget
+
+
+def previewed(widget, qtbot):
+    """Wait for a preview, and return its layers."""
+    qtbot.waitUntil(lambda: not widget.preview.runner.is_running, timeout=20000)
+    return [layer for layer in widget._viewer.layers if "preview" in layer.name]
+
+
+def test_a_preview_is_what_the_run_gives_there(viewer, stack, qtbot):
+    widget = make_widget(viewer, qtbot)
+    widget.preview.button.native.click()
+    mean, spread = previewed(widget, qtbot)
+    assert [mean.name, spread.name] == ["cells preview mean", "cells preview std"]
+    assert mean.data.shape == (1, 32, 32) and mean.visible and not spread.visible
+    assert "16 × 16 pixels" in widget.status.value
+    np.testing.assert_allclose(mean.data_to_world((0, 0.5, 0.5)), stack.data_to_world((2, 16, 24)))
+    assert list(viewer.layers).index(mean) == 1
+
+    widget.run_button.native.click()
+    qtbot.waitUntil(lambda: not widget.runner.is_running, timeout=20000)
+    assert [layer.name for layer in viewer.layers] == ["cells", "cells x2 mean", "cells x2 std"]
+    whole = viewer.layers[1].data
+    assert np.abs(mean.data.astype(int) - whole[:, 32:64, 48:80]).max() <= 1
+
+
+def test_a_second_preview_updates_the_first(viewer, stack, qtbot):
+    widget = make_widget(viewer, qtbot)
+    widget.preview.make()
+    mean, spread = previewed(widget, qtbot)
+    spread.visible, mean.opacity = True, 0.7
+    stack.contrast_limits = (3, 99)
+    assert tuple(mean.contrast_limits) == (3, 99), "contrast is linked to the source"
+    look_at(viewer, 10, 20, side=20)
+    viewer.dims.set_current_step(0, 3)
+    widget.preview.make()
+    again = previewed(widget, qtbot)
+    assert again[0] is mean and again[1] is spread and len(viewer.layers) == 3
+    assert mean.data.shape == (1, 40, 40) and spread.visible and mean.opacity == 0.7
+    np.testing.assert_allclose(mean.data_to_world((0, 0.5, 0.5)), stack.data_to_world((3, 0, 10)))
+
+
+def test_the_selection_stays_with_the_source(viewer, stack, qtbot):
+    widget = make_widget(viewer, qtbot)
+    viewer.layers.selection.active = stack
+    widget.preview.make()
+    previewed(widget, qtbot)
+    assert viewer.layers.selection.active is stack and widget.form.layer.value is stack
+
+
+def test_live_previews_follow_the_view_and_the_settings(viewer, stack, qtbot):
+    widget = make_widget(viewer, qtbot)
+    widget.preview.live.value = True
+    mean, spread = previewed(widget, qtbot)
+    first = mean.data.copy()
+
+    look_at(viewer, 30, 40)
+    qtbot.waitUntil(lambda: mean.translate[1] > 11 - 0.2, timeout=20000)
+    assert "per second" in widget.status.value and "'tiny'" in widget.status.value
+
+    previewed(widget, qtbot)
+    assert not np.array_equal(mean.data, first)
+    before = spread.data.copy()
+    widget.form.seed.value = 7  # other samples, of the same mean
+    qtbot.waitUntil(lambda: not np.array_equal(spread.data, before), timeout=20000)
+
+    widget.preview.live.value = False
+    before = mean.translate.copy()
+    look_at(viewer, 10, 10)
+    qtbot.wait(400)
+    np.testing.assert_array_equal(mean.translate, before)
+
+
+def test_live_goes_on_after_its_layers_are_gone(viewer, stack, qtbot):
+    widget = make_widget(viewer, qtbot)
+    widget.preview.live.value = True
+    previewed(widget, qtbot)
+    widget.preview.live.value = False
+    widget.preview.layers.remove()  # as Run does
+    assert len(viewer.layers) == 1
+    widget.preview.live.value = True
+    assert len(previewed(widget, qtbot)) == 2
+
+
+def test_many_changes_make_few_previews_and_the_newest_wins(viewer, stack, qtbot):
+    widget = make_widget(viewer, qtbot)
+    made = []
+    show = widget.preview.layers.show
+    widget.preview.layers.show = lambda tuples, source: (made.append(tuples), show(tuples, source))
+    widget.preview.live.value = True
+    previewed(widget, qtbot)
+    made.clear()
+    for column in range(20, 40):
+        look_at(viewer, 24, column)
+        qtbot.wait(5)
+    qtbot.waitUntil(lambda: bool(made), timeout=20000)
+    qtbot.wait(300)
+    mean = previewed(widget, qtbot)[0]
+    assert len(made) <= 2
+    np.testing.assert_allclose(mean.data_to_world((0, 0.5, 0.5)), stack.data_to_world((2, 16, 31)))
+
+
+def test_a_newer_preview_stops_an_older_one(viewer, stack, qtbot, monkeypatch):
+    import napari_vaesr.engine.job
+
+    started, ended = [], []
+
+    class Slow(napari_vaesr.engine.job.UpscaleJob):
+        def __iter__(self):
+            started.append(self.settings.seed)
+            try:
+                for step in super().__iter__():
+                    for _ in range(20):
+                        time.sleep(0.01)
+                        yield step
+                ended.append(self.settings.seed)
+            finally:
+                pass
+
+    monkeypatch.setattr(napari_vaesr.engine.job, "UpscaleJob", Slow)
+    widget = make_widget(viewer, qtbot)
+    widget.preview.make()
+    qtbot.waitUntil(lambda: started == [0], timeout=20000)
+    for seed in (1, 2, 3):
+        widget.form.seed.value = seed
+        widget.preview.make()
+    mean, _ = previewed(widget, qtbot)
+    assert started == [0, 3] and ended == [3]
+    assert mean.metadata["napari_vaesr"]["settings"]["seed"] == 3
+
+
+def test_the_source_removed_while_it_is_previewed(viewer, stack, qtbot, messages):
+    widget = make_widget(viewer, qtbot)
+    widget.preview.live.value = True
+    viewer.layers.remove(stack)
+    assert not previewed(widget, qtbot)
+    assert not widget.preview.live.value and any("'cells' was removed" in each for each in messages())
+
+
+def test_the_panel_closed_while_it_previews(window, qtbot):
+    window.add_image(np.zeros((256, 256), "uint8") + np.arange(256, dtype="uint8"), name="cells")
+    dock, widget = window.window.add_plugin_dock_widget("napari-vaesr", "Upscale with uncertainty")
+    widget.preview.live.value = True
+    runner = widget.preview.runner
+    dock.destroyOnClose()
+    qtbot.waitUntil(lambda: not runner.is_running, timeout=20000)
+    window.scene.camera.zoom *= 2
+    qtbot.wait(300)
+    assert not runner.is_running and len(window.layers) == 1
+
+
+def test_the_visible_region_of_a_real_window(registry, make_napari_viewer, qtbot):
+    window = make_napari_viewer(show=True)
+    layer = window.add_image(np.random.default_rng(0).random((400, 500)).astype("float32"), name="cells")
+    _, widget = window.window.add_plugin_dock_widget("napari-vaesr", "Upscale with uncertainty")
+    window.scene.camera.zoom *= 8
+    qtbot.wait(100)
+    widget.form.extent.region.value = "visible"
+    extent = widget.form.chosen_extent()
+    low, high = layer.corner_pixels  # napari's own, a pixel more or less
+    for axis, name in enumerate("YX"):
+        assert abs(extent[name].start - low[axis]) <= 1 and abs(extent[name].stop - 1 - high[axis]) <= 1
+
+
+def test_what_is_out_of_view_is_told(viewer, stack, qtbot):
+    widget = make_widget(viewer, qtbot)
+    viewer.scene.camera.center = (0, 1000, 1000)
+    widget.preview.make()
+    assert "not in view" in widget.status.value and not widget.preview.runner.is_running
+
+
+def test_an_error_ends_the_live_preview_with_one_sentence(viewer, stack, qtbot):
+    widget = make_widget(viewer, qtbot)
+    stack.data = np.full(stack.data.shape, np.nan, "float32")
+    widget.preview.live.value = True
+    previewed(widget, qtbot)
+    assert "NaN" in widget.status.value and not widget.preview.live.value
+
+
+def test_live_settings_prefer_the_small_model_that_can_make_the_scale():
+    settings = make_settings(model="microscopy", scale=2, samples=16)
+    assert live_settings(settings, {"tiny": (2,)}).model == "tiny"
+    assert live_settings(settings, {"tiny": (2,)}).samples == 4
+    assert live_settings(settings, {"tiny": (3, 4)}).model == "microscopy"
+    assert live_settings(settings.model_copy(update={"samples": 2}), {}).samples == 2
+
+
+def test_a_region_too_large_for_the_time_is_cut_to_its_middle():
+    pace, settings = Pace(), make_settings(samples=4)
+    whole = {"Z": range(3, 4), "Y": range(100, 1100), "X": range(0, 2000)}
+    pace.learn(settings, {"Y": range(100), "X": range(100)}, halo=10, seconds=120**2 * 1e-5)
+    fitting = pace.fitting(settings, whole, seconds=1.0)
+    assert fitting["Z"] == range(3, 4)
+    height, width = len(fitting["Y"]), len(fitting["X"])
+    assert (height + 20) * (width + 20) == pytest.approx(1e5, rel=0.02)
+    assert width == pytest.approx(2 * height, abs=2)
+    assert sum(fitting["Y"]) / height == pytest.approx(599.5, abs=1)
+    assert pace.fitting(settings, whole, seconds=100) == whole
+    assert pace.fitting(settings, {"Y": range(9), "X": range(9)}, seconds=1e-9) == {
+        "Y": range(9),
+        "X": range(9),
+    }
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_the_first_preview_grows_as_far_as_time_allows(viewer, stack, qtbot, monkeypatch, live):
+    monkeypatch.setattr("napari_vaesr.plugin.upscale.preview.FIRST_PIXELS", 20**2)
+    widget = make_widget(viewer, qtbot)
+    look_at(viewer, 24, 32, side=40)
+    monkeypatch.setattr(widget.preview._pace, "learn", lambda settings, *_, **__: quick(settings))
+
+    def quick(settings):
+        widget.preview._pace._seconds_per_pixel[_speed_key(settings)] = 1e-9
+
+    if live:
+        widget.preview.live.value = True
+    else:
+        widget.preview.make()
+    qtbot.waitUntil(lambda: "40 × 40 pixels" in widget.status.value, timeout=20000)
+    mean = previewed(widget, qtbot)[0]
+    assert mean.data.shape == (1, 80, 80) and "middle" not in widget.status.value

@@ -6,6 +6,7 @@ import pytest
 
 from napari_vaesr.cli.targets import Target, plan_targets
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.region import Factors
 
 
 @pytest.fixture(autouse=True)
@@ -27,24 +28,26 @@ def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_one_file(output, expected):
-    assert plan_targets(["in/a.ome.tif"], output, 3) == [Target(Path("in/a.ome.tif"), Path(expected))]
+    assert plan_targets(["in/a.ome.tif"], output, Factors.of(3)) == [
+        Target(Path("in/a.ome.tif"), Path(expected))
+    ]
 
 
 @pytest.mark.parametrize("inputs", [["in"], ["in/*"], ["in/b.png", "in/a.ome.tif"]])
 def test_several_files(inputs):
-    targets = plan_targets(inputs, "out", 2)
+    targets = plan_targets(inputs, "out", Factors.of(2))
     assert [target.output for target in targets] == [Path("out/a_x2.ome.tif"), Path("out/b_x2.ome.tif")]
 
 
 def test_a_folder_with_one_image_goes_to_a_folder():
     Path("in/b.png").unlink()
-    assert plan_targets(["in"], "out", 2)[0].output == Path("out/a_x2.ome.tif")
+    assert plan_targets(["in"], "out", Factors.of(2))[0].output == Path("out/a_x2.ome.tif")
 
 
 @pytest.mark.parametrize("output", ["big", "big.jpg", ".tif"])
 def test_one_file_needs_a_known_ending(output):
     with pytest.raises(VaesrError, match="should end with"):
-        plan_targets(["in/b.png"], output, 2)
+        plan_targets(["in/b.png"], output, Factors.of(2))
 
 
 def test_files_beside_the_output():

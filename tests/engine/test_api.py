@@ -106,4 +106,4 @@ def test_an_extent_is_a_part_of_the_whole(model, stack, extent):
     whole, part = make(None), make(extent)
     assert part.mean.shape == (2, 16, 2)
     assert np.abs(part.mean.astype(int) - whole.mean[1:3, 8:24, 6:8]).max() <= 1
-    assert part.record["extent"] == {"planes": [1, 2], "rows": [4, 12], "columns": [3, 4]}
+    assert part.record["extent"] == {"Z": [1, 3], "Y": [4, 12], "X": [3, 4]}

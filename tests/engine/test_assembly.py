@@ -8,18 +8,19 @@ import pytest
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.axes import Source
 
 
 def run(array, axes, model, options=None, **changes):
     settings = make_settings(**{"samples": 2, "device": "cpu", "precision": "float32", **changes})
-    job = UpscaleJob(array, axes, settings, model=model, **(options or {}))
+    job = UpscaleJob(Source.of(array, axes), settings, model=model, **(options or {}))
     list(job)
     return job.result
 
 
 @pytest.mark.parametrize("work", [list, lambda job: list(job.planes_stream())], ids=["whole", "streamed"])
 def test_a_result_larger_than_memory_is_refused(model, stack, monkeypatch, work):
-    job = UpscaleJob(stack, "CZYX", make_settings(samples=2, device="cpu"), model=model)
+    job = UpscaleJob(Source.of(stack, "CZYX"), make_settings(samples=2, device="cpu"), model=model)
     real = np.empty
 
     def empty(shape, *args, **kwargs):
@@ -63,6 +64,6 @@ def test_kept_samples_of_a_region_are_those_of_the_whole_in_any_tiling(model):
     def kept(**part):
         return run(image, "YXS", model, {"keep_samples": True, **part}, samples=3, tile=8).samples
 
-    whole, part = kept(), kept(rows=range(5, 17), columns=range(2, 11))
+    whole, part = kept(), kept(region={"Y": range(5, 17), "X": range(2, 11)})
     assert whole.shape == (3, 40, 48, 3)
     assert np.abs(part.astype(int) - whole[:, 10:34, 4:22]).max() <= 1

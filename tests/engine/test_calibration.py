@@ -11,6 +11,7 @@ from napari_vaesr.engine.job import ONE_SAMPLE, UpscaleJob
 from napari_vaesr.engine.lazy import lazy_upscale
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.axes import Source
 from napari_vaesr.zoo.card import Calibration
 from napari_vaesr.zoo.registry import Model
 
@@ -35,7 +36,7 @@ def settings(**changes):
 
 
 def run(array, axes, model, extent=None, **changes):
-    job = UpscaleJob(array, axes, settings(**changes), model=model, **(extent or {}))
+    job = UpscaleJob(Source.of(array, axes), settings(**changes), extent or {}, model=model)
     list(job)
     return job.result
 
@@ -69,7 +70,7 @@ def test_an_uncertainty_that_is_not_calibrated_is_told(calibrated, plain, stack)
     assert "not calibrated for scale 2" in message and "napari-vaesr calibrate" in message
     assert not run(stack, "CZYX", calibrated).record["messages"]
     assert run(stack, "CZYX", plain, samples=1).record["messages"] == [ONE_SAMPLE]
-    given = UpscaleJob(stack, "CZYX", settings(), model=plain, calibrations=[QUIET, LOUD])
+    given = UpscaleJob(Source.of(stack, "CZYX"), settings(), model=plain, calibrations=[QUIET, LOUD])
     assert not given.messages
 
 
@@ -93,11 +94,11 @@ def test_an_interval_is_the_same_lazy_streamed_and_in_part(calibrated, axes, sha
     _, lazy, record = lazy_upscale(image, axes, settings(uncertainty="interval"), model=calibrated)
     np.testing.assert_allclose(lazy.compute(), whole.uncertainty, rtol=1e-4, atol=0.1)
     assert record["calibration"] == whole.record["calibration"]
-    job = UpscaleJob(image, axes, settings(uncertainty="interval"), model=calibrated)
+    job = UpscaleJob(Source.of(image, axes), settings(uncertainty="interval"), model=calibrated)
     flat = whole.uncertainty.reshape(2, -1, *whole.uncertainty.shape[-2:])
     for number, _, bounds in job.planes_stream():
         np.testing.assert_array_equal(bounds, flat[:, number])
-    part = run(image, axes, calibrated, {"rows": range(4, 12)}, uncertainty="interval")
+    part = run(image, axes, calibrated, {"Y": range(4, 12)}, uncertainty="interval")
     np.testing.assert_allclose(part.uncertainty, whole.uncertainty[..., 8:24, :], rtol=1e-4, atol=0.1)
 
 

@@ -22,7 +22,7 @@ from napari_vaesr.files.image import read_image
 from napari_vaesr.files.output import OutputImage
 from napari_vaesr.files.tiff_output import TiffOutput
 from napari_vaesr.files.zarr_output import ZarrOutput
-from napari_vaesr.imaging.axes import Axes
+from napari_vaesr.imaging.axes import Source
 from napari_vaesr.vae.config import NetworkConfig
 
 pytestmark = [
@@ -48,9 +48,9 @@ def prepared(source: Path, model: Path, output: str, **changes):
     """Return a job and a task for its blocks of 32 low-res pixels."""
     settings = make_settings(model=model, samples=2, device="cpu")
     image = read_image(source)
-    job = UpscaleJob(image.data, image.axes, settings)
-    grid = BlockGrid(len(job.planes), job.rows, job.columns, 32)
-    described = OutputImage(Axes("ZYX", job.axes.upscaled_shape(2)), ("mean", "std"))
+    job = UpscaleJob(Source.of(image.data, image.axes), settings)
+    grid = BlockGrid(job.axes, job.region, 32)
+    described = OutputImage(job.result_axes, ("mean", "std"))
     path = source.parent / output
     made = (
         ZarrOutput.create(path, described, (64, 64))
@@ -63,7 +63,7 @@ def prepared(source: Path, model: Path, output: str, **changes):
         source=source,
         axes="ZYX",
         settings=settings,
-        extent=(job.planes, job.rows, job.columns),
+        region=job.region,
         scalings=job.scalings,
         calibrations=job.calibrations,
         grid=grid,

@@ -19,6 +19,10 @@ from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.engine.upscaler import Upscaler
 from napari_vaesr.engine.wanted import GivenUp, given_up_when
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.axes import Source
+from napari_vaesr.imaging.region import recorded_region
+
+PART = {"C": range(1, 2), "Z": range(1, 3), "Y": range(3, 15), "X": range(1, 20)}
 
 
 def settings(**changes):
@@ -26,7 +30,7 @@ def settings(**changes):
 
 
 def eager(array, axes, chosen, model):
-    job = UpscaleJob(array, axes, chosen, model=model)
+    job = UpscaleJob(Source.of(array, axes), chosen, model=model)
     list(job)
     return job.result
 
@@ -91,17 +95,17 @@ def test_nothing_is_computed_before_it_is_looked_at_and_then_once(model, reads, 
     )
     mean[1, 2].compute()
     std[1, 2].compute()
-    assert encoded == [(5, 0, 0)] and reads.count == 1
+    assert encoded == [(1, 2, 0, 0)] and reads.count == 1
     dask.compute(mean[0], std[0])
-    assert sorted(encoded) == [(0, 0, 0), (1, 0, 0), (2, 0, 0), (5, 0, 0)]
+    assert sorted(encoded) == [(0, 0, 0, 0), (0, 1, 0, 0), (0, 2, 0, 0), (1, 2, 0, 0)]
 
 
 def test_the_memory_of_chunks_is_bounded(model, stack, monkeypatch):
     monkeypatch.setattr(lazy, "CACHED_BYTES", 20_000)
-    chunks = lazy._Chunks(UpscaleJob(stack, "CZYX", settings(), model=model))
+    chunks = lazy._Chunks(UpscaleJob(Source.of(stack, "CZYX"), settings(), model=model))
     for z in range(3):
         chunks.compute((0, z, 0, 0))
-    assert list(chunks._recent) == [(1, 0, 0), (2, 0, 0)]
+    assert list(chunks._recent) == [(0, 1, 0, 0), (0, 2, 0, 0)]
 
 
 def test_memory_is_released_after_every_chunk(model, stack, monkeypatch):
@@ -179,7 +183,9 @@ def wait_for(condition):
 def test_neighbours_are_computed_ahead_where_one_is_heading(model, stack, computed):
     source = np.concatenate([stack[0]] * 4)
     expected = eager(source, "ZYX", settings(), model)
-    mean, std, _ = lazy.lazy_arrays(UpscaleJob(source, "ZYX", settings(), model=model), look_ahead=True)
+    mean, std, _ = lazy.lazy_arrays(
+        UpscaleJob(Source.of(source, "ZYX"), settings(), model=model), look_ahead=True
+    )
     mean[5].compute()
     wait_for(lambda: computed == [5, 6, 7, 4])
     mean[4].compute()  # back: it is there already, and the way on is computed
@@ -200,13 +206,15 @@ def test_what_is_asked_for_comes_before_what_is_ahead(model, stack, computed, mo
                 step = next(steps)
             except StopIteration as finished:
                 return finished.value
-            if block.position == 1:
+            if block["Z"].start == 1:
                 started.set()
                 go_on.wait(30)
             yield step
 
     monkeypatch.setattr(lazy, "block_steps", paused)
-    mean, _, _ = lazy.lazy_arrays(UpscaleJob(source, "ZYX", settings(), model=model), look_ahead=True)
+    mean, _, _ = lazy.lazy_arrays(
+        UpscaleJob(Source.of(source, "ZYX"), settings(), model=model), look_ahead=True
+    )
     mean[0].compute()
     assert started.wait(30)
     reader = Thread(target=lambda: mean[9].compute())
@@ -229,7 +237,7 @@ def test_looking_ahead_tells_nothing_and_leaves_the_warnings_of_others_alone(
         return real(self, pixels)
 
     monkeypatch.setattr(Upscaler, "_encode", encode)
-    job = UpscaleJob(stack[0], "ZYX", settings(), model=model)
+    job = UpscaleJob(Source.of(stack[0], "ZYX"), settings(), model=model)
     mean, _, _ = lazy.lazy_arrays(job, look_ahead=True)
     mean[1].compute()
     wait_for(lambda: computed == [1, 2, 0])  # a warning, which is an error here, would have stopped it
@@ -237,7 +245,9 @@ def test_looking_ahead_tells_nothing_and_leaves_the_warnings_of_others_alone(
 
 
 def test_nothing_ahead_of_a_single_plane(model, stack, computed):
-    mean, _, _ = lazy.lazy_arrays(UpscaleJob(stack[0, 0], "YX", settings(), model=model), look_ahead=True)
+    mean, _, _ = lazy.lazy_arrays(
+        UpscaleJob(Source.of(stack[0, 0], "YX"), settings(), model=model), look_ahead=True
+    )
     mean.compute()
     time.sleep(0.1)
     assert computed == [0]
@@ -245,12 +255,12 @@ def test_nothing_ahead_of_a_single_plane(model, stack, computed):
 
 def test_a_part_is_that_part_of_the_whole(model, stack):
     expected = eager(stack, "CZYX", settings(), model)
-    job = UpscaleJob(stack, "CZYX", settings(), [4, 5], range(3, 15), range(1, 20), model=model)
+    job = UpscaleJob(Source.of(stack, "CZYX"), settings(), PART, model=model)
     mean, std, record = lazy.lazy_arrays(job)
     part = np.s_[1:2, 1:3, 6:30, 2:40]
     np.testing.assert_allclose(mean.compute().astype(int), expected.mean[part].astype(int), atol=1)
     np.testing.assert_allclose(std.compute(), expected.std[part], rtol=1e-3, atol=0.1)
-    assert record["extent"]["planes"] == [4, 5]
+    assert recorded_region(record) == PART
 
 
 def given_up_after(steps, array):
@@ -315,7 +325,9 @@ def test_who_waits_for_the_same_plane_gets_it_and_who_does_not_want_it_does_not_
 def test_many_readers_all_get_their_planes_while_others_give_up(model, stack, computed):
     source = np.concatenate([stack[0]] * 4)
     expected = eager(source, "ZYX", settings(), model)
-    mean, std, _ = lazy.lazy_arrays(UpscaleJob(source, "ZYX", settings(), model=model), look_ahead=True)
+    mean, std, _ = lazy.lazy_arrays(
+        UpscaleJob(Source.of(source, "ZYX"), settings(), model=model), look_ahead=True
+    )
     with ThreadPoolExecutor(8) as pool:
         passing = [pool.submit(given_up_after, number % 3, mean[number]) for number in range(12)]
         kept = pool.map(lambda number: dask.compute(mean[number], std[number]), reversed(range(12)))

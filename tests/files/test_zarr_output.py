@@ -13,6 +13,7 @@ from napari_vaesr.files.image import read_image
 from napari_vaesr.files.output import OutputImage
 from napari_vaesr.files.zarr_output import ZarrOutput
 from napari_vaesr.imaging.axes import Axes
+from napari_vaesr.imaging.region import Region
 
 
 def described(names, shape, together=2, **about):
@@ -35,7 +36,7 @@ def fill(output, planes):
     for index in np.random.default_rng(1).permutation(len(blocks)):
         n, rows, columns = blocks[index]
         part = planes[n][:, rows.start : rows.stop, columns.start : columns.stop]
-        output.write(n, rows, columns, part)
+        output.write(axes.region(n, rows, columns), part)
 
 
 @settings(deadline=None, max_examples=30)
@@ -145,7 +146,7 @@ def test_other_programs_read_it(large):
 
 def test_what_a_killed_process_left_is_removed(tmp_path):
     output = ZarrOutput.create(tmp_path / "a.zarr", described("YX", (8, 8)), (8, 8))
-    output.write(0, range(8), range(8), np.zeros((2, 8, 8)))
+    output.write(Region(Y=range(8), X=range(8)), np.zeros((2, 8, 8)))
     leftover = tmp_path / "a.zarr/0/c/0/0/0.123.partial"
     leftover.write_text("half a block")
     output.finish({})
@@ -157,5 +158,5 @@ def test_blocks_of_any_size(tmp_path, side):
     image = described("YX", (side, side))
     block = 1 << (side - 1).bit_length()
     output = ZarrOutput.create(tmp_path / "a.zarr", image, (block * 3, block * 3))
-    output.write(0, range(side), range(side), np.ones((2, side, side)))
+    output.write(Region(Y=range(side), X=range(side)), np.ones((2, side, side)))
     assert (output.read(0) == 1).all()

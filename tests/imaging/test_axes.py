@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import dask.array as da
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes, default_axes
+from napari_vaesr.imaging.region import Factors
 
 
 @st.composite
@@ -50,12 +53,31 @@ def test_writing_every_plane_back_gives_the_array(case):
     np.testing.assert_array_equal(written, array)
 
 
+@given(named_arrays("TCZYX"), st.sampled_from(["ZX", "ZY", "XZ"]), st.data())
+def test_planes_may_be_spanned_by_any_two_axes(case, plane, data):
+    names, array = case
+    if not set(plane) <= set(names):
+        return
+    axes = replace(Axes.parse(names, array.shape), plane=plane)
+    n = data.draw(st.integers(0, axes.plane_count - 1))
+    place = axes.plane_coordinates(n)
+    assert set(place) == set(names) - set(plane)
+    expected = array[tuple(place.get(name, slice(None)) for name in names)]
+    expected = expected if axes.plane_names == plane else expected.T
+    read = axes.read_plane(array, n, slice(None), slice(None))
+    np.testing.assert_array_equal(read, expected)
+    assert read.shape == (axes.height, axes.width)
+    np.testing.assert_array_equal(
+        axes.arrange_plane(read), array[axes.output_selector(n, slice(None), slice(None))]
+    )
+
+
 @given(named_arrays(), st.integers(1, 4))
 def test_upscaled_shape_and_without_samples(case, scale):
     names, array = case
     axes = Axes.parse(names, array.shape)
     expected = array.repeat(scale, names.index("Y")).repeat(scale, names.index("X"))
-    assert axes.upscaled_shape(scale) == expected.shape
+    assert axes.upscaled(Factors.of(scale)).shape == expected.shape
     plain = axes.without_samples()
     assert plain.names == names.replace("S", "") and not plain.is_rgb
     assert plain.plane_count == axes.plane_count and (plain.height, plain.width) == (axes.height, axes.width)

@@ -21,6 +21,7 @@ from napari_vaesr.files.image import ImageFile
 from napari_vaesr.files.output import Output, OutputImage
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.colour import COLOURS
+from napari_vaesr.imaging.region import Factors
 from napari_vaesr.zoo.download import MODEL_SUFFIXES
 
 FLOAT32 = 4
@@ -30,7 +31,8 @@ FLOAT32 = 4
 def written_bytes(job: UpscaleJob) -> int:
     """Return the size of the pixels that a job makes."""
     spread = len(map_names(job.settings.uncertainty)) if job.settings.has_spread else 0
-    return len(job.planes) * math.prod(job.plane_shape) * (colour_count(job.axes) + spread) * FLOAT32
+    pixels = math.prod(job.result_axes.without_samples().shape)
+    return pixels * (colour_count(job.axes) + spread) * FLOAT32
 
 
 def made_from(image: ImageFile, job: UpscaleJob) -> dict[str, Any]:
@@ -50,19 +52,18 @@ def made_from(image: ImageFile, job: UpscaleJob) -> dict[str, Any]:
         "network": job.model.card.network.model_dump(),
         "calibration": [calibration.model_dump() for calibration in job.calibrations],
         "intensities": [scaling.model_dump() for scaling in job.scalings],
-        "extent": [job.planes, [job.rows.start, job.rows.stop], [job.columns.start, job.columns.stop]],
+        "extent": {name: [part.start, part.stop] for name, part in job.region.items()},
         "block": BlockGrid.of(job).side,
     }
 
 
 def output_image(image: ImageFile, job: UpscaleJob) -> OutputImage:
     """Describe the output: channels and their names, pixel sizes, its place, and the ranges to show."""
-    scale, kind = job.settings.scale, job.settings.uncertainty
+    kind = job.settings.uncertainty
     maps = map_names(kind) if job.settings.has_spread else ()
-    chosen = sorted({job.axes.channel_of(number) for number in job.planes})
     names: list[str] = []
     windows: list[tuple[float, float]] = []
-    for channel in chosen:
+    for channel in job.region.get("C", range(1)):
         scaling = job.scalings[channel]
         bright = scaling.offset, scaling.offset + scaling.gain
         if job.axes.is_rgb:
@@ -71,11 +72,10 @@ def output_image(image: ImageFile, job: UpscaleJob) -> OutputImage:
             names += [f"{_channel_prefix(image, job.axes, channel)}{each}" for each in ("mean", *maps)]
         spread = bright if kind == "interval" else uncertainty_range(kind, scaling.gain)
         windows += [bright] * colour_count(job.axes) + [spread] * len(maps)
-    outline = job.result_axes.without_samples()
     return OutputImage(
-        axes=Axes(outline.names, outline.upscaled_shape(scale)),
+        axes=job.result_axes.without_samples(),
         channel_names=tuple(names),
-        pixel_size=_upscaled_sizes(image, scale),
+        pixel_size=_upscaled_sizes(image, job.factors),
         units=image.units,
         offset=_first_pixel(image, job),
         windows=tuple(windows),
@@ -83,22 +83,16 @@ def output_image(image: ImageFile, job: UpscaleJob) -> OutputImage:
     )
 
 
-def _upscaled_sizes(image: ImageFile, scale: int) -> dict[str, float]:
-    sizes = {"Y": 1.0, "X": 1.0, **image.pixel_size}
-    return {name: size / scale if name in "YX" else size for name, size in sizes.items()}
+def _upscaled_sizes(image: ImageFile, factors: Factors) -> dict[str, float]:
+    sizes = {**dict.fromkeys(["Y", "X", *factors], 1.0), **image.pixel_size}
+    return {name: size / factors.along(name) for name, size in sizes.items()}
 
 
 def _first_pixel(image: ImageFile, job: UpscaleJob) -> dict[str, float]:
     """Return where the centre of the result's first pixel is: its corner is that of the source's pixel."""
-    scale = job.settings.scale
-    start: dict[str, float] = {
-        **job.axes.plane_coordinates(job.planes[0]),
-        "Y": job.rows.start + (1 / scale - 1) / 2,
-        "X": job.columns.start + (1 / scale - 1) / 2,
-    }
     return {
         name: image.offset.get(name, 0.0) + pixels * image.pixel_size.get(name, 1.0)
-        for name, pixels in start.items()
+        for name, pixels in job.region.first_pixel(job.factors).items()
         if name != "C"
     }
 
@@ -114,7 +108,7 @@ def worker_task(image: ImageFile, job: UpscaleJob, grid: BlockGrid, output: Outp
         axes=image.axes,
         # Of the same format on all workers, whatever they would choose.
         settings=job.settings.model_copy(update={"model": model, "precision": job.upscaler.choice.precision}),
-        extent=(list(job.planes), job.rows, job.columns),
+        region=job.region,
         scalings=job.scalings,
         calibrations=job.calibrations,
         sha256=job.model.card.sha256,

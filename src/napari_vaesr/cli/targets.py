@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.image import can_read, expand_inputs, image_name
 from napari_vaesr.files.partial import partial_folder
-from napari_vaesr.imaging.extent import Extent, recorded_extent
+from napari_vaesr.imaging.region import Factors, Region, recorded_region
 
 if TYPE_CHECKING:
     from napari_vaesr.engine.settings import UpscaleSettings
@@ -77,7 +77,7 @@ class Target:
         return self.output.with_name(_stem(self.output) + suffix)
 
 
-def plan_targets(inputs: Sequence[str], output: str, scale: int) -> list[Target]:
+def plan_targets(inputs: Sequence[str], output: str, factors: Factors) -> list[Target]:
     """Pair every input with its output.
 
     Parameters
@@ -87,7 +87,7 @@ def plan_targets(inputs: Sequence[str], output: str, scale: int) -> list[Target]
     output
         A file for one input; a folder for several, for a folder or a pattern, or when it ends with a
         separator.
-    scale
+    factors
         Part of the names that are made up in a folder: ``cells.tif`` becomes ``cells_x2.ome.tif``.
 
     Returns
@@ -117,7 +117,7 @@ def plan_targets(inputs: Sequence[str], output: str, scale: int) -> list[Target]
             raise VaesrError(
                 f"With several inputs the output must be a folder; {output} is named like a file."
             )
-        targets = [Target(source, path / f"{_stem(source)}_x{scale}.ome.tif") for source in sources]
+        targets = [Target(source, path / f"{_stem(source)}_{factors.suffix}.ome.tif") for source in sources]
 
     _refuse_collisions(targets)
     return targets
@@ -147,7 +147,7 @@ def refuse_overwriting(targets: Sequence[Target], spread: bool, figure: bool, fo
 
 
 def is_made(
-    target: Target, axes: str | None, settings: UpscaleSettings, card: ModelCard, extent: Extent, figure: bool
+    target: Target, axes: str | None, settings: UpscaleSettings, card: ModelCard, extent: Region, figure: bool
 ) -> bool:
     """Tell whether an earlier run has made all files of a target just so, and since the input changed.
 
@@ -159,7 +159,7 @@ def is_made(
         told = record["settings"]
         asked = settings.model_dump(exclude={"tile", "memory"})  # these change no pixel
         calibration = [
-            card.calibration_at(told["scale"], each["noise"], told["domain"]).model_dump()
+            card.calibration_at(settings.factors.along("Y"), each["noise"], told["domain"]).model_dump()
             for each in record["intensity"]
         ]
         return (
@@ -168,7 +168,7 @@ def is_made(
             and all(told[name] == value for name, value in asked.items() if value != "auto")
             and (record["model"]["sha256"], record["calibration"]) == (card.sha256, calibration)
             and (axes is None or record["axes"] == axes.upper())
-            and recorded_extent(record) == extent
+            and recorded_region(record) == extent
             and all(path.exists() for path in target.files(settings.has_spread, figure))
         )
     except (OSError, ValueError, KeyError, TypeError, VaesrError):

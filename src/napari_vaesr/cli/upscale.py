@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
     from napari_vaesr.engine.settings import UpscaleSettings
-    from napari_vaesr.imaging.extent import Extent
+    from napari_vaesr.imaging.region import Region
     from napari_vaesr.zoo.registry import Model
 
     from .targets import Target
@@ -46,8 +46,11 @@ def upscale(
         ),
     ],
     scale: Annotated[
-        int, typer.Option("--scale", "-s", help="How many times more pixels along Y and X.")
-    ] = 2,
+        str,
+        typer.Option(
+            "--scale", "-s", help="How many times more pixels along Y and X; or for each axis: Y=2,X=2."
+        ),
+    ] = "2",
     samples: Annotated[
         int, typer.Option("--samples", "-k", help="Images drawn for each plane; 1 gives no uncertainty.")
     ] = 16,
@@ -117,14 +120,14 @@ def upscale(
     """
     with spoken_errors(debug):
         from napari_vaesr.engine.settings import make_settings
-        from napari_vaesr.imaging.extent import parse_extent
+        from napari_vaesr.imaging.region import Factors, Region
         from napari_vaesr.zoo.registry import get_card
 
         from .targets import is_made, plan_targets, refuse_overwriting
 
         settings = make_settings(
             model=model,
-            scale=scale,
+            scale=Factors.parse(scale).setting,
             samples=samples,
             uncertainty=uncertainty,
             domain=domain,
@@ -135,12 +138,12 @@ def upscale(
             tile=tile,
             memory=memory,
         )
-        part = parse_extent(extent) if extent else {}
+        part = Region.parse(extent) if extent else Region()
         if workers is not None and scheduler is not None:
             raise VaesrError(
                 "Workers are started here or found by a scheduler: pass --workers or --scheduler."
             )
-        targets = plan_targets(inputs, output, scale)
+        targets = plan_targets(inputs, output, settings.factors)
         several = len(targets) > 1
         if several and not force:  # a run that was stopped goes on with the inputs that are left
             card = get_card(settings.model)
@@ -182,7 +185,8 @@ def _load(settings: UpscaleSettings, quiet: bool) -> Model:
     if settings.scale not in model.card.scales:
         scales = ", ".join(map(str, model.card.scales))
         raise VaesrError(
-            f"The model {model.card.name} cannot upscale {settings.scale} times, please choose from {scales}."
+            f"The model {model.card.name} cannot upscale {settings.factors} times, "
+            f"please choose from {scales}."
         )
     return model
 
@@ -192,7 +196,7 @@ def _run(
     axes: str | None,
     settings: UpscaleSettings,
     model: Model,
-    extent: Extent,
+    extent: Region,
     *,
     figure: bool,
     restart: bool,
@@ -248,7 +252,7 @@ def _client(scheduler: str | None, workers: int | None) -> AbstractContextManage
 
 
 def _describe(
-    targets: list[Target], axes: str | None, settings: UpscaleSettings, model: Model, extent: Extent
+    targets: list[Target], axes: str | None, settings: UpscaleSettings, model: Model, extent: Region
 ) -> int:
     """Print what would be done to every input and return how many would fail."""
     from .layout import written_bytes

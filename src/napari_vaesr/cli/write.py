@@ -26,8 +26,8 @@ from napari_vaesr.files.partial import PartialOutput, partial_output
 from napari_vaesr.files.tiff_output import TiffOutput
 from napari_vaesr.files.write import atomic_path, write_figure, write_json, write_ome_tiff
 from napari_vaesr.files.zarr_output import ZarrOutput
-from napari_vaesr.imaging.axes import Axes
-from napari_vaesr.imaging.extent import Extent, select
+from napari_vaesr.imaging.axes import Source
+from napari_vaesr.imaging.region import Region
 from napari_vaesr.zoo.registry import Model
 
 from .console import readable_bytes
@@ -44,7 +44,7 @@ FIGURE_PIXELS = 2**28
 
 
 def open_job(
-    target: Target, axes: str | None, settings: UpscaleSettings, model: Model, extent: Extent
+    target: Target, axes: str | None, settings: UpscaleSettings, model: Model, extent: Region
 ) -> tuple[ImageFile, UpscaleJob]:
     """Open an input and check everything that can be checked before computing.
 
@@ -54,15 +54,16 @@ def open_job(
         The file can't be read, its axes are not known, or the output can't hold it.
     """
     image = read_image(target.source, axes)
-    named = Axes.parse(image.axes, image.data.shape)
-    job = UpscaleJob(image.data, image.axes, settings, *select(extent, named), model=model)
+    job = UpscaleJob(Source.of(image.data, image.axes), settings, extent, model=model)
     if job.axes.is_rgb and "C" in job.axes.names:
         raise VaesrError(
             f"{target.source} has channels (C) as well as colours (S), which no OME-TIFF of a mean and its "
             "uncertainty can hold: pass --axes with another letter, such as Z, for C."
         )
     dtype = np.dtype(image.data.dtype)
-    if target.is_png and (len(job.planes) > 1 or dtype.newbyteorder("=") not in (np.uint8, np.uint16)):
+    if target.is_png and (
+        job.result_axes.plane_count > 1 or dtype.newbyteorder("=") not in (np.uint8, np.uint16)
+    ):
         raise VaesrError(
             f"A PNG holds a single 2-D image of 8 or 16 bits, and {target.source} is {dtype} "
             f"of shape {job.result_axes.shape}: name the output .ome.tif."
@@ -75,7 +76,7 @@ def upscale_file(
     axes: str | None,
     settings: UpscaleSettings,
     model: Model,
-    extent: Extent,
+    extent: Region,
     *,
     figure: bool = False,
     restart: bool = False,
@@ -94,8 +95,8 @@ def upscale_file(
         How.
     model : Model
         The model that the settings name.
-    extent : mapping of str to range
-        The part of the input to upscale, by axis letter.
+    extent : Region
+        The part of the input to upscale.
     figure : bool
         Draw the middle plane.
     restart : bool
@@ -194,7 +195,7 @@ def _write_blocks(
         missing = [number for number in range(len(grid)) if number not in partial.done]
         if partial.done:
             job.messages.append(f"{len(partial.done)} of {len(grid)} parts were there from an earlier run.")
-        done = job.total - job.upscaler.work(sum(grid[number].pixels for number in missing))
+        done = job.total - job.upscaler.work(sum(grid[number].size for number in missing))
         steps = (
             stream_blocks(job, output, grid, missing)
             if client is None
@@ -232,9 +233,9 @@ def _laid_out(
 ) -> Output:
     """Open the output that was begun, or lay out a new one."""
     height, width = grid.block_shape
-    scale = image.axes.height // len(grid.rows)
     begun = partial.resume(restart)
     if target.is_zarr:
+        scale = image.axes.height // len(grid.region["Y"])
         block = height * scale, width * scale
         if begun:
             return ZarrOutput(partial.data, image, block)

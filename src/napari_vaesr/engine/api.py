@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from os import PathLike
 from typing import Any
@@ -13,8 +13,8 @@ from napari_vaesr.engine.job import Progress, UpscaleJob
 from napari_vaesr.engine.result import Result
 from napari_vaesr.engine.settings import Precision, UncertaintyKind, make_settings
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.imaging.axes import Axes, default_axes
-from napari_vaesr.imaging.extent import Extent, parse_extent, select
+from napari_vaesr.imaging.axes import Source, default_axes
+from napari_vaesr.imaging.region import Region
 from napari_vaesr.zoo.card import ANY
 from napari_vaesr.zoo.registry import Model
 
@@ -24,7 +24,7 @@ def upscale(
     axes: str | None = None,
     *,
     model: str | PathLike[str] | Model = "microscopy",
-    scale: int = 2,
+    scale: int | Mapping[str, int] = 2,
     samples: int = 16,
     uncertainty: UncertaintyKind = "std",
     domain: str = ANY,
@@ -34,7 +34,7 @@ def upscale(
     precision: Precision = "auto",
     tile: int | None = None,
     memory: int | None = None,
-    extent: Extent | str | None = None,
+    extent: Mapping[str, range] | str | None = None,
     keep_samples: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> Result:
@@ -49,8 +49,9 @@ def upscale(
         colours of an RGB image. May be left out for a 2-D image only.
     model : str, path or Model
         A name (see `napari_vaesr.models`), a path, an address, or what `napari_vaesr.load_model` returned.
-    scale : int
-        How many times more pixels along ``Y`` and ``X``; one of the model's scales.
+    scale : int or mapping of str to int
+        How many times more pixels along ``Y`` and ``X``, one of the model's scales; or the same by axis
+        letter, ``{"Y": 2, "X": 2}``.
     samples : int
         How many possible images are drawn. Their number costs time but no memory; 1 gives no uncertainty.
     uncertainty : {"std", "variance", "relative", "interval"}
@@ -110,11 +111,9 @@ def upscale(
     )
     array = as_array(image)
     loaded = model if isinstance(model, Model) else None
-    named = Axes.parse(named_axes(array, axes), array.shape)
-    part = parse_extent(extent) if isinstance(extent, str) else extent or {}
-    job = UpscaleJob(
-        array, named.names, settings, *select(part, named), model=loaded, keep_samples=keep_samples
-    )
+    source = Source.of(array, named_axes(array, axes))
+    region = Region.parse(extent) if isinstance(extent, str) else Region(extent or {})
+    job = UpscaleJob(source, settings, region, model=loaded, keep_samples=keep_samples)
     with closing(iter(job)) as steps:
         for step in steps:
             if progress is not None:

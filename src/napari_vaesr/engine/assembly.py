@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 
@@ -18,7 +20,7 @@ class Assembly:
     Parameters
     ----------
     axes : Axes
-        Of the low-res pixels that are upscaled.
+        Of the result's mean.
     settings : UpscaleSettings
         Decide what there is to hold.
     dtype : dtype
@@ -36,35 +38,33 @@ class Assembly:
         self, axes: Axes, settings: UpscaleSettings, dtype: npt.DTypeLike, keep_samples: bool = False
     ) -> None:
         self._axes, self._spread_axes, self._kind = axes, axes.without_samples(), settings.uncertainty
-        shape, dtype = axes.upscaled_shape(settings.scale), result_dtype(dtype)
+        shape, dtype = axes.shape, result_dtype(dtype)
         self.mean: Array = allocate(shape, dtype)
         self.std: FloatArray | None = None
         self.uncertainty: FloatArray | None = None
         if settings.has_spread:
-            spread = self._spread_axes.upscaled_shape(settings.scale)
+            spread = self._spread_axes.shape
             self.std = self.uncertainty = allocate(spread, np.float32)
             if self._kind != "std":
                 self.uncertainty = allocate(maps_shape(self._kind, spread), np.float32)
         self.samples: Array | None = allocate((settings.samples, *shape), dtype) if keep_samples else None
 
-    def put(self, position: int, inside: tuple[slice, slice], piece: Piece) -> None:
+    def put(self, inside: Mapping[str, slice], piece: Piece) -> None:
         """Put a piece in its place.
 
         Parameters
         ----------
-        position : int
-            Which of the planes, from 0.
-        inside : tuple of slice
-            Rows and columns of the upscaled plane.
+        inside : mapping of str to slice
+            Where in the result, by axis letter.
         piece : Piece
             What was computed.
         """
-        where = self._axes.output_selector(position, *inside)
+        where = _index(self._axes, inside)
         self.mean[where] = self._axes.arrange_plane(piece.mean)
         if self.samples is not None and piece.samples is not None:
             for kept, sample in zip(self.samples, piece.samples, strict=True):
                 kept[where] = self._axes.arrange_plane(sample)
-        where = self._spread_axes.output_selector(position, *inside)
+        where = _index(self._spread_axes, inside)
         if self.std is not None and piece.std is not None:
             self.std[where] = self._spread_axes.arrange_plane(piece.std)
         if (
@@ -75,6 +75,14 @@ class Assembly:
             parts = maps_of(self._kind, piece.uncertainty)
             for whole, part in zip(maps_of(self._kind, self.uncertainty), parts, strict=True):
                 whole[where] = self._spread_axes.arrange_plane(part)
+
+
+def _index(axes: Axes, inside: Mapping[str, slice]) -> tuple[int | slice, ...]:
+    """Return the index of a part of one plane in an array."""
+    return tuple(
+        inside[name].start if name in axes.loop_names else inside.get(name, slice(None))
+        for name in axes.names
+    )
 
 
 def allocate(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:

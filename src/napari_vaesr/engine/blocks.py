@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -12,113 +12,98 @@ from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.planes import Piece, result_dtype
 from napari_vaesr.engine.result import maps_shape
 from napari_vaesr.engine.upscaler import Step
+from napari_vaesr.imaging.axes import Axes
+from napari_vaesr.imaging.region import Region
 
 LARGEST_BLOCK = 2048
 """Side of a block in pixels of the result; a larger plane is cut."""
 
 
 @dataclass(frozen=True)
-class Block:
-    """A part of one plane.
-
-    Attributes
-    ----------
-    position : int
-        Which of the job's planes, from 0.
-    rows, columns : range
-        Where it is in the source's plane, low-res pixels.
-    """
-
-    position: int
-    rows: range
-    columns: range
-
-    @property
-    def pixels(self) -> int:
-        """How many low-res pixels it has."""
-        return len(self.rows) * len(self.columns)
-
-
-@dataclass(frozen=True)
 class BlockGrid:
-    """The blocks of a job, numbered plane by plane and row by row.
+    """The blocks of a job, each a part of one plane, numbered plane by plane and row by row.
 
     Attributes
     ----------
-    planes : int
-        How many planes.
-    rows, columns : range
-        The region of every plane, low-res pixels.
+    axes : Axes
+        Of the source.
+    region : Region
+        What is upscaled, low-res pixels, every axis named.
     side : int
         Side of a block in low-res pixels; blocks at the lower and right border are smaller.
     """
 
-    planes: int
-    rows: range
-    columns: range
+    axes: Axes
+    region: Region
     side: int
 
     @classmethod
     def of(cls, job: UpscaleJob) -> BlockGrid:
         """Return the grid for a job; sides are powers of two, as chunks of files often are."""
-        side = 2 ** (max(LARGEST_BLOCK // job.settings.scale, 1).bit_length() - 1)
-        return cls(len(job.planes), job.rows, job.columns, side)
+        largest = max(job.factors.along(name) for name in job.axes.plane)
+        side = 2 ** (max(LARGEST_BLOCK // largest, 1).bit_length() - 1)
+        return cls(job.axes, job.region, side)
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """How many blocks a plane has along Y and along X."""
-        return -(-len(self.rows) // self.side), -(-len(self.columns) // self.side)
+    def order(self) -> str:
+        """Letters of the axes, the last of which changes fastest from block to block."""
+        return self.axes.loop_names + self.axes.plane
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """How many blocks there are along each axis, in `order`."""
+        return tuple(len(self.parts(name)) for name in self.order)
 
     @property
     def block_shape(self) -> tuple[int, int]:
         """Height and width that hold the largest block, powers of two, in low-res pixels."""
-        return (
-            _power_of_two(min(self.side, len(self.rows))),
-            _power_of_two(min(self.side, len(self.columns))),
-        )
+        height, width = (_power_of_two(min(self.side, len(self.region[name]))) for name in self.axes.plane)
+        return height, width
 
     def __len__(self) -> int:
-        return self.planes * self.shape[0] * self.shape[1]
+        return math.prod(self.shape)
 
-    def __getitem__(self, number: int) -> Block:
-        position, row, column = (int(n) for n in np.unravel_index(number, (self.planes, *self.shape)))
-        return self.at(position, row, column)
+    def __getitem__(self, number: int) -> Region:
+        return self.at(tuple(int(n) for n in np.unravel_index(number, self.shape)))
 
-    def at(self, position: int, row: int, column: int) -> Block:
-        """Return a block by its plane and its place in the grid of that plane."""
-        return Block(position, self.parts("Y")[row], self.parts("X")[column])
+    def at(self, place: tuple[int, ...]) -> Region:
+        """Return a block by its place along each axis, in `order`."""
+        return Region({name: self.parts(name)[index] for name, index in zip(self.order, place, strict=True)})
 
-    def parts(self, axis: Literal["Y", "X"]) -> list[range]:
+    def parts(self, name: str) -> list[range]:
         """Return how the blocks cut an axis."""
-        whole = self.rows if axis == "Y" else self.columns
-        return [whole[start : start + self.side] for start in range(0, len(whole), self.side)]
+        whole, side = self.region[name], self.side if name in self.axes.plane else 1
+        return [whole[start : start + side] for start in range(0, len(whole), side)]
 
 
-def block_steps(job: UpscaleJob, block: Block) -> Generator[Step, None, Piece]:
+def block_steps(job: UpscaleJob, block: Region) -> Generator[Step, None, Piece]:
     """Compute a block: yields as the work goes on, and returns the result.
 
     Closing the generator cancels.
     """
-    scale = job.settings.scale
-    plane = job.source_plane(job.planes[block.position])
-    plane.hold(job.tiles(block.rows, block.columns))
-    shape = len(block.rows) * scale, len(block.columns) * scale
-    samples = (job.axes.shape[job.axes.names.index("S")],) if job.axes.is_rgb else ()
+    (number,) = job.axes.planes_of(block)
+    plane = job.source_plane(number)
+    rows, columns = (block[name] for name in job.axes.plane)
+    plane.hold(job.tiles(rows, columns))
+    made = job.axes.of_region(block).upscaled(job.factors)
+    shape = made.height, made.width
+    samples = (job.axes.lengths["S"],) if job.axes.is_rgb else ()
     mean = np.empty(shape + samples, result_dtype(job.array.dtype))
     kind = job.settings.uncertainty
     spread = np.empty(maps_shape(kind, shape), np.float32) if job.settings.has_spread else None
-    for step in job.upscaler.moments(plane, block.rows, block.columns):
+    for step in job.upscaler.moments(plane, rows, columns):
         if step.message:
             job.messages.append(step.message)
         if step.finished is not None:
             done = step.finished
-            piece = plane.finish(done.tile, scale, done.mean, done.std, kind)
-            where = piece.inside(block.rows, block.columns, scale)
+            piece = plane.finish(done.tile, job.upscaler.factor, done.mean, done.std, kind)
+            inside = piece.inside(block, job.factors)
+            where = inside[job.axes.plane[0]], inside[job.axes.plane[1]]
             mean[where] = piece.mean
             if spread is not None and piece.uncertainty is not None:
                 spread[..., *where] = piece.uncertainty
         yield step
-    return Piece(block.rows, block.columns, mean, None, spread)
+    return Piece(block, mean, None, spread)
 
 
 def _power_of_two(value: int) -> int:

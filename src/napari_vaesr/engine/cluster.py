@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import TryAgain, VaesrError
 from napari_vaesr.files.output import Output
+from napari_vaesr.imaging.axes import Source
 from napari_vaesr.imaging.intensity import IntensityScaling
+from napari_vaesr.imaging.region import Region
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -50,8 +52,8 @@ class Task:
         Its axes.
     settings : UpscaleSettings
         What to do, the model named so that every worker finds it.
-    extent : (list of int, range, range)
-        Numbers of the planes, rows and columns.
+    region : Region
+        The part of it to upscale.
     scalings : tuple of IntensityScaling
         One for each channel.
     calibrations : tuple of Calibration
@@ -70,7 +72,7 @@ class Task:
     source: Path
     axes: str
     settings: UpscaleSettings
-    extent: tuple[list[int], range, range]
+    region: Region
     scalings: tuple[IntensityScaling, ...]
     calibrations: tuple[Calibration, ...]
     sha256: str
@@ -151,7 +153,7 @@ def cluster_blocks(
             number, messages = future.result()
             job.messages.extend(messages)
             running.update(submit(running.count()))
-            yield job.upscaler.work(task.grid[number].pixels), number
+            yield job.upscaler.work(task.grid[number].size), number
     except KilledWorker as error:
         raise TryAgain(
             "Workers died again and again over the same part, perhaps for lack of memory: please give them "
@@ -232,10 +234,9 @@ def _open(task: Task) -> UpscaleJob:
         raise VaesrError(f"A worker has another model {model.card.name}, please install the same.")
     image = read_image(task.source, task.axes)
     return UpscaleJob(
-        image.data,
-        task.axes,
+        Source.of(image.data, task.axes),
         settings,
-        *task.extent,
+        task.region,
         model=model,
         scalings=task.scalings,
         calibrations=task.calibrations,

@@ -18,15 +18,17 @@ from napari_vaesr.engine.result import Array, FloatArray, Result, map_names, map
 from napari_vaesr.engine.settings import UpscaleSettings, make_settings
 from napari_vaesr.engine.upscaler import Upscaler
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.imaging.axes import Axes, SourceArray
-from napari_vaesr.imaging.extent import checked_part, picked_axes
+from napari_vaesr.imaging.axes import Axes, Source, SourceArray
 from napari_vaesr.imaging.intensity import IntensityScaling, check_array, fit_scalings
+from napari_vaesr.imaging.region import Region, recorded_region
 from napari_vaesr.imaging.tiling import Tile
 from napari_vaesr.zoo.card import Calibration
 from napari_vaesr.zoo.registry import Model, load_model
 
 ONE_SAMPLE = "One sample has no spread, so there is no uncertainty: draw 2 samples or more to get one."
 NO_TEMPERATURE = "At temperature 0 all samples agree, so there is no uncertainty: raise it to 1 to get one."
+WHOLE = Region()
+
 UNCALIBRATED = (
     "The model {} is not calibrated for scale {}, so the uncertainty is only how much its samples differ: "
     "calibrate it with napari-vaesr calibrate."
@@ -89,16 +91,12 @@ class UpscaleJob:
 
     Parameters
     ----------
-    array : NumPy, Dask or Zarr array
-        The whole image; read plane by plane.
-    axes : str
-        One letter of ``TCZYXS`` per axis.
+    source : Source
+        The whole image and its axes; read plane by plane.
     settings : UpscaleSettings
         What to do.
-    planes : sequence of int, optional
-        Which planes, by number, in order: the same indices along every loop axis. All by default.
-    rows, columns : range, optional
-        Region of every plane in low-res pixels; the whole plane by default.
+    region : mapping of str to range, optional
+        The part to upscale, in low-res pixels by axis letter; the whole image by default.
     model : Model, optional
         The model, if it is loaded already; else ``settings.model`` is loaded.
     scalings : sequence of IntensityScaling, optional
@@ -111,45 +109,37 @@ class UpscaleJob:
     Raises
     ------
     VaesrError
-        When the image, the axes, a setting or the extent is not right.
+        When the image, a setting or the region is not right.
     """
 
     def __init__(
         self,
-        array: SourceArray,
-        axes: str,
+        source: Source,
         settings: UpscaleSettings,
-        planes: Sequence[int] | None = None,
-        rows: range | None = None,
-        columns: range | None = None,
+        region: Mapping[str, range] = WHOLE,
         *,
         model: Model | None = None,
         scalings: Sequence[IntensityScaling] | None = None,
         calibrations: Sequence[Calibration] | None = None,
         keep_samples: bool = False,
     ) -> None:
-        self.array = array
-        self.axes = Axes.parse(axes, array.shape)
-        check_array(array, self.axes)
-        self.settings = settings
-        self._all_planes = planes is None
-        self.planes = list(range(self.axes.plane_count) if planes is None else planes)
-        self.rows = checked_part("rows", rows, self.axes.height)
-        self.columns = checked_part("columns", columns, self.axes.width)
-        self.result_axes = picked_axes(
-            self.axes, None if planes is None else self.planes, self.rows, self.columns
-        )
+        self.source, self.array, self.axes = source, source.array, source.axes
+        check_array(self.array, self.axes)
+        self.settings, self.factors = settings, settings.factors
+        self.region = Region(region).of(self.axes)
+        self.planes = self.axes.planes_of(self.region)
+        self.rows, self.columns = self.region["Y"], self.region["X"]
         self.model = load_model(settings.model if model is None else model)
         self.upscaler = Upscaler(self.model, settings)
         if scalings is None:
-            scalings = fit_scalings(array, self.axes, self.model.card.intensity)
+            scalings = fit_scalings(self.array, self.axes, self.model.card.intensity)
         self.scalings = tuple(scalings)
         self.messages = _without_spread(settings)
         if calibrations is None:
-            card, scale, domain = self.model.card, settings.scale, settings.domain
+            card, scale, domain = self.model.card, self.upscaler.factor, settings.domain
             calibrations = [card.calibration_at(scale, scaling.noise, domain) for scaling in self.scalings]
             if settings.has_spread and not card.levels(scale, domain):
-                self.messages.append(UNCALIBRATED.format(card.name, scale))
+                self.messages.append(UNCALIBRATED.format(card.name, self.factors))
         self.calibrations = tuple(calibrations)
         self.keep_samples = keep_samples
         self._result: Result | None = None
@@ -184,14 +174,10 @@ class UpscaleJob:
                 f"The record was made from shape {tuple(record['input']['shape'])}, "
                 f"please give that image instead of one of shape {tuple(array.shape)}."
             )
-        extent = record["extent"]
         job = cls(
-            array,
-            record["axes"],
+            Source.of(array, record["axes"]),
             make_settings(**record["settings"]),
-            extent["planes"],
-            range(*extent["rows"]),
-            range(*extent["columns"]),
+            recorded_region(record),
             model=model,
             scalings=[IntensityScaling(**scaling) for scaling in record["intensity"]],
             calibrations=[Calibration(**each) for each in record.get("calibration", [])] or None,
@@ -205,14 +191,19 @@ class UpscaleJob:
         return job
 
     @property
+    def result_axes(self) -> Axes:
+        """Axes of the result's mean."""
+        return self.axes.of_region(self.region).upscaled(self.factors)
+
+    @property
     def plane_shape(self) -> tuple[int, int]:
         """Height and width of a plane of the result."""
-        return len(self.rows) * self.settings.scale, len(self.columns) * self.settings.scale
+        return self.result_axes.height, self.result_axes.width
 
     @property
     def total(self) -> int:
         """The `Progress.total` of the job."""
-        return self.upscaler.work(len(self.planes) * len(self.rows) * len(self.columns))
+        return self.upscaler.work(self.region.size)
 
     @property
     def result(self) -> Result:
@@ -254,9 +245,9 @@ class UpscaleJob:
         """Do the work; see the class."""
         with memory_released():
             whole = Assembly(self.result_axes, self.settings, self.array.dtype, self.keep_samples)
-            for progress, position, piece in self._pieces():
+            for progress, _, piece in self._pieces():
                 if piece is not None:
-                    whole.put(position, piece.inside(self.rows, self.columns, self.settings.scale), piece)
+                    whole.put(piece.inside(self.region, self.factors), piece)
                 yield progress
             self._result = Result(
                 whole.mean, whole.std, whole.uncertainty, self.record(), self.axes.names, whole.samples
@@ -298,11 +289,12 @@ class UpscaleJob:
                     missing = len(self.rows) * len(self.columns)
                     mean = allocate(self.plane_shape + samples, result_dtype(self.array.dtype))
                     uncertainty = allocate(spread_shape, np.float32) if has_spread else None
-                where = piece.inside(self.rows, self.columns, self.settings.scale)
+                inside = piece.inside(self.region, self.factors)
+                where = inside["Y"], inside["X"]
                 mean[where] = piece.mean
                 if uncertainty is not None and piece.uncertainty is not None:
                     uncertainty[..., *where] = piece.uncertainty
-                missing -= len(piece.rows) * len(piece.columns)
+                missing -= piece.region.size
                 if not missing:
                     yield self.planes[position], mean, uncertainty
 
@@ -321,11 +313,7 @@ class UpscaleJob:
             "input": {"shape": list(self.axes.shape), "dtype": str(np.dtype(self.array.dtype))},
             "intensity": [scaling.model_dump() for scaling in self.scalings],
             "calibration": [calibration.model_dump() for calibration in self.calibrations],
-            "extent": {
-                "planes": None if self._all_planes else list(self.planes),
-                "rows": [self.rows.start, self.rows.stop],
-                "columns": [self.columns.start, self.columns.stop],
-            },
+            "extent": {name: [part.start, part.stop] for name, part in self.region.items()},
             "keep_samples": self.keep_samples,
             "messages": list(self.messages),
         }
@@ -355,7 +343,7 @@ class UpscaleJob:
                 if step.finished is not None:
                     piece = plane.finish(
                         step.finished.tile,
-                        self.settings.scale,
+                        self.upscaler.factor,
                         step.finished.mean,
                         step.finished.std,
                         self.settings.uncertainty,
@@ -364,8 +352,7 @@ class UpscaleJob:
                 yield Progress(done, total, step.message or usual), position, piece
 
     def _result_shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        axes, scale = self.result_axes, self.settings.scale
-        return axes.upscaled_shape(scale), axes.without_samples().upscaled_shape(scale)
+        return self.result_axes.shape, self.result_axes.without_samples().shape
 
 
 def _without_spread(settings: UpscaleSettings) -> list[str]:

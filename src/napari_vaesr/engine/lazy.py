@@ -22,7 +22,7 @@ from napari_vaesr.engine.planes import Piece, result_dtype
 from napari_vaesr.engine.result import Array, map_names, maps_of
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.engine.wanted import GivenUp, unwanted_test
-from napari_vaesr.imaging.axes import SourceArray
+from napari_vaesr.imaging.axes import Source, SourceArray
 from napari_vaesr.zoo.registry import Model
 
 CACHED_BYTES = 2**29
@@ -37,8 +37,8 @@ LOOK_AHEAD = "look-ahead"
 TURN_SECONDS = 0.05
 """How often whoever waits for another chunk looks whether its own is still wanted."""
 
-Key = tuple[int, int, int]
-"""A chunk: position of its plane in the job, and its row and column in the grid of blocks."""
+Key = tuple[int, ...]
+"""A chunk: its place in the grid of blocks."""
 
 
 def lazy_upscale(
@@ -72,7 +72,7 @@ def lazy_upscale(
     VaesrError
         As `UpscaleJob`, right away.
     """
-    return lazy_arrays(UpscaleJob(array, axes, settings, model=model))
+    return lazy_arrays(UpscaleJob(Source.of(array, axes), settings, model=model))
 
 
 def lazy_arrays(
@@ -94,17 +94,11 @@ def lazy_arrays(
         As `lazy_upscale`.
     """
     chunks = _Chunks(job, look_ahead)
-    outline, scale = chunks.outline, job.settings.scale
-    grid = chunks.grid
-    lengths = {
-        name: tuple(len(part) * scale for part in parts)
-        for name, parts in (("Y", grid.parts("Y")), ("X", grid.parts("X")))
-    }
+    outline, grid = chunks.outline, chunks.grid
     both = da.map_blocks(  # type: ignore[no-untyped-call]
         chunks.compute,
         chunks=tuple(
-            lengths[name] if name in "YX" else (1,) * size
-            for name, size in zip(outline.names, outline.shape, strict=True)
+            tuple(len(part) * job.factors.along(name) for part in grid.parts(name)) for name in outline.names
         ),
         dtype=chunks.dtype,
         meta=np.empty((0,) * len(outline.names), chunks.dtype),
@@ -138,7 +132,7 @@ class _Chunks:
         self._lock = Lock()
         self._asked: list[Key] = []
         self._requests = 0
-        self._position = 0
+        self._last: Key = (0,) * len(self.grid.order)
         self._move = (len(self.outline.loop_names) - 1, 1)  # axis and direction of the last move
 
     def __dask_tokenize__(self) -> str:
@@ -147,7 +141,7 @@ class _Chunks:
     def compute(self, block_id: tuple[int, ...]) -> Array:
         """Return one chunk, from memory if it was computed lately; see `given_up_when` for `GivenUp`."""
         place = dict(zip(self.outline.names, block_id, strict=True))
-        key = self.outline.plane_number(place), place["Y"], place["X"]
+        key = tuple(place[name] for name in self.grid.order)
         given_up = unwanted_test()
         self._asked.append(key)
         try:
@@ -166,8 +160,8 @@ class _Chunks:
             self._asked.remove(key)
         self._requests += 1
         if self.look_ahead:
-            self._follow(key[0])
-            work = partial(self._compute_ahead, self._requests, key[0])
+            self._follow(key)
+            work = partial(self._compute_ahead, self._requests, key)
             Thread(target=work, name=LOOK_AHEAD, daemon=True).start()
         return chunk
 
@@ -184,7 +178,7 @@ class _Chunks:
 
     def _upscale(self, key: Key, given_up: Callable[[], bool]) -> Array | None:
         """Compute a chunk; None if it was given up on the way."""
-        block = self.grid.at(*key)
+        block = self.grid.at(key)
         piece: Piece | None = None
         with memory_released(), closing(block_steps(self.job, block)) as steps:
             while piece is None:
@@ -194,15 +188,14 @@ class _Chunks:
                     next(steps)
                 except StopIteration as finished:
                     piece = finished.value
-        scale = self.job.settings.scale
-        chunk = np.empty((len(block.rows) * scale, len(block.columns) * scale), self.dtype)
+        lengths = block.enlarged(self.job.factors).lengths
+        chunk = np.empty([lengths[name] for name in self.outline.plane], self.dtype)
         chunk["mean"] = piece.mean
         if piece.uncertainty is not None:
             parts = maps_of(self.job.settings.uncertainty, piece.uncertainty)
             for name, part in zip(self.maps, parts, strict=True):
                 chunk[name] = part
-        shape = [chunk.shape["YX".index(name)] if name in "YX" else 1 for name in self.outline.names]
-        return self.outline.arrange_plane(chunk).reshape(shape)
+        return self.outline.arrange_plane(chunk).reshape([lengths[name] for name in self.outline.names])
 
     def _keep(self, key: Key, chunk: Array) -> None:
         self._recent[key] = chunk
@@ -213,19 +206,15 @@ class _Chunks:
     def _kept_bytes(self) -> int:
         return sum(chunk.nbytes for chunk in self._recent.values())
 
-    def _follow(self, position: int) -> None:
+    def _follow(self, key: Key) -> None:
         """Take note of a move along one axis."""
-        before, after = (self.outline.plane_coordinates(each) for each in (self._position, position))
-        moved = [
-            (axis, after[name] - before[name])
-            for axis, name in enumerate(self.outline.loop_names)
-            if after[name] != before[name]
-        ]
+        loops = range(len(self.outline.loop_names))
+        moved = [(axis, key[axis] - self._last[axis]) for axis in loops if key[axis] != self._last[axis]]
         if len(moved) == 1:
             self._move = moved[0][0], 1 if moved[0][1] > 0 else -1
-        self._position = position
+        self._last = key
 
-    def _compute_ahead(self, request: int, position: int) -> None:
+    def _compute_ahead(self, request: int, position: Key) -> None:
         """Compute what is likely to be asked for next, until something is."""
         sleep(IDLE_SECONDS)
         room = CACHED_BYTES // 2  # the rest is for what has been looked at
@@ -247,15 +236,14 @@ class _Chunks:
     def _is_other_asked(self, key: Key) -> bool:
         return any(asked != key for asked in self._asked)
 
-    def _neighbours(self, position: int) -> Iterator[Key]:
+    def _neighbours(self, position: Key) -> Iterator[Key]:
         """Yield chunks of the planes ahead, and of the one behind, along the axis of the last move."""
         if not self.outline.loop_names:
             return
         axis, direction = self._move
-        place = self.outline.plane_coordinates(position)
-        name, length = self.outline.loop_names[axis], self.outline.loop_shape[axis]
+        loops = len(self.outline.loop_names)
         for steps in (direction, 2 * direction, -direction):
-            if 0 <= place[name] + steps < length:
-                number = self.outline.plane_number(place | {name: place[name] + steps})
-                for row, column in np.ndindex(*self.grid.shape):
-                    yield number, row, column
+            if 0 <= position[axis] + steps < self.grid.shape[axis]:
+                plane = (*position[:axis], position[axis] + steps, *position[axis + 1 : loops])
+                for row_and_column in np.ndindex(*self.grid.shape[loops:]):
+                    yield *plane, *row_and_column

@@ -14,6 +14,7 @@ from napari_vaesr.engine.settings import UncertaintyKind
 from napari_vaesr.imaging.axes import Axes, SourceArray
 from napari_vaesr.imaging.colour import luma_chroma_to_rgb, rgb_to_luma_chroma
 from napari_vaesr.imaging.intensity import IntensityScaling, check_finite
+from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.imaging.tiling import Tile, plan_tiles, read_padded, reflect_indices
 from napari_vaesr.vae.resize import REACH, upsample_bicubic
 from napari_vaesr.zoo.card import Calibration
@@ -30,8 +31,8 @@ class Piece:
 
     Attributes
     ----------
-    rows, columns : range
-        Where it is, low-res pixels of the plane.
+    region : Region
+        Where it is, low-res pixels.
     mean : ndarray of shape (scale * rows, scale * columns) or with S behind
         In the dtype of the result.
     std : ndarray of shape (scale * rows, scale * columns) or None
@@ -42,19 +43,15 @@ class Piece:
         In the dtype of the result, where they were kept.
     """
 
-    rows: range
-    columns: range
+    region: Region
     mean: Array
     std: FloatArray | None
     uncertainty: FloatArray | None
     samples: Array | None = None
 
-    def inside(self, rows: range, columns: range, scale: int) -> tuple[slice, slice]:
-        """Return where the piece lies in the upscaled region `rows`, `columns` of its plane."""
-        return (
-            slice((self.rows.start - rows.start) * scale, (self.rows.stop - rows.start) * scale),
-            slice((self.columns.start - columns.start) * scale, (self.columns.stop - columns.start) * scale),
-        )
+    def inside(self, region: Region, factors: Factors) -> dict[str, slice]:
+        """Return by axis letter where the piece lies in the upscaled region."""
+        return self.region.enlarged(factors).within(region.enlarged(factors))
 
 
 class SourcePlane:
@@ -134,7 +131,8 @@ class SourcePlane:
             return scaling.from_unit(pixels, dtype)
 
         drawn = None if samples is None else np.stack([in_source(sample) for sample in samples])
-        return Piece(tile.rows, tile.columns, in_source(mean), spread, shown, drawn)
+        where = self._axes.region(self.number, tile.rows, tile.columns)
+        return Piece(where, in_source(mean), spread, shown, drawn)
 
     def _enlarge_chroma(self, tile: Tile, scale: int) -> FloatArray:
         """Bicubic chroma and alpha of a tile's core, shape (Y, X, 2 or 3)."""

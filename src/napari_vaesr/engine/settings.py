@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.region import Factors
 from napari_vaesr.zoo.card import ANY
 
 UncertaintyKind = Literal["std", "variance", "relative", "interval"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+GROWING = "ZYX"
+"""Axes that can be made longer."""
 
 
 class UpscaleSettings(BaseModel):
@@ -23,7 +29,10 @@ class UpscaleSettings(BaseModel):
         min_length=1,
         description="Which model: a name, a path to its file, or an address it can be downloaded from.",
     )
-    scale: int = Field(default=2, ge=1, description="How many times more pixels along Y and along X.")
+    scale: int | dict[str, int] = Field(
+        default=2,
+        description="How many times more pixels along Y and along X, or for each axis, such as Z=4,Y=2,X=2.",
+    )
     samples: int = Field(
         default=16,
         ge=1,
@@ -69,6 +78,23 @@ class UpscaleSettings(BaseModel):
         description="MiB that the network may use at a time; empty for a share of what the device has.",
     )
 
+    @field_validator("scale", mode="before")
+    @classmethod
+    def _scale_in_its_shortest_form(cls, scale: Any) -> Any:
+        if isinstance(scale, Mapping):
+            scale = {str(name).upper(): _whole(factor) for name, factor in scale.items()}
+        if isinstance(scale, dict) and set(scale) - set(GROWING):
+            raise ValueError("a scale should name the axes Z, Y and X alone")
+        factors = list(scale.values()) if isinstance(scale, dict) else [_whole(scale)]
+        if min(factors, default=1) < 1:
+            raise ValueError("a scale should be greater than or equal to 1")
+        return Factors.of(scale).setting if isinstance(scale, dict) else factors[0]
+
+    @property
+    def factors(self) -> Factors:
+        """The scale by axis letter."""
+        return Factors.of(self.scale)
+
     @property
     def has_spread(self) -> bool:
         """Whether samples differ, so that there is an uncertainty."""
@@ -103,6 +129,15 @@ def make_settings(**values: Any) -> UpscaleSettings:
         # pydantic says "Input should be an integer" or "String should have at least 1 character".
         expected = str(problem["msg"]).rpartition(" should ")[2].removeprefix("be ")
     raise VaesrError(f"The setting {name} is {plain[name]!r}, please make it {expected}.")
+
+
+def _whole(factor: Any) -> int:
+    """Return a factor as an integer."""
+    if isinstance(factor, bool) or not isinstance(factor, (int, float, np.integer, np.floating)):
+        raise ValueError("a scale should be a valid integer")
+    if factor != int(factor):
+        raise ValueError("a scale should be a valid integer")
+    return int(factor)
 
 
 def _plain(value: Any) -> Any:

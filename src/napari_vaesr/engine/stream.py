@@ -9,12 +9,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 import numpy.typing as npt
 
-from napari_vaesr.engine.blocks import Block, BlockGrid, block_steps
+from napari_vaesr.engine.blocks import BlockGrid, block_steps
 from napari_vaesr.engine.device import memory_released
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.planes import Piece
 from napari_vaesr.engine.result import as_maps
 from napari_vaesr.files.output import Output
+from napari_vaesr.imaging.region import Region
 
 WRITERS = 1
 """Blocks that are written while the next one is computed."""
@@ -51,17 +52,17 @@ def stream_blocks(
         for number in numbers:
             block = grid[number]
             piece = yield from _computed(job, block)
-            writing.append((number, writers.submit(write_piece, job, output, block.position, piece)))
+            writing.append((number, writers.submit(write_piece, job, output, piece)))
             del piece
             yield from _written(writing, at_most=WRITERS)
         yield from _written(writing, at_most=0)
 
 
-def write_piece(job: UpscaleJob, output: Output, position: int, piece: Piece) -> None:
-    """Write a piece of the plane at this position of the job as float32 channels."""
-    where = piece.inside(job.rows, job.columns, job.settings.scale)
-    rows, columns = (range(extent.start, extent.stop) for extent in where)
-    output.write(position, rows, columns, channels(piece.mean, piece.uncertainty))
+def write_piece(job: UpscaleJob, output: Output, piece: Piece) -> None:
+    """Write a piece of one plane as float32 channels."""
+    inside = piece.inside(job.region, job.factors)
+    where = Region({name: range(part.start, part.stop) for name, part in inside.items()})
+    output.write(where, channels(piece.mean, piece.uncertainty))
 
 
 def channels(
@@ -73,7 +74,7 @@ def channels(
     return np.concatenate([colours, *spread], dtype=np.float32, casting="unsafe")
 
 
-def _computed(job: UpscaleJob, block: Block) -> Generator[Done, None, Piece]:
+def _computed(job: UpscaleJob, block: Region) -> Generator[Done, None, Piece]:
     steps = block_steps(job, block)
     while True:
         try:

@@ -116,6 +116,8 @@ class Upscaler:
 
     Attributes
     ----------
+    factor : int
+        How many times larger a plane becomes.
     choice : DeviceChoice
         Where it runs, and why.
     halo : int
@@ -134,9 +136,10 @@ class Upscaler:
         if settings.scale not in config.scales:
             scales = ", ".join(str(scale) for scale in config.scales)
             raise VaesrError(
-                f"The model {model.card.name} can't upscale {settings.scale} times, "
+                f"The model {model.card.name} can't upscale {settings.factors} times, "
                 f"please choose from {scales}."
             )
+        self.factor = settings.factors.along("Y")
         if config.frames != 1:
             raise VaesrError(
                 f"The model {model.card.name} needs {config.frames} planes at once, "
@@ -256,7 +259,7 @@ class Upscaler:
     @torch.inference_mode()
     def _encode(self, pixels: FloatArray) -> Encoded:
         planes = torch.from_numpy(np.ascontiguousarray(pixels))[None, None].to(self.choice.device)
-        return self.network.encode(planes, self.settings.scale)
+        return self.network.encode(planes, self.factor)
 
     @torch.inference_mode()
     def _add_samples(
@@ -287,7 +290,7 @@ class Upscaler:
     @torch.inference_mode()
     def _placed(self, drawn: torch.Tensor, encoded: Encoded, tile: Tile, wide: Tile) -> torch.Tensor:
         """Add the base to the cores of what samples add to it, each high-res pixel in its place."""
-        scale = self.settings.scale
+        scale = self.factor
         rows, columns = tile.core_slices(scale)
         inner = F.pixel_shuffle(drawn[(..., *tile.inside(wide))], scale)[..., 0, :, :]
         return inner + encoded.base[0, 0, rows, columns]
@@ -305,7 +308,7 @@ class Upscaler:
         samples = np.concatenate(kept) if kept else None
         if moments.variance is None or not self.settings.has_spread:
             return TileMoments(tile, mean, None, samples)
-        scale = self.settings.scale
+        scale = self.factor
         variance = smoothed(F.pixel_shuffle(moments.variance, scale)[None])[0, 0]
         std = variance[tile.inside(wide, scale)].sqrt()
         return TileMoments(tile, mean, std.cpu().numpy(), samples)
@@ -325,7 +328,7 @@ class Upscaler:
 
     def _bytes_per_pixel(self) -> tuple[int, int, int]:
         """Estimate activations per low-res pixel: while encoding, kept from that, and of one sample."""
-        config, scale, item = self.network.config, self.settings.scale, self.choice.dtype.itemsize
+        config, scale, item = self.network.config, self.factor, self.choice.dtype.itemsize
         latents = sum(4 * level.channels // level.stride**2 for level in config.levels)
         encoding = 4 * config.width * item + 4 * (3 + config.orientations) * scale**2
         kept = 2 * config.decoder_width * item + 4 * 4 * scale**2  # with the running moments

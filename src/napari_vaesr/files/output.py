@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_vaesr.imaging.axes import Axes
+from napari_vaesr.imaging.region import Region
 
 FLOAT32: np.dtype[Any] = np.dtype(np.float32)
 
@@ -80,6 +81,10 @@ class OutputImage:
         """Return the first of the channels that are made of this plane."""
         return self.axes.channel_of(plane) * self.together
 
+    def plane_of(self, region: Region) -> int:
+        """Return the number of the plane that a region is a part of."""
+        return self.axes.plane_number({name: part.start for name, part in region.items()})
+
 
 @dataclass(frozen=True)
 class Output(ABC):
@@ -97,15 +102,14 @@ class Output(ABC):
     image: OutputImage
 
     @abstractmethod
-    def write(self, plane: int, rows: range, columns: range, channels: npt.NDArray[Any]) -> None:
+    def write(self, region: Region, channels: npt.NDArray[Any]) -> None:
         """Write a part of what is made of a plane.
 
         Parameters
         ----------
-        plane : int
-            The plane's number in `OutputImage.axes`.
-        rows, columns : range
-            Where the part is, in pixels of the result.
+        region : Region
+            Where the part is, in pixels of the result; a single index along every axis but ``Y`` and ``X``,
+            ``C`` counting the source's channels.
         channels : array of shape (channels, rows, columns)
             For example its mean and its std.
         """

@@ -17,6 +17,7 @@ import tifffile
 from napari_vaesr.files.output import Output, OutputImage
 from napari_vaesr.files.units import symbol
 from napari_vaesr.imaging.axes import Axes
+from napari_vaesr.imaging.region import Region
 
 CLASSIC_TIFF_LIMIT = 3_900_000_000
 """Bytes above which offsets of 64 bits are needed, with some room for the metadata."""
@@ -72,9 +73,10 @@ class TiffOutput(Output):
         with tifffile.TiffFile(path) as tiff:
             return cls(path, image, tiff.pages.first.dataoffsets[0])
 
-    def write(self, plane: int, rows: range, columns: range, channels: npt.NDArray[Any]) -> None:
+    def write(self, region: Region, channels: npt.NDArray[Any]) -> None:
         """Write a part; see `Output`."""
         axes, item = self.image.axes, self.image.dtype.itemsize
+        plane, rows, columns = self.image.plane_of(region), region["Y"], region["X"]
         pixels = np.ascontiguousarray(channels, dtype=self.image.dtype.newbyteorder("="))
         with self.path.open("r+b") as file:
             for number, page in enumerate(pixels):

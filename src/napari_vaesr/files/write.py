@@ -88,6 +88,6 @@ def write_ome_tiff(
         for number, plane in enumerate(planes):
             if plane.shape != expected or number >= count:
                 raise ValueError(f"Plane {number + 1} of {count} has shape {plane.shape} and not {expected}.")
-            output.write(number, rows, columns, plane)
+            output.write(image.axes.region(number, rows, columns), plane)
         if number + 1 != count:
             raise ValueError(f"There are {number + 1} planes and not {count}.")

@@ -16,6 +16,7 @@ from zarr.codecs import BloscCodec
 
 from napari_vaesr.files.output import Output, OutputImage
 from napari_vaesr.files.units import spell_out
+from napari_vaesr.imaging.region import Region
 
 LONGEST_CHUNK = 512
 """Side up to which pixels are packed together, and so the least that a viewer reads at once."""
@@ -91,14 +92,14 @@ class ZarrOutput(Output):
             count += 1
         return count
 
-    def write(self, plane: int, rows: range, columns: range, channels: npt.NDArray[Any]) -> None:
+    def write(self, region: Region, channels: npt.NDArray[Any]) -> None:
         """Write a block, and its part of every level; see `Output`."""
-        place = self._place(plane)
+        place = self._place(self.image.plane_of(region))
         part = np.asarray(channels, dtype=self.image.dtype)
         for level, array in enumerate(self._arrays):
             if level:
                 part = _halved(part)
-            top, left = rows.start >> level, columns.start >> level
+            top, left = region["Y"].start >> level, region["X"].start >> level
             within = {"Y": slice(top, top + part.shape[1]), "X": slice(left, left + part.shape[2])}
             array[tuple((place | within)[name] for name in self.names)] = _arranged(part, self.names)
 

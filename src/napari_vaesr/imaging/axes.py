@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.region import Factors, Region
 
 LETTERS = "TCZYXS"
 MEANING = "T time, C channel, Z depth, Y rows, X columns, S the colours of an RGB image"
@@ -36,8 +38,9 @@ class SourceArray(Protocol):
 class Axes:
     """The named axes of an array, and the planes they make.
 
-    A *plane* is what the network sees: all of ``Y`` and ``X`` (and ``S`` of a colour image) at one position
-    of every other axis. Planes are numbered from 0 in C order over those other axes, the *loop* axes.
+    A *plane* is what the network sees: all of two axes, mostly ``Y`` and ``X`` (and ``S`` of a colour image),
+    at one position of every other axis. Planes are numbered from 0 in C order over those other axes, the
+    *loop* axes.
 
     Attributes
     ----------
@@ -45,10 +48,13 @@ class Axes:
         One upper-case letter per axis of the array, in its own order, for example ``"TCZYX"``.
     shape : tuple of int
         Length of every axis.
+    plane : str
+        Letters of the plane's rows and columns: ``"YX"``, or ``"ZX"`` or ``"ZY"`` of a volume.
     """
 
     names: str
     shape: tuple[int, ...]
+    plane: str = "YX"
 
     @classmethod
     def parse(cls, names: str, shape: Sequence[int]) -> Axes:
@@ -91,14 +97,19 @@ class Axes:
         return cls(letters, lengths)
 
     @property
+    def lengths(self) -> dict[str, int]:
+        """Length of every axis by its letter."""
+        return dict(zip(self.names, self.shape, strict=True))
+
+    @property
     def height(self) -> int:
-        """Length of ``Y`` in pixels."""
-        return self.shape[self.names.index("Y")]
+        """Length of the plane's rows' axis, mostly ``Y``, in pixels."""
+        return self.lengths[self.plane[0]]
 
     @property
     def width(self) -> int:
-        """Length of ``X`` in pixels."""
-        return self.shape[self.names.index("X")]
+        """Length of the plane's columns' axis, mostly ``X``, in pixels."""
+        return self.lengths[self.plane[1]]
 
     @property
     def is_rgb(self) -> bool:
@@ -108,17 +119,17 @@ class Axes:
     @property
     def loop_names(self) -> str:
         """Letters of the axes that planes are numbered over, in the array's order."""
-        return "".join(name for name in self.names if name not in "YXS")
+        return "".join(name for name in self.names if name not in self.plane + "S")
 
     @property
     def loop_shape(self) -> tuple[int, ...]:
         """Lengths of the loop axes."""
-        return tuple(length for name, length in zip(self.names, self.shape, strict=True) if name not in "YXS")
+        return tuple(self.lengths[name] for name in self.loop_names)
 
     @property
     def plane_names(self) -> str:
         """Letters of the axes inside a plane, in the array's order, for example ``"YX"`` or ``"SYX"``."""
-        return "".join(name for name in self.names if name in "YXS")
+        return "".join(name for name in self.names if name in self.plane + "S")
 
     @property
     def plane_count(self) -> int:
@@ -162,16 +173,26 @@ class Axes:
         planes: list[int] = numbers.ravel().tolist()
         return planes
 
+    def planes_of(self, region: Region) -> list[int]:
+        """Return the numbers of the planes that a region has a part of, in order."""
+        positions = product(*(region.get(name, range(self.lengths[name])) for name in self.loop_names))
+        return [self.plane_number(dict(zip(self.loop_names, each, strict=True))) for each in positions]
+
+    def region(self, n: int, rows: range, columns: range) -> Region:
+        """Return a part of plane `n` as a region, every axis but ``S`` named."""
+        ranges = {name: range(index, index + 1) for name, index in self.plane_coordinates(n).items()}
+        return Region({**ranges, self.plane[0]: rows, self.plane[1]: columns})
+
     def output_selector(self, n: int, rows: slice, columns: slice) -> tuple[int | slice, ...]:
         """Return the index of a part of plane `n` in an array with these axis names.
 
-        The length of ``Y`` and ``X`` plays no part, so it serves an upscaled array too. What is written there
-        must have the axes in the array's order: see `arrange_plane`.
+        The length of the plane's axes plays no part, so it serves an upscaled array too. What is written
+        there must have the axes in the array's order: see `arrange_plane`.
         """
         index: dict[str, int | slice] = {
             **self.plane_coordinates(n),
-            "Y": rows,
-            "X": columns,
+            self.plane[0]: rows,
+            self.plane[1]: columns,
             "S": slice(None),
         }
         return tuple(index[name] for name in self.names)
@@ -191,27 +212,67 @@ class Axes:
         Returns
         -------
         ndarray of shape (Y, X) or (Y, X, S)
-            In this order whatever the order in the array.
+            In this order whatever the order in the array; the letters are those of `plane`.
         """
         part = np.asarray(array[self.output_selector(n, rows, columns)])
-        return np.transpose(part, [self.plane_names.index(name) for name in "YXS" if name in self.names])
+        order = [name for name in self.plane + "S" if name in self.names]
+        return np.transpose(part, [self.plane_names.index(name) for name in order])
 
     def arrange_plane(self, plane: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Bring a (Y, X) or (Y, X, S) plane into the order that the axes have in the array."""
-        order = "YXS" if self.is_rgb else "YX"
+        order = self.plane + "S"
         return np.transpose(plane, [order.index(name) for name in self.plane_names])
 
-    def upscaled_shape(self, scale: int) -> tuple[int, ...]:
-        """Return the shape with ``Y`` and ``X`` `scale` times as long."""
-        return tuple(
-            length * scale if name in "YX" else length
-            for name, length in zip(self.names, self.shape, strict=True)
-        )
+    def with_lengths(self, lengths: Mapping[str, int]) -> Axes:
+        """Return the same axes, some of them of another length."""
+        return replace(self, shape=tuple({**self.lengths, **lengths}[name] for name in self.names))
+
+    def of_region(self, region: Region) -> Axes:
+        """Return the axes of a part of the image."""
+        return self.with_lengths(region.lengths)
+
+    def upscaled(self, factors: Factors) -> Axes:
+        """Return the axes of the image made larger."""
+        lengths = self.lengths.items()
+        return self.with_lengths({name: length * factors.along(name) for name, length in lengths})
 
     def without_samples(self) -> Axes:
         """Return the same axes less ``S``, as the uncertainty of a colour image has them."""
-        kept = [(name, length) for name, length in zip(self.names, self.shape, strict=True) if name != "S"]
-        return Axes("".join(name for name, _ in kept), tuple(length for _, length in kept))
+        lengths = {name: length for name, length in self.lengths.items() if name != "S"}
+        return replace(self, names="".join(lengths), shape=tuple(lengths.values()))
+
+
+@dataclass(frozen=True)
+class Source:
+    """An image and its axes.
+
+    Attributes
+    ----------
+    array : NumPy, Dask or Zarr array
+        The pixels.
+    axes : Axes
+        What they are arranged by.
+    """
+
+    array: SourceArray
+    axes: Axes
+
+    @classmethod
+    def of(cls, array: SourceArray, names: str) -> Source:
+        """Name the axes of an array.
+
+        Raises
+        ------
+        VaesrError
+            As `Axes.parse`.
+        """
+        return cls(array, Axes.parse(names, array.shape))
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of a pixel."""
+        dtype: np.dtype[Any] = np.dtype(self.array.dtype)
+        return dtype
 
 
 def default_axes(ndim: int, rgb: bool = False) -> str | None:

@@ -18,8 +18,9 @@ from napari_vaesr.engine.moments import PairedMoments, smoothed
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.image import image_name
-from napari_vaesr.imaging.axes import Axes
+from napari_vaesr.imaging.axes import Axes, Source
 from napari_vaesr.imaging.intensity import estimate_noise, fit_scalings
+from napari_vaesr.imaging.region import Region
 from napari_vaesr.training.config import Degradation
 from napari_vaesr.training.data import find_images, grey_planes
 from napari_vaesr.training.module import antithetic_noise
@@ -264,12 +265,9 @@ def _upscaled_middle(model: Model, pair: Pair) -> tuple[float, FloatArray, Float
     low = pair.low.astype(np.float32)  # as floats, for rounding is no error of the model's
     scalings = fit_scalings(pair.low, Axes.parse("YX", low.shape), model.card.intensity)
     job = UpscaleJob(
-        low,
-        "YX",
+        Source.of(low, "YX"),
         settings,
-        None,
-        rows,
-        columns,
+        Region(Y=rows, X=columns),
         model=model,
         scalings=scalings,
         calibrations=[Calibration()],

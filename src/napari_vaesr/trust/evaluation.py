@@ -17,7 +17,7 @@ import numpy.typing as npt
 from napari_vaesr.engine.job import Progress, UpscaleJob
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.imaging.axes import Axes
+from napari_vaesr.imaging.axes import Axes, Source
 from napari_vaesr.imaging.colour import rgb_to_luma_chroma
 from napari_vaesr.imaging.intensity import fit_scalings
 from napari_vaesr.trust.consistency import low_res_psnr
@@ -190,8 +190,11 @@ def evaluate_pair(
     if settings.domain == OWN:
         settings = settings.model_copy(update={"domain": own_domain(pair.domain, model)})
     mean, std, interval = _upscaled(pair, model, settings, progress)
-    one, *_ = _upscaled(pair, model, settings.model_copy(update={"samples": 1}), progress)
-    estimates = {MEAN: mean, BASE: _base(pair, model, settings), ONE: one}
+    estimates = {
+        MEAN: mean,
+        BASE: _base(pair, model, settings),
+        ONE: _one_sample(pair, model, settings, progress),
+    }
     estimates |= {name: RIVALS[name](pair.low, pair.scale) for name in rivals}
     scores = {name: image_scores(estimate, pair, thorough) for name, estimate in estimates.items()}
     pixels = _pixels(pair, mean, std, interval)
@@ -250,33 +253,35 @@ def _upscaled(
     return result.mean, std, job.calibrations[0].interval
 
 
-def _job(pair: Pair, model: Model, settings: UpscaleSettings) -> UpscaleJob:
+def _one_sample(
+    pair: Pair, model: Model, settings: UpscaleSettings, progress: Callable[[Progress], None] | None
+) -> Array:
+    """Return a sample as the model drew it; the mean is that of it and its partner, even of one."""
+    job = _job(pair, model, settings.model_copy(update={"samples": 1}), keep_samples=True)
+    with closing(iter(job)) as steps:
+        for step in steps:
+            if progress is not None:
+                progress(step)
+    assert job.result.samples is not None
+    sample: Array = job.result.samples[0]
+    return sample
+
+
+def _job(pair: Pair, model: Model, settings: UpscaleSettings, *, keep_samples: bool = False) -> UpscaleJob:
     """Prepare the engine's job; as floats, for rounding is no error of the model's."""
     axes = "YXS" if pair.low.ndim == 3 else "YX"
     scalings = fit_scalings(pair.low, Axes.parse(axes, pair.low.shape), model.card.intensity)
     settings = settings.model_copy(update={"scale": pair.scale})
-    return UpscaleJob(pair.low.astype(np.float32), axes, settings, model=model, scalings=scalings)
+    source = Source.of(pair.low.astype(np.float32), axes)
+    return UpscaleJob(source, settings, model=model, scalings=scalings, keep_samples=keep_samples)
 
 
 def _base(pair: Pair, model: Model, settings: UpscaleSettings) -> Array:
-    """Return the network's deterministic estimate, before any sampling."""
-    import torch
-
-    from napari_vaesr.imaging.tiling import read_padded
-
-    job = _job(pair, model, settings)
-    upscaler, choice = job.upscaler, job.upscaler.choice
-    plane = job.source_plane(0)
-    base = np.empty(pair.truth.shape, np.float32)
-    for tile in job.tiles(job.rows, job.columns):
-        pixels = read_padded(plane.luma, tile, plane.height, plane.width)
-        with torch.inference_mode():
-            inputs = torch.from_numpy(np.ascontiguousarray(pixels))[None, None].to(choice.device)
-            estimate = upscaler.network.encode(inputs, pair.scale).base[0, 0].float().cpu().numpy()
-        core = estimate[tile.core_slices(pair.scale)]
-        piece = plane.finish(tile, pair.scale, core, None, "std")
-        base[piece.inside(job.rows, job.columns, pair.scale)] = piece.mean
-    return base
+    """Return the network's deterministic estimate: a sample without any noise."""
+    job = _job(pair, model, settings.model_copy(update={"samples": 1, "temperature": 0.0}))
+    for _ in job:
+        pass
+    return job.result.mean
 
 
 def _pixels(pair: Pair, mean: Array, std: Array, interval: float) -> Pixels:

@@ -58,7 +58,7 @@ def test_the_current_plane_is_the_same_plane_of_the_whole_stack(stack, settings)
     mean, spread = (Layer.create(*made) for made in task.layers(plane, ["cells"]))
     for made in (mean, spread):
         np.testing.assert_allclose(made.data_to_world((0, 0.5, 0.5)), stack.data_to_world((2, 0, 0)))
-    assert mean.metadata["napari_vaesr"]["extent"]["planes"] == [2]
+    assert mean.metadata["napari_vaesr"]["extent"]["Z"] == [2, 3]
 
 
 @pytest.mark.parametrize("axes", ["YXZ", "XZY"])

@@ -10,7 +10,7 @@ from typing import Any
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
-from napari_vaesr.imaging.extent import format_extent, recorded_extent
+from napari_vaesr.imaging.region import Factors, Region, recorded_region
 from napari_vaesr.plugin.viewer.layers import source_array
 from napari_vaesr.samples import sample_path
 
@@ -31,11 +31,11 @@ def in_words(record: Record) -> str:
         The layer's metadata under ``napari_vaesr``.
     """
     settings, model, source = record["settings"], record["model"], record.get("source", {})
-    part = ", ".join(_range_in_words(name, each) for name, each in recorded_extent(record).items())
+    part = ", ".join(_range_in_words(name, each) for name, each in recorded_region(record).items())
     shape = " × ".join(map(str, record["input"]["shape"]))
     lines = [
         f"Model {model['name']}, version {model['version']}",
-        f"×{settings['scale']}, {settings['samples']} samples, seed {settings['seed']}, "
+        f"×{Factors.of(settings['scale'])}, {settings['samples']} samples, seed {settings['seed']}, "
         f"temperature {settings['temperature']:g}",
         f"Source: {source.get('name', 'unknown')}, {record['axes']} {shape}, {record['input']['dtype']}",
         *([f"Part: {part}"] if part else []),
@@ -67,8 +67,8 @@ def as_python(record: Record) -> str:
         f"axes={axes!r}",
         *(f"{name}={value!r}" for name, value in _settings(record).items()),
     ]
-    parts = recorded_extent(record)
-    extent = format_extent({name: part for name, part in parts.items() if name in axes})
+    parts = recorded_region(record)
+    extent = str(Region({name: part for name, part in parts.items() if name in axes}))
     options += [f"extent={extent!r}"] if extent else []
     options += ["keep_samples=True"] if record.get("keep_samples") else []
     call = ["result = upscale(", "    image,", *(f"    {option}," for option in options), ")"]
@@ -91,11 +91,12 @@ def as_command(record: Record) -> str:
             "so there is no command line for it: save it as an OME-TIFF first, or copy as Python."
         )
     settings = _settings(record)
-    words = ["napari-vaesr", "upscale", str(path), f"{path.stem.split('.')[0]}_x{settings['scale']}.ome.tif"]
+    factors = Factors.of(settings["scale"])
+    words = ["napari-vaesr", "upscale", str(path), f"{path.stem.split('.')[0]}_{factors.suffix}.ome.tif"]
     words += ["--axes", record["axes"]]
-    for name, value in settings.items():
+    for name, value in {**settings, "scale": factors}.items():
         words += [f"--{name}", str(value)]
-    extent = format_extent(recorded_extent(record))
+    extent = str(recorded_region(record))
     words += ["--extent", extent] if extent else []
     return shlex.join(words)
 
@@ -138,7 +139,7 @@ def _has_intensities(pixels: Any, axes: str, record: Record) -> bool:
 
     told = list(record["intensity"])
     if "C" not in axes and len(told) > 1:
-        told = [told[index] for index in recorded_extent(record)["C"]]
+        told = [told[index] for index in recorded_region(record)["C"]]
     try:
         method = get_card(record["settings"]["model"]).intensity
         scalings = fit_scalings(pixels, Axes.parse(axes, pixels.shape), method)

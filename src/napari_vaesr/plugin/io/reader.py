@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.imaging.axes import Axes
-from napari_vaesr.imaging.extent import select
+from napari_vaesr.imaging.axes import Source
 from napari_vaesr.plugin.viewer.layers import KEY, LayerTuple, layer_tuples, lazy_uncertainty_limits
 
 if TYPE_CHECKING:
@@ -130,7 +129,9 @@ def _upscaled_layers(image: ImageFile, show_mean: bool) -> list[LayerTuple]:
     from napari_vaesr.plugin.viewer.preferences import preferred_settings
 
     settings = preferred_settings()
-    mean, uncertainty, record = lazy_arrays(UpscaleJob(image.data, image.axes, settings), look_ahead=True)
+    mean, uncertainty, record = lazy_arrays(
+        UpscaleJob(Source.of(image.data, image.axes), settings), look_ahead=True
+    )
     # The intensities that the network sees as 0 and 1 are as good as contrast limits, and known already.
     limits = [(each["offset"], each["offset"] + each["gain"]) for each in record["intensity"]]
     if "S" in image.axes or "C" not in image.axes:
@@ -155,7 +156,7 @@ def _upscaled_layers(image: ImageFile, show_mean: bool) -> list[LayerTuple]:
             result,
             Image(source_layer[0], **source_layer[1]),
             source.axes,
-            settings.scale,
+            settings.factors,
             settings.uncertainty,
             uncertainty_range=lazy_uncertainty_limits(limits[number], settings.uncertainty),
         )
@@ -201,9 +202,7 @@ def _channel(image: ImageFile, index: int) -> ImageFile:
 
 def _of_channel(record: Mapping[str, Any], index: int) -> dict[str, Any]:
     """Return the record of one channel: a part of the file, as if its extent had been asked for."""
-    axes = Axes.parse(record["axes"], record["input"]["shape"])
-    planes, _, _ = select({"C": range(index, index + 1)}, axes)
-    return {**record, "extent": {**record["extent"], "planes": planes}}
+    return {**record, "extent": {**record["extent"], "C": [index, index + 1]}}
 
 
 def _take(array: Any, image: ImageFile, index: int) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.colour import COLOURS
-from napari_vaesr.imaging.extent import recorded_extent
+from napari_vaesr.imaging.region import Factors, recorded_region
 from napari_vaesr.plugin.viewer.layers import KEY, UNCERTAINTY_COLORMAP, LayerTuple, lazy_uncertainty_limits
 from napari_vaesr.plugin.viewer.results import KINDS
 
@@ -168,7 +168,7 @@ def _described(image: ImageFile) -> list[dict[str, Any]] | None:
     told = image.annotation
     if not {"settings", "axes", "intensity", "input"} <= told.keys() or not image.channel_names:
         return None
-    sources = len(recorded_extent(told).get("C", told["intensity"])) if "C" in told["axes"] else 1
+    sources = len(recorded_region(told).get("C", told["intensity"])) if "C" in told["axes"] else 1
     names = image.channel_names[: len(image.channel_names) // sources]
     colours = sum(name.endswith(" mean") for name in names) if "S" in told["axes"] else 0
     axes = str(told["axes"]).replace("S", "")
@@ -202,11 +202,12 @@ def _described(image: ImageFile) -> list[dict[str, Any]] | None:
 
 def _first_pixel(told: Mapping[str, Any], pixel_size: Mapping[str, float]) -> dict[str, float]:
     """Return where the first pixel of a result lies when its source begins at 0: a TIFF does not tell."""
-    scale, extent = told["settings"]["scale"], recorded_extent(told)
-    start = {name: float(part.start) for name, part in extent.items()}
-    # The corner of the first pixel is that of the source's, not its centre.
-    start |= {name: scale * start.get(name, 0.0) + (1 - scale) / 2 for name in "YX"}
-    return {name: index * pixel_size.get(name, 1.0) for name, index in start.items()}
+    factors = Factors.of(told["settings"]["scale"])
+    region = recorded_region(told).of(Axes.parse(told["axes"], told["input"]["shape"]))
+    return {
+        name: index * factors.along(name) * pixel_size.get(name, 1.0)
+        for name, index in region.first_pixel(factors).items()
+    }
 
 
 def _with_axes(pixels: Any, names: str, wanted: str, channels: int | slice) -> Any:
@@ -303,7 +304,7 @@ def _write_tiff(path: str | PathLike[str], image: OutputImage, named: Axes, arra
     with atomic_path(path) as temporary:
         output = TiffOutput.create(temporary, image)
         for number, plane in enumerate(_planes(named, arrays, image.dtype)):
-            output.write(number, range(named.height), range(named.width), plane)
+            output.write(named.region(number, range(named.height), range(named.width)), plane)
 
 
 def _write_zarr(path: str | PathLike[str], image: OutputImage, named: Axes, arrays: Sequence[Any]) -> None:
@@ -318,8 +319,8 @@ def _write_zarr(path: str | PathLike[str], image: OutputImage, named: Axes, arra
             for top in range(0, named.height, height):
                 for left in range(0, named.width, width):
                     part = plane[:, top : top + height, left : left + width]
-                    rows = range(top, top + part.shape[1])
-                    output.write(number, rows, range(left, left + part.shape[2]), part)
+                    rows, columns = range(top, top + part.shape[1]), range(left, left + part.shape[2])
+                    output.write(named.region(number, rows, columns), part)
         output.finish(image.annotation)
 
 

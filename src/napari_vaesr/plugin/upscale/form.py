@@ -12,7 +12,7 @@ from qtpy.compat import isalive
 from napari_vaesr.engine.settings import UpscaleSettings, make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
-from napari_vaesr.imaging.extent import select
+from napari_vaesr.imaging.region import Region
 from napari_vaesr.plugin.upscale.extent_inputs import ExtentInputs
 from napari_vaesr.plugin.viewer.layers import checked_axes, labelled_axes, source_array, suggested_axes
 from napari_vaesr.plugin.viewer.preferences import starting_settings
@@ -250,13 +250,12 @@ class UpscaleForm(Container):
             raise VaesrError("Open an image to begin.")
         self.extent.follow(layer, self.axes.value)
         named = Axes.parse(checked_axes(layer, self.axes.value), source_array(layer).shape)
-        planes, rows, columns = select(self.chosen_extent(), named)
-        count = named.plane_count if planes is None else len(planes)
-        height, width, factor = len(rows), len(columns), self.scale.value
+        part = named.of_region(Region(self.chosen_extent()).of(named))
+        made = part.upscaled(self.settings().factors)
         guess = f"{self.axes.value} is a guess: please check the axes. " if self.has_guessed_axes else ""
         return (
-            f"{guess}{count} plane{'s' if count > 1 else ''} of {width} × {height} pixels "
-            f"to {width * factor} × {height * factor}."
+            f"{guess}{part.plane_count} plane{'s' if part.plane_count > 1 else ''} of {part.width} × "
+            f"{part.height} pixels to {made.width} × {made.height}."
         )
 
     def chosen_extent(self) -> dict[str, range]:

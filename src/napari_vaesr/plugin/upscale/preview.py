@@ -99,7 +99,7 @@ class Pace:
 
 
 def _speed_key(settings: UpscaleSettings) -> tuple[Any, ...]:
-    return settings.model, settings.scale, settings.samples, settings.device, settings.precision
+    return settings.model, settings.factors, settings.samples, settings.device, settings.precision
 
 
 def _middle(part: range, factor: float) -> range:

@@ -16,6 +16,7 @@ import numpy as np
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import default_axes
 from napari_vaesr.imaging.geometry import Placement, shear_matrix
+from napari_vaesr.imaging.region import Factors
 
 if TYPE_CHECKING:
     import napari.layers
@@ -106,7 +107,7 @@ def layer_tuples(
     result: Result,
     layer: napari.layers.Image,
     axes: str,
-    scale: int,
+    scale: int | Mapping[str, int],
     uncertainty: str = "std",
     origin: Mapping[str, int] | None = None,
     taken_names: Collection[str] = (),
@@ -122,8 +123,8 @@ def layer_tuples(
         The source, for its place, units, axis labels and look.
     axes : str
         Names of the axes of the source's pixels, such as ``"ZYX"`` or ``"YXS"``.
-    scale : int
-        How many result pixels stand where one source pixel stood, along Y and along X.
+    scale : int or mapping of str to int
+        How many result pixels stand where one source pixel stood, along Y and along X, or by axis letter.
     uncertainty : {"std", "variance", "relative", "interval"}
         What ``result.uncertainty`` holds; it ends the layer's name. An interval makes two layers, ``lower``
         and ``upper``, which look like the mean.
@@ -141,11 +142,11 @@ def layer_tuples(
         The mean, then the uncertainty, which is hidden so that it never covers the mean, then the samples
         along an axis of their own, where they were kept.
     """
-    spatial_axes = axes.replace("S", "")
-    placement = _placement(layer, spatial_axes, scale, origin or {})
+    spatial_axes, factors = axes.replace("S", ""), Factors.of(scale)
+    placement = _placement(layer, spatial_axes, factors, origin or {})
     identity = uuid.uuid4().hex
 
-    mean_name = unique_name(f"{layer.name} x{scale} mean", taken_names)
+    mean_name = unique_name(f"{layer.name} {factors.suffix} mean", taken_names)
     look = {key: getattr(layer, key) for key in (SHARED_LOOK if layer.rgb else SHARED_LOOK + GREY_LOOK)}
     mean = {
         **placement,
@@ -169,7 +170,7 @@ def layer_tuples(
         attributes = {
             **placement,
             **own,
-            "name": unique_name(f"{layer.name} x{scale} {name}", {*taken_names, mean_name}),
+            "name": unique_name(f"{layer.name} {factors.suffix} {name}", {*taken_names, mean_name}),
             "rgb": False,
             "visible": False,
             "metadata": metadata(result.record, layer, axes, name, identity),
@@ -181,7 +182,7 @@ def layer_tuples(
         attributes = {
             **look,
             **_behind_samples(placement),
-            "name": unique_name(f"{layer.name} x{scale} samples", taken_names),
+            "name": unique_name(f"{layer.name} {factors.suffix} samples", taken_names),
             "rgb": bool(layer.rgb),
             "visible": True,
             "metadata": metadata(result.record, layer, axes, "samples", identity),
@@ -246,13 +247,13 @@ def _behind_samples(placement: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _placement(
-    layer: napari.layers.Image, spatial_axes: str, scale: int, origin: Mapping[str, int]
+    layer: napari.layers.Image, spatial_axes: str, factors: Factors, origin: Mapping[str, int]
 ) -> dict[str, Any]:
     """Transform, units and axis labels of an upscaled layer: its corners fall on those of the source."""
     source = Placement(layer.scale, layer.translate, layer.rotate, layer.shear)
     start = source.to_world([origin.get(name, 0) for name in spatial_axes])
-    factors = {spatial_axes.index(name): scale for name in "YX"}
-    upscaled = replace(source, translate=start).upscaled(factors)
+    by_axis = {axis: factors.along(name) for axis, name in enumerate(spatial_axes)}
+    upscaled = replace(source, translate=start).upscaled(by_axis)
     return {
         "scale": upscaled.scale,
         "translate": upscaled.translate,

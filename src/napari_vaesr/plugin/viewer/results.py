@@ -14,7 +14,7 @@ import numpy as np
 
 from napari_vaesr.engine.result import DARKEST
 from napari_vaesr.imaging.colour import BLUE, GREEN, RED
-from napari_vaesr.imaging.extent import recorded_extent
+from napari_vaesr.imaging.region import recorded_region
 from napari_vaesr.plugin.viewer.layers import KEY, STD_KEY, as_scrolled, source_array
 from napari_vaesr.zoo.card import NORMAL_INTERVAL
 
@@ -124,7 +124,7 @@ class ShownResult:
     def _per_channel(self, values: list[float], where: Index) -> Any:
         """Return numbers per channel so that they fit the maps, or one number for all."""
         if len(values) > 1:
-            chosen = recorded_extent(self.record).get("C", range(len(values)))
+            chosen = recorded_region(self.record).get("C", range(len(values)))
             values = [values[index] for index in chosen]
         axes = str(self.record.get("axes", "")).replace("S", "")
         if len(values) == 1 or len(axes) != self.mean.ndim:

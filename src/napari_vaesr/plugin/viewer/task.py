@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from psutil import virtual_memory
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.imaging.axes import Axes
-from napari_vaesr.imaging.extent import Extent, select
+from napari_vaesr.imaging.axes import Source
+from napari_vaesr.imaging.region import Region
 from napari_vaesr.plugin.viewer.layers import (
     LayerTuple,
     checked_axes,
@@ -81,12 +81,13 @@ class UpscaleTask:
     layer: Any
     axes: str
     settings: UpscaleSettings
-    extent: Extent = field(default_factory=dict)
+    extent: Mapping[str, range] = field(default_factory=Region)
     keep_samples: bool = False
     lazy: bool | None = False
     scalings: Sequence[IntensityScaling] | None = None
     name: str = field(init=False)
     pixels: Any = field(init=False)
+    _source: Any = field(init=False)
     seconds: float = field(init=False, default=0.0)
     _work: Generator[Step, None, Result | Failure] | None = field(init=False, default=None)
 
@@ -94,7 +95,8 @@ class UpscaleTask:
         self.name = self.layer.name
         self.axes = checked_axes(self.layer, self.axes)
         self.pixels = source_array(self.layer)
-        self._selection = select(self.extent, Axes.parse(self.axes, self.pixels.shape))
+        self._source = Source.of(self.pixels, self.axes)
+        Region(self.extent).of(self._source.axes)
 
     def __repr__(self) -> str:  # napari names running work by it when its window is closed
         return f"the upscaling of '{self.name}'"
@@ -110,10 +112,9 @@ class UpscaleTask:
             from napari_vaesr.engine.job import UpscaleJob
 
             job = UpscaleJob(
-                self.pixels,
-                self.axes,
+                self._source,
                 self.settings,
-                *self._selection,
+                self.extent,
                 scalings=self.scalings,
                 keep_samples=self.keep_samples,
             )
@@ -144,7 +145,7 @@ class UpscaleTask:
         """
         if self._work is not None:
             self._work.close()
-        self._work = self.pixels = self.layer = None
+        self._work = self.pixels = self.layer = self._source = None
 
     def layers(self, result: Result, taken_names: Sequence[str]) -> list[LayerTuple]:
         """Return layers for `result`, in place over the source; to be called on the main thread."""
@@ -152,7 +153,7 @@ class UpscaleTask:
             result,
             self.layer,
             self.axes,
-            self.settings.scale,
+            self.settings.factors,
             self.settings.uncertainty,
             origin={name: part.start for name, part in self.extent.items()},
             taken_names=taken_names,

@@ -1,0 +1,251 @@
+"""Which part of an image, and how many times larger: ranges and factors by axis letter."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from napari_vaesr.errors import VaesrError
+
+if TYPE_CHECKING:
+    from napari_vaesr.imaging.axes import Axes
+
+_PART = re.compile(r"\s*([A-Za-z])\s*=\s*(\d+)\s*(?::\s*(\d+)\s*)?")
+_FACTOR = re.compile(r"\s*([A-Za-z])\s*=\s*(\d+)\s*")
+
+
+class Region(Mapping[str, range]):
+    """A range of pixels by axis letter; an axis that is not named is whole. It never changes.
+
+    Parameters
+    ----------
+    ranges : mapping of str to range
+        By axis letter.
+    **more : range
+        The same: ``Region(Z=range(10, 20))``.
+    """
+
+    __slots__ = ("_ranges",)
+
+    def __init__(self, ranges: Mapping[str, range] = MappingProxyType({}), /, **more: range) -> None:
+        self._ranges = {**ranges, **more}
+
+    @classmethod
+    def parse(cls, text: str) -> Region:
+        """Read a region such as ``Z=10:20,Y=0:64`` (from 10 to 19) or ``T=3`` (3 alone).
+
+        Raises
+        ------
+        VaesrError
+            When it is written in another way or names an axis twice.
+        """
+        ranges: dict[str, range] = {}
+        for part in text.split(","):
+            match = _PART.fullmatch(part)
+            name = match[1].upper() if match else ""
+            if match is None or name in ranges:
+                raise VaesrError(
+                    f"The extent {text!r} cannot be read, please write it like Z=10:20,Y=0:64 "
+                    "with every axis named once and the end not included."
+                )
+            start = int(match[2])
+            ranges[name] = range(start, int(match[3]) if match[3] else start + 1)
+        return cls(ranges)
+
+    def __str__(self) -> str:
+        """Write the region so that `parse` reads it."""
+        return ",".join(f"{name}={part.start}:{part.stop}" for name, part in self.items())
+
+    def __repr__(self) -> str:
+        return f"Region({self})"
+
+    def __getitem__(self, name: str) -> range:
+        return self._ranges[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ranges)
+
+    def __len__(self) -> int:
+        return len(self._ranges)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._ranges.items()))
+
+    @property
+    def size(self) -> int:
+        """How many pixels it has along the axes that are named."""
+        return math.prod(map(len, self.values()))
+
+    @property
+    def lengths(self) -> dict[str, int]:
+        """Number of pixels by axis letter."""
+        return {name: len(part) for name, part in self.items()}
+
+    def of(self, axes: Axes) -> Region:
+        """Return the region with all axes of an image named, in its order, less ``S``.
+
+        Raises
+        ------
+        VaesrError
+            When the image lacks an axis, or a range is none, has steps, is empty or reaches out of it.
+        """
+        lengths = axes.lengths
+        for name, part in self.items():
+            if name not in lengths or name == "S":
+                choices = ", ".join(axes.loop_names + axes.plane)
+                raise VaesrError(f"The image has no axis {name} to choose from, please use {choices}.")
+            if not isinstance(part, range) or part.step != 1:
+                raise VaesrError(
+                    f"The extent of {name} is {part!r}, please write a range such as range(10, 20)."
+                )
+            if not part or part.start < 0 or part.stop > lengths[name]:
+                raise VaesrError(
+                    f"The extent {Region({name: part})} is not inside the image, "
+                    f"please choose from 0 to {lengths[name]} along {name}."
+                )
+        return Region({name: self.get(name, range(lengths[name])) for name in axes.names if name != "S"})
+
+    def less_whole(self, axes: Axes) -> Region:
+        """Return the region without the axes that are whole."""
+        return Region({name: part for name, part in self.items() if len(part) < axes.lengths[name]})
+
+    def changed(self, ranges: Mapping[str, range]) -> Region:
+        """Return the region with other ranges along some axes."""
+        return Region({**self._ranges, **ranges})
+
+    def enlarged(self, factors: Factors) -> Region:
+        """Return what becomes of the region in the image made larger."""
+        return Region(
+            {
+                name: range(part.start * factors.along(name), part.stop * factors.along(name))
+                for name, part in self.items()
+            }
+        )
+
+    def within(self, other: Mapping[str, range]) -> dict[str, slice]:
+        """Return by axis letter where this region lies inside another one that holds it."""
+        return {
+            name: slice(part.start - other[name].start, part.stop - other[name].start)
+            for name, part in self.items()
+        }
+
+    def first_pixel(self, factors: Factors) -> dict[str, float]:
+        """Return the index in the source of the centre of the first pixel made, whose corner is its own."""
+        return {name: part.start + (1 / factors.along(name) - 1) / 2 for name, part in self.items()}
+
+
+class Factors(Mapping[str, int]):
+    """How many times more pixels by axis letter; an axis that is not named keeps its own. It never changes.
+
+    Parameters
+    ----------
+    factors : mapping of str to int
+        By axis letter; those of 1 are left out.
+    """
+
+    __slots__ = ("_factors",)
+
+    def __init__(self, factors: Mapping[str, int] = MappingProxyType({}), /, **more: int) -> None:
+        self._factors = {name: factor for name, factor in {**factors, **more}.items() if factor != 1}
+
+    @classmethod
+    def of(cls, scale: int | Mapping[str, int]) -> Factors:
+        """Return what a scale means: a number is that of ``Y`` and of ``X``."""
+        return cls(scale) if isinstance(scale, Mapping) else cls(Y=scale, X=scale)
+
+    @classmethod
+    def parse(cls, text: str) -> Factors:
+        """Read factors such as ``2`` (along Y and X) or ``Z=4,Y=2,X=2``.
+
+        Raises
+        ------
+        VaesrError
+            When they are written in another way or name an axis twice.
+        """
+        if text.strip().isdecimal():
+            return cls.of(int(text))
+        factors: dict[str, int] = {}
+        for part in text.split(","):
+            match = _FACTOR.fullmatch(part)
+            name = match[1].upper() if match else ""
+            if match is None or name in factors:
+                raise VaesrError(
+                    f"The scale {text!r} cannot be read, please write it like 2, Z=4 or Z=4,Y=2,X=2."
+                )
+            factors[name] = int(match[2])
+        return cls(factors)
+
+    def __str__(self) -> str:
+        """Write the factors so that `parse` reads them."""
+        setting = self.setting
+        if isinstance(setting, int):
+            return str(setting)
+        return ",".join(f"{name}={factor}" for name, factor in setting.items())
+
+    def __repr__(self) -> str:
+        return f"Factors({self})"
+
+    def __getitem__(self, name: str) -> int:
+        return self._factors[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._factors)
+
+    def __len__(self) -> int:
+        return len(self._factors)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._factors.items()))
+
+    def along(self, name: str) -> int:
+        """Return the factor of an axis, 1 where it keeps its pixels."""
+        return self._factors.get(name, 1)
+
+    @property
+    def size(self) -> int:
+        """How many pixels become of one."""
+        return math.prod(self.values())
+
+    @property
+    def setting(self) -> int | dict[str, int]:
+        """The shortest way to say it: a number where ``Y`` and ``X`` alone grow, and alike."""
+        if self.keys() <= {"Y", "X"} and self.along("Y") == self.along("X"):
+            return self.along("Y")
+        return dict(self)
+
+    @property
+    def suffix(self) -> str:
+        """What names of files say of them: ``x2``, or ``z4y2x2``."""
+        setting = self.setting
+        if isinstance(setting, int):
+            return f"x{setting}"
+        return "".join(f"{name.lower()}{factor}" for name, factor in setting.items())
+
+
+def recorded_region(record: Mapping[str, Any]) -> Region:
+    """Return the region that a result's record tells of, without the axes that are whole.
+
+    Raises
+    ------
+    VaesrError
+        When an older record tells of planes with gaps between them, so that they are no range.
+    """
+    from napari_vaesr.imaging.axes import Axes
+
+    told = record["extent"]
+    axes = Axes.parse(str(record["axes"]), record["input"]["shape"])
+    if "rows" not in told:
+        return Region({name: range(*part) for name, part in told.items()}).of(axes).less_whole(axes)
+    # Records of version 0.1 number the planes.
+    parts = {"Y": range(*told["rows"]), "X": range(*told["columns"])}
+    if told["planes"] is not None:
+        places = [axes.plane_coordinates(number) for number in told["planes"]]
+        for name in axes.loop_names:
+            indices = {place[name] for place in places}
+            parts[name] = range(min(indices), max(indices) + 1)
+        if list(axes.planes_of(Region(parts).of(axes))) != list(told["planes"]):
+            raise VaesrError("The planes of this result have gaps between them, so they are no range.")
+    return Region(parts).of(axes).less_whole(axes)

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.axes import Axes
+from napari_vaesr.imaging.region import Factors, Region, recorded_region
+
+AXES = Axes("TZYX", (3, 4, 20, 30))
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from("TZYX"), st.tuples(st.integers(0, 50), st.integers(1, 50)), min_size=1, max_size=4
+    )
+)
+def test_what_is_written_is_read_again(parts):
+    region = Region({name: range(start, start + length) for name, (start, length) in parts.items()})
+    again = Region.parse(str(region))
+    assert again == region and hash(again) == hash(region)
+
+
+def test_a_single_index_and_spaces():
+    assert Region.parse(" t=3, y = 0:5 ") == {"T": range(3, 4), "Y": range(5)}
+
+
+@pytest.mark.parametrize("text", ["", "Z", "Z=", "Z=1:", "Z=1,Z=2", "Z=-1", "Z=1:2:3"])
+def test_what_cannot_be_read_is_told(text):
+    with pytest.raises(VaesrError, match="cannot be read"):
+        Region.parse(text)
+
+
+def test_axes_that_are_not_named_are_whole():
+    whole = Region().of(AXES)
+    assert whole == {"T": range(3), "Z": range(4), "Y": range(20), "X": range(30)}
+    assert whole.size == 3 * 4 * 20 * 30 and "".join(whole) == AXES.names
+    part = Region(T=range(1, 3), Z=range(2, 3)).of(AXES)
+    assert AXES.planes_of(part) == [6, 10] and AXES.of_region(part).shape == (2, 1, 20, 30)
+    assert part.less_whole(AXES) == {"T": range(1, 3), "Z": range(2, 3)}
+
+
+@pytest.mark.parametrize(
+    "extent", [{"C": range(1)}, {"Z": range(0)}, {"Z": range(2, 5)}, {"Y": range(0, 20, 2)}]
+)
+def test_what_is_not_in_the_image_is_refused(extent):
+    with pytest.raises(VaesrError, match="please"):
+        Region(extent).of(AXES)
+
+
+@pytest.mark.parametrize("part", [slice(1, 3), 3, range(0, 4, 2), None])
+def test_what_is_no_range_is_refused(part):
+    with pytest.raises(VaesrError, match=r"extent of Z is .*, please write a range such as range\(10, 20\)"):
+        Region({"Z": part}).of(AXES)
+
+
+@given(st.data())
+def test_a_part_of_a_part_lies_where_it_did(data):
+    def part_of(whole):
+        start = data.draw(st.integers(whole.start, whole.stop - 1))
+        return range(start, data.draw(st.integers(start + 1, whole.stop)))
+
+    factors = Factors({name: data.draw(st.integers(1, 4)) for name in "ZYX"})
+    outer = Region({name: part_of(range(length)) for name, length in AXES.lengths.items()})
+    inner = Region({name: part_of(part) for name, part in outer.items()})
+    inside = inner.enlarged(factors).within(outer.enlarged(factors))
+    for name, where in inside.items():
+        pixels = range(AXES.lengths[name] * factors.along(name))
+        whole = pixels[outer[name].start * factors.along(name) : outer[name].stop * factors.along(name)]
+        assert whole[where] == inner.enlarged(factors)[name]
+        assert where.start >= 0
+    # The corner of the first pixel is that of the source's.
+    for name, index in inner.first_pixel(factors).items():
+        assert index - 0.5 / factors.along(name) == pytest.approx(inner[name].start - 0.5)
+
+
+@given(st.data())
+def test_a_record_tells_its_region(data):
+    region = {}
+    for name, length in AXES.lengths.items():
+        start = data.draw(st.integers(0, length - 1))
+        region[name] = range(start, data.draw(st.integers(start + 1, length)))
+    about = {"axes": AXES.names, "input": {"shape": list(AXES.shape)}}
+    expected = Region(region).less_whole(AXES)
+    extent = {name: [part.start, part.stop] for name, part in region.items()}
+    assert recorded_region({**about, "extent": extent}) == expected
+    planes = AXES.planes_of(Region(region))
+    older = {"planes": planes, "rows": extent["Y"], "columns": extent["X"]}
+    assert recorded_region({**about, "extent": older}) == expected
+    if len(planes) == AXES.plane_count:
+        assert recorded_region({**about, "extent": {**older, "planes": None}}) == expected
+
+
+def test_planes_with_gaps_are_no_region():
+    record = {
+        "axes": "ZYX",
+        "input": {"shape": [4, 20, 30]},
+        "extent": {"planes": [0, 2], "rows": [0, 20], "columns": [0, 30]},
+    }
+    with pytest.raises(VaesrError, match="gaps"):
+        recorded_region(record)
+
+
+@given(st.dictionaries(st.sampled_from("ZYX"), st.integers(1, 16)))
+def test_factors_are_read_as_they_are_written(by_axis):
+    factors = Factors(by_axis)
+    assert Factors.parse(str(factors)) == factors == Factors.of(factors.setting)
+    assert all(factors.along(name) == by_axis.get(name, 1) for name in "TCZYX")
+    assert factors.size == by_axis.get("Z", 1) * by_axis.get("Y", 1) * by_axis.get("X", 1)
+
+
+def test_a_number_is_the_factor_of_rows_and_columns():
+    assert Factors.parse("3") == Factors.of(3) == {"Y": 3, "X": 3}
+    assert Factors.of({"Y": 2, "X": 2}).setting == 2 and Factors.of(2).suffix == "x2"
+    assert Factors.parse(" z=4, Y=2,x=2") == {"Z": 4, "Y": 2, "X": 2}
+    assert Factors(Z=4, Y=2, X=2).suffix == "z4y2x2" and str(Factors(Z=3)) == "Z=3"
+
+
+@pytest.mark.parametrize("text", ["", "Z", "Z=", "Z=1,Z=2", "2.5", "Z=-1", "x2"])
+def test_factors_that_cannot_be_read_are_told(text):
+    with pytest.raises(VaesrError, match=r"scale .* cannot be read"):
+        Factors.parse(text)

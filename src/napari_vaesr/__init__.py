@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from napari_vaesr.engine.result import Result
     from napari_vaesr.errors import VaesrError
     from napari_vaesr.plugin.viewer.layers import upscale_layer
+    from napari_vaesr.trust.certainty import certainty, joint_map
     from napari_vaesr.zoo.exchange import export_model, import_model
     from napari_vaesr.zoo.registry import load_model, models
 
@@ -23,8 +24,10 @@ __all__ = [
     "Result",
     "VaesrError",
     "__version__",
+    "certainty",
     "export_model",
     "import_model",
+    "joint_map",
     "load_model",
     "models",
     "upscale",
@@ -34,8 +37,10 @@ __all__ = [
 _HOMES = {
     "Result": "napari_vaesr.engine.result",
     "VaesrError": "napari_vaesr.errors",
+    "certainty": "napari_vaesr.trust.certainty",
     "export_model": "napari_vaesr.zoo.exchange",
     "import_model": "napari_vaesr.zoo.exchange",
+    "joint_map": "napari_vaesr.trust.certainty",
     "load_model": "napari_vaesr.zoo.registry",
     "models": "napari_vaesr.zoo.registry",
     "upscale": "napari_vaesr.engine.api",

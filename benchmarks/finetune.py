@@ -20,7 +20,7 @@ from napari_vaesr.samples import SAMPLES, sample_path
 from napari_vaesr.training.config import finetune_config
 from napari_vaesr.training.events import Progress, Verdict
 from napari_vaesr.training.finetune import FineTune, estimated_degradation
-from napari_vaesr.training.material import from_image
+from napari_vaesr.training.material import material_from_image
 from napari_vaesr.zoo.registry import load_model
 
 
@@ -33,7 +33,7 @@ def main() -> None:
     given = parser.parse_args()
     start = load_model(given.start)
     pixels, axes = pixels_of(given.sample)
-    material = from_image(pixels, axes, start.card.network, start.card.intensity, name=given.sample)
+    material = material_from_image(pixels, axes, start.card.network, start.card.intensity, name=given.sample)
     degradation = estimated_degradation([view.high for view in material.learn])
     plain = finetune_config(start.card)
     config = finetune_config(

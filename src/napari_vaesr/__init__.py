@@ -1,7 +1,7 @@
 """Variational super-resolution: upscale microscopy images and see where to trust the result.
 
 Everything public is here and imported when it is first used, so that ``import napari_vaesr`` costs
-nothing and loads neither torch nor napari.
+nothing and loads neither torch nor napari. What is inside may move; these names stay.
 """
 
 from __future__ import annotations
@@ -11,41 +11,98 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_vaesr.engine.api import upscale
+    from napari_vaesr.engine.device import choose_device
+    from napari_vaesr.engine.job import UpscaleJob
+    from napari_vaesr.engine.lazy import lazy_upscale
     from napari_vaesr.engine.result import Result
+    from napari_vaesr.engine.settings import UpscaleSettings, make_settings
     from napari_vaesr.errors import VaesrError
-    from napari_vaesr.plugin.viewer.layers import upscale_layer
+    from napari_vaesr.files.image import read_image
+    from napari_vaesr.imaging.axes import Source
+    from napari_vaesr.plugin.viewer.layers import source_array, upscale_layer
+    from napari_vaesr.samples import sample_path
+    from napari_vaesr.training.config import finetune_config
+    from napari_vaesr.training.finetune import FineTune, estimated_degradation
+    from napari_vaesr.training.material import (
+        material_from_folder,
+        material_from_image,
+        material_from_pair,
+    )
+    from napari_vaesr.trust.calibration import fit_calibration, rank_correlation
     from napari_vaesr.trust.certainty import certainty, joint_map
+    from napari_vaesr.trust.consistency import downscaled, low_res_psnr
+    from napari_vaesr.trust.metrics import affine_psnr
     from napari_vaesr.zoo.exchange import export_model, import_model
     from napari_vaesr.zoo.registry import load_model, models
 
     __version__: str
 
+_HOMES = {
+    "FineTune": "training.finetune",
+    "Result": "engine.result",
+    "Source": "imaging.axes",
+    "UpscaleJob": "engine.job",
+    "UpscaleSettings": "engine.settings",
+    "VaesrError": "errors",
+    "affine_psnr": "trust.metrics",
+    "certainty": "trust.certainty",
+    "choose_device": "engine.device",
+    "downscaled": "trust.consistency",
+    "estimated_degradation": "training.finetune",
+    "export_model": "zoo.exchange",
+    "finetune_config": "training.config",
+    "fit_calibration": "trust.calibration",
+    "import_model": "zoo.exchange",
+    "joint_map": "trust.certainty",
+    "lazy_upscale": "engine.lazy",
+    "load_model": "zoo.registry",
+    "low_res_psnr": "trust.consistency",
+    "make_settings": "engine.settings",
+    "material_from_folder": "training.material",
+    "material_from_image": "training.material",
+    "material_from_pair": "training.material",
+    "models": "zoo.registry",
+    "rank_correlation": "trust.calibration",
+    "read_image": "files.image",
+    "sample_path": "samples",
+    "source_array": "plugin.viewer.layers",
+    "upscale": "engine.api",
+    "upscale_layer": "plugin.viewer.layers",
+}
+
 __all__ = [
+    "FineTune",
     "Result",
+    "Source",
+    "UpscaleJob",
+    "UpscaleSettings",
     "VaesrError",
     "__version__",
+    "affine_psnr",
     "certainty",
+    "choose_device",
+    "downscaled",
+    "estimated_degradation",
     "export_model",
+    "finetune_config",
+    "fit_calibration",
     "import_model",
     "joint_map",
+    "lazy_upscale",
     "load_model",
+    "low_res_psnr",
+    "make_settings",
+    "material_from_folder",
+    "material_from_image",
+    "material_from_pair",
     "models",
+    "rank_correlation",
+    "read_image",
+    "sample_path",
+    "source_array",
     "upscale",
     "upscale_layer",
 ]
-
-_HOMES = {
-    "Result": "napari_vaesr.engine.result",
-    "VaesrError": "napari_vaesr.errors",
-    "certainty": "napari_vaesr.trust.certainty",
-    "export_model": "napari_vaesr.zoo.exchange",
-    "import_model": "napari_vaesr.zoo.exchange",
-    "joint_map": "napari_vaesr.trust.certainty",
-    "load_model": "napari_vaesr.zoo.registry",
-    "models": "napari_vaesr.zoo.registry",
-    "upscale": "napari_vaesr.engine.api",
-    "upscale_layer": "napari_vaesr.plugin.viewer.layers",
-}
 
 
 def __getattr__(name: str) -> Any:
@@ -54,7 +111,7 @@ def __getattr__(name: str) -> Any:
 
         return version("napari-vaesr")
     if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -14,7 +14,7 @@ from napari_vaesr.training.config import Degradation, TrainingConfig, finetune_c
 from napari_vaesr.training.events import PATIENCE, Check, Pictures, Progress, Verdict
 from napari_vaesr.training.finetune import FineTune, estimated_degradation, fitting_patch
 from napari_vaesr.training.fit import fit, newest_checkpoint
-from napari_vaesr.training.material import Material, View, from_image
+from napari_vaesr.training.material import Material, View, material_from_image
 from napari_vaesr.training.module import Training
 from napari_vaesr.training.watch import best_weights, read_checks
 from napari_vaesr.zoo.registry import Model, load_model
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:::lightning", "ignore::Warning:l
 
 @pytest.fixture
 def material(start: Model, blobs: Callable[..., np.ndarray]) -> Material:
-    return from_image(blobs(), "ZYX", start.card.network, "percentile", name="blobs")
+    return material_from_image(blobs(), "ZYX", start.card.network, "percentile", name="blobs")
 
 
 def small(start: Model, **changes: object) -> TrainingConfig:

@@ -11,7 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.training.material import GAP, Material, from_folder, from_image, from_pair
+from napari_vaesr.training.material import (
+    GAP,
+    Material,
+    material_from_folder,
+    material_from_image,
+    material_from_pair,
+)
 from napari_vaesr.trust.consistency import downscaled
 from napari_vaesr.vae.config import PRESETS
 from napari_vaesr.zoo.registry import Model
@@ -26,7 +32,7 @@ LEAST = 32  # the smallest patch at the scale 4
 def test_the_held_out_part_shares_no_pixel(height: int, width: int) -> None:
     plane = np.arange(height * width, dtype=np.float32).reshape(height, width)
     try:
-        material = from_image(plane, "YX", NETWORK, "minmax", name="numbers")
+        material = material_from_image(plane, "YX", NETWORK, "minmax", name="numbers")
     except VaesrError as error:
         assert "too small" in str(error)
         assert max(height, width) < UNIT + LEAST + GAP + 12 or min(height, width) < LEAST + 12
@@ -48,12 +54,14 @@ def test_the_held_out_part_shares_no_pixel(height: int, width: int) -> None:
 )
 def test_what_is_no_pair_is_said(low: np.ndarray, high: np.ndarray, words: str) -> None:
     with pytest.raises(VaesrError, match=words):
-        from_pair(low, "YX", high, "YX", NETWORK, "minmax", name="no pair")
+        material_from_pair(low, "YX", high, "YX", NETWORK, "minmax", name="no pair")
 
 
 def test_pairs_have_as_many_planes() -> None:
     with pytest.raises(VaesrError, match="2 planes and the high-res one 3"):
-        from_pair(np.ones((2, 80, 80)), "ZYX", np.ones((3, 160, 160)), "ZYX", NETWORK, "minmax", name="p")
+        material_from_pair(
+            np.ones((2, 80, 80)), "ZYX", np.ones((3, 160, 160)), "ZYX", NETWORK, "minmax", name="p"
+        )
 
 
 def test_files_are_held_out_whole(tmp_path: Path, blobs: Callable[..., np.ndarray]) -> None:
@@ -61,10 +69,10 @@ def test_files_are_held_out_whole(tmp_path: Path, blobs: Callable[..., np.ndarra
 
     for index in range(4):
         imsave(tmp_path / f"{index}.png", blobs((96, 96), index).astype(np.uint8), check_contrast=False)
-    material = from_folder([tmp_path], NETWORK, "percentile")
+    material = material_from_folder([tmp_path], NETWORK, "percentile")
     assert len(material.learn) == 3 and len(material.check) == 1
     assert all(view.high.shape == (96, 96) for view in material.learn)
-    alone = from_folder([tmp_path / "0.png"], NETWORK, "percentile")
+    alone = material_from_folder([tmp_path / "0.png"], NETWORK, "percentile")
     assert len(alone.learn) == len(alone.check) == 1 and alone.learn[0].high.shape != (96, 96)
 
 
@@ -76,10 +84,10 @@ def test_large_files_are_cut(
     monkeypatch.setattr("napari_vaesr.training.material.LARGEST", 4 * 80 * 80)
     for index in range(3):
         imsave(tmp_path / f"{index}.png", blobs((200, 200), index).astype(np.uint8), check_contrast=False)
-    material = from_folder([tmp_path], NETWORK, "percentile")
+    material = material_from_folder([tmp_path], NETWORK, "percentile")
     assert material.learn and material.check
     assert sum(view.high.size for view in material.learn) <= 4 * 80 * 80
-    alone = from_folder([tmp_path / "0.png"], NETWORK, "percentile")
+    alone = material_from_folder([tmp_path / "0.png"], NETWORK, "percentile")
     assert alone.learn and alone.check
 
 
@@ -88,7 +96,7 @@ def test_many_planes_are_thinned_out_and_large_ones_cut(
 ) -> None:
     monkeypatch.setattr("napari_vaesr.training.material.LARGEST", 3 * 80 * 160)
     reads: list[tuple[int, int]] = []
-    material = from_image(
+    material = material_from_image(
         blobs((9, 80, 160)),
         "ZYX",
         start.card.network,
@@ -98,14 +106,14 @@ def test_many_planes_are_thinned_out_and_large_ones_cut(
     )
     assert len(material.learn) == 3 and "3 of the 9 planes" in material.message
     assert reads == [(1, 3), (2, 3), (3, 3)]
-    large = from_image(blobs((400, 400)), "YX", start.card.network, "percentile", name="large")
+    large = material_from_image(blobs((400, 400)), "YX", start.card.network, "percentile", name="large")
     assert sum(view.high.size for view in (*large.learn, *large.check)) <= 3 * 80 * 160
 
 
 def test_material_survives_its_file(blobs: Callable[..., np.ndarray], tmp_path: Path) -> None:
     high = blobs((1, 96, 192)).astype(np.float32)
-    material = from_image(blobs(), "ZYX", NETWORK, "percentile", name="blobs")
-    paired = from_pair(downscaled(high, 3), "ZYX", high, "ZYX", NETWORK, "minmax", name="p")
+    material = material_from_image(blobs(), "ZYX", NETWORK, "percentile", name="blobs")
+    paired = material_from_pair(downscaled(high, 3), "ZYX", high, "ZYX", NETWORK, "minmax", name="p")
     for each in (material, paired):
         each.save(tmp_path / "images.npz")
         again = Material.load(tmp_path / "images.npz")

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from napari_vaesr.training.config import finetune_config
-from napari_vaesr.training.material import from_pair
+from napari_vaesr.training.material import material_from_pair
 from napari_vaesr.training.material_patches import MaterialPatches, checked_pairs
 from napari_vaesr.trust.consistency import downscaled
 from napari_vaesr.zoo.registry import Model
@@ -17,7 +17,7 @@ from napari_vaesr.zoo.registry import Model
 def test_pairs_stay_together(start: Model, blobs: Callable[..., np.ndarray]) -> None:
     high = blobs((3, 96, 192)).astype(np.float32)
     low = downscaled(high, 2) * 3 + 50  # another exposure
-    material = from_pair(low, "ZYX", high, "ZYX", start.card.network, "percentile", name="a and b")
+    material = material_from_pair(low, "ZYX", high, "ZYX", start.card.network, "percentile", name="a and b")
     assert material.scale == 2
     config = finetune_config(start.card, patch=8, batch=2, steps=8)
     for low_part, high_part, scale in [
@@ -35,7 +35,9 @@ def test_recorded_pairs_come_first_and_the_other_scales_stay_in_use(
     start: Model, blobs: Callable[..., np.ndarray]
 ) -> None:
     high = blobs((1, 96, 192)).astype(np.float32)
-    material = from_pair(downscaled(high, 2), "ZYX", high, "ZYX", start.card.network, "minmax", name="p")
+    material = material_from_pair(
+        downscaled(high, 2), "ZYX", high, "ZYX", start.card.network, "minmax", name="p"
+    )
     patches = MaterialPatches(material, finetune_config(start.card, patch=8, batch=1, steps=8))
     scales = [patches.batch(step)[2] for step in range(60)]
     assert set(scales) == {2, 3, 4} and scales.count(2) > 30

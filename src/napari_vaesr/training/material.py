@@ -121,7 +121,7 @@ class Material:
             ) from error
 
 
-def from_image(
+def material_from_image(
     array: SourceArray,
     axes: str,
     network: NetworkConfig,
@@ -158,7 +158,7 @@ def from_image(
     return _split(views, network, Material((), (), None, f"the image '{name}'", message))
 
 
-def from_pair(
+def material_from_pair(
     low: SourceArray,
     low_axes: str,
     high: SourceArray,
@@ -182,7 +182,7 @@ def from_pair(
     low_axes, high_axes : str
         Names of their axes.
     network, intensity, name, report
-        As for `from_image`.
+        As for `material_from_image`.
 
     Raises
     ------
@@ -214,7 +214,7 @@ def from_pair(
     return _split(views, network, Material((), (), scale, f"the images '{name}'", message))
 
 
-def from_folder(
+def material_from_folder(
     places: Sequence[Path],
     network: NetworkConfig,
     intensity: IntensityMethod,

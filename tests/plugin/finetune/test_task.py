@@ -179,7 +179,7 @@ def test_an_unexpected_error_is_one_sentence(request_, monkeypatch, caplog):
     def broken(*_, **__):
         raise RuntimeError("wires crossed\nsecond line")
 
-    monkeypatch.setattr(napari_vaesr.training.material, "from_image", broken)
+    monkeypatch.setattr(napari_vaesr.training.material, "material_from_image", broken)
     failure = FineTuneTask(request_).run()
     assert failure == Failure("The fine-tuning failed: RuntimeError: wires crossed")
     assert "second line" in caplog.text

@@ -52,6 +52,7 @@ def made(layer, axes, model_path, extent=None, **changes):
 
 
 def run_here(code):
+    assert "napari_vaesr." not in code, "scripts use public names alone"
     names = {}
     exec(code, names)
     return names["result"]

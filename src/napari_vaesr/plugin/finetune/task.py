@@ -315,7 +315,11 @@ class FineTuneTask:
         return FineTune.prepare(runs_folder() / f"{request.name}-{stamp}", material, model, config)
 
     def _read(self, request: Request, model: Model) -> Material:
-        from napari_vaesr.training.material import from_folder, from_image, from_pair
+        from napari_vaesr.training.material import (
+            material_from_folder,
+            material_from_image,
+            material_from_pair,
+        )
 
         def report(done: int, total: int) -> None:
             if self.stops:
@@ -324,12 +328,14 @@ class FineTuneTask:
 
         network, intensity = model.card.network, model.card.intensity
         if request.folder is not None:
-            return from_folder([request.folder], network, intensity, report=report)
+            return material_from_folder([request.folder], network, intensity, report=report)
         high, low = request.high, request.low
         assert high is not None
         if low is None:
-            return from_image(high.array, high.axes, network, intensity, name=high.name, report=report)
-        return from_pair(
+            return material_from_image(
+                high.array, high.axes, network, intensity, name=high.name, report=report
+            )
+        return material_from_pair(
             low.array,
             low.axes,
             high.array,

@@ -16,8 +16,6 @@ from napari_vaesr.samples import sample_path
 
 Record = Mapping[str, Any]
 
-UPSCALE = "from napari_vaesr import upscale"
-
 ALWAYS = ("model", "scale", "samples", "seed", "device", "precision")
 """Settings that are told even where they have their default."""
 
@@ -56,11 +54,11 @@ def as_python(record: Record) -> str:
     """
     path = _source_path(record)
     if path is None:
-        imports = ["import napari", "", UPSCALE, "from napari_vaesr.plugin.viewer.layers import source_array"]
+        imports = ["import napari", "", "from napari_vaesr import source_array, upscale"]
         image = f"source_array(napari.current_viewer().layers[{record['source']['name']!r}])"
         axes = source_axes(record)
     else:
-        imports = [UPSCALE, "from napari_vaesr.files.image import read_image"]
+        imports = ["from napari_vaesr import read_image, upscale"]
         image = f"read_image({str(path)!r}, axes={record['axes']!r}).data"
         axes = record["axes"]
     options = [

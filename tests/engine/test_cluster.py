@@ -23,7 +23,6 @@ from napari_vaesr.files.output import OutputImage
 from napari_vaesr.files.tiff_output import TiffOutput
 from napari_vaesr.files.zarr_output import ZarrOutput
 from napari_vaesr.imaging.axes import Source
-from napari_vaesr.vae.config import NetworkConfig
 
 pytestmark = [
     pytest.mark.timeout(240),
@@ -44,7 +43,7 @@ def source(tmp_path: Path) -> Path:
     return tmp_path / "source.tif"
 
 
-def prepared(source: Path, model: Path, output: str, **changes):
+def prepared(source: Path, model: Path, output: str, sha256: str | None = None, **changes):
     """Return a job and a task for its blocks of 32 low-res pixels."""
     settings = make_settings(model=model, samples=2, device="cpu")
     image = read_image(source)
@@ -57,19 +56,11 @@ def prepared(source: Path, model: Path, output: str, **changes):
         if output.endswith("zarr")
         else TiffOutput.create(path, described)
     )
-    card = job.model.card
-    about = {"key": output, "sha256": card.sha256, "network": card.network, **changes}
-    return job, Task(
-        source=source,
-        axes="ZYX",
-        settings=settings,
-        region=job.region,
-        scalings=job.scalings,
-        calibrations=job.calibrations,
-        grid=grid,
-        output=made,
-        **about,
-    )
+    record = job.record()
+    if sha256 is not None:
+        record = record.model_copy(update={"model": record.model.model_copy(update={"sha256": sha256})})
+    record = record.model_copy(update=changes)
+    return job, Task(key=output, source=source, record=record, grid=grid, output=made)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signal")
@@ -113,7 +104,7 @@ def test_workers_tell_where_they_compute(client):
     assert (choice.device, choice.precision) == ("cpu", "float32")
 
 
-@pytest.mark.parametrize("other", [{"sha256": "0" * 64}, {"network": NetworkConfig()}], ids=str)
+@pytest.mark.parametrize("other", [{"sha256": "0" * 64}, {"network": "another"}], ids=str)
 def test_workers_with_another_model_are_refused_and_what_is_done_is_kept(
     client, source, tiny_model_path, other
 ):

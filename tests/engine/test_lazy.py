@@ -15,12 +15,12 @@ import zarr
 from napari_vaesr.engine import blocks, lazy
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.lazy import lazy_upscale
+from napari_vaesr.engine.record import Record
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.engine.upscaler import Upscaler
 from napari_vaesr.engine.wanted import GivenUp, given_up_when
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Source
-from napari_vaesr.imaging.region import recorded_region
 
 PART = {"C": range(1, 2), "Z": range(1, 3), "Y": range(3, 15), "X": range(1, 20)}
 
@@ -260,7 +260,7 @@ def test_a_part_is_that_part_of_the_whole(model, stack):
     part = np.s_[1:2, 1:3, 6:30, 2:40]
     np.testing.assert_allclose(mean.compute().astype(int), expected.mean[part].astype(int), atol=1)
     np.testing.assert_allclose(std.compute(), expected.std[part], rtol=1e-3, atol=0.1)
-    assert recorded_region(record) == PART
+    assert Record.read(record).region == PART
 
 
 def given_up_after(steps, array):

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
-from napari_vaesr.imaging.region import Factors, Region, recorded_region
+from napari_vaesr.imaging.region import Factors, Region
 
 AXES = Axes("TZYX", (3, 4, 20, 30))
 
@@ -73,33 +73,6 @@ def test_a_part_of_a_part_lies_where_it_did(data):
     # The corner of the first pixel is that of the source's.
     for name, index in inner.first_pixel(factors).items():
         assert index - 0.5 / factors.along(name) == pytest.approx(inner[name].start - 0.5)
-
-
-@given(st.data())
-def test_a_record_tells_its_region(data):
-    region = {}
-    for name, length in AXES.lengths.items():
-        start = data.draw(st.integers(0, length - 1))
-        region[name] = range(start, data.draw(st.integers(start + 1, length)))
-    about = {"axes": AXES.names, "input": {"shape": list(AXES.shape)}}
-    expected = Region(region).less_whole(AXES)
-    extent = {name: [part.start, part.stop] for name, part in region.items()}
-    assert recorded_region({**about, "extent": extent}) == expected
-    planes = AXES.planes_of(Region(region))
-    older = {"planes": planes, "rows": extent["Y"], "columns": extent["X"]}
-    assert recorded_region({**about, "extent": older}) == expected
-    if len(planes) == AXES.plane_count:
-        assert recorded_region({**about, "extent": {**older, "planes": None}}) == expected
-
-
-def test_planes_with_gaps_are_no_region():
-    record = {
-        "axes": "ZYX",
-        "input": {"shape": [4, 20, 30]},
-        "extent": {"planes": [0, 2], "rows": [0, 20], "columns": [0, 30]},
-    }
-    with pytest.raises(VaesrError, match="gaps"):
-        recorded_region(record)
 
 
 @given(st.dictionaries(st.sampled_from("ZYX"), st.integers(1, 16)))

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from napari_vaesr.engine.blocks import BlockGrid
 from napari_vaesr.engine.cluster import Task
@@ -37,24 +36,12 @@ def written_bytes(job: UpscaleJob) -> int:
 
 def made_from(image: ImageFile, job: UpscaleJob) -> dict[str, Any]:
     """Return all that decides the pixels of an output, by names that people know."""
-    choice = job.upscaler.choice
     described = next(
         (path for name in ("zarr.json", ".zattrs", ".zarray") if (path := image.path / name).is_file()),
         image.path,
     ).stat()
-    used = {"device": torch.device(choice.device).type, "precision": choice.precision}
-    return {
-        "input": [list(image.data.shape), str(image.data.dtype), described.st_size, described.st_mtime_ns],
-        "axes": image.axes,
-        **job.settings.model_dump(),
-        **used,
-        "model": job.model.card.sha256,
-        "network": job.model.card.network.model_dump(),
-        "calibration": [calibration.model_dump() for calibration in job.calibrations],
-        "intensities": [scaling.model_dump() for scaling in job.scalings],
-        "extent": {name: [part.start, part.stop] for name, part in job.region.items()},
-        "block": BlockGrid.of(job).side,
-    }
+    file = {"size": described.st_size, "time": described.st_mtime_ns}
+    return {**job.record().deciding, "input": file, "block": BlockGrid.of(job).side}
 
 
 def output_image(image: ImageFile, job: UpscaleJob) -> OutputImage:
@@ -102,17 +89,13 @@ def worker_task(image: ImageFile, job: UpscaleJob, grid: BlockGrid, output: Outp
     reference = Path(job.settings.model).expanduser()
     is_file = reference.suffix in MODEL_SUFFIXES and reference.exists()
     model = str(reference.resolve()) if is_file else job.settings.model
+    record = job.record()
+    # Of the same format on all workers, whatever they would choose.
+    settings = job.settings.model_copy(update={"model": model, "precision": record.settings.precision})
     return Task(
         key=secrets.token_hex(8),
         source=image.path.resolve(),
-        axes=image.axes,
-        # Of the same format on all workers, whatever they would choose.
-        settings=job.settings.model_copy(update={"model": model, "precision": job.upscaler.choice.precision}),
-        region=job.region,
-        scalings=job.scalings,
-        calibrations=job.calibrations,
-        sha256=job.model.card.sha256,
-        network=job.model.card.network,
+        record=record.model_copy(update={"settings": settings}),
         grid=grid,
         output=replace(output, path=output.path.resolve()),
     )

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_vaesr.engine.record import Record
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.image import can_read, expand_inputs, image_name
 from napari_vaesr.files.partial import partial_folder
-from napari_vaesr.imaging.region import Factors, Region, recorded_region
+from napari_vaesr.imaging.region import Factors, Region
 
 if TYPE_CHECKING:
     from napari_vaesr.engine.settings import UpscaleSettings
@@ -154,24 +155,16 @@ def is_made(
     Only the record is read. What was left to the program then, such as the device, is not asked about.
     """
     try:
-        record = json.loads(target.record.read_text(encoding="utf-8"))
+        told = json.loads(target.record.read_text(encoding="utf-8"))
         is_newer = target.record.stat().st_mtime_ns > target.source.stat().st_mtime_ns
-        told = record["settings"]
-        asked = settings.model_dump(exclude={"tile", "memory"})  # these change no pixel
-        calibration = [
-            card.calibration_at(settings.factors.along("Y"), each["noise"], told["domain"]).model_dump()
-            for each in record["intensity"]
-        ]
+        record = Record.read(told)
         return (
             is_newer
-            and record["files"] == {"input": str(target.source), "output": str(target.output)}
-            and all(told[name] == value for name, value in asked.items() if value != "auto")
-            and (record["model"]["sha256"], record["calibration"]) == (card.sha256, calibration)
-            and (axes is None or record["axes"] == axes.upper())
-            and recorded_region(record) == extent
+            and told["files"] == {"input": str(target.source), "output": str(target.output)}
+            and record == record.asked_again(settings, card, extent, axes.upper() if axes else record.axes)
             and all(path.exists() for path in target.files(settings.has_spread, figure))
         )
-    except (OSError, ValueError, KeyError, TypeError, VaesrError):
+    except (OSError, ValueError, KeyError, TypeError):
         return False  # no record, or not one of ours
 
 

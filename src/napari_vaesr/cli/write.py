@@ -189,7 +189,7 @@ def _write_blocks(
     grid = BlockGrid.of(job)
     with partial_output(target.output, made_from(image, job)) as partial:
         # A lone file tells how it was made, too, but not its own name, which may change.
-        told = {"files": {"input": str(target.source)}, **job.record()}
+        told = {"files": {"input": str(target.source)}, **job.record().plain()}
         described = replace(output_image(image, job), annotation=told)
         output = _laid_out(target, partial, described, grid, restart)
         missing = [number for number in range(len(grid)) if number not in partial.done]
@@ -259,7 +259,7 @@ def _check_room(path: Path, needed: int) -> None:
 
 
 def _record(target: Target, job: UpscaleJob) -> dict[str, Any]:
-    return {"files": {"input": str(target.source), "output": str(target.output)}, **job.record()}
+    return {"files": {"input": str(target.source), "output": str(target.output)}, **job.record().plain()}
 
 
 def _draw(

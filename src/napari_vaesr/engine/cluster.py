@@ -16,12 +16,10 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from napari_vaesr.engine.record import Record, network_hash
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import TryAgain, VaesrError
 from napari_vaesr.files.output import Output
-from napari_vaesr.imaging.axes import Source
-from napari_vaesr.imaging.intensity import IntensityScaling
-from napari_vaesr.imaging.region import Region
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -30,8 +28,6 @@ if TYPE_CHECKING:
     from napari_vaesr.engine.device import DeviceChoice
     from napari_vaesr.engine.job import UpscaleJob
     from napari_vaesr.engine.stream import Done
-    from napari_vaesr.vae.config import NetworkConfig
-    from napari_vaesr.zoo.card import Calibration
 
 CONNECT_SECONDS = 20
 AHEAD = 3
@@ -48,20 +44,8 @@ class Task:
         The same for all blocks of one result.
     source : Path
         The input.
-    axes : str
-        Its axes.
-    settings : UpscaleSettings
-        What to do, the model named so that every worker finds it.
-    region : Region
-        The part of it to upscale.
-    scalings : tuple of IntensityScaling
-        One for each channel.
-    calibrations : tuple of Calibration
-        One for each channel; a worker's own model may have others.
-    sha256 : str
-        Of the model's weights.
-    network : NetworkConfig
-        What they fill.
+    record : Record
+        How the result is made, the model named so that every worker finds it.
     grid : BlockGrid
         The blocks.
     output : Output
@@ -70,13 +54,7 @@ class Task:
 
     key: str
     source: Path
-    axes: str
-    settings: UpscaleSettings
-    region: Region
-    scalings: tuple[IntensityScaling, ...]
-    calibrations: tuple[Calibration, ...]
-    sha256: str
-    network: NetworkConfig
+    record: Record
     grid: BlockGrid
     output: Output
 
@@ -222,22 +200,15 @@ def _open(task: Task) -> UpscaleJob:
 
     worker = get_worker()
     torch.set_num_threads(worker.state.nthreads)
-    settings = task.settings
+    record, settings = task.record, task.record.settings
     count = torch.accelerator.device_count()
     if settings.device == "auto" and count > 1:
         kind = torch.accelerator.current_accelerator()
         assert kind is not None
         place = int((re.findall(r"\d+", str(worker.name)) or ["0"])[-1]) % count
         settings = settings.model_copy(update={"device": f"{kind.type}:{place}"})
+        record = record.model_copy(update={"settings": settings})
     model = load_model(settings.model)
-    if (model.card.sha256, model.card.network) != (task.sha256, task.network):
+    if (model.card.sha256, network_hash(model.card)) != (record.model.sha256, record.network):
         raise VaesrError(f"A worker has another model {model.card.name}, please install the same.")
-    image = read_image(task.source, task.axes)
-    return UpscaleJob(
-        Source.of(image.data, task.axes),
-        settings,
-        task.region,
-        model=model,
-        scalings=task.scalings,
-        calibrations=task.calibrations,
-    )
+    return UpscaleJob.from_record(read_image(task.source, record.axes).data, record, model=model)

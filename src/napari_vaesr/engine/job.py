@@ -14,13 +14,14 @@ import torch
 from napari_vaesr.engine.assembly import Assembly, allocate
 from napari_vaesr.engine.device import memory_released
 from napari_vaesr.engine.planes import Piece, SourcePlane, result_dtype
+from napari_vaesr.engine.record import ModelVersion, Record, RecordedInput, network_hash
 from napari_vaesr.engine.result import Array, FloatArray, Result, map_names, maps_shape
-from napari_vaesr.engine.settings import UpscaleSettings, make_settings
+from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.engine.upscaler import Upscaler
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes, Source, SourceArray
 from napari_vaesr.imaging.intensity import IntensityScaling, check_array, fit_scalings
-from napari_vaesr.imaging.region import Region, recorded_region
+from napari_vaesr.imaging.region import Region
 from napari_vaesr.imaging.tiling import Tile
 from napari_vaesr.zoo.card import Calibration
 from napari_vaesr.zoo.registry import Model, load_model
@@ -146,7 +147,7 @@ class UpscaleJob:
 
     @classmethod
     def from_record(
-        cls, array: SourceArray, record: Mapping[str, Any], *, model: Model | None = None
+        cls, array: SourceArray, record: Record | Mapping[str, Any], *, model: Model | None = None
     ) -> UpscaleJob:
         """Return the job that makes a result again.
 
@@ -154,7 +155,7 @@ class UpscaleJob:
         ----------
         array : array
             The same image.
-        record : mapping
+        record : Record or mapping
             `Result.record`, perhaps by way of JSON.
         model : Model, optional
             As for `UpscaleJob`.
@@ -164,29 +165,26 @@ class UpscaleJob:
         VaesrError
             When the image has another shape or the model is another version than recorded.
         """
-        missing = {"input", "axes", "settings", "extent", "intensity", "model"} - record.keys()
-        if missing:
+        made = record if isinstance(record, Record) else Record.read(record)
+        if tuple(array.shape) != made.input.shape:
             raise VaesrError(
-                f"The record lacks {', '.join(sorted(missing))}, please give one as Result.record has it."
-            )
-        if list(array.shape) != list(record["input"]["shape"]):
-            raise VaesrError(
-                f"The record was made from shape {tuple(record['input']['shape'])}, "
+                f"The record was made from shape {made.input.shape}, "
                 f"please give that image instead of one of shape {tuple(array.shape)}."
             )
         job = cls(
-            Source.of(array, record["axes"]),
-            make_settings(**record["settings"]),
-            recorded_region(record),
+            Source.of(array, made.axes),
+            made.settings,
+            made.region,
             model=model,
-            scalings=[IntensityScaling(**scaling) for scaling in record["intensity"]],
-            calibrations=[Calibration(**each) for each in record.get("calibration", [])] or None,
-            keep_samples=record.get("keep_samples", False),
+            scalings=made.intensity,
+            calibrations=made.calibration or None,
+            keep_samples=made.keep_samples,
         )
-        if job.model.card.sha256 != record["model"]["sha256"]:
+        card = job.model.card
+        if card.sha256 != made.model.sha256 or made.network not in ("", network_hash(card)):
             raise VaesrError(
-                f"The record was made with version {record['model']['version']} of the model "
-                f"{record['model']['name']} and other weights, please install that version."
+                f"The record was made with version {made.model.version} of the model "
+                f"{made.model.name} and other weights, please install that version."
             )
         return job
 
@@ -249,8 +247,9 @@ class UpscaleJob:
                 if piece is not None:
                     whole.put(piece.inside(self.region, self.factors), piece)
                 yield progress
+            record = self.record().plain()
             self._result = Result(
-                whole.mean, whole.std, whole.uncertainty, self.record(), self.axes.names, whole.samples
+                whole.mean, whole.std, whole.uncertainty, record, self.axes.names, whole.samples
             )
 
     def planes_stream(
@@ -298,25 +297,26 @@ class UpscaleJob:
                 if not missing:
                     yield self.planes[position], mean, uncertainty
 
-    def record(self) -> dict[str, Any]:
-        """Return all that is needed to make the result again, ready for JSON."""
+    def record(self) -> Record:
+        """Return all that is needed to make the result again."""
         choice, card = self.upscaler.choice, self.model.card
         used = {"device": choice.device, "precision": choice.precision, "tile": self.upscaler.tile}
-        return {
-            "version": version("napari-vaesr"),
-            "torch": torch.__version__,
-            "model": {"name": card.name, "version": card.version, "sha256": card.sha256},
-            "settings": self.settings.model_dump() | used,
-            "device_reason": choice.reason,
-            "halo": self.upscaler.halo,
-            "axes": self.axes.names,
-            "input": {"shape": list(self.axes.shape), "dtype": str(np.dtype(self.array.dtype))},
-            "intensity": [scaling.model_dump() for scaling in self.scalings],
-            "calibration": [calibration.model_dump() for calibration in self.calibrations],
-            "extent": {name: [part.start, part.stop] for name, part in self.region.items()},
-            "keep_samples": self.keep_samples,
-            "messages": list(self.messages),
-        }
+        return Record(
+            version=version("napari-vaesr"),
+            torch=torch.__version__,
+            model=ModelVersion(name=card.name, version=card.version, sha256=card.sha256),
+            network=network_hash(card),
+            settings=self.settings.model_copy(update=used),
+            device_reason=choice.reason,
+            halo=self.upscaler.halo,
+            axes=self.axes.names,
+            input=RecordedInput(shape=self.axes.shape, dtype=str(self.source.dtype)),
+            intensity=self.scalings,
+            calibration=self.calibrations,
+            extent=self.region,
+            keep_samples=self.keep_samples,
+            messages=tuple(self.messages),
+        )
 
     def tiles(self, rows: range, columns: range) -> list[Tile]:
         """Return the tiles of a region of any plane."""

@@ -110,7 +110,7 @@ def lazy_arrays(
         mean = mean.transpose([last.index(name) for name in job.axes.names])
     maps = [both[name] for name in chunks.maps]
     uncertainty = None if not maps else maps[0] if len(maps) == 1 else da.stack(maps)  # type: ignore[no-untyped-call]
-    return mean, uncertainty, job.record()
+    return mean, uncertainty, job.record().plain()
 
 
 class _Chunks:

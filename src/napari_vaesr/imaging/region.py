@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_vaesr.errors import VaesrError
 
@@ -223,29 +223,3 @@ class Factors(Mapping[str, int]):
         if isinstance(setting, int):
             return f"x{setting}"
         return "".join(f"{name.lower()}{factor}" for name, factor in setting.items())
-
-
-def recorded_region(record: Mapping[str, Any]) -> Region:
-    """Return the region that a result's record tells of, without the axes that are whole.
-
-    Raises
-    ------
-    VaesrError
-        When an older record tells of planes with gaps between them, so that they are no range.
-    """
-    from napari_vaesr.imaging.axes import Axes
-
-    told = record["extent"]
-    axes = Axes.parse(str(record["axes"]), record["input"]["shape"])
-    if "rows" not in told:
-        return Region({name: range(*part) for name, part in told.items()}).of(axes).less_whole(axes)
-    # Records of version 0.1 number the planes.
-    parts = {"Y": range(*told["rows"]), "X": range(*told["columns"])}
-    if told["planes"] is not None:
-        places = [axes.plane_coordinates(number) for number in told["planes"]]
-        for name in axes.loop_names:
-            indices = {place[name] for place in places}
-            parts[name] = range(min(indices), max(indices) + 1)
-        if list(axes.planes_of(Region(parts).of(axes))) != list(told["planes"]):
-            raise VaesrError("The planes of this result have gaps between them, so they are no range.")
-    return Region(parts).of(axes).less_whole(axes)

@@ -9,9 +9,14 @@ from napari.components import ViewerModel
 from napari.layers import Image, Layer
 from npe2 import PluginManifest
 
+from napari_vaesr.engine.record import ModelVersion, Record, RecordedInput
 from napari_vaesr.engine.result import Result
+from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.image import read_image
+from napari_vaesr.imaging.axes import Axes
+from napari_vaesr.imaging.intensity import IntensityScaling
+from napari_vaesr.imaging.region import Region
 from napari_vaesr.plugin.io.reader import read_upscaled
 from napari_vaesr.plugin.io.saving import write_result, write_tiff, write_zarr
 from napari_vaesr.plugin.viewer.layers import layer_tuples, metadata
@@ -31,11 +36,14 @@ def made(shape, axes, kind="std", dtype="uint16", **place):
     mean = rng.integers(0, 200, result_shape).astype(dtype)
     std = rng.random(result_shape[:-1] if rgb else result_shape).astype("float32")
     uncertainty = np.stack([std, std + 1]) if kind == "interval" else std
-    record = {
-        "axes": axes,
-        "settings": {"uncertainty": kind},
-        "input": {"shape": list(shape), "dtype": dtype},
-    }
+    record = Record(
+        model=ModelVersion(name="tiny", version="0", sha256=""),
+        settings=make_settings(uncertainty=kind),
+        axes=axes,
+        input=RecordedInput(shape=shape, dtype=dtype),
+        intensity=[IntensityScaling(offset=0, gain=1)] * (shape[axes.index("C")] if "C" in axes else 1),
+        extent=Region().of(Axes.parse(axes, shape)),
+    ).plain()
     result = Result(mean, std, uncertainty, record, axes)
     layers = [Layer.create(*each) for each in layer_tuples(result, source, axes, 2, kind)]
     return source, layers

@@ -7,37 +7,40 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from napari_vaesr.engine.record import Record
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
-from napari_vaesr.imaging.region import Factors, Region, recorded_region
+from napari_vaesr.imaging.region import Region
 from napari_vaesr.plugin.viewer.layers import source_array
 from napari_vaesr.samples import sample_path
 
-Record = Mapping[str, Any]
+Told = Mapping[str, Any]
+"""A layer's metadata under ``napari_vaesr``: its record, with ``source`` and ``layer``."""
 
 ALWAYS = ("model", "scale", "samples", "seed", "device", "precision")
 """Settings that are told even where they have their default."""
 
 
-def in_words(record: Record) -> str:
+def in_words(told: Told) -> str:
     """Describe in a few lines what made a layer.
 
     Parameters
     ----------
-    record : mapping
+    told : mapping
         The layer's metadata under ``napari_vaesr``.
     """
-    settings, model, source = record["settings"], record["model"], record.get("source", {})
-    part = ", ".join(_range_in_words(name, each) for name, each in recorded_region(record).items())
-    shape = " × ".join(map(str, record["input"]["shape"]))
+    made = Record.read(told)
+    settings, source = made.settings, told.get("source", {})
+    part = ", ".join(_range_in_words(name, each) for name, each in made.region.items())
+    shape = " × ".join(map(str, made.input.shape))
     lines = [
-        f"Model {model['name']}, version {model['version']}",
-        f"×{Factors.of(settings['scale'])}, {settings['samples']} samples, seed {settings['seed']}, "
-        f"temperature {settings['temperature']:g}",
-        f"Source: {source.get('name', 'unknown')}, {record['axes']} {shape}, {record['input']['dtype']}",
+        f"Model {made.model.name}, version {made.model.version}",
+        f"×{settings.factors}, {settings.samples} samples, seed {settings.seed}, "
+        f"temperature {settings.temperature:g}",
+        f"Source: {source.get('name', 'unknown')}, {made.axes} {shape}, {made.input.dtype}",
         *([f"Part: {part}"] if part else []),
-        f"On {settings['device']} in {settings['precision']}, napari-vaesr {record['version']}",
+        f"On {settings.device} in {settings.precision}, napari-vaesr {made.version}",
     ]
     return "\n".join(lines)
 
@@ -46,35 +49,35 @@ def _range_in_words(name: str, part: range) -> str:
     return f"{name} {part.start}" if len(part) == 1 else f"{name} {part.start} to {part.stop - 1}"
 
 
-def as_python(record: Record) -> str:
+def as_python(told: Told) -> str:
     """Write Python that makes the layer again.
 
     The image is read from its file where that is known and holds the same pixels; else it is taken from the
     layer in the viewer, which works in napari's console.
     """
-    path = _source_path(record)
+    made = Record.read(told)
+    path = _source_path(told, made)
     if path is None:
         imports = ["import napari", "", "from napari_vaesr import source_array, upscale"]
-        image = f"source_array(napari.current_viewer().layers[{record['source']['name']!r}])"
-        axes = source_axes(record)
+        image = f"source_array(napari.current_viewer().layers[{told['source']['name']!r}])"
+        axes = source_axes(told)
     else:
         imports = ["from napari_vaesr import read_image, upscale"]
-        image = f"read_image({str(path)!r}, axes={record['axes']!r}).data"
-        axes = record["axes"]
+        image = f"read_image({str(path)!r}, axes={made.axes!r}).data"
+        axes = made.axes
     options = [
         f"axes={axes!r}",
-        *(f"{name}={value!r}" for name, value in _settings(record).items()),
+        *(f"{name}={value!r}" for name, value in _settings(made).items()),
     ]
-    parts = recorded_region(record)
-    extent = str(Region({name: part for name, part in parts.items() if name in axes}))
+    extent = str(Region({name: part for name, part in made.region.items() if name in axes}))
     options += [f"extent={extent!r}"] if extent else []
-    options += ["keep_samples=True"] if record.get("keep_samples") else []
+    options += ["keep_samples=True"] if made.keep_samples else []
     call = ["result = upscale(", "    image,", *(f"    {option}," for option in options), ")"]
     shown = "print(result.mean, result.uncertainty)"
     return "\n".join([*imports, "", f"image = {image}", *call, shown, ""])
 
 
-def as_command(record: Record) -> str:
+def as_command(told: Told) -> str:
     """Write a command line that makes the layer again, as channels of an OME-TIFF.
 
     Raises
@@ -82,83 +85,82 @@ def as_command(record: Record) -> str:
     VaesrError
         If the source was not opened from a file, or the file holds something else.
     """
-    path = _source_path(record)
+    made = Record.read(told)
+    path = _source_path(told, made)
     if path is None:
         raise VaesrError(
-            f"'{record['source']['name']}' was not opened from a file that holds just these pixels, "
+            f"'{told['source']['name']}' was not opened from a file that holds just these pixels, "
             "so there is no command line for it: save it as an OME-TIFF first, or copy as Python."
         )
-    settings = _settings(record)
-    factors = Factors.of(settings["scale"])
+    settings = _settings(made)
+    factors = made.settings.factors
     words = ["napari-vaesr", "upscale", str(path), f"{path.stem.split('.')[0]}_{factors.suffix}.ome.tif"]
-    words += ["--axes", record["axes"]]
+    words += ["--axes", made.axes]
     for name, value in {**settings, "scale": factors}.items():
         words += [f"--{name}", str(value)]
-    extent = str(recorded_region(record))
+    extent = str(made.region)
     words += ["--extent", extent] if extent else []
     return shlex.join(words)
 
 
-def _settings(record: Record) -> dict[str, Any]:
+def _settings(made: Record) -> dict[str, Any]:
     """Return the settings to tell: those that matter always, and those that are not the default."""
-    defaults = UpscaleSettings().model_dump()
-    told = {name: value for name, value in record["settings"].items() if name in defaults}
-    return {name: value for name, value in told.items() if name in ALWAYS or value != defaults[name]}
+    defaults = UpscaleSettings()
+    told = made.settings.model_dump()
+    return {name: value for name, value in told.items() if name in ALWAYS or value != getattr(defaults, name)}
 
 
-def _source_path(record: Record) -> Path | None:
+def _source_path(told: Told, made: Record) -> Path | None:
     """Return the file that the source was opened from, if what it holds is the source."""
-    source = record.get("source", {})
+    source = told.get("source", {})
     path = source.get("path")
     if source.get("sample") and source["sample"][0] == "napari-vaesr":
         path = sample_path(source["sample"][1])
-    return Path(path) if path and _holds(Path(path), record) else None
+    return Path(path) if path and _holds(Path(path), made) else None
 
 
-def _holds(path: Path, record: Record) -> bool:
+def _holds(path: Path, made: Record) -> bool:
     """Whether a file holds the pixels that a record tells of, as far as shape, type and intensities tell."""
     from napari_vaesr.files.image import read_image
 
     try:
-        pixels = read_image(path, record["axes"]).data
+        pixels = read_image(path, made.axes).data
     except VaesrError:
         return False
     return (
-        list(pixels.shape) == list(record["input"]["shape"])
-        and str(pixels.dtype) == record["input"]["dtype"]
-        and _has_intensities(pixels, record["axes"], record)
+        tuple(pixels.shape) == made.input.shape
+        and str(pixels.dtype) == made.input.dtype
+        and _has_intensities(pixels, made.axes, made)
     )
 
 
-def _has_intensities(pixels: Any, axes: str, record: Record) -> bool:
+def _has_intensities(pixels: Any, axes: str, made: Record) -> bool:
     """Whether pixels, or those of the one channel that a record is of, are as bright as it tells."""
     from napari_vaesr.imaging.intensity import fit_scalings
     from napari_vaesr.zoo.registry import get_card
 
-    told = list(record["intensity"])
+    told = made.intensity
     if "C" not in axes and len(told) > 1:
-        told = [told[index] for index in recorded_region(record)["C"]]
+        told = tuple(told[index] for index in made.channels)
     try:
-        method = get_card(record["settings"]["model"]).intensity
-        scalings = fit_scalings(pixels, Axes.parse(axes, pixels.shape), method)
+        method = get_card(made.settings.model).intensity
+        return tuple(fit_scalings(pixels, Axes.parse(axes, pixels.shape), method)) == told
     except VaesrError:
         return False
-    return [each.model_dump() for each in scalings] == told
 
 
-def source_axes(record: Record) -> str:
+def source_axes(told: Told) -> str:
     """Return the axes of the layer that a result was made from: without C where it is a channel of a file."""
-    return str(record["source"].get("axes") or record["axes"])
+    return str(told["source"].get("axes") or told["axes"])
 
 
-def source_of(record: Record, layers: Iterable[Any]) -> Any:
+def source_of(told: Told, layers: Iterable[Any]) -> Any:
     """Return the layer that a result was made from, if it is still there with the same pixels, else None.
 
     It is looked for by name and then, for it may have been renamed, by shape, type and intensities.
     """
-    axes = source_axes(record)
-    lengths = dict(zip(record["axes"], record["input"]["shape"], strict=True))
-    shape, dtype = [lengths[name] for name in axes], record["input"]["dtype"]
+    made, axes = Record.read(told), source_axes(told)
+    shape, dtype = [made.image_axes.lengths[name] for name in axes], made.input.dtype
     fitting = [
         layer
         for layer in layers
@@ -166,7 +168,7 @@ def source_of(record: Record, layers: Iterable[Any]) -> Any:
         and list(source_array(layer).shape) == shape
         and str(source_array(layer).dtype) == dtype
     ]
-    by_name = [layer for layer in fitting if layer.name == record["source"]["name"]]
+    by_name = [layer for layer in fitting if layer.name == told["source"]["name"]]
     if by_name:
         return by_name[0]
-    return next((each for each in fitting if _has_intensities(source_array(each), axes, record)), None)
+    return next((each for each in fitting if _has_intensities(source_array(each), axes, made)), None)

@@ -11,7 +11,6 @@ from napari.utils.notifications import show_error
 from qtpy.compat import isalive
 from qtpy.QtCore import QTimer
 
-from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.inspect.provenance import source_axes, source_of
 from napari_vaesr.plugin.viewer.extents import chosen_extent
@@ -94,7 +93,7 @@ class SamplesSection(Container):
                 raise VaesrError(
                     f"The source '{record['source']['name']}' is no longer there: open it to draw samples."
                 )
-            settings = make_settings(**{**record["settings"], "samples": self.number.value})
+            settings = self._result.made.settings.model_copy(update={"samples": self.number.value})
             axes = source_axes(record)
             extent = chosen_extent(self._viewer, source, axes, "plane", "visible")
             task = UpscaleTask(source, axes, settings, extent, keep_samples=True)

@@ -125,6 +125,7 @@ def _upscaled_layers(image: ImageFile, show_mean: bool) -> list[LayerTuple]:
         return saved
     from napari_vaesr.engine.job import UpscaleJob
     from napari_vaesr.engine.lazy import lazy_arrays
+    from napari_vaesr.engine.record import Record
     from napari_vaesr.engine.result import Result
     from napari_vaesr.plugin.viewer.preferences import preferred_settings
 
@@ -133,7 +134,7 @@ def _upscaled_layers(image: ImageFile, show_mean: bool) -> list[LayerTuple]:
         UpscaleJob(Source.of(image.data, image.axes), settings), look_ahead=True
     )
     # The intensities that the network sees as 0 and 1 are as good as contrast limits, and known already.
-    limits = [(each["offset"], each["offset"] + each["gain"]) for each in record["intensity"]]
+    limits = Record.read(record).bright
     if "S" in image.axes or "C" not in image.axes:
         channels: list[tuple[ImageFile, Any, Any]] = [(image, mean, uncertainty)]
     else:

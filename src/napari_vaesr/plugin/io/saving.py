@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_vaesr.engine.record import Record
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.colour import COLOURS
-from napari_vaesr.imaging.region import Factors, recorded_region
 from napari_vaesr.plugin.viewer.layers import KEY, UNCERTAINTY_COLORMAP, LayerTuple, lazy_uncertainty_limits
 from napari_vaesr.plugin.viewer.results import KINDS
 
@@ -165,22 +165,25 @@ def saved_layers(image: ImageFile) -> list[LayerTuple] | None:
 
 def _described(image: ImageFile) -> list[dict[str, Any]] | None:
     """Describe the layers of a result that the command line wrote, from its record and channel names."""
-    told = image.annotation
-    if not {"settings", "axes", "intensity", "input"} <= told.keys() or not image.channel_names:
+    if not image.channel_names:
         return None
-    sources = len(recorded_region(told).get("C", told["intensity"])) if "C" in told["axes"] else 1
+    try:
+        record = Record.read(image.annotation)
+    except VaesrError:
+        return None
+    sources = len(record.channels)
     names = image.channel_names[: len(image.channel_names) // sources]
-    colours = sum(name.endswith(" mean") for name in names) if "S" in told["axes"] else 0
-    axes = str(told["axes"]).replace("S", "")
-    offset = image.offset or _first_pixel(told, image.pixel_size)
+    colours = sum(name.endswith(" mean") for name in names) if "S" in record.axes else 0
+    axes = record.axes.replace("S", "")
+    offset = image.offset or _first_pixel(record, image.pixel_size)
     place = {
         "scale": [image.pixel_size.get(name, 1.0) for name in axes],
         "translate": [offset.get(name, 0.0) for name in axes],
         "units": [image.units.get(name, "pixel") for name in axes],
         "axis_labels": list(axes),
     }
-    bright = told["intensity"][0]["offset"], told["intensity"][0]["offset"] + told["intensity"][0]["gain"]
-    mean_dtype = np.dtype(told["input"]["dtype"])
+    bright = record.bright[0]
+    mean_dtype = np.dtype(record.input.dtype)
     layers = []
     for role in ["mean", *(name.split()[-1] for name in names[max(colours, 1) :])]:
         is_map = role in KINDS
@@ -200,13 +203,12 @@ def _described(image: ImageFile) -> list[dict[str, Any]] | None:
     return layers
 
 
-def _first_pixel(told: Mapping[str, Any], pixel_size: Mapping[str, float]) -> dict[str, float]:
+def _first_pixel(record: Record, pixel_size: Mapping[str, float]) -> dict[str, float]:
     """Return where the first pixel of a result lies when its source begins at 0: a TIFF does not tell."""
-    factors = Factors.of(told["settings"]["scale"])
-    region = recorded_region(told).of(Axes.parse(told["axes"], told["input"]["shape"]))
+    factors = record.settings.factors
     return {
         name: index * factors.along(name) * pixel_size.get(name, 1.0)
-        for name, index in region.first_pixel(factors).items()
+        for name, index in record.extent.first_pixel(factors).items()
     }
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_vaesr.engine.record import Record
 from napari_vaesr.engine.result import DARKEST
 from napari_vaesr.imaging.colour import BLUE, GREEN, RED
-from napari_vaesr.imaging.region import recorded_region
 from napari_vaesr.plugin.viewer.layers import KEY, STD_KEY, as_scrolled, source_array
 from napari_vaesr.zoo.card import NORMAL_INTERVAL
 
@@ -53,6 +54,11 @@ class ShownResult:
         record: Mapping[str, Any] = self.mean.metadata[KEY]
         return record
 
+    @cached_property
+    def made(self) -> Record:
+        """The same, read."""
+        return Record.read(self.record)
+
     @property
     def identity(self) -> str:
         """What all layers of this result have in common, and no others."""
@@ -65,7 +71,7 @@ class ShownResult:
 
     def reach(self, where: Index = ()) -> Any:
         """Return the half width of the 90 % interval in standard deviations."""
-        told = [each["interval"] for each in self.record.get("calibration", [])]
+        told = [each.interval for each in self.made.calibration]
         return self._per_channel(told or [NORMAL_INTERVAL], where)
 
     def std(self, where: Index = ()) -> Any:
@@ -118,15 +124,14 @@ class ShownResult:
 
     def _brightness(self, where: Index = ()) -> Any:
         """Return what the relative uncertainty divides by, as `uncertainty_map` of the engine does."""
-        gains = [each["gain"] for each in self.record.get("intensity", [])]
-        return np.maximum(np.abs(self.luma(where)), DARKEST * self._per_channel(gains or [1.0], where))
+        gains = [each.gain for each in self.made.intensity]
+        return np.maximum(np.abs(self.luma(where)), DARKEST * self._per_channel(gains, where))
 
     def _per_channel(self, values: list[float], where: Index) -> Any:
         """Return numbers per channel so that they fit the maps, or one number for all."""
         if len(values) > 1:
-            chosen = recorded_region(self.record).get("C", range(len(values)))
-            values = [values[index] for index in chosen]
-        axes = str(self.record.get("axes", "")).replace("S", "")
+            values = [values[index] for index in self.made.channels]
+        axes = self.made.axes.replace("S", "")
         if len(values) == 1 or len(axes) != self.mean.ndim:
             return np.float32(values[0])
         shape = [-1 if name == "C" else 1 for name in axes]

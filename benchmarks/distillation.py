@@ -22,7 +22,7 @@ from short_runs import Budget, Pair, learn
 from torch import Tensor
 
 from napari_vaesr import load_model
-from napari_vaesr.files.write import write_json
+from napari_vaesr.files.atomic import write_json
 from napari_vaesr.training.config import RECIPES
 from napari_vaesr.training.data import Patches
 from napari_vaesr.training.held_out import hold_out_listed

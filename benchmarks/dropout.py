@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from napari_vaesr import load_model
-from napari_vaesr.files.write import write_json
+from napari_vaesr.files.atomic import write_json
 from napari_vaesr.training.module import Training
 from napari_vaesr.training.pairs import find_sources, grey, low_res, read_planes
 

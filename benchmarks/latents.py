@@ -24,7 +24,7 @@ from short_runs import Budget, Pair, ladder_on, learn, photo_config, pool, score
 
 from napari_vaesr import load_model
 from napari_vaesr.engine.moments import PairedMoments, smoothed
-from napari_vaesr.files.write import write_json
+from napari_vaesr.files.atomic import write_json
 from napari_vaesr.training.module import Training, antithetic_noise
 from napari_vaesr.vae.base import SuperResolutionVAE
 from napari_vaesr.vae.config import PRESETS, Level, NetworkConfig

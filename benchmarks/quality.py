@@ -34,7 +34,7 @@ from rich.table import Table
 
 from napari_vaesr import load_model
 from napari_vaesr.engine.settings import UpscaleSettings
-from napari_vaesr.files.write import write_json
+from napari_vaesr.files.atomic import write_json
 from napari_vaesr.training.calibrate import chosen_images, originals, spreads_of_file
 from napari_vaesr.training.config import RECIPES
 from napari_vaesr.training.pairs import Source, find_pairs, find_sources, made_pairs, real_pairs

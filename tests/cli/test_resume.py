@@ -259,7 +259,9 @@ def test_force_replaces_a_zarr(upscale, many, tmp_path):
     assert not (tmp_path / "out.zarr" / "stale").exists()
     assert others(tmp_path) == {"out.zarr", "out.json", "out.figure.png"}
     record = json.loads((tmp_path / "out.json").read_text())
-    assert zarr.open_group(tmp_path / "out.zarr").attrs["napari_vaesr"] == record
+    told = dict(zarr.open_group(tmp_path / "out.zarr").attrs["napari_vaesr"])
+    assert [part["role"] for part in told.pop("layers")] == ["mean", "std"]
+    assert told == record
 
 
 def test_a_part_in_blocks_is_that_part_of_the_whole(upscale, many, tmp_path, small_blocks):

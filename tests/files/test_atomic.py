@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import errno
+import json
 import sys
 from pathlib import Path
 
 import pytest
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.files.atomic import atomic_path
+from napari_vaesr.files.atomic import atomic_path, write_json
 
 
 def test_the_file_appears_whole(tmp_path):
@@ -103,3 +104,21 @@ def test_a_link_stays_a_link(tmp_path):
     with atomic_path(tmp_path / "link") as temporary:
         temporary.write_text("new")
     assert (tmp_path / "link").is_symlink() and (tmp_path / "real").read_text() == "new"
+
+
+def test_json(tmp_path):
+    path = tmp_path / "record.json"
+    write_json(path, {"model": "β", "scale": 2})
+    assert json.loads(path.read_text(encoding="utf-8")) == {"model": "β", "scale": 2}
+    for bad in ({"a": object()}, {"a": float("nan")}):
+        with pytest.raises((TypeError, ValueError)):
+            write_json(path, bad)
+    assert json.loads(path.read_text(encoding="utf-8"))["scale"] == 2
+    assert [child.name for child in tmp_path.iterdir()] == ["record.json"]
+
+
+def test_a_name_that_is_not_utf8_is_written_and_read_again(tmp_path):
+    content = {"input": "cells \\ 5\udcb5m β.tif"}  # as Linux has a name with the byte B5
+    write_json(tmp_path / "record.json", content)
+    text = (tmp_path / "record.json").read_text(encoding="utf-8")
+    assert json.loads(text) == content and "β" in text

@@ -190,7 +190,7 @@ def _report(
     plots: Path | None,
 ) -> None:
     """Print the tables and write what was asked for."""
-    from napari_vaesr.files.write import write_json
+    from napari_vaesr.files.atomic import write_json
     from napari_vaesr.trust.plots import write_reliability, write_sparsification
     from napari_vaesr.trust.summary import summarise
 

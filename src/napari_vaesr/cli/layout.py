@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import math
 import secrets
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from napari_vaesr.engine import stored
 from napari_vaesr.engine.blocks import BlockGrid
 from napari_vaesr.engine.cluster import Task
 from napari_vaesr.engine.job import UpscaleJob
-from napari_vaesr.engine.planes import result_dtype
-from napari_vaesr.engine.result import map_names, uncertainty_range
+from napari_vaesr.engine.result import uncertainty_range
+from napari_vaesr.engine.stored import parts_of
 from napari_vaesr.files.image import ImageFile
 from napari_vaesr.files.output import Output, OutputImage
 from napari_vaesr.imaging.axes import Axes
-from napari_vaesr.imaging.colour import COLOURS
 from napari_vaesr.imaging.region import Factors
 from napari_vaesr.zoo.download import MODEL_SUFFIXES
 
@@ -29,9 +27,8 @@ FLOAT32 = 4
 
 def written_bytes(job: UpscaleJob) -> int:
     """Return the size of the pixels that a job makes."""
-    spread = len(map_names(job.settings.uncertainty)) if job.settings.has_spread else 0
     pixels = math.prod(job.result_axes.without_samples().shape)
-    return pixels * (colour_count(job.axes) + spread) * FLOAT32
+    return pixels * sum(part.channels for part in parts_of(job)) * FLOAT32
 
 
 def made_from(image: ImageFile, job: UpscaleJob) -> dict[str, Any]:
@@ -44,24 +41,28 @@ def made_from(image: ImageFile, job: UpscaleJob) -> dict[str, Any]:
     return {**job.record().deciding, "input": file, "block": BlockGrid.of(job).side}
 
 
-def output_image(image: ImageFile, job: UpscaleJob) -> OutputImage:
-    """Describe the output: channels and their names, pixel sizes, its place, and the ranges to show."""
-    kind = job.settings.uncertainty
-    maps = map_names(kind) if job.settings.has_spread else ()
-    names: list[str] = []
+def output_image(image: ImageFile, job: UpscaleJob, told: Mapping[str, Any]) -> OutputImage:
+    """Describe the output: channels and their names, pixel sizes, its place, and the ranges to show.
+
+    Parameters
+    ----------
+    image : ImageFile
+        The source.
+    job : UpscaleJob
+        What is made of it.
+    told : mapping
+        The record, and what else is known of the result.
+    """
+    kind, parts = job.settings.uncertainty, parts_of(job)
     windows: list[tuple[float, float]] = []
-    for channel in job.region.get("C", range(1)):
-        scaling = job.scalings[channel]
-        bright = scaling.offset, scaling.offset + scaling.gain
-        if job.axes.is_rgb:
-            names += [f"{colour} mean" for colour in COLOURS[: colour_count(job.axes)]] + list(maps)
-        else:
-            names += [f"{_channel_prefix(image, job.axes, channel)}{each}" for each in ("mean", *maps)]
-        spread = bright if kind == "interval" else uncertainty_range(kind, scaling.gain)
-        windows += [bright] * colour_count(job.axes) + [spread] * len(maps)
-    return OutputImage(
-        axes=job.result_axes.without_samples(),
-        channel_names=tuple(names),
+    for bright in job.record().bright:
+        spread = bright if kind == "interval" else uncertainty_range(kind, bright[1] - bright[0])
+        windows += [bright] * parts[0].channels + [spread] * len(parts[1:])
+    return stored.output_image(
+        parts,
+        job.result_axes.without_samples(),
+        [_channel_prefix(image, job.axes, channel) for channel in job.region.get("C", range(1))],
+        told,
         pixel_size=_upscaled_sizes(image, job.factors),
         units=image.units,
         offset=_first_pixel(image, job),
@@ -99,22 +100,6 @@ def worker_task(image: ImageFile, job: UpscaleJob, grid: BlockGrid, output: Outp
         grid=grid,
         output=replace(output, path=output.path.resolve()),
     )
-
-
-def mean_and_uncertainty(
-    job: UpscaleJob, written: npt.NDArray[Any]
-) -> tuple[npt.NDArray[Any], npt.NDArray[np.float32] | None]:
-    """Return mean and uncertainty as they were before they became channels."""
-    colours = colour_count(job.axes)
-    mean = written[:colours].astype(result_dtype(job.array.dtype))
-    maps = written[colours:]
-    spread = maps if job.settings.uncertainty == "interval" else maps[0] if len(maps) else None
-    return np.moveaxis(mean, 0, -1) if job.axes.is_rgb else mean[0], spread
-
-
-def colour_count(axes: Axes) -> int:
-    """Return how many numbers a pixel has: 3 or 4 for colours, else 1."""
-    return axes.shape[axes.names.index("S")] if axes.is_rgb else 1
 
 
 def _channel_prefix(image: ImageFile, axes: Axes, channel: int) -> str:

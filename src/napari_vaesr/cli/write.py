@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,20 +17,20 @@ from napari_vaesr.engine.cluster import cluster_blocks, workers_choice
 from napari_vaesr.engine.job import Progress, UpscaleJob
 from napari_vaesr.engine.result import as_maps, map_names
 from napari_vaesr.engine.settings import UpscaleSettings
+from napari_vaesr.engine.stored import as_planes, lay_out, parts_of, reopen, write_whole
 from napari_vaesr.engine.stream import stream_blocks
 from napari_vaesr.errors import Cancelled, VaesrError
+from napari_vaesr.files.atomic import atomic_path, write_json
+from napari_vaesr.files.figure import write_figure
 from napari_vaesr.files.image import ImageFile, read_image
 from napari_vaesr.files.output import Output, OutputImage
 from napari_vaesr.files.partial import PartialOutput, partial_output
-from napari_vaesr.files.tiff_output import TiffOutput
-from napari_vaesr.files.write import atomic_path, write_figure, write_json, write_ome_tiff
-from napari_vaesr.files.zarr_output import ZarrOutput
 from napari_vaesr.imaging.axes import Source
 from napari_vaesr.imaging.region import Region
 from napari_vaesr.zoo.registry import Model
 
 from .console import readable_bytes
-from .layout import made_from, mean_and_uncertainty, middle_plane, output_image, worker_task
+from .layout import made_from, middle_plane, output_image, worker_task
 from .targets import Target
 
 if TYPE_CHECKING:
@@ -158,17 +157,10 @@ def _write_png(
             imagecodecs.png_encode(np.ascontiguousarray(mean, mean.dtype.newbyteorder("=")))
         )
     if uncertainty is not None:
-        described = output_image(image, job)
-        write_ome_tiff(
-            target.std,
-            iter([as_maps(uncertainty)]),
-            described.axes.names,
-            described.axes.shape,
-            np.float32,
-            described.pixel_size,
-            described.units,
-            map_names(job.settings.uncertainty),
-        )
+        whole = output_image(image, job, {})
+        maps = map_names(job.settings.uncertainty)
+        described = OutputImage(whole.axes, maps, pixel_size=whole.pixel_size, units=whole.units)
+        write_whole(target.std, described, [as_maps(uncertainty)])
     write_json(target.record, _record(target, job))
     if figure:
         _draw(target.figure, target, image, job, number, mean, uncertainty)
@@ -190,7 +182,7 @@ def _write_blocks(
     with partial_output(target.output, made_from(image, job)) as partial:
         # A lone file tells how it was made, too, but not its own name, which may change.
         told = {"files": {"input": str(target.source)}, **job.record().plain()}
-        described = replace(output_image(image, job), annotation=told)
+        described = output_image(image, job, told)
         output = _laid_out(target, partial, described, grid, restart)
         missing = [number for number in range(len(grid)) if number not in partial.done]
         if partial.done:
@@ -217,12 +209,13 @@ def _write_blocks(
                 "same command goes on from there."
             ) from stop
         record = _record(target, job)
-        output.finish(record)
+        output.finish({**described.annotation, **record})
         beside = {partial.folder / "record": target.record, partial.folder / "figure.png": target.figure}
         write_json(partial.folder / "record", record)
         if figure:
             position = middle_plane(job.result_axes)
-            mean, uncertainty = mean_and_uncertainty(job, output.read(position))
+            mean, *maps = as_planes(output.read(position), parts_of(job))
+            uncertainty = np.stack(maps) if len(maps) > 1 else maps[0] if maps else None
             drawn = partial.folder / "figure.png"
             _draw(drawn, target, image, job, job.planes[position], mean, uncertainty)
         partial.complete({source: place for source, place in beside.items() if source.exists()})
@@ -232,19 +225,13 @@ def _laid_out(
     target: Target, partial: PartialOutput, image: OutputImage, grid: BlockGrid, restart: bool
 ) -> Output:
     """Open the output that was begun, or lay out a new one."""
-    height, width = grid.block_shape
-    begun = partial.resume(restart)
-    if target.is_zarr:
-        scale = image.axes.height // len(grid.region["Y"])
-        block = height * scale, width * scale
-        if begun:
-            return ZarrOutput(partial.data, image, block)
-        output: Output = ZarrOutput.create(partial.data, image, block)
-    else:
-        if begun:
-            return TiffOutput.open(partial.data, image)
+    factor = image.axes.height // len(grid.region["Y"])
+    block = grid.block_shape[0] * factor, grid.block_shape[1] * factor
+    if partial.resume(restart):
+        return reopen(partial.data, image, block)
+    if not target.is_zarr:
         _check_room(target.output, image.nbytes)
-        output = TiffOutput.create(partial.data, image)
+    output = lay_out(partial.data, image, block)
     partial.begin()
     return output
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_vaesr.engine.job import UpscaleJob
-from napari_vaesr.engine.planes import Piece, result_dtype
-from napari_vaesr.engine.result import maps_shape
+from napari_vaesr.engine.planes import Piece
+from napari_vaesr.engine.result import maps_shape, result_dtype
 from napari_vaesr.engine.upscaler import Step
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.region import Region

@@ -13,9 +13,9 @@ import torch
 
 from napari_vaesr.engine.assembly import Assembly, allocate
 from napari_vaesr.engine.device import memory_released
-from napari_vaesr.engine.planes import Piece, SourcePlane, result_dtype
+from napari_vaesr.engine.planes import Piece, SourcePlane
 from napari_vaesr.engine.record import ModelVersion, Record, RecordedInput, network_hash
-from napari_vaesr.engine.result import Array, FloatArray, Result, map_names, maps_shape
+from napari_vaesr.engine.result import Array, FloatArray, Result, map_names, maps_shape, result_dtype
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.engine.upscaler import Upscaler
 from napari_vaesr.errors import VaesrError

@@ -18,8 +18,8 @@ import numpy as np
 from napari_vaesr.engine.blocks import BlockGrid, block_steps
 from napari_vaesr.engine.device import memory_released
 from napari_vaesr.engine.job import UpscaleJob
-from napari_vaesr.engine.planes import Piece, result_dtype
-from napari_vaesr.engine.result import Array, map_names, maps_of
+from napari_vaesr.engine.planes import Piece
+from napari_vaesr.engine.result import Array, map_names, maps_of, result_dtype
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.engine.wanted import GivenUp, unwanted_test
 from napari_vaesr.imaging.axes import Source, SourceArray

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 
-from napari_vaesr.engine.result import Array, FloatArray, uncertainty_map
+from napari_vaesr.engine.result import Array, FloatArray, result_dtype, uncertainty_map
 from napari_vaesr.engine.settings import UncertaintyKind
 from napari_vaesr.imaging.axes import Axes, SourceArray
 from napari_vaesr.imaging.colour import luma_chroma_to_rgb, rgb_to_luma_chroma
@@ -159,12 +158,6 @@ class SourcePlane:
         pixels = self._axes.read_plane(self._array, self.number, rows, columns)
         check_finite(pixels)
         return pixels
-
-
-def result_dtype(dtype: Any) -> np.dtype[Any]:
-    """Return the dtype of the mean: integers as they are, float32 for all floats."""
-    source = np.dtype(dtype)
-    return source if source.kind in "iu" else np.dtype(np.float32)
 
 
 def _box(extents: Sequence[range], size: int) -> range:

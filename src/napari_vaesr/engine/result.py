@@ -65,6 +65,12 @@ class Result:
         return self.uncertainty[which] if is_interval and self.uncertainty is not None else None
 
 
+def result_dtype(dtype: Any) -> np.dtype[Any]:
+    """Return the dtype of the mean: integers as they are, float32 for all floats."""
+    source = np.dtype(dtype)
+    return source if source.kind in "iu" else np.dtype(np.float32)
+
+
 def map_names(kind: UncertaintyKind) -> tuple[str, ...]:
     """Name the maps that make up a kind of uncertainty: one, or lower and upper."""
     return ("lower", "upper") if kind == "interval" else (kind,)

@@ -6,14 +6,12 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
-import numpy as np
-import numpy.typing as npt
-
 from napari_vaesr.engine.blocks import BlockGrid, block_steps
 from napari_vaesr.engine.device import memory_released
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.planes import Piece
 from napari_vaesr.engine.result import as_maps
+from napari_vaesr.engine.stored import as_channels
 from napari_vaesr.files.output import Output
 from napari_vaesr.imaging.region import Region
 
@@ -62,16 +60,8 @@ def write_piece(job: UpscaleJob, output: Output, piece: Piece) -> None:
     """Write a piece of one plane as float32 channels."""
     inside = piece.inside(job.region, job.factors)
     where = Region({name: range(part.start, part.stop) for name, part in inside.items()})
-    output.write(where, channels(piece.mean, piece.uncertainty))
-
-
-def channels(
-    mean: npt.NDArray[np.generic], uncertainty: npt.NDArray[np.float32] | None
-) -> npt.NDArray[np.float32]:
-    """Return a mean of shape (Y, X) or (Y, X, S) and its uncertainty as float32 channels (C, Y, X)."""
-    colours = np.moveaxis(mean, -1, 0) if mean.ndim == 3 else mean[np.newaxis]
-    spread = [] if uncertainty is None else [as_maps(uncertainty)]
-    return np.concatenate([colours, *spread], dtype=np.float32, casting="unsafe")
+    maps = () if piece.uncertainty is None else as_maps(piece.uncertainty)
+    output.write(where, as_channels([piece.mean, *maps]))
 
 
 def _computed(job: UpscaleJob, block: Region) -> Generator[Done, None, Piece]:

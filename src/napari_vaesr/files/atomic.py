@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from napari_vaesr.errors import TryAgain, VaesrError
 from napari_vaesr.files.lazy import reason
@@ -95,6 +97,20 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_json(path: str | os.PathLike[str], content: Mapping[str, Any]) -> None:
+    """Write JSON, whole or not at all.
+
+    Raises
+    ------
+    VaesrError
+        When the file can't be written; see `atomic_path`.
+    """
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    with atomic_path(path) as temporary:
+        # Bytes of a file's name that are not UTF-8 are lone surrogates, which JSON can say as \udcb5.
+        temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
 def is_full(error: OSError) -> bool:

@@ -66,6 +66,7 @@ def read_tiff(path: Path, axes: str | None) -> ImageFile:
         pixel_size={name: size for name, (size, _) in sizes.items()},
         units={name: unit for name, (_, unit) in sizes.items() if unit},
         channel_names=channels if "C" in names else (),
+        offset={name: _number(place) for name, place in annotation.pop("offset", {}).items()},
         annotation=annotation,
     )
 

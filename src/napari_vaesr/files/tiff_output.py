@@ -136,12 +136,13 @@ def _ome_xml(image: OutputImage, pages: Sequence[Page]) -> bytes:
     for number, (channel, depth, time) in enumerate(pages):
         where = {"IFD": number, "FirstC": channel, "FirstZ": depth, "FirstT": time, "PlaneCount": 1}
         ElementTree.SubElement(pixels, "TiffData", {name: str(value) for name, value in where.items()})
-    if image.annotation:
+    told = {**image.annotation, **({"offset": dict(image.offset)} if image.offset else {})}
+    if told:
         ElementTree.SubElement(element, "AnnotationRef", {"ID": ANNOTATION})
         about = {"ID": ANNOTATION, "Namespace": NAMESPACE}
         notes = ElementTree.SubElement(root, "StructuredAnnotations")
         note = ElementTree.SubElement(notes, "CommentAnnotation", about)
-        ElementTree.SubElement(note, "Value").text = json.dumps(image.annotation, allow_nan=False)
+        ElementTree.SubElement(note, "Value").text = json.dumps(told, allow_nan=False)
     # ASCII with character references, as TIFF wants its descriptions.
     text: bytes = ElementTree.tostring(root, encoding="ascii", xml_declaration=True)
     return text

@@ -1,7 +1,8 @@
+"""Results in files: every pixel comes back, with what the file says about itself."""
+
 from __future__ import annotations
 
 import errno
-import json
 import os
 import subprocess
 import sys
@@ -14,15 +15,26 @@ import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 
+from napari_vaesr.engine.record import ModelVersion, Record, RecordedInput
+from napari_vaesr.engine.settings import make_settings
+from napari_vaesr.engine.stored import Part, as_channels, as_planes, output_image, stored_parts, write_whole
 from napari_vaesr.errors import Cancelled, VaesrError
 from napari_vaesr.files.image import read_image
-from napari_vaesr.files.write import write_json, write_ome_tiff
+from napari_vaesr.files.output import OutputImage
 from napari_vaesr.imaging.axes import Axes
+from napari_vaesr.imaging.intensity import IntensityScaling
+from napari_vaesr.imaging.region import Region
 
 
 def image_of(names, lengths):
     shape = tuple(lengths[name] for name in names)
     return np.random.default_rng(0).random(shape, np.float32)
+
+
+def write_ome_tiff(path, planes, axes, shape, dtype, pixel_size, units, channel_names):
+    axes = Axes.parse(axes, shape).without_samples()
+    image = OutputImage(axes, tuple(channel_names), np.dtype(dtype), pixel_size, units)
+    write_whole(path, image, planes)
 
 
 def planes_of(image, axes, together):
@@ -175,42 +187,91 @@ def test_planes_and_names_have_to_fit(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_json(tmp_path):
-    path = tmp_path / "record.json"
-    write_json(path, {"model": "β", "scale": 2})
-    assert json.loads(path.read_text(encoding="utf-8")) == {"model": "β", "scale": 2}
-    for bad in ({"a": object()}, {"a": float("nan")}):
-        with pytest.raises((TypeError, ValueError)):
-            write_json(path, bad)
-    assert json.loads(path.read_text(encoding="utf-8"))["scale"] == 2
-    assert [child.name for child in tmp_path.iterdir()] == ["record.json"]
-
-
-def test_a_name_that_is_not_utf8_is_written_and_read_again(tmp_path):
-    content = {"input": "cells \\ 5\udcb5m β.tif"}  # as Linux has a name with the byte B5
-    write_json(tmp_path / "record.json", content)
-    text = (tmp_path / "record.json").read_text(encoding="utf-8")
-    assert json.loads(text) == content and "β" in text
-
-
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no such limits")
 def test_a_disk_that_fills_up_is_told_and_leaves_nothing(tmp_path):
     """In a process that may write no more than 40 kB to a file, as on a disk that is almost full."""
     code = f"""
 import resource, signal
 import numpy as np
+from napari_vaesr.engine.stored import write_whole
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.files.write import write_ome_tiff
+from napari_vaesr.files.output import OutputImage
+from napari_vaesr.imaging.axes import Axes
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
 planes = iter([np.zeros((1, 64, 64), np.float32)] * 9)
 path = {str(tmp_path / "a.ome.tif")!r}
 try:
-    write_ome_tiff(path, planes, "ZYX", (9, 64, 64), np.float32, {{}}, {{}}, ["mean"])
+    write_whole(path, OutputImage(Axes.parse("ZYX", (9, 64, 64)), ("mean",)), planes)
 except VaesrError as error:
     print(error)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "disk is full" in done.stdout
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("ending", [".ome.tif", ".ome.zarr"])
+def test_parts_come_back_with_their_place(tmp_path, ending):
+    axes = Axes.parse("CZYX", (2, 3, 4, 5))
+    parts = [Part("mean", "uint8", 1, "CZYX"), Part("std", "float32", 1, "CZYX")]
+    offset = {"Z": 3.0, "Y": -0.25, "X": 7.5}
+    image = output_image(parts, axes, ["a ", "b "], {"axes": "CZYX"}, offset=offset, pixel_size={"Y": 0.5})
+    mean = np.random.default_rng(0).integers(0, 255, axes.shape).astype("uint8")
+    std = mean.astype("float32") / 7
+    planes = (
+        as_channels([axes.read_plane(each, n, slice(None), slice(None)) for each in (mean, std)])
+        for n in range(axes.plane_count)
+    )
+    write_whole(tmp_path / f"result{ending}", image, planes)
+    opened = read_image(tmp_path / f"result{ending}")
+    assert opened.offset == offset
+    found = stored_parts(opened)
+    assert [part for part, _ in found] == parts
+    for (_, pixels), expected in zip(found, (mean, std), strict=True):
+        assert pixels.dtype == expected.dtype
+        np.testing.assert_array_equal(np.asarray(pixels), expected)
+
+
+@given(st.lists(st.sampled_from([1, 3, 4]), min_size=1, max_size=3), st.integers(0, 2**32))
+def test_planes_become_channels_and_planes_again(channels, seed):
+    rng = np.random.default_rng(seed)
+    parts = [Part(str(n), "uint16", count) for n, count in enumerate(channels)]
+    shapes = [(5, 6) if count == 1 else (5, 6, count) for count in channels]
+    planes = [rng.integers(0, 65535, shape).astype("uint16") for shape in shapes]
+    for before, after in zip(planes, as_planes(as_channels(planes), parts), strict=True):
+        assert after.dtype == before.dtype
+        np.testing.assert_array_equal(after, before)
+
+
+@pytest.mark.parametrize("axes", ["CYX", "YXS"])
+def test_files_of_version_0_1_are_read_by_their_channels_names(tmp_path, axes):
+    shape = (2, 6, 8) if axes == "CYX" else (6, 8, 3)
+    named = Axes.parse(axes, shape)
+    record = Record(
+        model=ModelVersion(name="tiny", version="0", sha256=""),
+        settings=make_settings(uncertainty="interval"),
+        axes=axes,
+        input=RecordedInput(shape=shape, dtype="uint8"),
+        intensity=[IntensityScaling(offset=0, gain=255)] * named.lengths.get("C", 1),
+        extent=Region().of(named),
+    )
+    means = ["red mean", "green mean", "blue mean"] if axes == "YXS" else ["mean"]
+    names = [
+        f"{prefix}{name}"
+        for prefix in (["a ", "b "] if "C" in axes else [""])
+        for name in (*means, "lower", "upper")
+    ]
+    image = OutputImage(named.without_samples(), tuple(names), annotation=record.plain())
+    planes = [np.full((image.together, 6, 8), n, np.float32) for n in range(image.axes.plane_count)]
+    write_whole(tmp_path / "old.ome.tif", image, planes)
+    found = stored_parts(read_image(tmp_path / "old.ome.tif"))
+    assert [part.role for part, _ in found] == ["mean", "lower", "upper"]
+    assert found[0][0].dtype == "uint8" and found[0][1].shape == shape
+    assert found[1][1].shape == named.without_samples().shape
+
+
+def test_other_images_are_no_results(tmp_path):
+    tifffile.imwrite(tmp_path / "plain.tif", np.zeros((3, 4), np.uint8))
+    assert stored_parts(read_image(tmp_path / "plain.tif")) is None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import shutil
+import tempfile
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,6 +15,9 @@ from napari_vaesr.engine.result import Array, FloatArray, maps_of, maps_shape, r
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
+
+LARGEST_HELD = 2**29
+"""Bytes of samples that are held in memory; more of them lie in a temporary file."""
 
 
 class Assembly:
@@ -47,7 +53,7 @@ class Assembly:
             self.std = self.uncertainty = allocate(spread, np.float32)
             if self._kind != "std":
                 self.uncertainty = allocate(maps_shape(self._kind, spread), np.float32)
-        self.samples: Array | None = allocate((settings.samples, *shape), dtype) if keep_samples else None
+        self.samples: Array | None = scratch((settings.samples, *shape), dtype) if keep_samples else None
 
     def put(self, inside: Mapping[str, slice], piece: Piece) -> None:
         """Put a piece in its place.
@@ -101,3 +107,26 @@ def allocate(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
         f"A result of shape {shape} does not fit into memory, "
         "please write it to a file or choose fewer planes or a part of them."
     )
+
+
+def scratch(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
+    """Return an array to be filled that takes no memory if it is large: a temporary file, gone with it.
+
+    Raises
+    ------
+    VaesrError
+        When the disk has no room for it.
+    """
+    needed = math.prod(shape) * np.dtype(dtype).itemsize
+    if needed <= LARGEST_HELD:
+        return allocate(shape, dtype)
+    folder = tempfile.gettempdir()
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise VaesrError(
+            f"The samples take {needed / 1e9:.1f} GB and the folder of temporary files, {folder}, has "
+            f"{free / 1e9:.1f} GB left: choose a part of the image or fewer samples, or name another folder "
+            "by the variable TMPDIR."
+        )
+    with tempfile.TemporaryFile() as file:  # the mapping keeps what it maps
+        return np.memmap(file, np.dtype(dtype), "w+", shape=shape)

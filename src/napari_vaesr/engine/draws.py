@@ -1,0 +1,180 @@
+"""Samples of a result, one after the other and never all in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from napari_vaesr.engine.job import Progress, UpscaleJob
+from napari_vaesr.engine.record import Record
+from napari_vaesr.engine.result import Array, Result
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.axes import Axes
+
+STACKED = "Z"
+"""Axes that make one field together with the plane: objects reach from plane to plane along them."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """A plane, or a stack of planes along Z, with every sample of it.
+
+    Attributes
+    ----------
+    place : dict of str to int
+        Where it is along the axes that are not its own, such as ``{"T": 3, "C": 0}``, in indices of the
+        image that was upscaled.
+    axes : str
+        Its own, ``YX`` or ``ZYX``; colours have become luma.
+    mean : ndarray
+        The mean of the samples.
+    samples : sequence of ndarray
+        Each of the shape of `mean`; read when it is asked for.
+    """
+
+    place: dict[str, int]
+    axes: str
+    mean: Array
+    samples: Sequence[Array]
+
+
+def fields_of_job(job: UpscaleJob, progress: Callable[[Progress], None] | None = None) -> Iterator[Field]:
+    """Draw the samples of a job, field by field.
+
+    Those of one field are there together, for a tile has to be encoded once then; in a temporary file if they
+    are many (see `napari_vaesr.engine.assembly.scratch`).
+
+    Parameters
+    ----------
+    job : UpscaleJob
+        What to draw: the part that it upscales.
+    progress : callable, optional
+        Called with every `Progress` of the whole job. What it raises stops the work.
+
+    Yields
+    ------
+    Field
+        Its samples are those of ``upscale(..., keep_samples=True)``.
+
+    Raises
+    ------
+    VaesrError
+        As the job does, or when there is no room for the samples of a field.
+    """
+    done = 0
+    apart = [name for name in job.axes.loop_names if name not in STACKED]
+    for indices in product(*(job.region[name] for name in apart)):
+        place = dict(zip(apart, indices, strict=True))
+        part = UpscaleJob(
+            job.source,
+            job.settings,
+            job.region.changed({name: range(index, index + 1) for name, index in place.items()}),
+            model=job.model,
+            scalings=job.scalings,
+            calibrations=job.calibrations,
+            keep_samples=True,
+        )
+        with closing(iter(part)) as steps:
+            for step in steps:
+                if progress is not None:
+                    progress(Progress(done + step.done, job.total, step.message))
+        done += part.total
+        job.messages += [message for message in part.messages if message not in job.messages]
+        yield from fields_of_result(part.result)
+
+
+def fields_of_result(result: Result) -> Iterator[Field]:
+    """Yield the fields of a result that kept its samples.
+
+    Raises
+    ------
+    VaesrError
+        When it did not.
+    """
+    if result.samples is None:
+        raise VaesrError(
+            "The result has kept no samples to measure on: upscale with keep_samples=True, or give the "
+            "UpscaleJob itself, which is drawn from as it is measured."
+        )
+    extent = Record.read(result.record).extent
+    first = {name: part.start for name, part in extent.items()}
+    yield from fields_of_arrays(np.asarray(result.mean), result.samples, result.axes, first)
+
+
+def fields_of_arrays(
+    mean: Array | None, samples: Array, axes: str, first: dict[str, int] | None = None
+) -> Iterator[Field]:
+    """Yield the fields of samples in memory, or memory-mapped.
+
+    Parameters
+    ----------
+    mean : ndarray or None
+        Of the axes `axes`; the mean of the samples by default.
+    samples : array
+        One axis of samples before those of `axes`.
+    axes : str
+        One letter of ``TCZYXS`` per axis.
+    first : dict of str to int, optional
+        Index in the source of the first position of an axis, where it is not 0.
+
+    Raises
+    ------
+    VaesrError
+        When the axes don't fit, or there are fewer than two samples.
+    """
+    named = Axes.parse(axes, samples.shape[1:])
+    if len(samples) < 2:
+        raise VaesrError("One sample has no spread, give 2 samples or more, better 32.")
+    whole = np.mean(samples, axis=0, dtype=np.float32) if mean is None else mean
+    for place, positions in _fields(named):
+
+        def own(array: Array, positions: list[int] = positions) -> Array:
+            planes = [
+                _luma(named.read_plane(array, position, slice(None), slice(None))) for position in positions
+            ]
+            return np.stack(planes) if any(name in named.names for name in STACKED) else planes[0]
+
+        start = first or {}
+        at = {name: index + start.get(name, 0) for name, index in place.items()}
+        yield Field(at, _own_names(named), own(whole), _Each(samples, own))
+
+
+def _fields(axes: Axes) -> Iterator[tuple[dict[str, int], list[int]]]:
+    """Say where every field is, and the positions of its planes."""
+    groups: dict[tuple[tuple[str, int], ...], list[int]] = {}
+    for position in range(axes.plane_count):
+        at = axes.plane_coordinates(position)
+        key = tuple((name, index) for name, index in at.items() if name not in STACKED)
+        groups.setdefault(key, []).append(position)
+    for place, positions in groups.items():
+        yield dict(place), positions
+
+
+def _own_names(axes: Axes) -> str:
+    return "".join(name for name in STACKED if name in axes.names) + "YX"
+
+
+def _luma(plane: Array) -> Array:
+    """Return the luma of colours, which is what the model draws, and a grey plane as it is."""
+    if plane.ndim == 2:
+        return plane
+    from napari_vaesr.imaging.colour import rgb_to_luma_chroma
+
+    return rgb_to_luma_chroma(plane[..., :3].astype(np.float32))[0]
+
+
+class _Each(Sequence[Array]):
+    """The samples of one field, cut out of an array of samples one at a time."""
+
+    def __init__(self, samples: Array, own: Callable[[Array], Array]) -> None:
+        self._samples, self._own = samples, own
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def __getitem__(self, number):  # type: ignore[no-untyped-def]
+        return self._own(self._samples[number])

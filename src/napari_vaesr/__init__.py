@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from napari_vaesr.trust.calibration import fit_calibration, rank_correlation
     from napari_vaesr.trust.certainty import certainty, joint_map
     from napari_vaesr.trust.consistency import downscaled, low_res_psnr
+    from napari_vaesr.trust.measure import measure
     from napari_vaesr.trust.metrics import affine_psnr
+    from napari_vaesr.trust.segment import Threshold
     from napari_vaesr.zoo.exchange import export_model, import_model
     from napari_vaesr.zoo.registry import load_model, models
 
@@ -41,6 +43,7 @@ _HOMES = {
     "FineTune": "training.finetune",
     "Result": "engine.result",
     "Source": "imaging.axes",
+    "Threshold": "trust.segment",
     "UpscaleJob": "engine.job",
     "UpscaleSettings": "engine.settings",
     "VaesrError": "errors",
@@ -61,6 +64,7 @@ _HOMES = {
     "material_from_folder": "training.material",
     "material_from_image": "training.material",
     "material_from_pair": "training.material",
+    "measure": "trust.measure",
     "models": "zoo.registry",
     "rank_correlation": "trust.calibration",
     "read_image": "files.image",
@@ -74,6 +78,7 @@ __all__ = [
     "FineTune",
     "Result",
     "Source",
+    "Threshold",
     "UpscaleJob",
     "UpscaleSettings",
     "VaesrError",
@@ -95,6 +100,7 @@ __all__ = [
     "material_from_folder",
     "material_from_image",
     "material_from_pair",
+    "measure",
     "models",
     "rank_correlation",
     "read_image",

@@ -129,7 +129,7 @@ def fields_of_arrays(
     named = Axes.parse(axes, samples.shape[1:])
     if len(samples) < 2:
         raise VaesrError("One sample has no spread, give 2 samples or more, better 32.")
-    whole = np.mean(samples, axis=0, dtype=np.float32) if mean is None else mean
+    whole: Array = np.asarray(samples.mean(axis=0, dtype=np.float32)) if mean is None else mean
     for place, positions in _fields(named):
 
         def own(array: Array, positions: list[int] = positions) -> Array:

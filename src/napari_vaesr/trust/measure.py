@@ -172,7 +172,8 @@ def measure_fields(
     if not 0 < overlap <= 1:
         raise VaesrError(f"An overlap of {overlap} is not possible, please give one between 0 and 1.")
     spacing = Spacing.of(source, pixel_size, units, offset)
-    quantities = Quantities(tuple(properties), tuple(extra))
+    named = (properties,) if isinstance(properties, str) else tuple(properties)
+    quantities = Quantities(named, tuple(extra))
     labels = None if callable(segment) or not hasattr(segment, "shape") or not segment.shape else segment
     find = None if labels is not None else as_segmentation(segment)
     for number, field in enumerate(_fields(source, axes, progress)):
@@ -232,9 +233,7 @@ def measure_field(
         image = field.samples[index]
         labels = segmented(image)
         here = of(image, labels)
-        same = (
-            {each: each for each in objects} if fixed is not None else matched(reference, labels, overlap)
-        )
+        same = {each: each for each in objects} if fixed is not None else matched(reference, labels, overlap)
         for each in same:
             found[each] += 1
         for number, quantity in value:

@@ -47,7 +47,7 @@ class Threshold:
                 "or give an intensity."
             )
         if min(self.smoothing, self.smallest, self.split) < 0:
-            raise VaesrError("Smoothing, smallest size and splitting can't be negative, please use 0 for none.")
+            raise VaesrError("Smoothing, smallest and split can't be negative, please use 0 for none.")
 
     def __call__(self, image: Array) -> Labels:
         """Return the labels of the objects of an image, (Y, X) or (Z, Y, X); 0 is the background."""
@@ -63,7 +63,7 @@ class Threshold:
             level = image.max() if flat else find(image)
         else:
             level = self.method
-        labels = measure.label(image > level, connectivity=image.ndim)
+        labels = measure.label(image > level, connectivity=image.ndim)  # type: ignore[no-untyped-call]
         if self.split:
             labels = _split(labels > 0, labels, self.split)
         if self.smallest > 1:
@@ -81,10 +81,10 @@ def _split(mask: npt.NDArray[np.bool_], labels: Array, distance: float) -> Array
     from skimage.segmentation import watershed
 
     depth = ndimage.gaussian_filter(ndimage.distance_transform_edt(mask), 1.0)
-    middles = peak_local_max(depth, min_distance=max(1, round(distance)), labels=labels, exclude_border=False)
+    middles = peak_local_max(depth, min_distance=max(1, round(distance)), labels=labels, exclude_border=False)  # type: ignore[no-untyped-call]
     seeds = np.zeros(mask.shape, np.int32)
     seeds[tuple(middles.T)] = np.arange(1, len(middles) + 1)
-    return np.asarray(watershed(-depth, seeds, mask=mask))
+    return np.asarray(watershed(-depth, seeds, mask=mask))  # type: ignore[no-untyped-call]
 
 
 Segment = Threshold | str | float | Array | Callable[[Array], Array]
@@ -133,7 +133,7 @@ def checked_labels(labels: Any, shape: tuple[int, ...]) -> Labels:
     if array.dtype.kind == "b":
         from skimage import measure
 
-        array = measure.label(array, connectivity=array.ndim)
+        array = measure.label(array, connectivity=array.ndim)  # type: ignore[no-untyped-call]
     if array.dtype.kind not in "iu" or array.min(initial=0) < 0 or array.max(initial=0) > 2**31 - 1:
         raise VaesrError("Labels are whole numbers from 0, the background, please convert them.")
     return array.astype(np.int32)

@@ -1,0 +1,194 @@
+"""Measurements with error bars agree with what is drawn, are in the right place and unit, and honest."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_vaesr import Source, Threshold, UpscaleJob, VaesrError, load_model, measure, upscale
+from napari_vaesr.engine.settings import make_settings
+from napari_vaesr.trust.measure import measure_fields, prediction_range
+
+
+def squares(offset: int = 0) -> np.ndarray:
+    """Two bright squares, of 6 x 6 and 4 x 8 pixels."""
+    image = np.zeros((32, 40), np.float32)
+    image[4:10, 5 + offset : 11 + offset] = 100
+    image[20:24, 20:28] = 50
+    return image
+
+
+@pytest.fixture(scope="module")
+def model(tiny_model_path):
+    return load_model(tiny_model_path)
+
+
+@pytest.fixture(scope="module")
+def stack():
+    return np.random.default_rng(0).integers(0, 4000, (3, 20, 24)).astype(np.uint16)
+
+
+def number(table, quantity, column="value", thing=0):
+    rows = table[(table["quantity"] == quantity) & (table["object"] == thing)]
+    assert len(rows) == 1
+    return float(rows[column].iloc[0])
+
+
+def test_what_does_not_vary_has_no_error():
+    table = measure(np.stack([squares()] * 5), Threshold(30.0, smoothing=0))
+    assert number(table, "count") == 2
+    assert number(table, "area") == 68
+    assert number(table, "area", thing=1) == 36
+    assert number(table, "intensity_mean", thing=2) == 50
+    assert number(table, "centroid_y", thing=2) == 21.5
+    assert number(table, "centroid_x", thing=2) == 23.5
+    assert (table["error"] < 1e-12).all() and (table["low"] == table["value"]).all()
+    assert (table["presence"] == 1).all()
+
+
+def test_an_object_is_found_again_where_it_moved_and_missed_where_it_is_gone():
+    samples = np.stack([squares(), squares(1), squares(), squares()])
+    samples[3, 20:24] = 0
+    (measured,) = measure_fields(samples, Threshold(30.0, smoothing=0), ("centroid",))
+    assert measured.presence == {0: 1.0, 1: 1.0, 2: 0.75}
+    np.testing.assert_array_equal(measured.samples[1, "centroid_x"], [7.5, 8.5, 7.5, 7.5])
+    np.testing.assert_array_equal(measured.samples[2, "centroid_y"], [21.5, 21.5, 21.5, np.nan])
+    np.testing.assert_array_equal(measured.samples[0, "count"], [2, 2, 2, 1])
+
+
+def test_labels_fix_the_objects():
+    samples = np.stack([squares(), squares() * 2])
+    labels = np.zeros(samples.shape[1:], int)
+    labels[4:10, 5:11] = 7
+    table = measure(samples, labels, ("area", "intensity_mean", "intensity_sum"))
+    assert set(table["object"]) == {0, 7}
+    assert number(table, "area", "error", 7) == 0
+    assert number(table, "intensity_mean", "mean", 7) == 150
+    assert number(table, "intensity_sum", "high", 7) == 36 * 200
+
+
+def test_lengths_and_places_are_physical():
+    """A pixel of the result is half as large, and the first one's corner is that of the source's."""
+    image = np.kron(squares()[:16, :20], np.ones((1, 1))).astype(np.float32)
+    samples = np.stack([squares()] * 2)
+    table = measure(
+        samples,
+        Threshold(30.0, smoothing=0),
+        ("area", "perimeter", "centroid"),
+        pixel_size={"Y": 0.5, "X": 0.5},
+        units={"Y": "micrometer", "X": "micrometer"},
+        offset={"Y": 100.0},
+    )
+    assert image.shape == (16, 20)
+    assert number(table, "area", thing=1) == 36 * 0.25
+    assert number(table, "centroid_y", thing=1) == 100 + 6.5 * 0.5
+    assert number(table, "centroid_x", thing=1) == 7.5 * 0.5
+    units = dict(zip(table["quantity"], table["unit"], strict=True))
+    assert units["area"] == "µm²" and units["centroid_y"] == units["perimeter"] == "µm"
+
+
+def test_a_crop_tells_the_same_places_as_the_whole(model, stack):
+    """With the pixel size, centroids are those of the image that was upscaled, halves of pixels and all."""
+
+    def middle(image):
+        mask = np.zeros(image.shape, int)
+        rows = slice(4, 12) if image.shape[0] == 24 else slice(12, 20)
+        mask[rows, 6:10] = 1
+        return mask
+
+    image, options = stack[0], {"model": model, "samples": 2, "keep_samples": True}
+    whole = upscale(image, **options)
+    part = upscale(image, extent="Y=4:16", **options)
+    told = [
+        measure(result, middle, ("centroid",), pixel_size={"Y": 2.0, "X": 2.0}) for result in (whole, part)
+    ]
+    for quantity in ("centroid_y", "centroid_x"):
+        assert number(told[0], quantity) == number(told[1], quantity)
+    # Rows 12 to 19 of the result are 6 to 9 of the source, whose middle is 7.5 of its pixels.
+    assert number(told[0], "centroid_y") == 15.0
+
+
+def test_drawn_as_needed_equals_what_was_kept(model, stack, monkeypatch):
+    """Also where samples go through a file, over time and in depth."""
+    axes, fields = "TYX", 3
+    kept = upscale(stack, axes, model=model, samples=4, keep_samples=True)
+    job = UpscaleJob(Source.of(stack, axes), make_settings(samples=4), model=model)
+    expected = measure(kept)
+    monkeypatch.setattr("napari_vaesr.engine.assembly.LARGEST_HELD", 0)
+    drawn = measure(job)
+    assert drawn.equals(expected)
+    assert sorted(drawn["T"].unique()) == list(range(fields))
+
+
+def test_a_volume_is_one_field(model, stack):
+    result = upscale(stack, "ZYX", model=model, samples=3, keep_samples=True)
+    (measured,) = measure_fields(result, properties=("area", "centroid"))
+    assert measured.labels.shape == (3, 40, 48)
+    assert {"centroid_z", "centroid_y", "centroid_x"} <= {quantity for _, quantity in measured.value}
+    assert measured.units["area"] == "px³"
+
+
+def test_progress_reaches_the_end_and_may_cancel(model, stack):
+    job = UpscaleJob(Source.of(stack, "TYX"), make_settings(samples=2), model=model)
+    seen = []
+    measure(job, progress=seen.append)
+    assert seen[-1].done == seen[-1].total == job.total
+
+    def stop(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        measure(job, progress=stop)
+
+
+def test_properties_of_ones_own():
+    def brightest(mask, image):
+        return float(image[mask].max())
+
+    table = measure(np.stack([squares()] * 2), 30.0, ("eccentricity",), extra=[brightest])
+    assert number(table, "brightest") == 100
+    assert "eccentricity" in set(table["quantity"])
+
+
+def test_nothing_there_is_counted_as_nothing():
+    table = measure(np.zeros((3, 16, 16), np.float32), 1.0)
+    assert number(table, "count", "high") == 0 and number(table, "area", "mean") == 0
+    assert np.isnan(number(table, "intensity_mean"))
+
+
+@pytest.mark.parametrize("count", [19, 32])
+def test_the_range_holds_nine_tenths_of_further_values(count):
+    draws = np.random.default_rng(0).normal(size=(4000, count + 1))
+    ranges = np.array([prediction_range(row[:-1]) for row in draws])
+    inside = (draws[:, -1] >= ranges[:, 0]) & (draws[:, -1] <= ranges[:, 1])
+    assert np.mean(inside) == pytest.approx(0.9, abs=0.015)
+
+
+@pytest.mark.parametrize(
+    ("segment", "properties", "message"),
+    [
+        ("otso", ("area",), "no threshold"),
+        ("otsu", ("aera",), "no such property"),
+        ("otsu", ("coords",), "not a number"),
+        (np.ones((4, 4), int), ("area",), "do not fit"),
+        (np.full((32, 40), -1), ("area",), "whole numbers"),
+        (None, ("area",), "threshold"),
+    ],
+)
+def test_what_is_wrong_is_said(segment, properties, message):
+    with pytest.raises(VaesrError, match=message):
+        measure(np.stack([squares()] * 2), segment, properties)
+
+
+def test_a_result_without_samples_is_refused(model, stack):
+    with pytest.raises(VaesrError, match="keep_samples"):
+        measure(upscale(stack[0], model=model, samples=2))
+
+
+def test_touching_objects_are_split():
+    image = np.zeros((40, 60), np.float32)
+    rows, columns = np.mgrid[:40, :60]
+    for middle in (18, 38):
+        image[(rows - 20) ** 2 + (columns - middle) ** 2 < 121] = 1
+    assert Threshold(0.5, smoothing=0)(image).max() == 1
+    assert Threshold(0.5, smoothing=0, split=8)(image).max() == 2

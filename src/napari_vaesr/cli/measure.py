@@ -1,0 +1,251 @@
+"""``napari-vaesr measure``: images in; a table of measurements with error bars out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich import box
+from rich.table import Table
+
+from napari_vaesr.errors import VaesrError
+
+from .console import ExitCode, err, out, report_error, spoken_errors
+
+if TYPE_CHECKING:
+    import pandas
+
+    from napari_vaesr.engine.job import Progress, UpscaleJob
+    from napari_vaesr.engine.settings import UpscaleSettings
+    from napari_vaesr.files.image import ImageFile
+    from napari_vaesr.imaging.region import Region
+    from napari_vaesr.zoo.registry import Model
+
+SHOWN = 40
+"""Lines of a table that are printed at most."""
+
+
+def measure(
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="IN...", help="Images, folders of images or glob patterns.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Write the table here, as .csv; the record goes beside it."),
+    ] = None,
+    threshold: Annotated[
+        str, typer.Option(help="What tells objects from background: otsu, li, triangle or an intensity.")
+    ] = "otsu",
+    smoothing: Annotated[
+        float, typer.Option(help="Gaussian before the threshold, in pixels of the upscaled image.")
+    ] = 1.0,
+    smallest: Annotated[
+        int, typer.Option(help="Leave out objects of fewer pixels of the upscaled image.")
+    ] = 16,
+    split: Annotated[
+        float,
+        typer.Option(
+            help="Split touching objects whose middles are so many pixels apart or more; 0 splits none."
+        ),
+    ] = 0.0,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            help="An image of labels of the upscaled size instead: objects are fixed, intensities vary."
+        ),
+    ] = None,
+    properties: Annotated[
+        str,
+        typer.Option(
+            "--properties", "-p", help="As scikit-image's regionprops names them, and intensity_sum."
+        ),
+    ] = "area,intensity_mean",
+    scale: Annotated[int, typer.Option("--scale", "-s", help="How many times more pixels.")] = 2,
+    samples: Annotated[
+        int, typer.Option("--samples", "-k", help="Images drawn and measured for each plane.")
+    ] = 32,
+    axes: Annotated[
+        str | None, typer.Option(help="One letter per axis in order, such as ZYX; for files that don't say.")
+    ] = None,
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="A model's name, the path of its file, or an https address.")
+    ] = "microscopy",
+    domain: Annotated[
+        str, typer.Option(help="Kind of image that the uncertainty is calibrated for.")
+    ] = "any",
+    extent: Annotated[
+        str,
+        typer.Option(help="Measure this part alone: Z=10:20,Y=0:64, input pixels.", show_default=False),
+    ] = "",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same result.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps or xpu.")] = "auto",
+    force: Annotated[bool, typer.Option("--force", help="Replace a table that exists.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Measure upscaled images, with an error bar for every number.
+
+    Objects are found and measured in the mean and in every sample. A stack along Z is one volume. The table
+    has one line for each object and quantity, object 0 being all objects together; what its columns mean is
+    in the documentation. Without --out the lines of whole images are printed.
+
+    Exit codes: 0 all is well, 1 some of several inputs failed, 2 wrong usage or bad input, 130 interrupted.
+    """
+    with spoken_errors(debug):
+        from napari_vaesr.engine.settings import make_settings
+        from napari_vaesr.files.image import expand_inputs, read_image
+        from napari_vaesr.imaging.region import Region
+        from napari_vaesr.trust.regions import Quantities
+        from napari_vaesr.trust.segment import Threshold
+        from napari_vaesr.zoo.registry import load_model
+
+        names = tuple(name.strip() for name in properties.split(",") if name.strip())
+        Quantities(names)
+        if samples < 2:
+            raise VaesrError("One sample has no spread, give --samples 2 or more.")
+        _check_output(output, force)
+        settings = make_settings(
+            model=model, scale=scale, samples=samples, domain=domain, seed=seed, device=device
+        )
+        paths = expand_inputs(inputs)
+        segment: Any = Threshold(_level(threshold), smoothing, smallest, split)
+        if labels is not None:
+            if len(paths) > 1:
+                raise VaesrError("Labels belong to one image: give one input with --labels.")
+            segment = read_image(labels).data
+        region = Region.parse(extent) if extent else Region()
+        loaded = load_model(model)
+        tables, records, failures = _measure_all(
+            paths, axes, settings, loaded, region, segment, names, quiet, debug
+        )
+        if not tables:
+            raise typer.Exit(ExitCode.BAD_INPUT)
+        how = {
+            "properties": list(names),
+            "segment": {"labels": str(labels)} if labels else vars(segment),
+            "images": records,
+        }
+        _report(tables, how, output, quiet)
+        if failures:
+            err().print(f"{failures} of {len(paths)} inputs failed; the table is of the others.")
+            raise typer.Exit(ExitCode.SOME_FAILED)
+
+
+def _level(threshold: str) -> str | float:
+    try:
+        return float(threshold)
+    except ValueError:
+        return threshold
+
+
+def _check_output(output: Path | None, force: bool) -> None:
+    if output is None:
+        return
+    if output.suffix.lower() != ".csv":
+        raise VaesrError(f"The table {output} should end with .csv, please name it so.")
+    for path in (output, output.with_suffix(".json")):
+        if path.exists() and not force:
+            raise VaesrError(f"{path} exists already, choose another name or replace it with --force.")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise VaesrError(f"The folder {output.parent} can't be made ({error.strerror}).") from error
+
+
+def _measure_all(
+    paths: list[Path],
+    axes: str | None,
+    settings: UpscaleSettings,
+    model: Model,
+    region: Region,
+    segment: Any,
+    properties: tuple[str, ...],
+    quiet: bool,
+    debug: bool,
+) -> tuple[list[pandas.DataFrame], list[dict[str, Any]], int]:
+    """Measure one input after the other: their tables, their records, and how many failed."""
+    from .progress import progress_bars
+
+    tables: list[pandas.DataFrame] = []
+    records: list[dict[str, Any]] = []
+    failures = 0
+    with progress_bars(quiet) as bars:
+        for number, path in enumerate(paths, start=1):
+            count = f" ({number} of {len(paths)})" if len(paths) > 1 else ""
+            with bars.follow(f"{path.name}{count}") as progress:
+                try:
+                    image, job = _open(path, axes, settings, model, region)
+                    table = _measure_one(image, job, segment, properties, progress)
+                except VaesrError as error:
+                    if debug:
+                        raise
+                    report_error(error, path if count else None)
+                    failures += 1
+                    continue
+            if len(paths) > 1:
+                table.insert(0, "image", str(path))
+            tables.append(table)
+            records.append({"files": {"input": str(path)}, **job.record().plain()})
+            for message in [] if quiet else job.messages:
+                err().print(f"Note: {message}", markup=False)
+    return tables, records, failures
+
+
+def _open(
+    path: Path, axes: str | None, settings: UpscaleSettings, model: Model, region: Region
+) -> tuple[ImageFile, UpscaleJob]:
+    from napari_vaesr.engine.job import UpscaleJob
+    from napari_vaesr.files.image import read_image
+    from napari_vaesr.imaging.axes import Source
+
+    image = read_image(path, axes)
+    return image, UpscaleJob(Source.of(image.data, image.axes), settings, region, model=model)
+
+
+def _measure_one(
+    image: ImageFile,
+    job: UpscaleJob,
+    segment: Any,
+    properties: tuple[str, ...],
+    progress: Callable[[Progress], None],
+) -> pandas.DataFrame:
+    """Measure in the units of the file, if it has any."""
+    from napari_vaesr.trust.measure import measure as measured
+
+    sizes = {name: size for name, size in image.pixel_size.items() if name in "ZYX"}
+    return measured(
+        job,
+        segment,
+        properties,
+        pixel_size=sizes or None,
+        units=image.units,
+        offset=image.offset,
+        progress=progress,
+    )
+
+
+def _report(tables: list[pandas.DataFrame], how: dict[str, Any], output: Path | None, quiet: bool) -> None:
+    """Write the table and its record, and print what is told of whole images."""
+    import pandas
+
+    from napari_vaesr.files.atomic import atomic_path, write_json
+
+    table = pandas.concat(tables, ignore_index=True)
+    if output is not None:
+        with atomic_path(output) as temporary:
+            table.to_csv(temporary, index=False)
+        write_json(output.with_suffix(".json"), {"table": str(output), **how})
+    if quiet:
+        return
+    whole = table[table["object"] == 0].drop(columns=["object", "presence"])
+    shown = Table(*whole.columns, box=box.SIMPLE_HEAD)
+    for line in whole.head(SHOWN).itertuples(index=False):
+        shown.add_row(*(f"{value:.6g}" if isinstance(value, float) else str(value) for value in line))
+    out().print(shown)
+    if len(whole) > SHOWN:
+        out().print(f"... and {len(whole) - SHOWN} more lines.")
+    if output is not None:
+        out().print(str(output), markup=False)
+        out().print(str(output.with_suffix(".json")), markup=False)

@@ -1,0 +1,80 @@
+"""``napari-vaesr measure`` writes a table and its record, whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_vaesr import UpscaleJob, read_image
+
+
+@pytest.fixture
+def measure(run, tiny_model_path):
+    """Run ``napari-vaesr measure`` with the small model and a few samples."""
+    return lambda *arguments: run("measure", "--model", tiny_model_path, "--samples", 3, *arguments)
+
+
+def rows_of(path):
+    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+
+
+def test_a_table_in_the_file_s_units_and_its_record(measure, stack, tmp_path):
+    result = measure(stack, "--out", "table.csv", "--properties", "area,centroid")
+    assert result.exit_code == 0, result.output
+    rows = rows_of(tmp_path / "table.csv")
+    area = next(row for row in rows if row["object"] == "0" and row["quantity"] == "area")
+    assert area["unit"] == "µm³"
+    voxel = 0.5 * 0.125**2
+    assert float(area["value"]) / voxel == pytest.approx(round(float(area["value"]) / voxel))
+    assert {"count", "area", "centroid_z", "centroid_y", "centroid_x"} == {row["quantity"] for row in rows}
+    record = json.loads((tmp_path / "table.json").read_text(encoding="utf-8"))
+    assert record["segment"]["method"] == "otsu" and record["properties"] == ["area", "centroid"]
+    image = read_image(stack)
+    assert UpscaleJob.from_record(image.data, record["images"][0]).settings.samples == 3
+
+
+def test_a_folder_names_its_images_and_goes_on_after_a_bad_one(measure, picture, tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    picture.rename(folder / "good.tif")
+    (folder / "bad.tif").write_bytes(b"no image")
+    result = measure(folder, "--out", tmp_path / "table.csv")
+    assert result.exit_code == 1
+    assert "bad.tif" in result.stderr
+    assert {row["image"] for row in rows_of(tmp_path / "table.csv")} == {str(folder / "good.tif")}
+
+
+def test_labels_fix_the_objects(measure, picture, tmp_path):
+    labels = np.zeros((24, 30), np.uint16)
+    labels[3:9, 4:10] = 5
+    tifffile.imwrite(tmp_path / "labels.tif", labels)
+    result = measure(picture, "--labels", "labels.tif", "--out", "table.csv", "-p", "area,intensity_mean")
+    assert result.exit_code == 0, result.output
+    areas = {row["object"]: row for row in rows_of(tmp_path / "table.csv") if row["quantity"] == "area"}
+    assert areas["5"]["low"] == areas["5"]["high"] == "36.0"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--threshold", "otso"], "no threshold"),
+        (["--properties", "aera"], "no such property"),
+        (["--samples", "1"], "no spread"),
+        (["--out", "table.xls"], ".csv"),
+    ],
+)
+def test_wrong_usage_is_said(measure, picture, arguments, message):
+    result = measure(picture, *arguments)
+    assert result.exit_code == 2
+    assert message in " ".join(result.stderr.split())
+
+
+def test_nothing_is_replaced_unasked(measure, picture, tmp_path):
+    (tmp_path / "table.csv").write_text("mine")
+    assert measure(picture, "--out", "table.csv").exit_code == 2
+    assert (tmp_path / "table.csv").read_text() == "mine"
+    assert measure(picture, "--out", "table.csv", "--force").exit_code == 0

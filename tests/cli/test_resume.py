@@ -138,8 +138,10 @@ def test_ctrl_c_keeps_what_is_done(upscale, many, tmp_path, monkeypatch, name, s
 
 
 def test_an_input_that_changed_is_not_gone_on_with(upscale, many, tmp_path, monkeypatch, small_blocks):
+    real = write.stream_blocks
+
     def stopped(job, output, grid, numbers):
-        yield 1, 0
+        yield from real(job, output, grid, [0])
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -277,6 +279,212 @@ def test_a_part_in_blocks_is_that_part_of_the_whole(upscale, many, tmp_path, sma
         assert part.offset.get(name, 0) == pytest.approx(whole.offset.get(name, 0) + start * size)
     # The corner of the first pixel lies where that of the source's does.
     assert whole.offset["X"] - whole.pixel_size["X"] / 2 == pytest.approx(-0.5)
+
+
+@pytest.fixture
+def begun(upscale, many, tmp_path, monkeypatch, small_blocks):
+    """A function that makes six of the sixteen parts of an output and returns the hidden folder."""
+
+    def begin(name: str, *arguments: object) -> Path:
+        real = write.stream_blocks
+
+        def stopped(job, output, grid, numbers):
+            yield from real(job, output, grid, range(6))
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(write, "stream_blocks", stopped)
+            assert upscale(many, name, *arguments).exit_code == 130
+        return tmp_path / f".{name}.partial"
+
+    return begin
+
+
+def lose_a_part(folder: Path, how: str) -> None:
+    data = folder / folder.name[1 : -len(".partial")]
+    files = [data] if data.is_file() else sorted(data.glob("*/c/0/0/0/0"))
+    assert files
+    for file in files:
+        content = bytearray(file.read_bytes())
+        middle = len(content) // 20 if data.is_file() else len(content) // 2
+        if how == "gone":
+            file.unlink()
+        elif how == "cut off":
+            file.write_bytes(content[:middle])
+        elif how == "zeros":
+            content[middle : middle + 500] = bytes(500)
+            file.write_bytes(content)
+        elif how == "a byte":
+            content[middle] ^= 1
+            file.write_bytes(content)
+
+
+@pytest.mark.parametrize("how", ["gone", "cut off", "zeros", "a byte"])
+@pytest.mark.parametrize("name", ["out.ome.tif", "out.zarr"])
+def test_what_is_damaged_of_a_begun_output_is_computed_again(begun, upscale, many, tmp_path, name, how):
+    lose_a_part(begun(name), how)
+    # The loss is not forgotten when the next run is stopped, too.
+    if how != "gone":
+        begun(name)
+    result = upscale(many, name)
+    assert result.exit_code == 0, result.output
+    assert upscale(many, f"whole-{name}").exit_code == 0
+    assert content(tmp_path / name) == content(tmp_path / f"whole-{name}")
+
+
+@pytest.mark.parametrize("level", [".", "0"])
+def test_a_begun_zarr_without_a_description_is_described_again(begun, upscale, many, tmp_path, level):
+    folder = begun("out.zarr")
+    (folder / "out.zarr" / level / "zarr.json").write_text("{")
+    assert upscale(many, "out.zarr").exit_code == 0
+    assert upscale(many, "whole.zarr").exit_code == 0
+    assert content(tmp_path / "out.zarr") == content(tmp_path / "whole.zarr")
+
+
+GARBAGE = [
+    b"\0" * 40,
+    b"null",
+    b"[]",
+    b"{",
+    b'{"done": "x"}',
+    b'{"done": 9e99}',
+    b"\xff\xfe",
+    b"[" * 10**5,
+    b"",
+]
+
+
+def test_unreadable_lines_of_a_journal_count_for_nothing(begun, upscale, many):
+    file = begun("out.zarr") / "journal.jsonl"
+    first, _lost, *others = file.read_bytes().splitlines()
+    file.write_bytes(b"\n".join([first, *GARBAGE, *others, b"\0" * 4096]))
+    result = upscale(many, "out.zarr")
+    assert result.exit_code == 0, result.output
+    assert "5 of 16 parts were there" in result.stderr
+
+
+@pytest.mark.parametrize("line", [b"\0" * 40, b"null", b'{"done": 1}'], ids=["zeros", "null", "other"])
+@pytest.mark.parametrize("arguments", [(), ("--force",)], ids=["again", "force"])
+def test_without_its_first_line_a_journal_is_none(begun, upscale, many, line, arguments):
+    file = begun("out.ome.tif") / "journal.jsonl"
+    file.write_bytes(b"\n".join([line, *file.read_bytes().split(b"\n")[1:]]))
+    result = upscale(many, "out.ome.tif", *arguments)
+    assert result.exit_code == 0, result.output
+    assert "parts were there" not in result.stderr
+
+
+def test_parts_that_never_were_count_for_nothing(begun, upscale, many):
+    with (begun("out.zarr") / "journal.jsonl").open("a") as file:
+        file.write('{"done": 99, "checksum": 0}\n{"done": -1, "checksum": 0}\n{"done": 8, "checksum": 0}\n')
+    result = upscale(many, "out.zarr")
+    assert result.exit_code == 0 and "6 of 16 parts were there" in result.stderr
+
+
+def test_the_journal_speaks_of_what_is_on_the_disk(begun, monkeypatch):
+    events = []
+    sync, write_text = os.fsync, type(Path()).open
+
+    def watched(handle):
+        events.append("sync")
+        return sync(handle)
+
+    def opened(self, mode="r", *arguments, **options):
+        if self.name == "journal.jsonl" and mode == "a":
+            events.append("journal")
+        return write_text(self, mode, *arguments, **options)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    monkeypatch.setattr(Path, "open", opened)
+    begun("out.ome.tif")
+    first = events.index("journal")
+    assert "sync" in events[:first]
+    assert events[-1] == "sync" and events.count("sync") >= 2 * events.count("journal")
+
+
+def test_a_run_killed_before_its_first_part_blocks_nobody(upscale, many, tmp_path, monkeypatch):
+    def killed(job, output, grid, numbers):
+        raise SystemExit(9)
+        yield
+
+    def leave(partial):
+        pass
+
+    with monkeypatch.context() as patch:
+        patch.setattr(write, "stream_blocks", killed)
+        patch.setattr("napari_vaesr.files.partial.PartialOutput.remove", leave)  # as if killed
+        upscale(many, "out.zarr")
+    assert (tmp_path / ".out.zarr.partial/journal.jsonl").exists()
+    result = upscale(many, "out.zarr", "--seed", 7)
+    assert result.exit_code == 0, result.output
+
+
+@pytest.fixture
+def thesis(tmp_path: Path) -> Path:
+    folder = tmp_path / "work"
+    (folder / "out.zarr").mkdir(parents=True)
+    (folder / "out.zarr" / "thesis.txt").write_text("precious")
+    (folder / "journal.jsonl").write_text("precious")
+    return folder
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+@pytest.mark.parametrize("arguments", [[], ["--force"]])
+@pytest.mark.parametrize(
+    "name", ["", "lock", "journal.jsonl", "journal.new", "out.zarr", "record", "replaced"]
+)
+def test_links_in_the_hidden_folder_are_not_followed(upscale, many, tmp_path, thesis, name, arguments):
+    folder = tmp_path / ".out.zarr.partial"
+    target = thesis / name if (thesis / name).exists() else thesis / "journal.jsonl"
+    if name:
+        folder.mkdir()
+        (folder / "lock").touch()
+        (folder / name).unlink(missing_ok=True)
+    (folder / name if name else folder).symlink_to(target)
+    result = upscale(many, "out.zarr", *arguments)
+    assert result.exit_code == 2 and "not made here" in " ".join(result.stderr.split())
+    assert (thesis / "out.zarr" / "thesis.txt").read_text() == "precious"
+    assert (thesis / "journal.jsonl").read_text() == "precious"
+    assert (folder / name).is_symlink() and not (tmp_path / "out.zarr").exists()
+
+
+@pytest.mark.parametrize("arguments", [[], ["--force"]])
+@pytest.mark.parametrize("name", ["thesis.txt", "replaced", "sub/thesis.txt"])
+def test_a_folder_of_somebody_else_is_left_alone(upscale, many, tmp_path, name, arguments):
+    file = tmp_path / ".out.zarr.partial" / name
+    file.parent.mkdir(parents=True)
+    file.write_text("precious")
+    result = upscale(many, "out.zarr", *arguments)
+    assert result.exit_code == 2 and "not made here" in " ".join(result.stderr.split())
+    assert file.read_text() == "precious"
+
+
+def test_what_somebody_put_beside_a_begun_output_stays(begun, upscale, many, tmp_path):
+    note = begun("out.zarr") / "note.txt"
+    note.write_text("precious")
+    assert upscale(many, "out.zarr", "--force").exit_code == 2
+    assert note.read_text() == "precious" and len(journal(tmp_path / "out.zarr")) == 6
+
+
+def test_a_killed_replacement_gives_the_old_output_back(upscale, many, tmp_path):
+    assert upscale(many, "out.zarr").exit_code == 0
+    folder = tmp_path / ".out.zarr.partial"
+    folder.mkdir()
+    (folder / "lock").touch()
+    (tmp_path / "out.zarr").rename(folder / "replaced")
+    assert upscale(many, "out.zarr", "--extent", "Z=77").exit_code == 2  # fails at once
+    (tmp_path / "out.json").unlink()
+    assert upscale(many, "out.zarr").exit_code == 0
+    assert (tmp_path / "out.zarr").exists() and others(tmp_path) == {"out.zarr", "out.json"}
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--samples", 1), ("--temperature", 0)], ids=["one sample", "no noise"]
+)
+@pytest.mark.parametrize("name", ["out.ome.tif", "out.zarr"])
+def test_an_interval_without_spread_is_drawn(upscale, many, tmp_path, name, arguments):
+    result = upscale(many, name, "--uncertainty", "interval", "--figure", *arguments)
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "out.figure.png").exists()
 
 
 @pytest.fixture

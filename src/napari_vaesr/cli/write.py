@@ -19,14 +19,14 @@ from napari_vaesr.engine.result import as_maps, map_names
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.engine.stored import as_planes, lay_out, parts_of, reopen, write_whole
 from napari_vaesr.engine.stream import stream_blocks
-from napari_vaesr.errors import Cancelled, VaesrError
+from napari_vaesr.errors import Cancelled, TryAgain, VaesrError
 from napari_vaesr.files.atomic import atomic_path, write_json
 from napari_vaesr.files.figure import write_figure
 from napari_vaesr.files.image import ImageFile, read_image
 from napari_vaesr.files.output import Output, OutputImage
 from napari_vaesr.files.partial import PartialOutput, partial_output
 from napari_vaesr.imaging.axes import Source
-from napari_vaesr.imaging.region import Region
+from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.zoo.registry import Model
 
 from .console import readable_bytes
@@ -183,7 +183,7 @@ def _write_blocks(
         # A lone file tells how it was made, too, but not its own name, which may change.
         told = {"files": {"input": str(target.source)}, **job.record().plain()}
         described = output_image(image, job, told)
-        output = _laid_out(target, partial, described, grid, restart)
+        output = _laid_out(target, partial, described, grid, job.factors, restart)
         missing = [number for number in range(len(grid)) if number not in partial.done]
         if partial.done:
             job.messages.append(f"{len(partial.done)} of {len(grid)} parts were there from an earlier run.")
@@ -198,7 +198,10 @@ def _write_blocks(
                 for work, number in steps:
                     done += work
                     if number is not None:
-                        partial.mark(number)
+                        checksum = output.stored(grid.place(number, job.factors))
+                        if checksum is None:
+                            raise TryAgain(f"Part {number} of {target.output} is gone, please try again.")
+                        partial.mark(number, checksum)
                     if progress is not None:
                         progress(Progress(done, job.total, f"{len(partial.done)} of {len(grid)} parts"))
         except (KeyboardInterrupt, Cancelled) as stop:
@@ -222,18 +225,36 @@ def _write_blocks(
 
 
 def _laid_out(
-    target: Target, partial: PartialOutput, image: OutputImage, grid: BlockGrid, restart: bool
+    target: Target,
+    partial: PartialOutput,
+    image: OutputImage,
+    grid: BlockGrid,
+    factors: Factors,
+    restart: bool,
 ) -> Output:
-    """Open the output that was begun, or lay out a new one."""
+    """Open the output that was begun, keeping what is sound of it, or lay out a new one."""
     factor = image.axes.height // len(grid.region["Y"])
     block = grid.block_shape[0] * factor, grid.block_shape[1] * factor
     if partial.resume(restart):
-        return reopen(partial.data, image, block)
+        begun = reopen(partial.data, image, block, partial.laid_out)
+        if begun is not None:
+            partial.keep(_sound(partial, begun, grid, factors))
+            return begun
+        partial.clear()
     if not target.is_zarr:
         _check_room(target.output, image.nbytes)
     output = lay_out(partial.data, image, block)
-    partial.begin()
+    partial.begin(output.laid_out())
     return output
+
+
+def _sound(partial: PartialOutput, output: Output, grid: BlockGrid, factors: Factors) -> dict[int, int]:
+    """Return the parts, with their checksums, that are on the disk as the journal says."""
+    return {
+        number: checksum
+        for number, checksum in partial.done.items()
+        if number in range(len(grid)) and output.stored(grid.place(number, factors)) == checksum
+    }
 
 
 def _check_room(path: Path, needed: int) -> None:

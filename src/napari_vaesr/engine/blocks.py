@@ -13,7 +13,7 @@ from napari_vaesr.engine.planes import Piece
 from napari_vaesr.engine.result import maps_shape, result_dtype
 from napari_vaesr.engine.upscaler import Step
 from napari_vaesr.imaging.axes import Axes
-from napari_vaesr.imaging.region import Region
+from napari_vaesr.imaging.region import Factors, Region
 
 LARGEST_BLOCK = 2048
 """Side of a block in pixels of the result; a larger plane is cut."""
@@ -69,6 +69,11 @@ class BlockGrid:
     def at(self, place: tuple[int, ...]) -> Region:
         """Return a block by its place along each axis, in `order`."""
         return Region({name: self.parts(name)[index] for name, index in zip(self.order, place, strict=True)})
+
+    def place(self, number: int, factors: Factors) -> Region:
+        """Return where a block lies in the result."""
+        inside = self[number].within(self.region)
+        return Region({name: range(part.start, part.stop) for name, part in inside.items()}).enlarged(factors)
 
     def parts(self, name: str) -> list[range]:
         """Return how the blocks cut an axis."""

@@ -136,11 +136,34 @@ def lay_out(path: Path, image: OutputImage, block: tuple[int, int]) -> Output:
     return ZarrOutput.create(path, image, block) if _is_zarr(path) else TiffOutput.create(path, image)
 
 
-def reopen(path: Path, image: OutputImage, block: tuple[int, int]) -> Output:
-    """Open what `lay_out` made for the same image, to go on with it."""
+def reopen(
+    path: Path, image: OutputImage, block: tuple[int, int], laid_out: Mapping[str, Any]
+) -> Output | None:
+    """Open what `lay_out` made for the same image, to go on with it.
+
+    Parameters
+    ----------
+    path, image, block
+        As they were given.
+    laid_out : mapping
+        What `Output.laid_out` told then.
+
+    Returns
+    -------
+    Output or None
+        None where its description, without which parts are worth nothing, is damaged or gone.
+    """
     from napari_vaesr.files.zarr_output import ZarrOutput
 
-    return ZarrOutput(path, image, block) if _is_zarr(path) else TiffOutput.open(path, image)
+    try:
+        output: Output = (
+            ZarrOutput(path, image, block)
+            if _is_zarr(path)
+            else TiffOutput(path, image, laid_out["start"], laid_out["stop"])
+        )
+        return output if output.laid_out() == laid_out else None
+    except (OSError, KeyError):
+        return None
 
 
 def write_whole(path: str | PathLike[str], image: OutputImage, planes: Iterable[npt.NDArray[Any]]) -> None:

@@ -43,7 +43,7 @@ def stream_blocks(
     work : int
         In units of `Progress`, since the last one.
     number : int or None
-        The number of a block that is in the file now.
+        The number of a block that is in the file now, and on the disk.
     """
     writing: deque[tuple[int, Future[None]]] = deque()
     with memory_released(), ThreadPoolExecutor(WRITERS, "write") as writers:
@@ -62,6 +62,7 @@ def write_piece(job: UpscaleJob, output: Output, piece: Piece) -> None:
     where = Region({name: range(part.start, part.stop) for name, part in inside.items()})
     maps = () if piece.uncertainty is None else as_maps(piece.uncertainty)
     output.write(where, as_channels([piece.mean, *maps]))
+    output.settle(where)
 
 
 def _computed(job: UpscaleJob, block: Region) -> Generator[Done, None, Piece]:

@@ -16,6 +16,7 @@ from napari_vaesr.errors import TryAgain, VaesrError
 from napari_vaesr.files.lazy import reason
 
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
+_NOT_SYNCED = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS}  # some network drives cannot
 
 
 @contextmanager
@@ -55,6 +56,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         try:
             temporary.touch(exist_ok=False)
             yield temporary
+            sync(temporary)
             temporary.replace(target)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -111,6 +113,27 @@ def write_json(path: str | os.PathLike[str], content: Mapping[str, Any]) -> None
     with atomic_path(path) as temporary:
         # Bytes of a file's name that are not UTF-8 are lone surrogates, which JSON can say as \udcb5.
         temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+
+
+def sync(path: Path) -> None:
+    """Return when what was written to a file, or the names in a folder, would outlast a power failure."""
+    if path.is_dir() and os.name == "nt":  # Windows opens no folders, and keeps their names by itself
+        return
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _NOT_SYNCED:
+            raise
+    finally:
+        os.close(handle)
+
+
+def sync_all(folder: Path) -> None:
+    """Do as `sync` for everything in a folder, however deep."""
+    for path in folder.rglob("*"):
+        sync(path)
+    sync(folder)
 
 
 def is_full(error: OSError) -> bool:

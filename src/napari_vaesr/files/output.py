@@ -119,5 +119,20 @@ class Output(ABC):
         """Return what was made of a plane, shape (channels, Y, X)."""
 
     @abstractmethod
+    def settle(self, region: Region) -> None:
+        """Wait until a part that was written would outlast a power failure, with arguments as for `write`."""
+
+    @abstractmethod
+    def stored(self, region: Region) -> int | None:
+        """Return a checksum of a part as it is on the disk, with arguments as for `write`.
+
+        None where it is not there, or not all of it.
+        """
+
+    @abstractmethod
+    def laid_out(self) -> dict[str, Any]:
+        """Return how it is laid out, with a checksum of all that describes the parts, ready for JSON."""
+
+    @abstractmethod
     def finish(self, record: Mapping[str, Any]) -> None:
         """Do what is left to do when all parts are written; `record` tells how the image was made."""

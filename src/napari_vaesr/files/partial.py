@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from napari_vaesr.errors import TryAgain, VaesrError
-from napari_vaesr.files.atomic import is_full
+from napari_vaesr.files.atomic import is_full, sync, sync_all
 
 JOURNAL = "journal.jsonl"
 NEW_JOURNAL = "journal.new"
 LOCK = "lock"
+REPLACED = "replaced"
+BESIDE = ("record", "figure.png")
+LAID_OUT = "laid out"
 
 
 def partial_folder(path: Path) -> Path:
@@ -29,8 +34,9 @@ class PartialOutput:
     """An output that is being made, and the journal of what is done of it.
 
     Only one process makes an output; what others write for it, it enters here. The first line of the journal
-    tells what the output is made from, each other one a part that is done. A line that was cut off counts for
-    nothing.
+    tells what the output is made from, each other one a part that is done and its checksum. A line that can't
+    be read counts for nothing, for a power failure leaves zeros or old content. What else is in the folder
+    is somebody else's, and then nothing is touched; no link is followed.
 
     Parameters
     ----------
@@ -45,8 +51,10 @@ class PartialOutput:
         Where it grows.
     data : Path
         The output in there.
-    done : set of int
-        The parts that are done.
+    done : dict of int to int
+        The parts that are done, with their checksums.
+    laid_out : dict
+        How the output was laid out, as `begin` was told.
     ours : bool
         Whether what is in the folder is this output, and not what was made from something else.
     """
@@ -55,8 +63,31 @@ class PartialOutput:
         self.path, self.folder = path, partial_folder(path)
         self.data = self.folder / path.name
         self.made_from: dict[str, Any] = json.loads(json.dumps(made_from))
-        self.done: set[int] = set()
+        self.done: dict[int, int] = {}
+        self.laid_out: dict[str, Any] = {}
         self.ours = False
+
+    def check(self) -> None:
+        """Make sure that the folder holds nothing but what is made here.
+
+        Raises
+        ------
+        VaesrError
+            When it is a link or no folder, or holds something else.
+        """
+        if self.folder.is_symlink() or not self.folder.is_dir():
+            raise VaesrError(
+                f"{self.folder} is in the way and was not made here, please move it or choose another output."
+            )
+        found = {child.name: child.lstat().st_mode for child in self.folder.iterdir()}
+        foreign = sorted(name for name, mode in found.items() if not self._is_own(name, mode))
+        if not foreign and found and not found.keys() & {LOCK, JOURNAL}:
+            foreign = sorted(found)
+        if foreign:
+            raise VaesrError(
+                f"{self.folder} holds {foreign[0]!r}, which was not made here: please move it, or choose "
+                "another output."
+            )
 
     def resume(self, restart: bool) -> bool:
         """Go on with what was begun, if anything was.
@@ -76,35 +107,43 @@ class PartialOutput:
         VaesrError
             When what is there was made from something else.
         """
-        lines = self._read_journal()
-        if not lines:
-            self.ours = True
-            self._clear()
-            return False
-        changed = [key for key in self.made_from if lines[0].get(key) != self.made_from[key]]
-        if changed and not restart:
+        begun, done = self._read_journal()
+        changed = [key for key in self.made_from if begun.get(key) != self.made_from[key]]
+        if changed and done and not restart:
             raise VaesrError(
                 f"{self.path} was begun with other values of {', '.join(changed)}: use those again to go on "
                 "with it, or pass --force to start anew."
             )
         self.ours = True
-        if changed or not self.data.exists():
-            self._clear()
+        self._put_back()
+        if changed or not self.data.exists() or self.data.is_symlink():
+            self.clear()
             return False
-        self.done = {line["done"] for line in lines[1:]}
+        self.done, self.laid_out = done, begun[LAID_OUT]
         return True
 
-    def begin(self) -> None:
-        """Start the journal, once the output is laid out."""
-        new = self.folder / NEW_JOURNAL
-        new.write_text(json.dumps(self.made_from) + "\n", encoding="utf-8")
-        new.replace(self.folder / JOURNAL)
+    def begin(self, laid_out: Mapping[str, Any]) -> None:
+        """Start the journal, once the output is laid out in the way told."""
+        self.laid_out = dict(laid_out)
+        if self.data.is_dir():
+            sync_all(self.data)
+        else:
+            sync(self.data)
+        self._write_journal()
 
-    def mark(self, part: int) -> None:
-        """Enter a part that was written."""
+    def mark(self, part: int, checksum: int) -> None:
+        """Enter a part that was written and has reached the disk."""
         with (self.folder / JOURNAL).open("a", encoding="utf-8") as journal:
-            journal.write(json.dumps({"done": part}) + "\n")
-        self.done.add(part)
+            journal.write(_line(part, checksum))
+            journal.flush()
+            os.fsync(journal.fileno())
+        self.done[part] = checksum
+
+    def keep(self, parts: Mapping[int, int]) -> None:
+        """Forget all parts but these."""
+        if parts != self.done:
+            self.done = dict(parts)
+            self._write_journal()
 
     def complete(self, beside: Mapping[Path, Path]) -> None:
         """Move everything into place, the output last.
@@ -117,30 +156,93 @@ class PartialOutput:
         for source, place in beside.items():
             source.replace(place)
         if self.path.is_dir():
-            old = self.folder / "replaced"
-            self.path.replace(old)
-        self.data.replace(self.path)
+            self.path.replace(self.folder / REPLACED)
+        try:
+            self.data.replace(self.path)
+        except OSError:
+            self._put_back()
+            raise
+        sync(self.path.parent)
 
-    def _clear(self) -> None:
+    def clear(self) -> None:
         """Throw away everything but the lock."""
         (self.folder / JOURNAL).unlink(missing_ok=True)  # first, for without it nothing else counts
         for child in self.folder.iterdir():
-            if child.is_dir():
-                shutil.rmtree(child)
-            elif child.name != LOCK:
-                child.unlink()
-        self.done = set()
+            mode = child.lstat().st_mode
+            if child.name != LOCK and self._is_own(child.name, mode):
+                _remove(child)
+        self.done, self.laid_out = {}, {}
 
-    def _read_journal(self) -> list[dict[str, Any]]:
-        """Return the lines of the journal, and cut off one that was not written to its end."""
+    def remove(self) -> None:
+        """Throw away everything, and the folder unless somebody else has put something into it."""
+        with suppress(OSError):
+            self._put_back()
+            self.clear()
+            (self.folder / LOCK).unlink(missing_ok=True)
+            self.folder.rmdir()
+
+    def _is_own(self, name: str, mode: int) -> bool:
+        """Whether this is a name, and a kind of file, that is made here."""
+        if name in (self.path.name, REPLACED):
+            return S_ISREG(mode) or S_ISDIR(mode)
+        temporary = re.fullmatch(r"\.[0-9a-f]{8}\.partial\.(.*)", name)  # of `atomic_path`
+        plain = temporary[1] if temporary else name
+        return S_ISREG(mode) and plain in (JOURNAL, NEW_JOURNAL, LOCK, *BESIDE)
+
+    def _put_back(self) -> None:
+        """Give the output that was to be replaced its name again, where nothing else has it."""
+        old = self.folder / REPLACED
+        if old.exists() and not self.path.exists():
+            old.replace(self.path)
+
+    def _write_journal(self) -> None:
+        new = self.folder / NEW_JOURNAL
+        lines = [json.dumps({**self.made_from, LAID_OUT: self.laid_out}) + "\n"]
+        lines += [_line(part, checksum) for part, checksum in self.done.items()]
+        new.write_text("".join(lines), encoding="utf-8")
+        sync(new)
+        new.replace(self.folder / JOURNAL)
+        sync(self.folder)
+
+    def _read_journal(self) -> tuple[dict[str, Any], dict[int, int]]:
+        """Return the first line and the parts that are done, and cut off a line not written to its end."""
         try:
             with (self.folder / JOURNAL).open("rb+") as journal:
                 text = journal.read()
                 whole = text[: text.rfind(b"\n") + 1]
                 journal.truncate(len(whole))
         except FileNotFoundError:
-            return []
-        return [json.loads(line) for line in whole.splitlines()]
+            return {}, {}
+        first, *others = [_parsed(line) for line in whole.split(b"\n")]
+        if not isinstance(first.get(LAID_OUT), dict):  # then nobody knows what the parts are of
+            return {}, {}
+        done = {}
+        for line in others:
+            part, checksum = line.get("done"), line.get("checksum")
+            if type(part) is int and type(checksum) is int:
+                done[part] = checksum
+        return first, done
+
+
+def _line(part: int, checksum: int) -> str:
+    return json.dumps({"done": part, "checksum": checksum}) + "\n"
+
+
+def _parsed(line: bytes) -> dict[str, Any]:
+    """Return what a line of the journal says; nothing where it can't be read."""
+    try:
+        content = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, a link or a folder with all that is in it; links in there are not followed."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -153,14 +255,18 @@ def partial_output(path: Path, made_from: Mapping[str, Any]) -> Iterator[Partial
     Raises
     ------
     VaesrError
-        When another process is making the same output, it can't be written, or the disk is full.
+        When another process is making the same output, somebody else's files are where it would grow, it
+        can't be written, or the disk is full.
     """
     partial = PartialOutput(path, made_from)
     lock = FileLock(partial.folder / LOCK, timeout=0)
-    keep = False
+    keep = True
     try:
-        partial.folder.mkdir(exist_ok=True)
+        if not os.path.lexists(partial.folder):
+            partial.folder.mkdir()
+        partial.check()
         with lock:
+            keep = False
             try:
                 yield partial
             except BaseException as error:
@@ -168,7 +274,6 @@ def partial_output(path: Path, made_from: Mapping[str, Any]) -> Iterator[Partial
                 keep = not partial.ours or (bool(partial.done) and not hopeless)
                 raise
     except Timeout:
-        keep = True
         raise TryAgain(
             f"{path} is being written by another process, please wait for it or choose another output."
         ) from None
@@ -178,11 +283,11 @@ def partial_output(path: Path, made_from: Mapping[str, Any]) -> Iterator[Partial
                 f"The disk is full, please make room for {path} and give the same command again: it goes on "
                 "where it stopped."
             ) from error
-        if error.filename is not None and os.fspath(error.filename).startswith(str(partial.folder)):
+        if error.filename is not None and str(error.filename).startswith(str(partial.folder)):
             raise VaesrError(
                 f"{path} cannot be written ({error.strerror}), please choose another place."
             ) from error
         raise
     finally:
         if not keep:
-            shutil.rmtree(partial.folder, ignore_errors=True)
+            partial.remove()

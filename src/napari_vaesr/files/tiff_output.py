@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
 import tifffile
 
+from napari_vaesr.files.atomic import sync
 from napari_vaesr.files.output import Output, OutputImage
 from napari_vaesr.files.units import symbol
 from napari_vaesr.imaging.axes import Axes
@@ -42,11 +44,12 @@ class TiffOutput(Output):
 
     Attributes
     ----------
-    start : int
-        Where in the file the pixels begin, in bytes.
+    start, stop : int
+        Where in the file the pixels begin, and how long it is, in bytes.
     """
 
     start: int
+    stop: int
 
     @classmethod
     def create(cls, path: Path, image: OutputImage) -> TiffOutput:
@@ -65,29 +68,53 @@ class TiffOutput(Output):
                 returnoffset=True,
             )
         assert place is not None
-        return cls(path, image, place[0])
-
-    @classmethod
-    def open(cls, path: Path, image: OutputImage) -> TiffOutput:
-        """Open a file that `create` made for the same image."""
-        with tifffile.TiffFile(path) as tiff:
-            return cls(path, image, tiff.pages.first.dataoffsets[0])
+        return cls(path, image, place[0], path.stat().st_size)
 
     def write(self, region: Region, channels: npt.NDArray[Any]) -> None:
         """Write a part; see `Output`."""
+        pixels = np.ascontiguousarray(channels, dtype=self.image.dtype.newbyteorder("="))
+        content = pixels.data.cast("B")
+        with self.path.open("r+b") as file:
+            done = 0
+            for where, count in self._pieces(region):
+                file.seek(where)
+                file.write(content[done : done + count])
+                done += count
+
+    def settle(self, region: Region) -> None:
+        """Wait until a part would outlast a power failure; see `Output`."""
+        sync(self.path)
+
+    def stored(self, region: Region) -> int | None:
+        """Return a checksum of a part; see `Output`."""
+        return self._checksum(self._pieces(region))
+
+    def laid_out(self) -> dict[str, Any]:
+        """Return where the pixels lie, and a checksum of what is before and behind them; see `Output`."""
+        behind = self.start + self.image.nbytes
+        checksum = self._checksum([(0, self.start), (behind, self.stop - behind)])
+        return {"start": self.start, "stop": self.path.stat().st_size, "checksum": checksum}
+
+    def _pieces(self, region: Region) -> Iterator[tuple[int, int]]:
+        """Yield where in the file the pieces of a part lie, and how long they are, in bytes."""
         axes, item = self.image.axes, self.image.dtype.itemsize
         plane, rows, columns = self.image.plane_of(region), region["Y"], region["X"]
-        pixels = np.ascontiguousarray(channels, dtype=self.image.dtype.newbyteorder("="))
-        with self.path.open("r+b") as file:
-            for number, page in enumerate(pixels):
-                first = (plane * self.image.together + number) * axes.height + rows.start
-                if len(columns) == axes.width:
-                    file.seek(self.start + first * axes.width * item)
-                    file.write(page.data)
-                    continue
-                for row, line in enumerate(page, first):
-                    file.seek(self.start + (row * axes.width + columns.start) * item)
-                    file.write(line.data)
+        whole = len(columns) == axes.width  # then rows lie behind one another
+        for page in range(plane * self.image.together, (plane + 1) * self.image.together):
+            for row in rows[:1] if whole else rows:
+                first = (page * axes.height + row) * axes.width + columns.start
+                yield self.start + first * item, len(columns) * item * (len(rows) if whole else 1)
+
+    def _checksum(self, pieces: Iterable[tuple[int, int]]) -> int | None:
+        checksum = 0
+        with self.path.open("rb") as file:
+            for where, count in pieces:
+                file.seek(where)
+                content = file.read(count)
+                if len(content) < count:
+                    return None
+                checksum = crc32(content, checksum)
+        return checksum
 
     def read(self, plane: int) -> npt.NDArray[Any]:
         """Return what was made of a plane; see `Output`."""

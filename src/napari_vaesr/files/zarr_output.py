@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from threading import Lock
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
 import zarr
 from zarr.codecs import BloscCodec
 
+from napari_vaesr.files.atomic import sync
 from napari_vaesr.files.output import Output, OutputImage
 from napari_vaesr.files.units import spell_out
 from napari_vaesr.imaging.region import Region
@@ -96,12 +99,41 @@ class ZarrOutput(Output):
         """Write a block, and its part of every level; see `Output`."""
         place = self._place(self.image.plane_of(region))
         part = np.asarray(channels, dtype=self.image.dtype)
+        for shard in self._shards(region):  # else Zarr would read it, and it may be damaged
+            shard.unlink(missing_ok=True)
         for level, array in enumerate(self._arrays):
             if level:
                 part = _halved(part)
             top, left = region["Y"].start >> level, region["X"].start >> level
             within = {"Y": slice(top, top + part.shape[1]), "X": slice(left, left + part.shape[2])}
             array[tuple((place | within)[name] for name in self.names)] = _arranged(part, self.names)
+
+    def settle(self, region: Region) -> None:
+        """Wait until a part would outlast a power failure; see `Output`."""
+        for shard in self._shards(region):
+            sync(shard)
+            for folder in shard.parents:  # their names, too, up to the first that holds other parts already
+                sync(folder)
+                if sum(1 for _ in islice(folder.iterdir(), 2)) > 1:
+                    break
+
+    def stored(self, region: Region) -> int | None:
+        """Return a checksum of the files of a part; see `Output`."""
+        return _checksum(self._shards(region))
+
+    def laid_out(self) -> dict[str, Any]:
+        """Return a checksum of the description of every level; see `Output`."""
+        # The image's own description is written anew in the end.
+        levels = (self.path / str(level) / "zarr.json" for level in range(self.levels))
+        return {"checksum": _checksum(levels)}
+
+    def _shards(self, region: Region) -> Iterator[Path]:
+        """Yield the file of a part at every level."""
+        place = {name: part.start for name, part in self._place(self.image.plane_of(region)).items()}
+        place["C"] //= self.image.together
+        place |= {"Y": region["Y"].start // self.block[0], "X": region["X"].start // self.block[1]}
+        for level in range(self.levels):
+            yield self.path.joinpath(str(level), "c", *(str(place[name]) for name in self.names))
 
     def read(self, plane: int) -> npt.NDArray[Any]:
         """Return what was made of a plane; see `Output`."""
@@ -113,7 +145,9 @@ class ZarrOutput(Output):
         """Add how the image was made, and remove what a process that was killed has left behind."""
         for leftover in self.path.rglob("*.partial"):
             leftover.unlink()
-        zarr.open_group(self.path, mode="r+").attrs["napari_vaesr"] = record
+        (self.path / "zarr.json").unlink(missing_ok=True)
+        zarr.create_group(self.path, attributes={"ome": self._metadata(), "napari_vaesr": dict(record)})
+        sync(self.path / "zarr.json")
 
     def _place(self, plane: int) -> dict[str, slice]:
         place = {
@@ -176,6 +210,15 @@ class ZarrOutput(Output):
             }
             for number, (name, (low, high)) in enumerate(zip(image.channel_names, image.windows, strict=True))
         ]
+
+
+def _checksum(files: Iterable[Path]) -> int | None:
+    checksum = 0
+    for file in files:
+        if file.is_symlink() or not file.is_file():
+            return None
+        checksum = crc32(file.read_bytes(), checksum)
+    return checksum
 
 
 def _reduced(length: int, level: int) -> int:

@@ -24,7 +24,7 @@ SAMPLE := src/napari_vaesr/samples/nuclei.tif
 
 help:
 	@echo "make demo    upscale the bundled microscopy stack x2 into demo/"
-	@echo "make test    lint, check the types and run the tests"
+	@echo "make test    lint, check the types and run the tests, with coverage"
 	@echo "make napari  open the viewer with the widget docked and the sample loaded"
 	@echo "make lint    ruff, mypy and import-linter alone"
 	@echo "make docs    build the documentation into site/"
@@ -32,17 +32,18 @@ help:
 
 $(VENV)/pyvenv.cfg:
 	tools/make-environment $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"  # knows dependency groups
 
 $(BASE): $(REQUIREMENTS) | $(VENV)/pyvenv.cfg
 	$(INSTALL) "."
 	@touch $@
 
 $(DEV): $(REQUIREMENTS) | $(VENV)/pyvenv.cfg
-	$(INSTALL) ".[dev]"
+	$(INSTALL) ".[all,bioimageio]" --group dev
 	@touch $@ $(BASE)
 
 $(DOCS): $(REQUIREMENTS) | $(VENV)/pyvenv.cfg
-	$(INSTALL) ".[docs]"
+	$(INSTALL) "." --group docs
 	@touch $@
 
 demo: $(BASE)
@@ -50,7 +51,7 @@ demo: $(BASE)
 	@echo "In demo/: nuclei_x2.ome.tif (mean and std), nuclei_x2.figure.png (a look at them), nuclei_x2.json (the record)."
 
 test: lint
-	tools/with-display $(BIN)/python -m pytest
+	tools/with-display $(BIN)/python -m pytest --cov --cov-report=term
 
 napari: $(DEV)
 	$(BIN)/python tools/open-viewer.py

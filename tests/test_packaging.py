@@ -32,6 +32,7 @@ def test_the_wheel_has_the_whole_package(wheel):
     }
     assert packed == files
     assert {"napari_vaesr/napari.yaml", "napari_vaesr/py.typed", "napari_vaesr/samples/nuclei.tif"} <= packed
+    assert "napari_vaesr/icon.png" in packed
 
 
 def test_the_bundled_models_are_complete(wheel):

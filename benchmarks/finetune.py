@@ -18,7 +18,7 @@ import torch
 from napari_vaesr.files.image import read_image
 from napari_vaesr.samples import SAMPLES, sample_path
 from napari_vaesr.training.config import finetune_config
-from napari_vaesr.training.events import Progress, Verdict
+from napari_vaesr.training.events import TrainingProgress, Verdict
 from napari_vaesr.training.finetune import FineTune, estimated_degradation
 from napari_vaesr.training.material import material_from_image
 from napari_vaesr.zoo.registry import load_model
@@ -49,11 +49,11 @@ def main() -> None:
     print(f"blur {degradation.blur}, noise {degradation.read_noise}")
     with tempfile.TemporaryDirectory() as name:
         run = FineTune.prepare(Path(name) / "run", material, start, config)
-        began, latest = time.monotonic(), Progress(0, 0, 0, None, 0, ())
+        began, latest = time.monotonic(), TrainingProgress(0, 0, 0, None, 0, ())
 
         def listen(event: object) -> None:
             nonlocal latest
-            if isinstance(event, Progress):
+            if isinstance(event, TrainingProgress):
                 latest = event
             elif isinstance(event, Verdict):
                 check = event.latest

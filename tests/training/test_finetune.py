@@ -11,7 +11,7 @@ import torch
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.training.config import Degradation, TrainingConfig, finetune_config
-from napari_vaesr.training.events import PATIENCE, Check, Pictures, Progress, Verdict
+from napari_vaesr.training.events import PATIENCE, Check, Pictures, TrainingProgress, Verdict
 from napari_vaesr.training.finetune import FineTune, estimated_degradation, fitting_patch
 from napari_vaesr.training.fit import fit, newest_checkpoint
 from napari_vaesr.training.material import Material, View, material_from_image
@@ -85,7 +85,7 @@ def test_from_an_image_to_a_model_that_loads(prepared: FineTune, start: Model, t
     events: list[object] = []
     assert prepared.verdict is None
     assert prepared.run(events.append, precision="32-true")
-    progress = [event for event in events if isinstance(event, Progress)]
+    progress = [event for event in events if isinstance(event, TrainingProgress)]
     verdicts = [event for event in events if isinstance(event, Verdict)]
     pictures = [event for event in events if isinstance(event, Pictures)]
     assert progress[-1].step == 8 and progress[-1].share == 1

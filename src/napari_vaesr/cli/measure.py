@@ -17,7 +17,8 @@ from .console import ExitCode, err, out, report_error, spoken_errors
 if TYPE_CHECKING:
     import pandas
 
-    from napari_vaesr.engine.job import Progress, UpscaleJob
+    from napari_vaesr.engine.job import UpscaleJob
+    from napari_vaesr.engine.progress import Progress
     from napari_vaesr.engine.settings import UpscaleSettings
     from napari_vaesr.files.image import ImageFile
     from napari_vaesr.imaging.region import Region

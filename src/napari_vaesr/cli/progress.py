@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from .console import err
 
 if TYPE_CHECKING:
-    from napari_vaesr.engine.job import Progress as Step
+    from napari_vaesr.engine.progress import Progress as Step
 
 
 class ProgressBars:

@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from napari_vaesr.engine.blocks import BlockGrid
 from napari_vaesr.engine.cluster import cluster_blocks, workers_choice
-from napari_vaesr.engine.job import Progress, UpscaleJob
+from napari_vaesr.engine.job import UpscaleJob
+from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.result import as_maps, map_names
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.engine.stored import as_planes, lay_out, parts_of, reopen, write_whole

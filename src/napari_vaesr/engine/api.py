@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from napari_vaesr.engine.job import Progress, UpscaleJob
+from napari_vaesr.engine.job import UpscaleJob
+from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.result import Result
 from napari_vaesr.engine.settings import Precision, UncertaintyKind, make_settings
 from napari_vaesr.errors import VaesrError

@@ -9,7 +9,8 @@ from itertools import product
 
 import numpy as np
 
-from napari_vaesr.engine.job import Progress, UpscaleJob
+from napari_vaesr.engine.job import UpscaleJob
+from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.record import Record
 from napari_vaesr.engine.result import Array, Result
 from napari_vaesr.errors import VaesrError

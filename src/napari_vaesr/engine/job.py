@@ -14,6 +14,7 @@ import torch
 from napari_vaesr.engine.assembly import Assembly, allocate
 from napari_vaesr.engine.device import memory_released
 from napari_vaesr.engine.planes import Piece, SourcePlane
+from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.record import ModelVersion, Record, RecordedInput, network_hash
 from napari_vaesr.engine.result import Array, FloatArray, Result, map_names, maps_shape, result_dtype
 from napari_vaesr.engine.settings import UpscaleSettings
@@ -34,23 +35,6 @@ UNCALIBRATED = (
     "The model {} is not calibrated for scale {}, so the uncertainty is only how much its samples differ: "
     "calibrate it with napari-vaesr calibrate."
 )
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a job is.
-
-    Attributes
-    ----------
-    done, total : int
-        Work in units of the engine; `total` is known from the start and never changes.
-    message : str
-        What is being done, or something that the user should know.
-    """
-
-    done: int
-    total: int
-    message: str
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from napari_vaesr.imaging.region import first_centre
+
 Vector = npt.NDArray[np.float64]
 
 
@@ -60,7 +62,7 @@ class Placement:
         divisor, half_pixel = np.ones(len(self.scale)), np.zeros(len(self.scale))
         for axis, factor in factors.items():
             divisor[axis] = factor
-            half_pixel[axis] = (1 / factor - 1) / 2
+            half_pixel[axis] = first_centre(factor)
         return replace(self, scale=self.scale / divisor, translate=self.translate + self.linear @ half_pixel)
 
 

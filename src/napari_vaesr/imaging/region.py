@@ -134,7 +134,7 @@ class Region(Mapping[str, range]):
 
     def first_pixel(self, factors: Factors) -> dict[str, float]:
         """Return the index in the source of the centre of the first pixel made, whose corner is its own."""
-        return {name: part.start + (1 / factors.along(name) - 1) / 2 for name, part in self.items()}
+        return {name: part.start + first_centre(factors.along(name)) for name, part in self.items()}
 
 
 class Factors(Mapping[str, int]):
@@ -223,3 +223,11 @@ class Factors(Mapping[str, int]):
         if isinstance(setting, int):
             return f"x{setting}"
         return "".join(f"{name.lower()}{factor}" for name, factor in setting.items())
+
+
+def first_centre(factor: float) -> float:
+    """Return where the centre of the first of `factor` pixels is that share one, seen from that one's centre.
+
+    Corners stay where they are, so centres move: by a quarter of a pixel where two take the place of one.
+    """
+    return (1 / factor - 1) / 2

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from napari_vaesr.engine.job import Progress, UpscaleJob
+from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.moments import PairedMoments, smoothed
+from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.image import image_name

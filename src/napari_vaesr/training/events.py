@@ -80,7 +80,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainingProgress:
     """How far a training is.
 
     Attributes
@@ -127,5 +127,5 @@ class Pictures:
     scale: int
 
 
-Event = Progress | Verdict | Pictures
+Event = TrainingProgress | Verdict | Pictures
 Listen = Callable[[Event], None]

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from pydantic import JsonValue
 
-from napari_vaesr.engine.job import Progress
 from napari_vaesr.engine.moments import PairedMoments, smoothed
+from napari_vaesr.engine.progress import Progress
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.training.calibrate import SAMPLES, calibrate, calibrate_on_pairs
 from napari_vaesr.training.config import TrainingConfig

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.atomic import atomic_path
-from napari_vaesr.training.events import Check, Listen, Pictures, Progress, Verdict
+from napari_vaesr.training.events import Check, Listen, Pictures, TrainingProgress, Verdict
 from napari_vaesr.training.module import Pair, Training, antithetic_noise, validation_scores
 from napari_vaesr.training.validation import FixedPairs
 from napari_vaesr.vae.base import SuperResolutionVAE
@@ -139,7 +139,7 @@ class Watch(Callback):
                 scores.setdefault(scale, []).append(score)
         return {scale: fmean(values) for scale, values in scores.items()}
 
-    def _progress(self, training: Training) -> Progress:
+    def _progress(self, training: Training) -> TrainingProgress:
         (first, began), (last, ended) = self._pace[0], self._pace[-1]
         rate = (last - first) / (ended - began) if ended > began else 0.0
         left = None
@@ -148,7 +148,9 @@ class Watch(Callback):
             left = seconds + self._spent * (seconds * rate // training.config.validate_every + 1)
         values = {name: float(value) for name, value in training.latest.items()}
         levels = tuple(values[name] for name in sorted(values) if name.startswith("kl_"))
-        return Progress(training.progress, training.steps_done, rate, left, values.get("loss", 0.0), levels)
+        return TrainingProgress(
+            training.progress, training.steps_done, rate, left, values.get("loss", 0.0), levels
+        )
 
     @torch.inference_mode()
     def _show(self, training: Training) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_vaesr.engine.job import Progress, UpscaleJob
+from napari_vaesr.engine.job import UpscaleJob
+from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes, Source

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_vaesr.engine.draws import Field, fields_of_arrays, fields_of_job, fields_of_result
-from napari_vaesr.engine.job import Progress, UpscaleJob
+from napari_vaesr.engine.job import UpscaleJob
+from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.result import Result
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.trust.regions import ALL, Quantities, Spacing, regions

@@ -20,7 +20,7 @@ from napari_vaesr.plugin.finetune.task import (
     unfinished,
 )
 from napari_vaesr.plugin.viewer.task import Failure
-from napari_vaesr.training.events import Check, Pictures, Progress, Verdict
+from napari_vaesr.training.events import Check, Pictures, TrainingProgress, Verdict
 from napari_vaesr.zoo.registry import get_card, models, user_models
 
 pytestmark = pytest.mark.filterwarnings("ignore:::lightning", "ignore::Warning:lightning.*")
@@ -66,8 +66,8 @@ def test_from_a_layer_to_a_model_in_the_list(request_):
     assert card == outcome.card and card.training["start"]["name"] == "test-tiny"
     assert "spots" in card.training_data[-1].origin and set(card.calibration) == {"2", "3", "4"}
     assert task.request is None and not any(runs_folder().iterdir())
-    events = told(task, (Progress, Verdict, Pictures, Status))
-    assert {type(event) for event in events} == {Progress, Verdict, Pictures, Status}
+    events = told(task, (TrainingProgress, Verdict, Pictures, Status))
+    assert {type(event) for event in events} == {TrainingProgress, Verdict, Pictures, Status}
     lines = [event.message for event in events if isinstance(event, Status)]
     assert any("Blur of" in line and "%" in line for line in lines)
 

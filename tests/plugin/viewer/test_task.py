@@ -5,10 +5,11 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Image, Layer
 
+from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.viewer.extents import plane_at
-from napari_vaesr.plugin.viewer.task import Failure, Step, UpscaleTask
+from napari_vaesr.plugin.viewer.task import Failure, UpscaleTask
 from napari_vaesr.plugin.widgets.timing import TimeLeft, duration
 
 
@@ -44,7 +45,7 @@ def test_a_whole_stack(stack, settings, monkeypatch):
     assert all("on cpu in float32 (asked for)" in step.message for step in steps[1:])
     totals = {step.total for step in steps} - {0}
     assert len(totals) == 1 and steps[-1].done == totals.pop()
-    assert all(isinstance(step, Step) for step in steps)
+    assert all(isinstance(step, Progress) for step in steps)
     assert [step.done for step in steps] == sorted(step.done for step in steps)
 
 

@@ -22,7 +22,7 @@ from napari_vaesr.plugin.widgets.inputs import Fold
 from napari_vaesr.plugin.widgets.model_list import model_list
 from napari_vaesr.plugin.widgets.panel import Panel, row, status_line
 from napari_vaesr.plugin.widgets.timing import duration
-from napari_vaesr.training.events import PATIENCE, Pictures, Progress, Verdict
+from napari_vaesr.training.events import PATIENCE, Pictures, TrainingProgress, Verdict
 
 if TYPE_CHECKING:
     import napari
@@ -190,14 +190,14 @@ class FineTuneWidget(Panel):
             else:
                 self.plot.add(event)
                 news = True
-                if isinstance(event, Progress):
+                if isinstance(event, TrainingProgress):
                     self._show_progress(event)
                 else:
                     self.advice.value = advice(event)
         if news:
             self.plot.redraw()
 
-    def _show_progress(self, progress: Progress) -> None:
+    def _show_progress(self, progress: TrainingProgress) -> None:
         self.progress.max = 1000
         self.progress.value = round(1000 * progress.share)
         left = f", {duration(progress.seconds_left)} left" if progress.seconds_left is not None else ""

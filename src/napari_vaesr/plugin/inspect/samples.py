@@ -11,6 +11,7 @@ from napari.utils.notifications import show_error
 from qtpy.compat import isalive
 from qtpy.QtCore import QTimer
 
+from napari_vaesr.engine.progress import Progress
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.inspect.provenance import source_axes, source_of
 from napari_vaesr.plugin.viewer.extents import chosen_extent
@@ -18,7 +19,7 @@ from napari_vaesr.plugin.viewer.layers import KEY
 from napari_vaesr.plugin.viewer.results import ShownResult
 from napari_vaesr.plugin.viewer.runner import Runner
 from napari_vaesr.plugin.viewer.shortcuts import NEXT_SAMPLE
-from napari_vaesr.plugin.viewer.task import Failure, Step, UpscaleTask
+from napari_vaesr.plugin.viewer.task import Failure, UpscaleTask
 
 if TYPE_CHECKING:
     import napari
@@ -139,7 +140,7 @@ class SamplesSection(Container):
                 return layer
         return None
 
-    def _on_step(self, task: UpscaleTask, step: Step) -> None:
+    def _on_step(self, task: UpscaleTask, step: Progress) -> None:
         percent = f", {step.done / step.total:.0%}" if step.total else ""
         self._say(f"{step.message}{percent}")
 

@@ -10,6 +10,7 @@ from napari.layers import Layer
 from napari.settings import get_settings
 from napari.utils.notifications import show_error, show_info, show_warning
 
+from napari_vaesr.engine.progress import Progress
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.io.reader import offer_to_show
 from napari_vaesr.plugin.upscale.form import UpscaleForm
@@ -19,7 +20,7 @@ from napari_vaesr.plugin.viewer.preferences import remember
 from napari_vaesr.plugin.viewer.runner import Runner
 from napari_vaesr.plugin.viewer.shortcuts import LIVE, PREVIEW, RUN, Shortcuts
 from napari_vaesr.plugin.viewer.status import show_std_in_status
-from napari_vaesr.plugin.viewer.task import Failure, Step, UpscaleTask
+from napari_vaesr.plugin.viewer.task import Failure, UpscaleTask
 from napari_vaesr.plugin.widgets.panel import Panel, row, status_line
 from napari_vaesr.plugin.widgets.timing import TimeLeft
 
@@ -104,7 +105,7 @@ class UpscaleWidget(Panel):
         if self.is_alive and not self.runner.is_running:
             self.status.value = text
 
-    def _on_step(self, task: UpscaleTask, step: Step) -> None:
+    def _on_step(self, task: UpscaleTask, step: Progress) -> None:
         if not self.is_alive:
             return
         self.status.value = step.message

@@ -7,7 +7,8 @@ from typing import Any
 
 from napari.qt.threading import create_worker
 
-from napari_vaesr.plugin.viewer.task import Step, UpscaleTask
+from napari_vaesr.engine.progress import Progress
+from napari_vaesr.plugin.viewer.task import UpscaleTask
 
 
 class Runner:
@@ -16,14 +17,14 @@ class Runner:
     Parameters
     ----------
     on_step : callable
-        Called with the task and every `Step`, on the main thread.
+        Called with the task and every `Progress`, on the main thread.
     on_end : callable
         Called with the task and its `Result`, a `Failure`, or None where it was cancelled. Afterwards the
         task is closed. Not called for a task that was replaced by another.
     """
 
     def __init__(
-        self, on_step: Callable[[UpscaleTask, Step], None], on_end: Callable[[UpscaleTask, Any], None]
+        self, on_step: Callable[[UpscaleTask, Progress], None], on_end: Callable[[UpscaleTask, Any], None]
     ):
         self._on_step, self._on_end = on_step, on_end
         self._worker: Any = None
@@ -62,7 +63,7 @@ class Runner:
         self._worker.aborted.connect(self._end)
         self._worker.start()
 
-    def _step(self, step: Step) -> None:
+    def _step(self, step: Progress) -> None:
         if self.task is not None and not self._worker.abort_requested:
             self._on_step(self.task, step)
 

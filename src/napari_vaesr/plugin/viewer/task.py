@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from psutil import virtual_memory
 
+from napari_vaesr.engine.progress import Progress
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Source
 from napari_vaesr.imaging.region import Region
@@ -32,15 +33,6 @@ if TYPE_CHECKING:
     from napari_vaesr.imaging.intensity import IntensityScaling
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Step:
-    """One sign of life: `done` of `total` of the work (0 of 0 while not known yet) and what is going on."""
-
-    done: int
-    total: int
-    message: str
 
 
 @dataclass(frozen=True)
@@ -89,7 +81,7 @@ class UpscaleTask:
     pixels: Any = field(init=False)
     _source: Any = field(init=False)
     seconds: float = field(init=False, default=0.0)
-    _work: Generator[Step, None, Result | Failure] | None = field(init=False, default=None)
+    _work: Generator[Progress, None, Result | Failure] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.name = self.layer.name
@@ -101,13 +93,13 @@ class UpscaleTask:
     def __repr__(self) -> str:  # napari names running work by it when its window is closed
         return f"the upscaling of '{self.name}'"
 
-    def steps(self) -> Generator[Step, None, Result | Failure]:
+    def steps(self) -> Generator[Progress, None, Result | Failure]:
         """Upscale, yielding at least once per tile; errors come back as a `Failure`, never as a traceback."""
         self._work = self._upscale()
         return (yield from self._work)
 
-    def _upscale(self) -> Generator[Step, None, Result | Failure]:
-        yield Step(0, 0, f"Loading the model '{self.settings.model}' ...")
+    def _upscale(self) -> Generator[Progress, None, Result | Failure]:
+        yield Progress(0, 0, f"Loading the model '{self.settings.model}' ...")
         try:
             from napari_vaesr.engine.job import UpscaleJob
 
@@ -124,11 +116,11 @@ class UpscaleTask:
             if self.lazy:
                 return _looked_at(job)
             place = _place(job.upscaler.choice)
-            yield Step(0, job.total, f"Starting {place}")
+            yield Progress(0, job.total, f"Starting {place}")
             start = time.perf_counter()
-            for progress in job:
-                message = progress.message[:1].upper() + progress.message[1:]
-                yield Step(progress.done, progress.total, f"{message}, {place}")
+            for step in job:
+                message = step.message[:1].upper() + step.message[1:]
+                yield Progress(step.done, step.total, f"{message}, {place}")
             self.seconds = time.perf_counter() - start
             return job.result
         except VaesrError as error:

@@ -34,7 +34,7 @@ def err() -> Console:
     return Console(stderr=True, soft_wrap=True, highlight=False)
 
 
-def report_error(error: Exception, about: Path | None = None) -> None:
+def report_error(error: Exception, about: Path | str | None = None) -> None:
     """Print one sentence on stderr, after the file that it is about unless that is clear."""
     prefix = f"{escape(str(about))}: " if about and str(about) not in str(error) else ""
     err().print(f"[bold red]Error:[/] {prefix}{escape(' '.join(str(error).split()))}")

@@ -17,6 +17,7 @@ from napari_vaesr.engine.result import uncertainty_range
 from napari_vaesr.engine.stored import parts_of
 from napari_vaesr.files.image import ImageFile
 from napari_vaesr.files.output import Output, OutputImage
+from napari_vaesr.files.place import fingerprint
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.region import Factors
 from napari_vaesr.zoo.download import MODEL_SUFFIXES
@@ -33,11 +34,8 @@ def written_bytes(job: UpscaleJob) -> int:
 
 def made_from(image: ImageFile, job: UpscaleJob) -> dict[str, Any]:
     """Return all that decides the pixels of an output, by names that people know."""
-    described = next(
-        (path for name in ("zarr.json", ".zattrs", ".zarray") if (path := image.path / name).is_file()),
-        image.path,
-    ).stat()
-    file = {"size": described.st_size, "time": described.st_mtime_ns}
+    size, time = fingerprint(image.path)
+    file = {"size": size, "time": time, "series": image.series}
     return {**job.record().deciding, "input": file, "block": BlockGrid.of(job).side}
 
 
@@ -55,9 +53,14 @@ def output_image(image: ImageFile, job: UpscaleJob, told: Mapping[str, Any]) -> 
     """
     kind, parts = job.settings.uncertainty, parts_of(job)
     windows: list[tuple[float, float]] = []
-    for bright in job.record().bright:
-        spread = bright if kind == "interval" else uncertainty_range(kind, bright[1] - bright[0])
-        windows += [bright] * parts[0].channels + [spread] * len(parts[1:])
+    colours: list[str] = []
+    channels = job.region.get("C", range(1))
+    for channel, bright in zip(channels, job.record().bright, strict=True):
+        shown = (image.windows[channel] if image.windows else None) or bright
+        spread = shown if kind == "interval" else uncertainty_range(kind, bright[1] - bright[0])
+        windows += [shown] * parts[0].channels + [spread] * len(parts[1:])
+        own = image.colours[channel] if image.colours else ""
+        colours += [own] * (parts[0].channels + len(parts[1:]))
     return stored.output_image(
         parts,
         job.result_axes.without_samples(),
@@ -68,12 +71,21 @@ def output_image(image: ImageFile, job: UpscaleJob, told: Mapping[str, Any]) -> 
         offset=_first_pixel(image, job),
         windows=tuple(windows),
         name=image.name,
+        colours=tuple(colours) if any(colours) else (),
+        icc=image.icc,
+        dots=_upscaled_dots(image, job.factors),
     )
 
 
 def _upscaled_sizes(image: ImageFile, factors: Factors) -> dict[str, float]:
     sizes = {**dict.fromkeys(["Y", "X", *factors], 1.0), **image.pixel_size}
     return {name: size / factors.along(name) for name, size in sizes.items()}
+
+
+def _upscaled_dots(image: ImageFile, factors: Factors) -> tuple[float, float] | None:
+    if image.dots is None:
+        return None
+    return image.dots[0] * factors.along("X"), image.dots[1] * factors.along("Y")
 
 
 def _first_pixel(image: ImageFile, job: UpscaleJob) -> dict[str, float]:
@@ -96,6 +108,7 @@ def worker_task(image: ImageFile, job: UpscaleJob, grid: BlockGrid, output: Outp
     return Task(
         key=secrets.token_hex(8),
         source=image.path.resolve(),
+        series=image.series,
         record=record.model_copy(update={"settings": settings}),
         grid=grid,
         output=replace(output, path=output.path.resolve()),

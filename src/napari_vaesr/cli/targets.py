@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,10 @@ from typing import TYPE_CHECKING
 
 from napari_vaesr.engine.record import Record
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.files.image import can_read, expand_inputs, image_name
+from napari_vaesr.files.image import can_read, expand_inputs, image_name, is_plate, series_names
+from napari_vaesr.files.made import is_result
 from napari_vaesr.files.partial import partial_folder
+from napari_vaesr.files.place import Place, as_place, fingerprint
 from napari_vaesr.imaging.region import Factors, Region
 
 if TYPE_CHECKING:
@@ -24,6 +27,12 @@ TIFF_SUFFIXES = (".ome.tif", ".ome.tiff", ".tif", ".tiff")
 
 ZARR_SUFFIXES = (".ome.zarr", ".zarr")
 """OME-Zarr folders that do the same."""
+
+LONGEST_NAME = 255 - 18
+"""Bytes of a file's name, less those that its name has more while it is written."""
+
+EVERY = "all"
+"""What to choose for every image of a file."""
 
 OUTPUT_SUFFIXES = (*TIFF_SUFFIXES, *ZARR_SUFFIXES, ".png")
 """Outputs that can be written; ``.png`` for a single 2-D image."""
@@ -39,10 +48,18 @@ class Target:
         The image to upscale.
     output
         The OME-TIFF or OME-Zarr with mean and std, or the PNG with the mean.
+    series
+        Which of the images in the source, by name or number; the first if None.
     """
 
-    source: Path
+    source: Place
     output: Path
+    series: str | None = None
+
+    @property
+    def title(self) -> str:
+        """What to call the input in messages."""
+        return f"{self.source.name} {self.series or ''}".strip()
 
     @property
     def is_png(self) -> bool:
@@ -74,11 +91,22 @@ class Target:
         beside = [self.std] if self.is_png and spread else []
         return [self.output, *beside, self.record, *([self.figure] if figure else [])]
 
+    def named(self) -> dict[str, str]:
+        """Return what the record calls the input and the output."""
+        series = {"series": self.series} if self.series else {}
+        return {"input": str(self.source), **series, "output": str(self.output)}
+
     def _beside(self, suffix: str) -> Path:
         return self.output.with_name(_stem(self.output) + suffix)
 
 
-def plan_targets(inputs: Sequence[str], output: str, factors: Factors) -> list[Target]:
+def plan_targets(
+    inputs: Sequence[str],
+    output: str,
+    factors: Factors,
+    series: str | None = None,
+    notes: list[str] | None = None,
+) -> list[Target]:
     """Pair every input with its output.
 
     Parameters
@@ -90,6 +118,11 @@ def plan_targets(inputs: Sequence[str], output: str, factors: Factors) -> list[T
         separator.
     factors
         Part of the names that are made up in a folder: ``cells.tif`` becomes ``cells_x2.ome.tif``.
+    series
+        Which of the images in a file: a name, a number, or ``all``. Left out, it is all of a plate and the
+        first of other files.
+    notes
+        Gets what the user should know: that results among the inputs are passed over.
 
     Returns
     -------
@@ -99,29 +132,72 @@ def plan_targets(inputs: Sequence[str], output: str, factors: Factors) -> list[T
     Raises
     ------
     VaesrError
-        Nothing is found, the output has no known suffix, or two inputs would write the same file.
+        Nothing is found, the output has no known suffix, two inputs would write the same file, or a name is
+        too long.
     """
-    sources = expand_inputs(list(inputs))
+    named = {_expanded(text) for text in inputs}
+    found = _without_results(expand_inputs(list(inputs)), named, [] if notes is None else notes)
+    sources = [each for place in found for each in _images_of(place, series)]
     path = Path(output).expanduser()
-    one_file = len(inputs) == 1 and sources == [Path(inputs[0]).expanduser()]
+    one_file = len(inputs) == 1 and len(sources) == 1 and found[0] in named
     named_zarr = _suffix(path) in ZARR_SUFFIXES
     if one_file and (named_zarr or not (path.is_dir() or output.endswith(("/", os.sep)))):
         if not _suffix(path):
             raise VaesrError(
                 f"The output {output} should end with .ome.tif, .zarr or .png, or with / to name a folder."
             )
-        targets = [Target(sources[0], path)]
+        targets = [Target(sources[0][0], path, sources[0][1])]
     else:
         if path.exists() and not path.is_dir():
             raise VaesrError(f"With several inputs the output must be a folder, and {output} is a file.")
         if named_zarr or (_suffix(path) and not path.is_dir()):
             raise VaesrError(
-                f"With several inputs the output must be a folder; {output} is named like a file."
+                f"With several inputs the output must be a folder; {output} is named like a file. One of the "
+                "images in a file is chosen with --series."
             )
-        targets = [Target(source, path / f"{_stem(source)}_{factors.suffix}.ome.tif") for source in sources]
+        targets = [
+            Target(place, path / f"{_made_up(place, name)}_{factors.suffix}.ome.tif", name)
+            for place, name in sources
+        ]
 
     _refuse_collisions(targets)
+    _refuse_long_names(targets)
     return targets
+
+
+def _expanded(text: str) -> Place:
+    place = as_place(text)
+    return place.expanduser() if isinstance(place, Path) else place
+
+
+def _images_of(place: Place, series: str | None) -> list[tuple[Place, str | None]]:
+    """Return the images of a file that are meant."""
+    if series == EVERY or (series is None and is_plate(place)):
+        names = series_names(place)
+        return [(place, name) for name in names] if len(names) > 1 else [(place, None)]
+    return [(place, series)]
+
+
+def _without_results(found: Sequence[Place], named: set[Place], notes: list[str]) -> list[Place]:
+    """Leave out what was made by an upscaling, and refuse it where it was named itself."""
+    results = [place for place in found if is_result(place)]
+    for place in results:
+        if place in named:
+            raise VaesrError(f"{place} is the result of an upscaling, please choose its source instead.")
+    if results:
+        notes.append(f"{len(results)} of {len(found)} inputs are results of upscalings and are passed over.")
+    left = [place for place in found if place not in results]
+    if not left:
+        raise VaesrError("All inputs are results of upscalings, please choose their sources instead.")
+    return left
+
+
+def _made_up(place: Place, series: str | None) -> str:
+    """Return the name of an output without its ending, of letters that every disk knows."""
+    if not series:
+        return image_name(place, "", "_")
+    parts = (re.sub(r"[^\w.+-]+", "_", part).strip("_") for part in series.split("/"))
+    return image_name(place, "/".join(parts), "_")
 
 
 def refuse_overwriting(targets: Sequence[Target], spread: bool, figure: bool, force: bool) -> None:
@@ -132,11 +208,11 @@ def refuse_overwriting(targets: Sequence[Target], spread: bool, figure: bool, fo
     VaesrError
         A file that would be written exists and ``force`` is not set, or an output is one of the inputs.
     """
-    inputs = {target.source.resolve() for target in targets}
+    inputs = {str(target.source.resolve()) for target in targets}
     for target in targets:
         begun = partial_folder(target.output).exists()
         for path in target.files(spread, figure):
-            if path.resolve() in inputs:
+            if str(path.resolve()) in inputs:
                 raise VaesrError(f"{path} is an input as well as an output; choose another output.")
             if path.is_dir() and not (path == target.output and target.is_zarr and can_read(path)):
                 raise VaesrError(f"{path} is a folder; choose another name for the output.")
@@ -156,11 +232,11 @@ def is_made(
     """
     try:
         told = json.loads(target.record.read_text(encoding="utf-8"))
-        is_newer = target.record.stat().st_mtime_ns > target.source.stat().st_mtime_ns
+        is_newer = target.record.stat().st_mtime_ns > fingerprint(target.source)[1]
         record = Record.read(told)
         return (
             is_newer
-            and told["files"] == {"input": str(target.source), "output": str(target.output)}
+            and told["files"] == target.named()
             and record == record.asked_again(settings, card, extent, axes.upper() if axes else record.axes)
             and all(path.exists() for path in target.files(settings.has_spread, figure))
         )
@@ -170,14 +246,24 @@ def is_made(
 
 def _refuse_collisions(targets: Sequence[Target]) -> None:
     """Two inputs of the same name would overwrite each other in the output folder."""
-    taken: dict[Path, Path] = {}
+    taken: dict[Path, Target] = {}
     for target in targets:
-        other = taken.setdefault(target.output, target.source)
-        if other != target.source:
+        other = taken.setdefault(target.output, target)
+        if other is not target:
             raise VaesrError(
-                f"{other} and {target.source} would both be written to {target.output}; "
+                f"{other.source} and {target.source} would both be written to {target.output}; "
                 "upscale them into different folders."
             )
+
+
+def _refuse_long_names(targets: Sequence[Target]) -> None:
+    for target in targets:
+        for path in target.files(spread=True, figure=True):
+            if len(os.fsencode(path.name)) > LONGEST_NAME:
+                raise VaesrError(
+                    f"The name {path.name} of an output is longer than the {LONGEST_NAME} letters that there "
+                    "is room for: rename the input, or choose another output."
+                )
 
 
 def _suffix(path: Path) -> str:
@@ -189,4 +275,4 @@ def _suffix(path: Path) -> str:
 def _stem(path: Path) -> str:
     """Return the file name without what names its format."""
     suffix = _suffix(path)
-    return path.name[: -len(suffix)] if suffix else image_name(path)
+    return path.name[: -len(suffix)] if suffix else path.stem

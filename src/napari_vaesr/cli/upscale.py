@@ -92,6 +92,13 @@ def upscale(
             show_default=False,
         ),
     ] = "",
+    series: Annotated[
+        str | None,
+        typer.Option(
+            help="Which image of a file, by name or from 0 on, or all: scenes, or wells and fields of a "
+            "plate such as A/1/0. Left out, the first; of a plate, all."
+        ),
+    ] = None,
     figure: Annotated[
         bool, typer.Option("--figure", help="Also draw input, mean and std of the middle plane, as a PNG.")
     ] = False,
@@ -143,7 +150,10 @@ def upscale(
             raise VaesrError(
                 "Workers are started here or found by a scheduler: pass --workers or --scheduler."
             )
-        targets = plan_targets(inputs, output, settings.factors)
+        notes: list[str] = []
+        targets = plan_targets(inputs, output, settings.factors, series, notes)
+        for note in notes if not quiet else ():
+            err().print(f"Note: {note}", markup=False)
         several = len(targets) > 1
         if several and not force:  # a run that was stopped goes on with the inputs that are left
             card = get_card(settings.model)
@@ -213,7 +223,7 @@ def _run(
     with _client(scheduler, workers) as client, progress_bars(quiet) as bars:
         for number, target in enumerate(targets, start=1):
             count = f" ({number} of {len(targets)})" if len(targets) > 1 else ""
-            with bars.follow(f"{target.source.name}{count}") as progress:
+            with bars.follow(f"{target.title}{count}") as progress:
                 try:
                     messages = upscale_file(
                         target,
@@ -229,7 +239,7 @@ def _run(
                 except VaesrError as error:
                     if debug:
                         raise
-                    report_error(error, target.source if count else None)
+                    report_error(error, target.title if count else None)
                     failures += 1
                     continue
             if not quiet:
@@ -263,16 +273,18 @@ def _describe(
     failures, seconds, where = 0, 0.0, ""
     for target in targets:
         try:
-            _, job = open_job(target, axes, settings, model, extent)
+            image, job = open_job(target, axes, settings, model, extent)
         except VaesrError as error:
-            report_error(error, target.source if len(targets) > 1 else None)
+            report_error(error, target.title if len(targets) > 1 else None)
             failures += 1
             continue
+        for note in image.notes:
+            err().print(f"Note: {note}", markup=False)
         plan = job.describe()
         seconds += plan.seconds
         where = f"on {plan.device} in {plan.precision} ({plan.reason})"
         table.add_row(
-            escape(str(target.source)),
+            escape(f"{target.source} {target.series or ''}".strip()),
             readable_shape(job.axes.shape, job.axes.names),
             escape(str(target.output)) + (" (exists)" if target.output.exists() else ""),
             readable_shape(plan.shape, job.axes.names),

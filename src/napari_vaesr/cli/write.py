@@ -5,10 +5,10 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import imagecodecs
 import numpy as np
 import numpy.typing as npt
 
@@ -26,6 +26,7 @@ from napari_vaesr.files.figure import write_figure
 from napari_vaesr.files.image import ImageFile, read_image
 from napari_vaesr.files.output import Output, OutputImage
 from napari_vaesr.files.partial import PartialOutput, partial_output
+from napari_vaesr.files.png import png_bytes
 from napari_vaesr.imaging.axes import Source
 from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.zoo.registry import Model
@@ -53,7 +54,7 @@ def open_job(
     VaesrError
         The file can't be read, its axes are not known, or the output can't hold it.
     """
-    image = read_image(target.source, axes)
+    image = read_image(target.source, axes, target.series)
     job = UpscaleJob(Source.of(image.data, image.axes), settings, extent, model=model)
     if job.axes.is_rgb and "C" in job.axes.names:
         raise VaesrError(
@@ -131,7 +132,17 @@ def upscale_file(
         _write_png(target, image, job, figure, progress)
     else:
         _write_blocks(target, image, job, figure, restart, client, progress)
-    return list(job.messages)
+    return [*image.notes, *_not_held(target, image), *job.messages]
+
+
+def _not_held(target: Target, image: ImageFile) -> list[str]:
+    """Say what the format of the output has no place for."""
+    lost = []
+    if target.is_zarr and image.icc:
+        lost.append("An OME-Zarr holds no colour profile: the source's is left out.")
+    if target.is_png and (image.offset or "Z" in image.pixel_size):
+        lost.append("A PNG holds no place: the source's is left out.")
+    return lost
 
 
 def _make_folder(folder: Path) -> None:
@@ -153,15 +164,13 @@ def _write_png(
     """Write the mean as PNG, and beside it the uncertainty as TIFF."""
     with closing(job.planes_stream(progress)) as planes:
         ((number, mean, uncertainty),) = planes
+    described = output_image(image, job, {})
     with atomic_path(target.output) as temporary:
-        temporary.write_bytes(
-            imagecodecs.png_encode(np.ascontiguousarray(mean, mean.dtype.newbyteorder("=")))
-        )
+        temporary.write_bytes(png_bytes(mean, described.icc, described.dots_per_meter))
     if uncertainty is not None:
-        whole = output_image(image, job, {})
         maps = map_names(job.settings.uncertainty)
-        described = OutputImage(whole.axes, maps, pixel_size=whole.pixel_size, units=whole.units)
-        write_whole(target.std, described, [as_maps(uncertainty)])
+        alone = replace(described, channel_names=maps, annotation={}, colours=(), windows=(), icc=None)
+        write_whole(target.std, alone, [as_maps(uncertainty)])
     write_json(target.record, _record(target, job))
     if figure:
         _draw(target.figure, target, image, job, number, mean, uncertainty)
@@ -182,7 +191,8 @@ def _write_blocks(
     grid = BlockGrid.of(job)
     with partial_output(target.output, made_from(image, job)) as partial:
         # A lone file tells how it was made, too, but not its own name, which may change.
-        told = {"files": {"input": str(target.source)}, **job.record().plain()}
+        named = {key: name for key, name in target.named().items() if key != "output"}
+        told = {"files": named, **job.record().plain()}
         described = output_image(image, job, told)
         output = _laid_out(target, partial, described, grid, job.factors, restart)
         missing = [number for number in range(len(grid)) if number not in partial.done]
@@ -268,7 +278,7 @@ def _check_room(path: Path, needed: int) -> None:
 
 
 def _record(target: Target, job: UpscaleJob) -> dict[str, Any]:
-    return {"files": {"input": str(target.source), "output": str(target.output)}, **job.record().plain()}
+    return {"files": target.named(), **job.record().plain()}
 
 
 def _draw(
@@ -294,7 +304,7 @@ def _draw(
         _drawn(uncertainty),
         image.pixel_size.get("X"),
         image.units.get("X", ""),
-        title=f"{target.source.name}{f', {where}' if where else ''}",
+        title=f"{target.title}{f', {where}' if where else ''}",
         uncertainty=WIDTH if job.settings.uncertainty == "interval" else job.settings.uncertainty,
     )
 

@@ -12,7 +12,6 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from napari_vaesr.engine.record import Record, network_hash
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import TryAgain, VaesrError
 from napari_vaesr.files.output import Output
+from napari_vaesr.files.place import Place
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -42,7 +42,7 @@ class Task:
     ----------
     key : str
         The same for all blocks of one result.
-    source : Path
+    source : Path or Address
         The input.
     record : Record
         How the result is made, the model named so that every worker finds it.
@@ -50,13 +50,16 @@ class Task:
         The blocks.
     output : Output
         Where they go.
+    series : str
+        Which of the images in the input; empty where it is the only one.
     """
 
     key: str
-    source: Path
+    source: Place
     record: Record
     grid: BlockGrid
     output: Output
+    series: str = ""
 
 
 @contextmanager
@@ -211,4 +214,6 @@ def _open(task: Task) -> UpscaleJob:
     model = load_model(settings.model)
     if (model.card.sha256, network_hash(model.card)) != (record.model.sha256, record.network):
         raise VaesrError(f"A worker has another model {model.card.name}, please install the same.")
-    return UpscaleJob.from_record(read_image(task.source, record.axes).data, record, model=model)
+    return UpscaleJob.from_record(
+        read_image(task.source, record.axes, task.series or None).data, record, model=model
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import dask.array
@@ -14,6 +13,7 @@ import numpy.typing as npt
 from dask.base import tokenize
 
 from napari_vaesr.errors import TryAgain
+from napari_vaesr.files.place import Place, fingerprint
 from napari_vaesr.imaging.axes import Axes
 
 LARGEST_CHUNK = 64 * 1024**2
@@ -29,7 +29,7 @@ class FileArray:
 
     Attributes
     ----------
-    path : Path
+    path : Path or Address
         The file, for messages.
     open : callable
         Returns the array; has to be picklable.
@@ -39,7 +39,7 @@ class FileArray:
         Its type.
     """
 
-    path: Path
+    path: Place
     open: Callable[[], Any]
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -86,8 +86,7 @@ def as_dask(array: FileArray, axes: str, native: tuple[int, ...]) -> Any:
         1 if name not in "YXS" else min(n, -(-PART // own) * own) if large and name != "S" else n
         for name, n, own in zip(named.names, array.shape, native, strict=True)
     )
-    stat = array.path.stat()
-    token = tokenize(str(array.path.resolve()), stat.st_mtime_ns, stat.st_size, array.shape, array.open)
+    token = tokenize(str(array.path.resolve()), *fingerprint(array.path), array.shape, array.open)
     empty = np.empty((0,) * array.ndim, array.dtype)
     return dask.array.from_array(array, chunks=chunks, name=f"image-{token}", meta=empty)  # type: ignore[no-untyped-call]
 

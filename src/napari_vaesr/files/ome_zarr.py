@@ -1,9 +1,10 @@
-"""Zarr folders: OME-Zarr of every version, and plain arrays."""
+"""Zarr: OME-Zarr of every version with its plates and collections, and plain arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,104 +12,257 @@ import numpy as np
 import zarr
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.files.image import ImageFile, ask_for_axes, image_name
+from napari_vaesr.files.described import Described, as_number, axis_letters, placed, sized
+from napari_vaesr.files.image import (
+    ImageFile,
+    Series,
+    ask_for_axes,
+    chosen_series,
+    image_name,
+    told_of_others,
+)
 from napari_vaesr.files.lazy import FileArray, as_dask, reason
-from napari_vaesr.files.units import spell_out
-from napari_vaesr.imaging.axes import LETTERS, Axes
+from napari_vaesr.files.place import Address, Place
+from napari_vaesr.files.zarr_store import ZarrPlace, unreachable, zarr_root
+from napari_vaesr.imaging.axes import Axes
+
+LAYOUT = "bioformats2raw.layout"
 
 
-def read_zarr(path: Path, axes: str | None) -> ImageFile:
-    """Open an OME-Zarr image in full resolution, or a plain Zarr array whose axes are given, lazily.
+@dataclass(frozen=True)
+class Entry:
+    """One of the images in a store: what to call it, where it is, and which of the images there."""
+
+    name: str
+    where: ZarrPlace
+    number: int = 0
+
+
+def read_zarr(place: Place, axes: str | None, series: Series = None) -> ImageFile:
+    """Open an OME-Zarr image in full resolution, or a plain Zarr array, lazily.
+
+    Of a plate, a well, or another collection of images the first is opened, or the one that is named.
 
     Raises
     ------
     VaesrError
-        When the folder is damaged, holds no image, or the axes are not known or don't fit.
+        When it is damaged, holds no image or labels, or the axes are not known or don't fit.
     """
-    try:
-        node = zarr.open(path, mode="r")
+    with _spoken(place):
+        root = zarr_root(place)
+        node = root.node()
         if isinstance(node, zarr.Array):
-            return _image(path, path, node, axes or _dimension_names(node), {}, (), {}, {})
-        return _read_group(path, path, axes)
+            chosen_series(place, [""], series or None)
+            return _lone_array(place, root, node, axes)
+        entries = list(_entries(root))
+        if not entries:
+            raise VaesrError(f"{place} is no OME-Zarr image, please choose an image or an array inside it.")
+        names = [entry.name for entry in entries]
+        entry = entries[chosen_series(place, names, series)]
+        several = len(entries) > 1
+        name = image_name(place, entry.name if several and series is not None else "")
+        notes = told_of_others(place, names, series)
+        image = _multiscale(place, entry.where, entry.number, axes, level=0)
+        return replace(image, name=name, series=entry.name if several else "", notes=(*notes, *image.notes))
+
+
+def zarr_series(place: Place) -> list[str]:
+    """Return the names of the images in a store, as `read_zarr` takes them: wells and fields of a plate."""
+    with _spoken(place):
+        root = zarr_root(place)
+        return [""] if isinstance(root.node(), zarr.Array) else [entry.name for entry in _entries(root)]
+
+
+def is_plate(place: Place) -> bool:
+    """Whether a store is a plate or a well of one; never raises."""
+    try:
+        with _spoken(place):
+            return bool({"plate", "well"} & _ome(zarr_root(place).attributes()).keys())
+    except VaesrError:
+        return False
+
+
+@contextmanager
+def _spoken(place: Place) -> Iterator[None]:
+    """Turn whatever damaged metadata and servers raise into one sentence."""
+    try:
+        yield
     except VaesrError:
         raise
     except Exception as error:  # damaged metadata can raise anything
-        raise VaesrError(f"{path} is damaged or no Zarr image: {reason(error)}.") from error
+        if isinstance(place, Address) and isinstance(error, FileNotFoundError):
+            raise VaesrError(f"There is no Zarr image at {place}, please check the address.") from error
+        damaged = VaesrError(f"{place} is damaged or no Zarr image: {reason(error)}.")
+        raise (unreachable(place, error) or damaged) from error
 
 
-def _read_group(path: Path, folder: Path, axes: str | None) -> ImageFile:
-    group = zarr.open_group(folder, mode="r")
-    attributes: Mapping[str, Any] = dict(group.attrs)
-    told = attributes.get("napari_vaesr")
-    annotation = dict(told) if isinstance(told, Mapping) else {}
-    attributes = attributes.get("ome", attributes)  # from version 0.5 on
-    if "multiscales" not in attributes:
-        if "bioformats2raw.layout" in attributes and "0" in group:  # a collection of images
-            return _read_group(path, folder / "0", axes)
-        raise VaesrError(f"{path} is no OME-Zarr image, please choose an image or an array inside it.")
-    multiscale = attributes["multiscales"][0]
-    dataset = multiscale["datasets"][0]
-    array = zarr.open_array(folder / dataset["path"], mode="r")
-    named = multiscale.get("axes", list("tczyx"))  # fixed before version 0.3
-    described = [{"name": axis} if isinstance(axis, str) else axis for axis in named]
-    letters = [str(axis["name"]).upper() for axis in described]
-    scales = [_transformation(part, "scale", [1.0] * len(letters)) for part in (dataset, multiscale)]
-    shifts = [_transformation(part, "translation", [0.0] * len(letters)) for part in (dataset, multiscale)]
+def _ome(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the attributes that are OME-Zarr's: in a room of their own from version 0.5 on."""
+    ome = attributes.get("ome", attributes)
+    return ome if isinstance(ome, Mapping) else {}
+
+
+def _entries(where: ZarrPlace, prefix: str = "") -> Iterator[Entry]:
+    """Find the images in a group: its own, or those of a plate, a well, or a collection."""
+    attributes = where.attributes()
+    told = _ome(attributes)
+    if "multiscales" in told:
+        several = len(told["multiscales"]) > 1
+        for number, image in enumerate(told["multiscales"]):
+            name = str(image.get("name") or number) if several else prefix
+            yield Entry(name, where, number)
+    elif "plate" in told:
+        for well in told["plate"]["wells"]:
+            yield from _entries(where / well["path"], well["path"])
+    elif "well" in told:
+        for field in told["well"]["images"]:
+            yield Entry(f"{prefix}/{field['path']}".strip("/"), where / field["path"])
+    elif LAYOUT in told or LAYOUT in attributes:
+        number = 0
+        while (child := where / str(number)).attributes():
+            yield from _entries(child, str(number))
+            number += 1
+
+
+def _lone_array(place: Place, where: ZarrPlace, array: zarr.Array[Any], axes: str | None) -> ImageFile:
+    """Open an array that was named itself; the group around it may tell what it is."""
+    if isinstance(place, Path) and not where.inside:
+        around = ZarrPlace(place.resolve().parent)
+        for number, image in enumerate(_ome(around.attributes()).get("multiscales", [])):
+            paths = [dataset.get("path") for dataset in image.get("datasets", [])]
+            if place.name in paths:
+                return _multiscale(place, around, number, axes, paths.index(place.name))
+    named = getattr(array.metadata, "dimension_names", None) or array.attrs.get("_ARRAY_DIMENSIONS") or ()
+    letters = axes or axis_letters(list(named) if isinstance(named, (list, tuple)) else [])
+    return _image(place, where, array, letters, Described(), [])
+
+
+def _multiscale(place: Place, where: ZarrPlace, number: int, axes: str | None, level: int) -> ImageFile:
+    """Open one level of an image."""
+    attributes = where.attributes()
+    told = _ome(attributes)
+    _refuse_labels(place, where, told)
+    multiscale = told["multiscales"][number]
+    dataset = multiscale["datasets"][level]
+    array = (where / dataset["path"]).array()
+    described = [
+        {"name": axis} if isinstance(axis, str) else axis
+        for axis in multiscale.get("axes", list("tczyx"))  # fixed before version 0.3
+    ]
+    names = [str(axis.get("name", "")) for axis in described]
+    letters = axis_letters(names, [axis.get("type", "") for axis in described])
+    notes: list[str] = []
     # The image's own scale and translation act on what its levels' give.
-    offset = {
-        letter: float(own * common + shift)
-        for letter, own, common, shift in zip(letters, shifts[0], scales[1], shifts[1], strict=True)
-        if own or shift
-    }
-    sizes = {
-        letter: (float(own * common), spell_out(str(axis.get("unit", ""))))
-        for letter, axis, own, common in zip(letters, described, *scales, strict=True)
-    }
-    channels = attributes.get("omero", {}).get("channels", [])
+    parts = [part.get("coordinateTransformations") or [] for part in (dataset, multiscale)]
+    scales = [_numbers(place, part, "scale", 1.0, letters or "", notes) for part in parts]
+    shifts = [_numbers(place, part, "translation", 0.0, letters or "", notes) for part in parts]
+    units = [str(axis.get("unit") or "") for axis in described]
+    sizes, starts = [], []
+    for index, letter in enumerate(letters or ""):
+        size = scales[0][index] * scales[1][index]
+        sizes.append((letter, size, units[index]))
+        starts.append((letter, shifts[0][index] * scales[1][index] + shifts[1][index], units[index]))
+    mirrored = [name for name, size, _ in sizes if size < 0]
+    lengths = sized((name, abs(size), unit) for name, size, unit in sizes)
+    about = Described(lengths, placed(starts), *_channels(told))
+    image = _image(place, where / dataset["path"], array, axes or letters, about, mirrored)
+    note = attributes.get("napari_vaesr")
+    return replace(
+        image,
+        annotation=dict(note) if isinstance(note, Mapping) else {},
+        notes=(*dict.fromkeys(notes), *image.notes),
+    )
+
+
+def _refuse_labels(place: Place, where: ZarrPlace, told: Mapping[str, Any]) -> None:
+    """Raise `VaesrError` for an image of labels: by its own word, or by that of the group it is in."""
+    is_labels = "image-label" in told
+    if not is_labels:
+        outer, _, name = where.inside.rpartition("/")
+        around = replace(where, inside=outer)
+        if not where.inside and isinstance(where.place, Path):
+            around, name = ZarrPlace(where.place.resolve().parent), where.place.name
+        listed = _ome(around.attributes()).get("labels") if name else None
+        is_labels = isinstance(listed, (list, tuple)) and name in listed
+    if is_labels:
+        raise VaesrError(
+            f"{place} holds labels, the numbers of objects, between which there are no values: choose the "
+            "image that they are of; to enlarge labels, repeat their pixels (numpy.repeat)."
+        )
+
+
+def _numbers(
+    place: Place,
+    transformations: Sequence[Mapping[str, Any]],
+    kind: str,
+    none: float,
+    letters: str,
+    notes: list[str],
+) -> list[float]:
+    """Return the numbers of the first transformation of a kind, one per axis; `none` where it tells nothing.
+
+    Files written by hand leave out the channels, or all but the axes in space: what is left is theirs.
+    """
+    for transformation in transformations:
+        other = transformation.get("type")
+        if other not in ("scale", "translation", "identity"):
+            notes.append(f"{place} has a transformation ({other}) that is not known here and is left out.")
+        if other != kind:
+            continue
+        told = [as_number(number, float("nan")) for number in transformation.get(kind) or []]
+        if len(told) == len(letters):
+            return told
+        for fewer in (letters.replace("C", ""), "".join(each for each in letters if each in "ZYX")):
+            if len(told) == len(fewer):
+                notes.append(
+                    f"{place} has {len(told)} numbers for the {kind} of its {len(letters)} axes, taken as "
+                    f"those of {', '.join(fewer)}."
+                )
+                return [told[fewer.index(name)] if name in fewer else none for name in letters]
+        notes.append(
+            f"{place} has {len(told)} numbers for the {kind} of its {len(letters)} axes, so it is not known."
+        )
+        return [float("nan")] * len(letters)
+    return [none] * len(letters)
+
+
+def _channels(
+    told: Mapping[str, Any],
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[tuple[float, float] | None, ...]]:
+    """Return names, colours and windows of the channels."""
+    omero = told.get("omero")
+    channels = (omero.get("channels") or []) if isinstance(omero, Mapping) else []
     names = tuple(str(channel.get("label") or f"channel {n}") for n, channel in enumerate(channels))
-    known = "".join(letters) if all(letter in LETTERS for letter in letters) else None
-    return _image(path, folder / dataset["path"], array, axes or known, sizes, names, offset, annotation)
-
-
-def _transformation(part: Mapping[str, Any], kind: str, none: Sequence[float]) -> Sequence[float]:
-    """Return the numbers of the first transformation of a kind, `none` where there isn't one."""
-    for transformation in part.get("coordinateTransformations", []):
-        if transformation.get("type") == kind:
-            numbers: Sequence[float] = transformation[kind]
-            return numbers
-    return none
-
-
-def _dimension_names(array: zarr.Array[Any]) -> str | None:
-    """Return the axes that a Zarr 3 array names itself, if it names all with a letter that we know."""
-    names = getattr(array.metadata, "dimension_names", None) or ()
-    letters = [str(name).upper() for name in names]
-    return "".join(letters) if letters and all(letter in LETTERS for letter in letters) else None
+    colours = tuple(str(channel.get("color") or "").lstrip("#").upper()[:6] for channel in channels)
+    windows = []
+    for channel in channels:
+        window = channel.get("window") or {}
+        low, high = (as_number(window.get(key), float("nan")) for key in ("start", "end"))
+        windows.append((low, high) if low < high else None)
+    plain = tuple("" if colour == "FFFFFF" or len(colour) != 6 else colour for colour in colours)
+    return names, plain, tuple(windows)
 
 
 def _image(
-    path: Path,
-    folder: Path,
+    place: Place,
+    where: ZarrPlace,
     array: zarr.Array[Any],
     axes: str | None,
-    sizes: Mapping[str, tuple[float, str | None]],
-    channels: tuple[str, ...],
-    offset: Mapping[str, float],
-    annotation: dict[str, Any],
+    about: Described,
+    mirrored: Sequence[str],
 ) -> ImageFile:
     if axes is None:
-        raise ask_for_axes(path, array.shape)
+        raise ask_for_axes(place, array.shape)
     names = Axes.parse(axes, array.shape).names
-    known = {name: sizes[name] for name in names if name != "C" and name in sizes and sizes[name][0] > 0}
-    pixels = FileArray(path, partial(zarr.open_array, folder, mode="r"), array.shape, np.dtype(array.dtype))
-    return ImageFile(
-        path=path,
-        name=image_name(path),
-        data=as_dask(pixels, names, array.chunks),
-        axes=names,
-        pixel_size={name: size for name, (size, _) in known.items()},
-        units={name: unit for name, (_, unit) in known.items() if unit},
-        channel_names=channels if "C" in names else (),
-        offset={name: offset[name] for name in known if name in offset},
-        annotation=annotation,
-    )
+    pixels = FileArray(place, where.array, array.shape, np.dtype(array.dtype))
+    data = as_dask(pixels, names, array.chunks)
+    fields = about.fields(names, array.shape)
+    notes = []
+    for name in mirrored:
+        if name in names and name in fields["pixel_size"]:
+            # The last pixel becomes the first: everything stays where it is, and distances are above 0.
+            data = data[tuple(slice(None, None, -1 if each == name else None) for each in names)]
+            length, size = array.shape[names.index(name)], fields["pixel_size"][name]
+            fields["offset"][name] = fields["offset"].get(name, 0.0) - (length - 1) * size
+            notes.append(f"{place} is mirrored along {name}; its pixels are turned round.")
+    return ImageFile(path=place, name=image_name(place), data=data, axes=names, notes=tuple(notes), **fields)

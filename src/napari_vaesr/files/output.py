@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_vaesr.files.units import find_unit
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.region import Region
 
@@ -41,6 +42,12 @@ class OutputImage:
         For every channel the intensities to show as dark and as bright, or nothing.
     name : str
         Name of the image.
+    colours : tuple of str
+        For every channel its colour as ``"00FF00"``, empty for grey; or nothing.
+    icc : bytes or None
+        The colour profile, where the format has a place for it: in a TIFF.
+    dots : (float, float) or None
+        Pixels per meter along X and Y for a printer, where no pixel size is known.
     annotation : mapping
         More to be known of it, ready for JSON, where the format has a place for that: in an OME-TIFF.
     """
@@ -53,6 +60,9 @@ class OutputImage:
     offset: Mapping[str, float] = field(default_factory=dict)
     windows: tuple[tuple[float, float], ...] = ()
     name: str = ""
+    colours: tuple[str, ...] = ()
+    icc: bytes | None = None
+    dots: tuple[float, float] | None = None
     annotation: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -70,6 +80,16 @@ class OutputImage:
     def together(self) -> int:
         """How many channels are made of each plane of the source."""
         return len(self.channel_names) // self._source_channels
+
+    @property
+    def dots_per_meter(self) -> tuple[float, float] | None:
+        """Pixels per meter along X and Y: from the pixel size where it is a length, else as told."""
+        units = [find_unit(self.units.get(name, "")) for name in "XY"]
+        sizes = [self.pixel_size.get(name, 0.0) for name in "XY"]
+        if all(unit is not None for unit in units) and all(size > 0 for size in sizes):
+            across, down = (1 / (size * unit.factor) for size, unit in zip(sizes, units, strict=True) if unit)
+            return across, down
+        return self.dots
 
     @property
     def nbytes(self) -> int:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import io
+import math
+import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import imagecodecs
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.image import ImageFile, ask_for_axes, image_name
 from napari_vaesr.files.lazy import reason
+from napari_vaesr.files.orientation import TURNED, upright
 from napari_vaesr.imaging.axes import Axes, default_axes
+
+ORIENTATION, INCH = 0x0112, 0.0254
+"""The tag of EXIF that tells how a camera was held; meters of an inch."""
 
 _JPEG_SCAN, _JPEG_END = b"\xff\xda", b"\xff\xd9"  # markers, which can't occur inside pixels
 
@@ -38,9 +47,28 @@ def read_picture(path: Path, axes: str | None) -> ImageFile:
         raise VaesrError(f"{path} is damaged or not what its name says: {reason(error)}.") from error
     if not png and pixels.ndim == 3 and pixels.shape[-1] == 4:
         raise VaesrError(f"{path} holds the colours of a printer (CMYK), please convert it to RGB.")
+    notes: tuple[str, ...] = ()
     if pixels.ndim == 3 and pixels.shape[-1] == 2:
-        pixels = pixels[..., 0]
-    return _named(path, pixels, axes, default_axes(pixels.ndim, rgb=pixels.ndim == 3))
+        pixels, notes = pixels[..., 0], (f"The transparency (alpha) of {path.name} is left out.",)
+    orientation, icc, dots = _about(content)
+    pixels = upright(pixels, "YXS"[: pixels.ndim], orientation)
+    image = _named(path, pixels, axes, default_axes(pixels.ndim, rgb=pixels.ndim == 3))
+    return replace(image, notes=notes, icc=icc, dots=dots[::-1] if dots and orientation in TURNED else dots)
+
+
+def _about(content: bytes) -> tuple[int, bytes | None, tuple[float, float] | None]:
+    """Return the orientation, the colour profile and the pixels per meter that a picture tells of."""
+    try:
+        with warnings.catch_warnings(), Image.open(io.BytesIO(content)) as picture:
+            warnings.simplefilter("ignore")  # of what is odd in there; its pixels are read elsewhere
+            told = picture.getexif().get(ORIENTATION, 1)
+            icc, dots = picture.info.get("icc_profile"), picture.info.get("dpi")
+            per_meter = tuple(float(each) / INCH for each in dots) if dots else ()
+            known = len(per_meter) == 2 and all(math.isfinite(each) and each > 0 for each in per_meter)
+            orientation = told if told in range(1, 9) else 1
+            return orientation, icc or None, (per_meter[0], per_meter[1]) if known else None
+    except Exception:  # what is told beside the pixels may be damaged
+        return 1, None, None
 
 
 def read_npy(path: Path, axes: str | None) -> ImageFile:

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import struct
 import weakref
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 import tifffile
 import zarr
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.files.image import ImageFile, ask_for_axes, image_name
+from napari_vaesr.files.described import as_number
+from napari_vaesr.files.image import (
+    ImageFile,
+    Series,
+    ask_for_axes,
+    chosen_series,
+    image_name,
+    told_of_others,
+)
 from napari_vaesr.files.lazy import FileArray, as_dask, reason
-from napari_vaesr.files.tiff_output import NAMESPACE
-from napari_vaesr.files.units import spell_out
+from napari_vaesr.files.ome import OmeImage, annotation, images_in
+from napari_vaesr.files.orientation import TURNED, upright
+from napari_vaesr.files.tiff_described import described, resolution
 from napari_vaesr.imaging.axes import LETTERS, Axes
 
 # tifffile tells of damage by log lines and goes on; here damage is found and raised instead.
@@ -30,70 +36,152 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 WHOLE_PAGE = 32 * 1024**2
 """Bytes up to which a page is decoded whole, which is faster than strip by strip."""
 
-Sizes = dict[str, tuple[float, str | None]]
+PROFILE, ALPHA = "InterColorProfile", (1, 2)
+
+DOT_UNITS = {2: 0.0254, 3: 1e-2, 4: 1e-3, 5: 1e-6}
+"""Meters by the tag ResolutionUnit."""
 
 
-def read_tiff(path: Path, axes: str | None) -> ImageFile:
-    """Open the first image series of a TIFF in full resolution, lazily.
+def read_tiff(path: Path, axes: str | None, series: Series = None) -> ImageFile:
+    """Open an image of a TIFF in full resolution, lazily: the first, or the one that is named.
 
     Raises
     ------
     VaesrError
-        When the file is damaged or cut off, or its axes are not known or don't fit.
+        When the file is damaged or cut off, holds no such image, or its axes are not known or don't fit.
     """
     try:
-        with tifffile.TiffFile(path) as tiff:
-            series = tiff.series[0]
-            if not _is_complete(tiff, series):
+        with tifffile.TiffFile(path) as first:
+            names, images = _images(path, first)
+            notes = [*told_of_others(path, names, series)]
+            number = chosen_series(path, names, series)
+            dots, profile = _dots(first.pages.first), first.pages.first.tags.valueof(PROFILE)
+        tiff, pages = open_series(path, number)
+        with tiff:
+            if not _is_complete(tiff, pages):
                 raise VaesrError(f"{path} is cut off or lacks some of its planes, please get it anew.")
-            names = Axes.parse(axes or _axes(path, tiff, series), series.shape).names
-            sizes, channels = _sizes_and_channels(tiff)
-            annotation = _annotation(tiff.ome_metadata) if tiff.is_ome and tiff.ome_metadata else {}
-            pixels = FileArray(path, partial(open_tiff, path), tuple(series.shape), np.dtype(series.dtype))
-            page = series.keyframe
+            page = pages.keyframe
+            told = images[number].described() if images else described(tiff, page)
+            note = annotation(first.pages.first.description) if images else {}
+            stored = _axes(path, tiff, pages)
+            has_alpha = "S" in stored and pages.shape[stored.index("S")] == 2 and _is_alpha(page)
+            has_alpha &= axes is None or len(axes) < pages.ndim
+            letters = stored.replace("S", "C" if has_alpha else "S")
+            if axes and not has_alpha:
+                letters = Axes.parse(axes, pages.shape).names
+            _check(path, pages.shape, letters)
+            pixels = FileArray(
+                path, partial(open_tiff, path, number), tuple(pages.shape), np.dtype(pages.dtype)
+            )
             plane = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, 1)
-            native = tuple(dict(zip("YX", plane, strict=True)).get(name, 1) or 1 for name in names)
+            native = tuple(dict(zip("YX", plane, strict=True)).get(name, 1) or 1 for name in letters)
+            orientation = 1 if images or tiff.is_imagej else int(page.tags.valueof("Orientation", 1) or 1)
     except VaesrError:
         raise
     except Exception as error:  # a damaged file can raise anything
         raise VaesrError(f"{path} is damaged or no TIFF: {reason(error)}.") from error
-    sizes = {name: size for name, size in sizes.items() if name in names}
+    data = as_dask(pixels, letters, native)
+    if has_alpha:
+        data = data[tuple(0 if name == "C" else slice(None) for name in letters)]
+        letters = Axes.parse(axes or letters.replace("C", ""), data.shape).names
+        notes.append(f"The transparency (alpha) of {path.name} is left out.")
+    data, dots = upright(data, letters, orientation), dots[::-1] if orientation in TURNED else dots
+    fields = told.fields(letters, data.shape)
+    if "offset" in note:  # what this package wrote tells it of axes of length 1, too
+        fields["offset"] = {name: as_number(place) for name, place in note.pop("offset").items()}
+    if orientation in TURNED:
+        for kind in ("pixel_size", "units", "offset"):
+            swapped = {"Y": "X", "X": "Y"}
+            fields[kind] = {swapped.get(name, name): each for name, each in fields[kind].items()}
     return ImageFile(
         path=path,
-        name=image_name(path),
-        data=as_dask(pixels, names, native),
-        axes=names,
-        pixel_size={name: size for name, (size, _) in sizes.items()},
-        units={name: unit for name, (_, unit) in sizes.items() if unit},
-        channel_names=channels if "C" in names else (),
-        offset={name: _number(place) for name, place in annotation.pop("offset", {}).items()},
-        annotation=annotation,
+        name=image_name(path, names[number] if series is not None and len(names) > 1 else ""),
+        data=data,
+        axes=letters,
+        annotation=note,
+        series=names[number] if len(names) > 1 else "",
+        notes=tuple(notes),
+        icc=bytes(profile) if isinstance(profile, bytes) else None,
+        dots=dots if all(dots) else None,
+        **fields,
     )
 
 
-def open_tiff(path: Path) -> Any:
-    """Return the first series of a TIFF as a Zarr array; the file is closed with it."""
-    tiff = tifffile.TiffFile(path)
-    page = tiff.series[0].keyframe
-    whole = page.nbytes <= WHOLE_PAGE
-    store = tiff.series[0].aszarr(level=0, chunkmode="page" if whole else None)
+def tiff_series(path: Path) -> list[str]:
+    """Return the names of the images in a TIFF, as `read_tiff` takes them."""
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            return _images(path, tiff)[0]
+    except Exception as error:
+        raise VaesrError(f"{path} is damaged or no TIFF: {reason(error)}.") from error
+
+
+def open_series(path: Path, number: int) -> tuple[tifffile.TiffFile, tifffile.TiffPageSeries]:
+    """Return an opened TIFF and the pages of one of its images.
+
+    OME-XML tells of more images than a file may hold, and tifffile leaves out those without pages; so it is
+    given the OME-XML of the one image alone.
+    """
+    with tifffile.TiffFile(path) as first:
+        _, images = _images(path, first)
+    tiff = tifffile.TiffFile(path, omexml=images[number].metadata if images else None)
+    try:
+        return tiff, tiff.series[0 if images else number]
+    except BaseException:
+        tiff.close()
+        raise
+
+
+def open_tiff(path: Path, number: int = 0) -> Any:
+    """Return an image of a TIFF as a Zarr array; the file is closed with it."""
+    tiff, pages = open_series(path, number)
+    whole = pages.keyframe.nbytes <= WHOLE_PAGE
+    store = pages.aszarr(level=0, chunkmode="page" if whole else None)
     weakref.finalize(store, tiff.close)
     return zarr.open_array(store, mode="r")
 
 
+def _images(path: Path, tiff: tifffile.TiffFile) -> tuple[list[str], list[OmeImage]]:
+    """Return the names of the images in a file and, of an OME-TIFF, their OME-XML."""
+    if tiff.is_ome and tiff.ome_metadata:
+        images = images_in(path, tiff.ome_metadata)
+        if images:
+            return [image.name for image in images], images
+    return [series.name or str(number) for number, series in enumerate(tiff.series)], []
+
+
 def _axes(path: Path, tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> str:
-    """Return the axes that the file tells, in our letters."""
+    """Return the axes that the file tells; ``S`` for colours, and for grey with its alpha."""
     names = str(series.axes)
-    photometric = series.keyframe.photometric
-    if photometric == tifffile.PHOTOMETRIC.PALETTE and not tiff.is_imagej and not _is_ramp(series.keyframe):
+    page = series.keyframe
+    photometric = page.photometric
+    if photometric == tifffile.PHOTOMETRIC.PALETTE and not tiff.is_imagej and not _is_ramp(page):
         raise VaesrError(f"{path} holds colours by number, please convert it to RGB or grey first.")
     if "S" in names:
-        colour = photometric in (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
-        if (not colour or series.shape[names.index("S")] not in (3, 4)) and "C" not in names:
+        count = series.shape[names.index("S")]
+        colour = photometric in (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR) and count in (3, 4)
+        if not colour and not (count == 2 and _is_alpha(page)) and "C" not in names:
             names = names.replace("S", "C")
-    if set(names) - set(LETTERS) or len(set(names)) != len(names):
-        raise ask_for_axes(path, series.shape, names if set(names) & set("TCZ") else "")
     return names
+
+
+def _check(path: Path, shape: tuple[int, ...], names: str) -> None:
+    if set(names) - set(LETTERS) or len(set(names)) != len(names):
+        raise ask_for_axes(path, shape, names if set(names) & set("TCZ") else "")
+    Axes.parse(names, shape)
+
+
+def _is_alpha(page: tifffile.TiffPage) -> bool:
+    """Whether the last sample of a pixel is told to be its transparency."""
+    extra = page.extrasamples
+    return bool(extra) and int(extra[-1]) in ALPHA
+
+
+def _dots(page: tifffile.TiffPage) -> tuple[float, float]:
+    """Return pixels per meter along X and Y, as a printer would take them; 0 where they are not told."""
+    unit = DOT_UNITS.get(int(page.resolutionunit or 0))
+    across, down = resolution(page)
+    return (1 / across / unit, 1 / down / unit) if unit and across > 0 and down > 0 else (0.0, 0.0)
 
 
 def _is_ramp(page: tifffile.TiffPage) -> bool:
@@ -128,78 +216,3 @@ def _chain_ends(tiff: tifffile.TiffFile) -> bool:
     tiff.filehandle.seek(where)
     data = tiff.filehandle.read(tiff.tiff.offsetsize)
     return len(data) == tiff.tiff.offsetsize and struct.unpack(tiff.tiff.offsetformat, data)[0] == 0
-
-
-def _sizes_and_channels(tiff: tifffile.TiffFile) -> tuple[Sizes, tuple[str, ...]]:
-    """Return the pixel size and unit by axis, and the channel names."""
-    if tiff.is_ome and tiff.ome_metadata:
-        return _ome(tiff.ome_metadata)
-    if tiff.is_imagej:
-        return _imagej(tiff.imagej_metadata or {}, *_resolution(tiff.pages.first)), ()
-    page = tiff.pages.first
-    if page.resolutionunit != tifffile.RESUNIT.CENTIMETER:
-        return {}, ()  # inches are about printing, 72 or 96 of them and untrue
-    across, down = _resolution(page)
-    return _known({"X": (1e4 * across, "micrometer"), "Y": (1e4 * down, "micrometer")}), ()
-
-
-def _resolution(page: tifffile.TiffPage) -> tuple[float, float]:
-    """Return units per pixel along X and Y, 0 where the page doesn't tell."""
-    sizes = []
-    for name in ("XResolution", "YResolution"):
-        tag = page.tags.get(name)
-        pixels, units = tag.value if tag is not None else (0, 0)
-        sizes.append(units / pixels if pixels else 0.0)
-    return sizes[0], sizes[1]
-
-
-def _imagej(metadata: Mapping[str, Any], across: float, down: float) -> Sizes:
-    unit = str(metadata.get("unit", ""))
-    depth_unit = str(metadata.get("zunit", unit))
-    sizes: Sizes = {
-        "Z": (_number(metadata.get("spacing")), spell_out(depth_unit)),
-        "T": (_number(metadata.get("finterval")), spell_out(str(metadata.get("tunit", "s")))),
-    }
-    if unit:  # without one, the resolution is about printing
-        sizes |= {"X": (across, spell_out(unit)), "Y": (down, spell_out(str(metadata.get("yunit", unit))))}
-    return _known(sizes)
-
-
-def _ome(metadata: str) -> tuple[Sizes, tuple[str, ...]]:
-    """Read the first image of OME-XML, https://docs.openmicroscopy.org/ome-model ."""
-    pixels = ElementTree.fromstring(metadata).find("{*}Image/{*}Pixels")
-    if pixels is None:
-        return {}, ()
-    attributes = {name: f"PhysicalSize{name}" for name in "XYZ"} | {"T": "TimeIncrement"}
-    sizes = {
-        name: (
-            _number(pixels.get(attribute)),
-            spell_out(pixels.get(f"{attribute}Unit", "s" if name == "T" else "µm")),
-        )
-        for name, attribute in attributes.items()
-    }
-    channels = [channel.get("Name") for channel in pixels.findall("{*}Channel")]
-    names = tuple(name or f"channel {number}" for number, name in enumerate(channels))
-    return _known(sizes), names if any(channels) else ()
-
-
-def _annotation(metadata: str) -> dict[str, Any]:
-    """Return what `TiffOutput` wrote about the image, if it did."""
-    root = ElementTree.fromstring(metadata)
-    for note in root.findall("{*}StructuredAnnotations/{*}CommentAnnotation"):
-        if note.get("Namespace") == NAMESPACE:
-            told = json.loads(note.findtext("{*}Value") or "{}")
-            return told if isinstance(told, dict) else {}
-    return {}
-
-
-def _number(value: Any) -> float:
-    """Return a number out of a file, 0 for what isn't one."""
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return 0.0
-
-
-def _known(sizes: Sizes) -> Sizes:
-    return {name: (size, unit) for name, (size, unit) in sizes.items() if math.isfinite(size) and size > 0}

@@ -16,6 +16,8 @@ import numpy.typing as npt
 import tifffile
 
 from napari_vaesr.files.atomic import sync
+from napari_vaesr.files.made import SOFTWARE
+from napari_vaesr.files.ome import NAMESPACE
 from napari_vaesr.files.output import Output, OutputImage
 from napari_vaesr.files.units import symbol
 from napari_vaesr.imaging.axes import Axes
@@ -28,8 +30,11 @@ OME = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
 SCHEMA_LOCATION = "{http://www.w3.org/2001/XMLSchema-instance}schemaLocation"
 OME_TYPES = {"float32": "float", "float64": "double"}  # integers are called as in NumPy
 
-NAMESPACE, ANNOTATION = "napari-vaesr", "Annotation:0"
+ANNOTATION = "Annotation:0"
 """Of what is told beyond the pixels and their sizes."""
+
+LARGEST_RATIO = 2**32 - 1
+"""Largest number that the resolution of a TIFF can be."""
 
 Page = tuple[int, int, int]
 """Position of a page along C, Z and T."""
@@ -64,7 +69,9 @@ class TiffOutput(Output):
                 photometric="minisblack",
                 description=_ome_xml(image, pages),
                 metadata=None,  # the description says it all
-                software="napari-vaesr",
+                software=SOFTWARE,
+                iccprofile=image.icc,
+                **_resolution(image),
                 returnoffset=True,
             )
         assert place is not None
@@ -128,6 +135,14 @@ class TiffOutput(Output):
         """Nothing is left to do; the record has no place in here. See `Output`."""
 
 
+def _resolution(image: OutputImage) -> dict[str, Any]:
+    """Return how many pixels there are to a centimeter, for programs that know no OME-XML."""
+    dots = image.dots_per_meter
+    if dots is None or not all(1 / LARGEST_RATIO < each / 100 < LARGEST_RATIO for each in dots):
+        return {}
+    return {"resolution": (dots[0] / 100, dots[1] / 100), "resolutionunit": "CENTIMETER"}
+
+
 def _pages(axes: Axes, together: int) -> list[Page]:
     """Return the positions of all pages in the order in which they are stored."""
     pages = []
@@ -136,6 +151,20 @@ def _pages(axes: Axes, together: int) -> list[Page]:
         first = at.get("C", 0) * together
         pages += [(first + channel, at.get("Z", 0), at.get("T", 0)) for channel in range(together)]
     return pages
+
+
+def _places(image: OutputImage, pages: Sequence[Page]) -> Iterator[dict[str, str]]:
+    """Yield where the centre of every page's first pixel is."""
+    if not any(image.offset.get(name) for name in "XYZ"):
+        return
+    for channel, depth, time in pages:
+        place = {"TheC": str(channel), "TheZ": str(depth), "TheT": str(time)}
+        for name in "XYZ":
+            if name in image.offset:
+                moved = depth * image.pixel_size.get("Z", 1.0) if name == "Z" else 0.0
+                place[f"Position{name}"] = repr(float(image.offset[name]) + moved)
+                place[f"Position{name}Unit"] = symbol(image.units.get(name, "")) or "pixel"
+        yield place
 
 
 def _ome_xml(image: OutputImage, pages: Sequence[Page]) -> bytes:
@@ -159,10 +188,15 @@ def _ome_xml(image: OutputImage, pages: Sequence[Page]) -> bytes:
     pixels = ElementTree.SubElement(element, "Pixels", attributes)
     for number, name in enumerate(image.channel_names):
         about = {"ID": f"Channel:0:{number}", "Name": name, "SamplesPerPixel": "1"}
+        if number < len(image.colours) and image.colours[number]:  # as one signed number, opaque
+            colour = int(image.colours[number], 16) << 8 | 0xFF
+            about["Color"] = str(colour - (colour >> 31 << 32))
         ElementTree.SubElement(pixels, "Channel", about)
     for number, (channel, depth, time) in enumerate(pages):
         where = {"IFD": number, "FirstC": channel, "FirstZ": depth, "FirstT": time, "PlaneCount": 1}
         ElementTree.SubElement(pixels, "TiffData", {name: str(value) for name, value in where.items()})
+    for place in _places(image, pages):
+        ElementTree.SubElement(pixels, "Plane", place)
     told = {**image.annotation, **({"offset": dict(image.offset)} if image.offset else {})}
     if told:
         ElementTree.SubElement(element, "AnnotationRef", {"ID": ANNOTATION})

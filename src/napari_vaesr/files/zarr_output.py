@@ -200,16 +200,23 @@ class ZarrOutput(Output):
     def _channels(self) -> list[dict[str, Any]]:
         """How to show every channel at first: those made of one channel of the source have one colour."""
         image = self.image
-        alone = len(image.channel_names) == image.together
         return [
             {
                 "label": name,
-                "color": "FFFFFF" if alone else COLOURS[number // image.together % len(COLOURS)],
+                "color": self._colour(number),
                 "active": number % image.together == 0,
                 "window": {"min": low, "max": high, "start": low, "end": high},
             }
             for number, (name, (low, high)) in enumerate(zip(image.channel_names, image.windows, strict=True))
         ]
+
+    def _colour(self, number: int) -> str:
+        """Return the colour of a channel: its source's, else one of ours, and grey for a lone one."""
+        image = self.image
+        if number < len(image.colours) and image.colours[number]:
+            return image.colours[number]
+        alone = len(image.channel_names) == image.together
+        return "FFFFFF" if alone or image.colours else COLOURS[number // image.together % len(COLOURS)]
 
 
 def _checksum(files: Iterable[Path]) -> int | None:

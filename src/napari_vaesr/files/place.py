@@ -1,0 +1,83 @@
+"""Where an image is: a path on this machine, or an address."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
+
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+
+
+@dataclass(frozen=True, order=True)
+class Address:
+    """The address of an image on another machine, with as much of a path's manners as is needed.
+
+    Attributes
+    ----------
+    text : str
+        Such as ``https://example.org/cells.zarr``.
+    """
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __fspath__(self) -> str:
+        return self.text
+
+    def __truediv__(self, name: str) -> Address:
+        return Address(f"{self.text.rstrip('/')}/{name}")
+
+    @property
+    def name(self) -> str:
+        """The last part of the path, without a query; the host where there is no path."""
+        parts = urlsplit(self.text)
+        return unquote(parts.path.rstrip("/").rpartition("/")[2]) or parts.netloc
+
+    @property
+    def suffix(self) -> str:
+        """What the name ends with, with its dot."""
+        return Path(self.name).suffix
+
+    def resolve(self) -> Address:
+        """Return itself: an address means the same everywhere."""
+        return self
+
+    def absolute(self) -> Address:
+        """Return itself."""
+        return self
+
+
+Place = Path | Address
+
+
+def is_address(text: object) -> bool:
+    """Whether something is an address, such as ``s3://bucket/cells.zarr``; ``file:///`` counts, too."""
+    return isinstance(text, Address) or (isinstance(text, str) and bool(_ADDRESS.match(text)))
+
+
+def as_place(path: str | PathLike[str] | Address) -> Place:
+    """Return a path, of ``file:///`` addresses too, or an address."""
+    if isinstance(path, (Path, Address)):
+        return path
+    text = str(path)
+    if not is_address(text):
+        return Path(text)
+    parts = urlsplit(text)
+    if parts.scheme.lower() == "file":
+        return Path(url2pathname(parts.path))
+    return Address(text)
+
+
+def fingerprint(place: Place) -> tuple[int, int]:
+    """Return size and time of a file, which tell whether it has changed; zeros where nothing tells."""
+    if isinstance(place, Address):
+        return 0, 0
+    names = ("zarr.json", ".zattrs", ".zarray")
+    stat = next((path for name in names if (path := place / name).is_file()), place).stat()
+    return stat.st_size, stat.st_mtime_ns

@@ -187,6 +187,11 @@ def test_labels_are_refused(place):
         read_image(CASES / place)
 
 
+def test_labels_open_where_they_are_asked_for():
+    image = read_image(CASES / "img.zarr" / "labels" / "cells", labels=True)
+    assert image.axes == "ZYX" and image.data.dtype == np.int32
+
+
 def test_labels_of_version_0_5_are_refused(tmp_path):
     axes = [{"name": name, "type": "space"} for name in "yx"]
     ome = {"multiscales": [{"axes": axes, "datasets": [{"path": "0"}]}], "image-label": {}, "version": "0.5"}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
-from pathlib import Path
 
 import typer
 from rich.console import Console
@@ -34,7 +33,7 @@ def err() -> Console:
     return Console(stderr=True, soft_wrap=True, highlight=False)
 
 
-def report_error(error: Exception, about: Path | str | None = None) -> None:
+def report_error(error: Exception, about: object = None) -> None:
     """Print one sentence on stderr, after the file that it is about unless that is clear."""
     prefix = f"{escape(str(about))}: " if about and str(about) not in str(error) else ""
     err().print(f"[bold red]Error:[/] {prefix}{escape(' '.join(str(error).split()))}")

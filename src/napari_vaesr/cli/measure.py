@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from napari_vaesr.engine.progress import Progress
     from napari_vaesr.engine.settings import UpscaleSettings
     from napari_vaesr.files.image import ImageFile
+    from napari_vaesr.files.place import Place
     from napari_vaesr.imaging.region import Region
     from napari_vaesr.zoo.registry import Model
 
@@ -115,7 +116,7 @@ def measure(
         if labels is not None:
             if len(paths) > 1:
                 raise VaesrError("Labels belong to one image: give one input with --labels.")
-            segment = read_image(labels).data
+            segment = read_image(labels, labels=True).data
         region = Region.parse(extent) if extent else Region()
         loaded = load_model(model)
         tables, records, failures = _measure_all(
@@ -156,7 +157,7 @@ def _check_output(output: Path | None, force: bool) -> None:
 
 
 def _measure_all(
-    paths: list[Path],
+    paths: list[Place],
     axes: str | None,
     settings: UpscaleSettings,
     model: Model,
@@ -195,7 +196,7 @@ def _measure_all(
 
 
 def _open(
-    path: Path, axes: str | None, settings: UpscaleSettings, model: Model, region: Region
+    path: Place, axes: str | None, settings: UpscaleSettings, model: Model, region: Region
 ) -> tuple[ImageFile, UpscaleJob]:
     from napari_vaesr.engine.job import UpscaleJob
     from napari_vaesr.files.image import read_image

@@ -82,7 +82,9 @@ class ImageFile:
     dots: tuple[float, float] | None = None
 
 
-def read_image(path: str | PathLike[str], axes: str | None = None, series: Series = None) -> ImageFile:
+def read_image(
+    path: str | PathLike[str], axes: str | None = None, series: Series = None, *, labels: bool = False
+) -> ImageFile:
     """Open an image.
 
     TIFF (OME, ImageJ and plain), PNG, JPEG, NumPy and Zarr (OME-Zarr 0.1 to 0.5, in full resolution). Where
@@ -96,6 +98,8 @@ def read_image(path: str | PathLike[str], axes: str | None = None, series: Serie
         Letters from ``TCZYXS``; needed where the file doesn't tell, and stronger where it does.
     series : str or int, optional
         Which image of the file, by its name or its number from 0; see `series_names`.
+    labels : bool
+        Open the numbers of objects, too, where the file says that it holds such.
 
     Raises
     ------
@@ -107,7 +111,7 @@ def read_image(path: str | PathLike[str], axes: str | None = None, series: Serie
     if _is_zarr(path) or (isinstance(path, Path) and path.suffix.lower() == ".zarr" and path.is_dir()):
         from napari_vaesr.files.ome_zarr import read_zarr
 
-        return read_zarr(path, axes, series)
+        return read_zarr(path, axes, series, labels)
     path = _local_file(path)
     suffix = path.suffix.lower()
     if suffix in TIFF_SUFFIXES:

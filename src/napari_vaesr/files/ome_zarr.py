@@ -38,7 +38,7 @@ class Entry:
     number: int = 0
 
 
-def read_zarr(place: Place, axes: str | None, series: Series = None) -> ImageFile:
+def read_zarr(place: Place, axes: str | None, series: Series = None, labels: bool = False) -> ImageFile:
     """Open an OME-Zarr image in full resolution, or a plain Zarr array, lazily.
 
     Of a plate, a well, or another collection of images the first is opened, or the one that is named.
@@ -53,7 +53,7 @@ def read_zarr(place: Place, axes: str | None, series: Series = None) -> ImageFil
         node = root.node()
         if isinstance(node, zarr.Array):
             chosen_series(place, [""], series or None)
-            return _lone_array(place, root, node, axes)
+            return _lone_array(place, root, node, axes, labels)
         entries = list(_entries(root))
         if not entries:
             raise VaesrError(f"{place} is no OME-Zarr image, please choose an image or an array inside it.")
@@ -62,7 +62,7 @@ def read_zarr(place: Place, axes: str | None, series: Series = None) -> ImageFil
         several = len(entries) > 1
         name = image_name(place, entry.name if several and series is not None else "")
         notes = told_of_others(place, names, series)
-        image = _multiscale(place, entry.where, entry.number, axes, level=0)
+        image = _multiscale(place, entry.where, entry.number, axes, 0, labels)
         return replace(image, name=name, series=entry.name if several else "", notes=(*notes, *image.notes))
 
 
@@ -124,24 +124,29 @@ def _entries(where: ZarrPlace, prefix: str = "") -> Iterator[Entry]:
             number += 1
 
 
-def _lone_array(place: Place, where: ZarrPlace, array: zarr.Array[Any], axes: str | None) -> ImageFile:
+def _lone_array(
+    place: Place, where: ZarrPlace, array: zarr.Array[Any], axes: str | None, labels: bool
+) -> ImageFile:
     """Open an array that was named itself; the group around it may tell what it is."""
     if isinstance(place, Path) and not where.inside:
         around = ZarrPlace(place.resolve().parent)
         for number, image in enumerate(_ome(around.attributes()).get("multiscales", [])):
             paths = [dataset.get("path") for dataset in image.get("datasets", [])]
             if place.name in paths:
-                return _multiscale(place, around, number, axes, paths.index(place.name))
+                return _multiscale(place, around, number, axes, paths.index(place.name), labels)
     named = getattr(array.metadata, "dimension_names", None) or array.attrs.get("_ARRAY_DIMENSIONS") or ()
     letters = axes or axis_letters(list(named) if isinstance(named, (list, tuple)) else [])
     return _image(place, where, array, letters, Described(), [])
 
 
-def _multiscale(place: Place, where: ZarrPlace, number: int, axes: str | None, level: int) -> ImageFile:
+def _multiscale(
+    place: Place, where: ZarrPlace, number: int, axes: str | None, level: int, labels: bool
+) -> ImageFile:
     """Open one level of an image."""
     attributes = where.attributes()
     told = _ome(attributes)
-    _refuse_labels(place, where, told)
+    if not labels:
+        _refuse_labels(place, where, told)
     multiscale = told["multiscales"][number]
     dataset = multiscale["datasets"][level]
     array = (where / dataset["path"]).array()

@@ -13,3 +13,7 @@ class TryAgain(VaesrError):
 
 class Cancelled(Exception):
     """The user stopped the work; the message, if there is one, tells what was kept of it."""
+
+
+class NotEnoughMemory(TryAgain, MemoryError):
+    """Memory ran out; those who can do with less catch it as a `MemoryError`."""

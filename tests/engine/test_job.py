@@ -12,11 +12,14 @@ from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 from scipy.ndimage import convolve
 
+from napari_vaesr.engine.api import upscale
 from napari_vaesr.engine.job import NO_TEMPERATURE, ONE_SAMPLE, UpscaleJob
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Source
 from napari_vaesr.imaging.intensity import IntensityScaling
+from napari_vaesr.zoo.card import Calibration
+from napari_vaesr.zoo.registry import Model
 
 
 def settings(**changes):
@@ -383,3 +386,14 @@ def test_the_memory_setting_bounds_the_tile(model):
     assert small.tile < large.tile
     tiles = small.plan(range(600), range(600), (600, 600))
     assert max(map(small.memory, tiles)) <= 1.1 * 4 * 2**20  # tiles end on multiples of the alignment
+
+
+@pytest.mark.parametrize("kind", ["std", "variance", "interval"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_a_result_that_is_not_finite_is_refused(model, kind, dtype):
+    image = np.random.default_rng(0).integers(0, 255, (12, 12)).astype(dtype)
+    with pytest.raises(VaesrError, match="temperature"):
+        upscale(image, model=model, samples=2, uncertainty=kind, temperature=1e30)
+    wild = model.card.model_copy(update={"calibration": {"2": (Calibration(slope=1e308),)}})
+    with pytest.raises(VaesrError, match="calibration is sound"):
+        upscale(image, model=Model(wild, model.network), samples=2, uncertainty=kind)

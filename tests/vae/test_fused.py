@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -77,3 +81,20 @@ def test_they_are_used_where_they_can_be(monkeypatch: pytest.MonkeyPatch) -> Non
             convolve_rectify(layer, x)
     convolve_rectify(layer, x).sum().backward()
     assert len(calls) <= 1 and layer.weight.grad is not None
+
+
+def test_bfloat16_needs_no_special_processor(tmp_path: Path) -> None:
+    """OneDNN is told to do without AVX-512, as on older processors; then it has no fused bfloat16."""
+    script = """
+import torch
+from torch import nn
+from napari_vaesr.vae.fused import convolve_add, convolve_add_relu, convolve_rectify
+layer = nn.Conv2d(4, 4, 3, padding=1).bfloat16()
+x = torch.ones(1, 4, 8, 8, dtype=torch.bfloat16).contiguous(memory_format=torch.channels_last)
+with torch.inference_mode():
+    convolve_rectify(layer, x)
+    convolve_add(layer, x, x)
+    convolve_add_relu(layer, x, x)
+"""
+    environment = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2"}
+    subprocess.run([sys.executable, "-c", script], check=True, env=environment, capture_output=True)

@@ -10,6 +10,7 @@ import torch
 
 from napari_vaesr.engine.result import Array, FloatArray, result_dtype, uncertainty_map
 from napari_vaesr.engine.settings import UncertaintyKind
+from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes, SourceArray
 from napari_vaesr.imaging.colour import luma_chroma_to_rgb, rgb_to_luma_chroma
 from napari_vaesr.imaging.intensity import IntensityScaling, check_finite
@@ -111,7 +112,32 @@ class SourcePlane:
         kind: UncertaintyKind,
         samples: FloatArray | None = None,
     ) -> Piece:
-        """Calibrate a tile's core and bring it back from unit intensities to the source's, samples too."""
+        """Calibrate a tile's core and bring it back from unit intensities to the source's, samples too.
+
+        Raises
+        ------
+        VaesrError
+            When a number of the result is not finite.
+        """
+        with np.errstate(all="ignore"):  # what the caller has set is about his numbers; ours are looked at
+            piece = self._in_source(tile, scale, mean, std, kind, samples)
+        for numbers in (piece.mean, piece.std, piece.uncertainty, piece.samples):
+            if numbers is not None and not np.isfinite(numbers).all():
+                raise VaesrError(
+                    "The result holds numbers beyond float32, please choose a lower temperature, another "
+                    "uncertainty or a model whose calibration is sound."
+                )
+        return piece
+
+    def _in_source(
+        self,
+        tile: Tile,
+        scale: int,
+        mean: FloatArray,
+        std: FloatArray | None,
+        kind: UncertaintyKind,
+        samples: FloatArray | None,
+    ) -> Piece:
         scaling, dtype = self._scaling, result_dtype(self._array.dtype)
         spread = shown = None
         if std is not None:

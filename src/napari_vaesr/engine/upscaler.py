@@ -18,6 +18,7 @@ from napari_vaesr.engine.device import DeviceChoice, choose_device, is_out_of_me
 from napari_vaesr.engine.moments import NEIGHBOURS, PairedMoments, smoothed
 from napari_vaesr.engine.result import FloatArray
 from napari_vaesr.engine.settings import UpscaleSettings
+from napari_vaesr.engine.torch_state import own_state
 from napari_vaesr.errors import TryAgain, VaesrError
 from napari_vaesr.imaging.tiling import Tile, plan_tiles, read_padded, round_up
 from napari_vaesr.vae.base import Encoded, SuperResolutionVAE
@@ -256,12 +257,12 @@ class Upscaler:
                 pixels * len(chunk), self._finish(moments, encoded, tile, wide, kept) if last else None
             )
 
-    @torch.inference_mode()
+    @own_state()
     def _encode(self, pixels: FloatArray) -> Encoded:
         planes = torch.from_numpy(np.ascontiguousarray(pixels))[None, None].to(self.choice.device)
         return self.network.encode(planes, self.factor)
 
-    @torch.inference_mode()
+    @own_state()
     def _add_samples(
         self, moments: PairedMoments, encoded: Encoded, tile: Tile, plane_number: int, samples: range
     ) -> torch.Tensor:
@@ -287,7 +288,7 @@ class Upscaler:
         moments.add(drawn)  # whole pairs, so that the mean is the base, however many samples are asked for
         return drawn[: len(samples)]
 
-    @torch.inference_mode()
+    @own_state()
     def _placed(self, drawn: torch.Tensor, encoded: Encoded, tile: Tile, wide: Tile) -> torch.Tensor:
         """Add the base to the cores of what samples add to it, each high-res pixel in its place."""
         scale = self.factor
@@ -295,7 +296,7 @@ class Upscaler:
         inner = F.pixel_shuffle(drawn[(..., *tile.inside(wide))], scale)[..., 0, :, :]
         return inner + encoded.base[0, 0, rows, columns]
 
-    @torch.inference_mode()
+    @own_state()
     def _finish(
         self, moments: PairedMoments, encoded: Encoded, tile: Tile, wide: Tile, kept: list[FloatArray]
     ) -> TileMoments:
@@ -311,6 +312,11 @@ class Upscaler:
         scale = self.factor
         variance = smoothed(F.pixel_shuffle(moments.variance, scale)[None])[0, 0]
         std = variance[tile.inside(wide, scale)].sqrt()
+        if not torch.isfinite(std).all():
+            raise VaesrError(
+                f"The samples left the range of {self.choice.precision}, please choose a lower "
+                "temperature or the precision float32."
+            )
         return TileMoments(tile, mean, std.cpu().numpy(), samples)
 
     def _halve_tile(self, tile: Tile) -> str:

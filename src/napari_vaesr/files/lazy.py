@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from dask.base import tokenize
 
-from napari_vaesr.errors import TryAgain
+from napari_vaesr.errors import NotEnoughMemory, TryAgain
 from napari_vaesr.files.place import Place, fingerprint
 from napari_vaesr.imaging.axes import Axes
 
@@ -56,8 +56,11 @@ class FileArray:
     def __getitem__(self, key: Any, /) -> npt.NDArray[Any]:
         try:
             return np.asarray(self._array[key])
-        except MemoryError:  # the file is sound, and smaller tiles may do
-            raise
+        except MemoryError as error:  # the file may be sound, and smaller tiles may do
+            raise NotEnoughMemory(
+                f"There is not enough memory to read {self.path}, please close other programs or choose a "
+                "part of the image."
+            ) from error
         except Exception as error:  # whatever a decoder raises, the user needs to know which file it was
             raise TryAgain(
                 f"{self.path} cannot be read here, it may be damaged or gone: {reason(error)}."

@@ -6,17 +6,18 @@ import io
 import math
 import warnings
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import imagecodecs
-import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.image import ImageFile, ask_for_axes, image_name
-from napari_vaesr.files.lazy import reason
+from napari_vaesr.files.lazy import FileArray, as_dask, reason
+from napari_vaesr.files.npy import NpyArray
 from napari_vaesr.files.orientation import TURNED, upright
 from napari_vaesr.imaging.axes import Axes, default_axes
 
@@ -72,7 +73,7 @@ def _about(content: bytes) -> tuple[int, bytes | None, tuple[float, float] | Non
 
 
 def read_npy(path: Path, axes: str | None) -> ImageFile:
-    """Open a NumPy array, mapped into memory; nothing is unpickled.
+    """Open a NumPy array, lazily; nothing is unpickled.
 
     Raises
     ------
@@ -80,12 +81,16 @@ def read_npy(path: Path, axes: str | None) -> ImageFile:
         When the file is damaged, holds objects, or its axes are not known or don't fit.
     """
     try:
-        pixels = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        array = NpyArray.open(path)
+    except (OSError, ValueError, EOFError, OverflowError, MemoryError) as error:
         raise VaesrError(f"{path} is damaged or holds no plain array: {reason(error)}.") from error
-    if not isinstance(pixels, np.ndarray):  # an archive of arrays under the wrong name
-        raise VaesrError(f"{path} holds several arrays, please save a single one with numpy.save.")
-    return _named(path, pixels, axes, default_axes(pixels.ndim))
+    names = axes or default_axes(len(array.shape))
+    if names is None:
+        raise ask_for_axes(path, array.shape)
+    names = Axes.parse(names, array.shape).names
+    pixels = FileArray(path, partial(NpyArray.open, path), array.shape, array.dtype)
+    native = tuple(array.shape[-1] if name == names[-1] else 1 for name in names)
+    return ImageFile(path, image_name(path), as_dask(pixels, names, native), names)
 
 
 def _named(path: Path, pixels: npt.NDArray[Any], axes: str | None, default: str | None) -> ImageFile:

@@ -69,7 +69,9 @@ def _can_fuse(layer: nn.Conv2d, x: Tensor, other: Tensor | None = None) -> bool:
     return (
         not torch.is_grad_enabled()
         and not torch.is_autocast_enabled("cpu")
-        and layer.weight.dtype in (torch.float32, torch.bfloat16)
+        and (
+            layer.weight.dtype == torch.float32 or (layer.weight.dtype == torch.bfloat16 and _has_bfloat16())
+        )
         and all(
             tensor.device.type == "cpu"
             and tensor.dtype == layer.weight.dtype
@@ -80,3 +82,9 @@ def _can_fuse(layer: nn.Conv2d, x: Tensor, other: Tensor | None = None) -> bool:
         and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
         and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
     )
+
+
+def _has_bfloat16() -> bool:
+    """Tell whether oneDNN computes in bfloat16 here; if not, PyTorch still does, step by step."""
+    supported = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
+    return supported is not None and bool(supported())

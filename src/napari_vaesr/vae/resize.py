@@ -70,7 +70,7 @@ def _downsampling_taps(scale: int) -> Tensor:
 @torch.inference_mode(False)
 def _sharpening_taps(scale: int) -> Tensor:
     """Weights (1, 1, 9, 9) of twice the identity minus upsampling and downsampling in turn."""
-    impulse = torch.zeros(1, 1, 9, 9)
+    impulse = torch.zeros(1, 1, 9, 9, dtype=torch.float32)
     impulse[..., 4, 4] = 1
     # The first to ask may be a training in mixed precision, which would round what all others use.
     with torch.autocast("cpu", enabled=False):

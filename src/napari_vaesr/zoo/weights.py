@@ -141,21 +141,23 @@ def network_from_bytes(card: ModelCard, data: bytes, path: Path) -> SuperResolut
     """Do as `load_network` does with the content of a weights file; `path` is for messages only."""
     import torch
 
-    from napari_vaesr.vae.build import build, outline
+    from napari_vaesr.vae.build import outline
 
     tensors = _checked_tensors(card, data, path)
     try:
         # A card may ask for any amount of memory: first without any, to see whether the weights fit.
-        wanted = outline(card.network).state_dict()
+        network = outline(card.network)
     except (ValueError, RuntimeError, MemoryError) as error:
         raise VaesrError(
             f"The card of {path} describes a network that can't be built; get the card and the weights again."
         ) from error
-    _check_fit(path, tensors, wanted)
-    # Building draws fresh weights; the caller's random numbers should not depend on that.
-    with torch.random.fork_rng(devices=[]):
-        network = build(card.network)
-    network.load_state_dict(tensors)
+    _check_fit(path, tensors, network.state_dict())
+    # Weights take the place of those without memory, so none are drawn from the caller's random numbers.
+    filled = {
+        name: tensor.to(torch.float32 if tensor.is_floating_point() else tensor.dtype, copy=True)
+        for name, tensor in tensors.items()
+    }
+    network.load_state_dict(filled, assign=True)
     if network.receptive_radius != card.receptive_radius:
         raise VaesrError(
             f"The card of {path} says that the network sees {card.receptive_radius} pixels but it sees "

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from magicgui.widgets import Container, PushButton
 from napari.qt.threading import create_worker
@@ -49,7 +50,7 @@ class ExchangeButtons(Container):
         """Ask for a file and take its model in."""
         file, _ = QFileDialog.getOpenFileName(self.native, "Import a model", "", MODEL)
         if file:
-            self._work(_import, file)
+            self._work(partial(_import, file), model_list.changed.emit)
 
     def export_model(self) -> None:
         """Ask for a file and write the chosen model into it."""
@@ -58,43 +59,44 @@ class ExchangeButtons(Container):
             return
         file, _ = QFileDialog.getSaveFileName(self.native, "Export a model", f"{name}.zip", MODEL)
         if file:
-            self._work(_export, name, file)
+            self._work(partial(_export, name, file))
 
-    def _work(self, work: Callable[..., tuple[bool, str]], *arguments: Any) -> None:
+    def _work(self, work: Callable[[], str], then: Callable[[], None] = lambda: None) -> None:
+        """Do something in a worker, say what came of it, and go on with `then` if all is well."""
         self._say("Checking the model ...")
-        worker = create_worker(work, *arguments)
-        worker.returned.connect(self._on_done)
+
+        def finish(outcome: str | VaesrError) -> None:
+            if isinstance(outcome, VaesrError):
+                show_error(str(outcome))
+            else:
+                then()
+            self._say(str(outcome))
+
+        worker = create_worker(_caught, work)
+        worker.returned.connect(finish)
         worker.start()
 
-    def _on_done(self, result: tuple[bool, str]) -> None:
-        done, message = result
-        if not done:
-            show_error(message)
-        elif message.startswith("Imported"):
-            model_list.changed.emit()
-        self._say(message)
+
+def _caught(work: Callable[[], str]) -> str | VaesrError:
+    """Return what the user can put right, instead of raising it in a worker."""
+    try:
+        return work()
+    except VaesrError as error:
+        return error
 
 
-def _import(file: str) -> tuple[bool, str]:
+def _import(file: str) -> str:
     from napari_vaesr.zoo.exchange import NameTaken, import_model
 
     try:
         card = import_model(file)
     except NameTaken:
-        try:
-            card = import_model(file, free_name(Path(file).stem, "imported"))
-        except VaesrError as error:
-            return False, str(error)
-        return True, f"Imported as '{card.name}', for its own name is that of another model."
-    except VaesrError as error:
-        return False, str(error)
-    return True, f"Imported '{card.name}': it is in the list of models now."
+        card = import_model(file, free_name(Path(file).stem, "imported"))
+        return f"Imported as '{card.name}', for its own name is that of another model."
+    return f"Imported '{card.name}': it is in the list of models now."
 
 
-def _export(name: str, file: str) -> tuple[bool, str]:
+def _export(name: str, file: str) -> str:
     from napari_vaesr.zoo.exchange import export_model
 
-    try:
-        return True, f"Exported '{name}' to {export_model(name, Path(file))}."
-    except VaesrError as error:
-        return False, str(error)
+    return f"Exported '{name}' to {export_model(name, Path(file))}."

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     import napari
 
 
+NOTHING = "Upscale an image with two samples or more to get a result that can be inspected."
+
+
 class InspectPanel(Panel):
     """Dock widget that inspects the results in the viewer.
 
@@ -97,8 +100,8 @@ class InspectPanel(Panel):
             section.show_result(result)
             section.enabled = result is not None
         if result is None:
-            self._say("Upscale an image with two samples or more to get a result that can be inspected.")
-        elif self.status.value.startswith("Upscale an image"):
+            self._say(NOTHING)
+        elif self.status.value == NOTHING:
             self._say("")
 
     def _say(self, text: str) -> None:

@@ -63,10 +63,16 @@ def read_upscaled(path: Paths) -> list[LayerTuple]:
     in_background = bool(get_settings().experimental.async_)
     images = [_read(each) for each in _path_list(path)]
     layers = [layer for image in images for layer in _upscaled_layers(image, show_mean=in_background)]
-    hidden = [data for data, about, _ in layers if about["name"].endswith(" mean") and not about["visible"]]
+    hidden = [data for data, about, _ in layers if _role(about) == "mean" and not about["visible"]]
     if hidden:  # a saved result is shown as it is
         offer_to_show(hidden)
     return layers
+
+
+def _role(attributes: Mapping[str, Any]) -> str | None:
+    """Return what a layer is of a result, None of a source."""
+    role: str | None = attributes.get("metadata", {}).get(KEY, {}).get("layer", {}).get("role")
+    return role
 
 
 def image_layer(image: ImageFile, **attributes: Any) -> LayerTuple:

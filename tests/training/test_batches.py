@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from napari_vaesr.training.batches import Batches, Pair, scale_odds, turned
+from napari_vaesr.training.batches import Batch, Batches, scale_odds, turned
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.vae.config import PRESETS
 
@@ -19,7 +19,7 @@ CONFIG = TrainingConfig(name="small", network=PRESETS["tiny"], seed=3)
 class Drawn(Batches):
     """Batches of one number."""
 
-    def batch(self, step: int) -> Pair:
+    def batch(self, step: int) -> Batch:
         number = torch.tensor(self.random(step).random())
         return number, number, step
 

@@ -14,15 +14,15 @@ from napari_vaesr.vae.resize import downsample_bicubic
 
 def test_without_ranges_it_is_plain_bicubic() -> None:
     high = torch.rand(2, 1, 24, 24)
-    low, truth = degrade(high, 3, Degradation())
+    low, truth, _ = degrade(high, 3, Degradation())
     assert torch.equal(truth, high)
     torch.testing.assert_close(low, downsample_bicubic(high, 3))
 
 
 def test_quantised_patches_have_the_levels_of_an_image_file() -> None:
     high = 1.2 * torch.rand(2, 1, 24, 24) - 0.1
-    exact, _ = degrade(high, 2, Degradation())
-    low, truth = degrade(high, 2, Degradation(quantised=True))
+    exact, _, _ = degrade(high, 2, Degradation())
+    low, truth, _ = degrade(high, 2, Degradation(quantised=True))
     assert torch.equal(truth, high)
     assert torch.equal(low, (255 * low).round() / 255)
     assert (low - exact.clamp(0, 1)).abs().max() <= 0.5 / 255 + 1e-6
@@ -51,14 +51,14 @@ def test_each_image_has_its_own_blur() -> None:
 
 def test_shot_noise_has_the_variance_of_its_photons() -> None:
     flat = torch.full((4, 1, 128, 128), 0.5)
-    low, _ = degrade(flat, 2, Degradation(photons=(200.0, 200.0), clean=0.0))
+    low, _, _ = degrade(flat, 2, Degradation(photons=(200.0, 200.0), clean=0.0))
     assert abs(float(low.mean()) - 0.5) < 0.002
     assert float(low.var()) == pytest.approx(0.5 / 200, rel=0.1)
 
 
 def test_camera_noise_has_its_deviation_and_clean_patches_have_none() -> None:
     flat = torch.full((64, 1, 32, 32), 0.5)
-    low, _ = degrade(flat, 2, Degradation(read_noise=(0.03, 0.03), clean=0.5))
+    low, _, _ = degrade(flat, 2, Degradation(read_noise=(0.03, 0.03), clean=0.5))
     deviations = low.flatten(1).std(dim=1)
     noisy = deviations > 0.01
     assert 16 < int(noisy.sum()) < 48
@@ -67,7 +67,7 @@ def test_camera_noise_has_its_deviation_and_clean_patches_have_none() -> None:
 
 def test_gain_and_offset_change_the_truth_too() -> None:
     high = torch.rand(3, 1, 16, 16)
-    low, truth = degrade(high, 2, Degradation(gain=(0.5, 0.5), offset=(0.1, 0.1)))
+    low, truth, _ = degrade(high, 2, Degradation(gain=(0.5, 0.5), offset=(0.1, 0.1)))
     torch.testing.assert_close(truth, high * 0.5 + 0.1)
     torch.testing.assert_close(low, downsample_bicubic(truth, 2))
 

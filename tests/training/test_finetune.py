@@ -15,7 +15,7 @@ from napari_vaesr.training.events import PATIENCE, Check, Pictures, TrainingProg
 from napari_vaesr.training.finetune import FineTune, estimated_degradation, fitting_patch
 from napari_vaesr.training.fit import fit, newest_checkpoint
 from napari_vaesr.training.material import Material, View, material_from_image
-from napari_vaesr.training.module import Training
+from napari_vaesr.training.module import BLOCKS, Training
 from napari_vaesr.training.watch import best_weights, read_checks
 from napari_vaesr.zoo.registry import Model, load_model
 
@@ -140,7 +140,9 @@ def test_the_best_weights_are_kept_and_not_the_last(
         return dict.fromkeys(("base", "mean", "one"), value[0])
 
     value = [0.0]
-    monkeypatch.setattr("napari_vaesr.training.module.validation_scores", scripted)
+    monkeypatch.setattr(
+        "napari_vaesr.training.module._scored", lambda *_: (scripted(), torch.zeros(len(BLOCKS), 2))
+    )
     monkeypatch.setattr("napari_vaesr.training.watch.validation_scores", scripted)
     kept = []
 
@@ -175,7 +177,7 @@ def test_what_is_missing_is_said(prepared: FineTune, tmp_path: Path) -> None:
 
 def test_the_verdict() -> None:
     def verdict(*scores: float) -> Verdict:
-        return Verdict(tuple(Check(step=100 * i, scores={2: score}) for i, score in enumerate(scores)))
+        return Verdict(tuple(Check(step=100 * i, scores={"2": score}) for i, score in enumerate(scores)))
 
     fresh = verdict(30)
     assert (fresh.gain, fresh.is_worse, fresh.has_stalled) == (0, False, False)

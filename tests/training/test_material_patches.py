@@ -20,7 +20,7 @@ def test_pairs_stay_together(start: Model, blobs: Callable[..., np.ndarray]) -> 
     material = material_from_pair(low, "ZYX", high, "ZYX", start.card.network, "percentile", name="a and b")
     assert material.scale == 2
     config = finetune_config(start.card, patch=8, batch=2, steps=8)
-    for low_part, high_part, scale in [
+    for low_part, high_part, (scale, _), _ in [
         *(MaterialPatches(material, config).batch(step) for step in range(6)),
         *checked_pairs(material, config).pairs,
     ]:
@@ -39,5 +39,5 @@ def test_recorded_pairs_come_first_and_the_other_scales_stay_in_use(
         downscaled(high, 2), "ZYX", high, "ZYX", start.card.network, "minmax", name="p"
     )
     patches = MaterialPatches(material, finetune_config(start.card, patch=8, batch=1, steps=8))
-    scales = [patches.batch(step)[2] for step in range(60)]
+    scales = [patches.batch(step).factor[0] for step in range(60)]
     assert set(scales) == {2, 3, 4} and scales.count(2) > 30

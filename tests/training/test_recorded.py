@@ -51,7 +51,7 @@ def test_patches_are_aligned_and_of_one_intensity(folders: tuple[Path, Path]) ->
     patches = RecordedPatches(learn, CONFIG)
     seen = []
     for step in range(8):
-        low, high, scale = patches.batch(step)
+        low, high, (scale, _), _ = patches.batch(step)
         assert scale == 2 and low.shape == (5, 1, 8, 8) and high.shape == (5, 1, 16, 16)
         small = high.reshape(5, 1, 8, 2, 8, 2).mean((3, 5))
         assert np.abs((small - low).numpy()).max() < 0.02
@@ -69,7 +69,9 @@ def test_no_name_is_both_learnt_from_and_validated_on(folders: tuple[Path, Path]
     assert (len(learn), len(check)) == (22, 2)  # the last of twelve names, in both pairs of folders
     assert not any(np.array_equal(a.high, b.high) for a in learn for b in check)
     pairs = recorded_checks(check, CONFIG)
-    assert all(high.shape[-1] == 2 * low.shape[-1] and scale == 2 for low, high, scale in pairs.pairs)
+    assert all(
+        high.shape[-1] == 2 * low.shape[-1] and factor == (2, 2) for low, high, factor, _ in pairs.pairs
+    )
 
 
 @pytest.mark.parametrize(

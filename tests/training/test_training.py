@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from skimage.io import imsave
 
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.training.batches import Batch
 from napari_vaesr.training.config import RECIPES, Degradation, TrainingConfig
 from napari_vaesr.training.data import Patches, hold_out, load_planes
 from napari_vaesr.training.export import export_model
@@ -139,10 +140,10 @@ def test_training_lowers_the_loss(images: Path) -> None:
     config = SMALL.model_copy(update={"steps": 60, "base_weight": 20.0})
     module, patches = Training(config), Patches([images], config)
     optimisers = module.configure_optimizers()
-    low, high, scale = patches.batch(0)
+    low, high, factor, _ = patches.batch(0)
     losses = []
     for _ in range(40):
-        elbo = module.network.elbo(low, high, scale)
+        elbo = module.network.elbo(low, high, factor)
         loss = 20 * (elbo.base - high).abs().mean() + elbo.nll
         for optimiser in optimisers:
             optimiser.zero_grad()
@@ -156,10 +157,10 @@ def test_training_lowers_the_loss(images: Path) -> None:
 def test_batches_are_a_function_of_the_step(images: Path) -> None:
     one, other = Patches([images], SMALL), Patches([images], SMALL)
     for step in (0, 7):
-        low, high, scale = one.batch(step)
+        low, high, factor, _ = one.batch(step)
         again = other.batch(step)
-        assert torch.equal(low, again[0]) and torch.equal(high, again[1]) and scale == again[2]
-        assert low.shape[-1] * scale == high.shape[-1] == 8 * scale
+        assert torch.equal(low, again[0]) and torch.equal(high, again[1]) and factor == again[2]
+        assert low.shape[-1] * factor[1] == high.shape[-1] == 8 * factor[1]
     assert not torch.equal(one.batch(1)[1], one.batch(2)[1]) or one.batch(1)[2] != one.batch(2)[2]
 
 
@@ -172,9 +173,9 @@ def test_patches_have_the_range_of_their_plane_and_cost_no_more_than_themselves(
     real = data.to_unit
     monkeypatch.setattr(data, "to_unit", lambda plane, *rest: sizes.append(plane.shape) or real(plane, *rest))
     patches = Patches([images / "blobs" / "1.tif"], SMALL)  # the one of 16 bits
-    (plane,) = patches.groups[0]
+    ((plane,),) = patches.groups[0]
     whole = real(plane)
-    patch = patches._patch(np.random.default_rng(0), 2)
+    (patch,) = patches._patch(np.random.default_rng(0), (2, 2))
     assert sizes == [(16, 16)]
     windows = np.lib.stride_tricks.sliding_window_view(whole, (16, 16)).reshape(-1, 256)
     turned = {np.rot90(each, turns).tobytes() for each in (patch, patch[::-1]) for turns in range(4)}
@@ -191,12 +192,12 @@ def test_recipes_are_valid_and_survive_json() -> None:
     ("changes", "says"),
     [
         ({"patch": 9}, "multiple of the coarsest latent stride, 2"),
-        ({"scale_weights": (1.0,)}, "for each of the scales"),
-        ({"scale_weights": (0.0, 0.0)}, "for each of the scales"),
-        ({"scale_weights": (1.0, -1.0)}, "for each of the scales"),
+        ({"scale_weights": (1.0,)}, "for each of the factors"),
+        ({"scale_weights": (0.0, 0.0)}, "for each of the factors"),
+        ({"scale_weights": (1.0, -1.0)}, "for each of the factors"),
         ({"folder_weights": {"a": 0.0}}, "for each folder"),
         ({"folder_weights": {"a": 2.0, "b": -1.0}}, "for each folder"),
-        ({"network": {"frames": 3}}, "frames has to be 1"),
+        ({"network": {"frames": 2}}, "frames has to be odd"),
         ({"seed": -1}, "greater than or equal to 0"),
     ],
 )
@@ -293,7 +294,7 @@ def test_everything_is_drawn_where_the_images_are(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # it does not know this device
     module = Training(SMALL).to("meta")
     low, high = torch.empty(4, 1, 8, 8, device="meta"), torch.empty(4, 1, 16, 16, device="meta")
-    loss, _ = module._loss(low, high, 2)
+    loss, _ = module._loss(Batch(low, high, (2, 2), torch.empty(4, 3, device="meta")))
     assert loss.device.type == "meta"
 
 
@@ -303,27 +304,27 @@ def test_the_base_learns_from_a_teacher_and_the_ladder_from_the_truth(images: Pa
     before = {name: weight.clone() for name, weight in teacher.state_dict().items()}
     module = Training(config, teacher=teacher)
     assert not any("teacher" in name for name in module.state_dict())
-    low, high, scale = Patches([images], config).batch(0)
+    low, high, factor, _ = batch = Patches([images], config).batch(0)
     with torch.no_grad():
-        taught = teacher.encode(low, scale).base
-    loss, _ = module._base_loss(low, high, scale)
-    own = (module.network.encode(low, scale).base - taught).abs().mean()
+        taught = teacher.encode(low, factor).base
+    loss, _ = module._base_loss(batch)
+    own = (module.network.encode(low, factor).base - taught).abs().mean()
     assert (taught - high).abs().mean() > 0.01
     torch.testing.assert_close(loss, config.base_weight * own, rtol=0.05, atol=1e-3)
-    _, values = module._loss(low, high, scale)
-    torch.testing.assert_close(values[f"base_error_x{scale}"], own, rtol=0.05, atol=1e-4)
+    _, values = module._loss(batch)
+    torch.testing.assert_close(values[f"base_error_x{factor[0]}"], own, rtol=0.05, atol=1e-4)
     found = []
     for each in (module, Training(config)):
         torch.manual_seed(0)
-        found.append(each._loss(low, high, scale)[1]["nll"])
+        found.append(each._loss(batch)[1]["nll"])
     assert torch.equal(*found)
     assert all(torch.equal(weight, before[name]) for name, weight in teacher.state_dict().items())
 
 
 def test_the_bound_does_not_move_the_base(images: Path) -> None:
     module, patches = Training(SMALL), Patches([images], SMALL)
-    low, high, scale = patches.batch(0)
-    elbo = module.network.elbo(low, high, scale)
+    low, high, factor, _ = patches.batch(0)
+    elbo = module.network.elbo(low, high, factor)
     (elbo.nll + sum(elbo.kl)).backward()
     for name, weight in module.network.named_parameters():
         if name.partition(".")[0] in module.network.base_parts:
@@ -355,7 +356,7 @@ def test_beside_the_ladder_clean_patches_count_as_much_as_noisy_ones() -> None:
 def test_small_planes_serve_the_scales_they_are_large_enough_for(images: Path, tmp_path: Path) -> None:
     imsave(tmp_path / "small.png", np.arange(18 * 18, dtype=np.uint8).reshape(18, 18), check_contrast=False)
     patches = Patches([tmp_path / "small.png"], SMALL)
-    assert {patches.batch(step)[2] for step in range(12)} == {2}
+    assert {patches.batch(step).factor for step in range(12)} == {(2, 2)}
 
 
 def test_of_several_patches_the_one_with_most_detail_is_learnt_from(tmp_path: Path) -> None:
@@ -395,7 +396,9 @@ def test_a_folder_of_small_images_is_not_drawn_for_large_scales(tmp_path: Path) 
         imsave(tmp_path / name / "flat.png", grey, check_contrast=False)
     weighed = SMALL.model_copy(update={"folder_weights": {"small": 0.5, "large": 0.5}})
     batches = [Patches([tmp_path], weighed).batch(step) for step in range(30)]
-    dark = {scale: any(float(high.min()) < 0.5 for _, high, s in batches if s == scale) for scale in (2, 3)}
+    dark = {
+        scale: any(float(b.high.min()) < 0.5 for b in batches if b.factor[0] == scale) for scale in (2, 3)
+    }
     assert dark == {2: True, 3: False}
     nothing = {"folder_weights": {"small": 1.0, "large": 0.0}, "scale_weights": (0.0, 1.0)}
     with pytest.raises(VaesrError, match="large enough for a scale"):
@@ -422,5 +425,5 @@ def test_the_score_is_least_for_samples_as_far_apart_as_they_are_wrong(images: P
         module.network.residuals = lambda encoded, noise, spread=spread: spread * torch.randn(2, 4, 4, 32, 32)
         encoded = Encoded(base, (torch.zeros(8, 1, 1, 1),), 2)
         elbo = Elbo(encoded, base, torch.zeros(()), (), torch.ones(()))
-        wide.append(float(module._score(elbo, truth, 2)) * spread)  # each is in units of its own spread
+        wide.append(float(module._score(elbo, truth, (2, 2))) * spread)  # each is in units of its own spread
     assert wide[1] < wide[0] and wide[1] < wide[2]

@@ -14,7 +14,7 @@ from torch.utils.data import get_worker_info
 from napari_vaesr.engine.device import DeviceChoice
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.training import workers
-from napari_vaesr.training.batches import Batches, Pair
+from napari_vaesr.training.batches import Batch, Batches
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.training.data import Patches
 from napari_vaesr.training.fit import fit
@@ -62,7 +62,7 @@ class Deadly(Batches):
         super().__init__(SMALL)
         self.patches = Patches([images], SMALL)
 
-    def batch(self, step: int) -> Pair:
+    def batch(self, step: int) -> Batch:
         if step == 2 and get_worker_info() is not None:
             os.kill(os.getpid(), signal.SIGKILL)
         return self.patches.batch(step)

@@ -264,16 +264,23 @@ def _settings(
     if own_name or (config is not None and start is None):
         # What the recipe says of its own images and use does not hold for another model.
         fields |= {"title": "", "description": "", "sources": ()}
+    asked: dict[str, Any] = {}
     if config is not None:
         try:
-            for key, value in json.loads(config.read_text(encoding="utf-8")).items():
+            asked = json.loads(config.read_text(encoding="utf-8"))
+            for key, value in asked.items():
                 # A group such as `degradation` changes what it names and keeps the rest.
                 group = isinstance(value, dict) and isinstance(fields.get(key), dict)
                 fields[key] = fields[key] | value if group else value
         except (OSError, ValueError, AttributeError) as error:
             raise VaesrError(f"The settings {config} cannot be read as a JSON object: {error}.") from error
-    if size is not None:
-        fields["network"] = PRESETS[size]
+    if size == "conv_vae":
+        fields["network"] = PRESETS[size].model_dump()
+    elif size is not None:  # what the network looks at and makes stays that of the recipe
+        fields["network"] |= PRESETS[size].model_dump(include={"width", "blocks", "decoder_width", "levels"})
+    factors = [len(fields["network"].get(name, ())) for name in ("scales", "row_factors")]
+    if "scale_weights" not in asked and len(fields["scale_weights"] or ()) != sum(factors):
+        fields["scale_weights"] = None  # the recipe's are of other factors
     fields |= {key: value for key, value in given.items() if value is not None}
     settings = checked_config(fields)
     if settings.steps is None and settings.hours is None:

@@ -6,11 +6,12 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes, SourceArray
 from napari_vaesr.imaging.colour import rgb_to_luma_chroma
+from napari_vaesr.imaging.noise import fit_noise
 
 IntensityMethod = Literal["percentile", "dtype", "minmax"]
 
@@ -44,6 +45,19 @@ class IntensityScaling(BaseModel):
         allow_inf_nan=False,
         description="Standard deviation of the noise, in unit intensity; see `estimate_noise`.",
     )
+
+    noise_line: tuple[float, float] | None = Field(
+        default=None,
+        description="Slope and intercept of the variance of the noise over the intensity, both in unit "
+        "intensity; see `imaging.noise`. None: the same noise everywhere.",
+    )
+
+    @field_validator("noise_line")
+    @classmethod
+    def _a_variance_is_finite(cls, line: tuple[float, float] | None) -> tuple[float, float] | None:
+        if line is not None and not (np.isfinite(line).all() and min(line) >= 0):
+            raise ValueError("slope and intercept are finite numbers from 0")
+        return line
 
     def to_unit(self, values: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Return unit intensities; computed in float64, kept in float32."""
@@ -164,7 +178,7 @@ def _fit_channel(array: SourceArray, axes: Axes, channel: int, method: Intensity
     chosen = np.linspace(0, len(planes) - 1, min(len(planes), PLANES_PER_CHANNEL)).round().astype(int)
     step = int(np.ceil(np.sqrt(axes.height * axes.width / VALUES_PER_PLANE)))
     rows, columns = (_middle(size) for size in (axes.height, axes.width))
-    values, noises = [], []
+    values, blocks = [], []
     for number in (planes[position] for position in chosen):
         part = axes.read_plane(array, number, slice(None, None, step), slice(None, None, step))
         check_finite(part)
@@ -173,10 +187,11 @@ def _fit_channel(array: SourceArray, axes: Axes, channel: int, method: Intensity
             part = part[..., :3]  # alpha is not an intensity
             block = rgb_to_luma_chroma(block[..., :3].astype(np.float64))[0]
         values.append(part.ravel())
-        noises.append(estimate_noise(block))
+        blocks.append(np.nan_to_num(block.astype(np.float64)))  # it may hold NaN where nothing was looked at yet
     scaling = _fit(np.concatenate(values), method)
-    noise = float(np.nan_to_num(np.median(noises)))  # a part that was not looked at yet may hold NaN
-    return scaling.model_copy(update={"noise": min(noise / scaling.gain, 1.0)})
+    noise = float(np.median([estimate_noise(block) for block in blocks]))
+    line = fit_noise([np.clip((block - scaling.offset) / scaling.gain, -1, 2) for block in blocks])
+    return scaling.model_copy(update={"noise": min(noise / scaling.gain, 1.0), "noise_line": line})
 
 
 def _middle(size: int) -> slice:

@@ -5,21 +5,46 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from itertools import count
+from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.training.config import TrainingConfig
-
-Pair = tuple[Tensor, Tensor, int]
-"""Planes (batch, 1, Y, X), the same (batch, 1, scale * Y, scale * X), and the scale."""
+from napari_vaesr.vae.config import Factor
 
 
-class Batches(IterableDataset[Pair], ABC):
-    """An endless supply of batches, each of one scale; the same step of a run gives the same batch.
+class Batch(NamedTuple):
+    """Low-res planes and their truth.
+
+    Attributes
+    ----------
+    low : Tensor
+        (batch, frames, Y, X).
+    high : Tensor
+        (batch, 1, rows * Y, columns * X).
+    factor : (int, int)
+        The factor of rows and columns.
+    conditions : Tensor
+        (batch, 3), what a conditioned network is told; see `SuperResolutionVAE.encode`.
+    """
+
+    low: Tensor
+    high: Tensor
+    factor: Factor
+    conditions: Tensor
+
+    def to(self, device: torch.device | str) -> Batch:
+        """Return the same on another device."""
+        return Batch(self.low.to(device), self.high.to(device), self.factor, self.conditions.to(device))
+
+
+class Batches(IterableDataset[Batch], ABC):
+    """An endless supply of batches, each of one factor; the same step of a run gives the same batch.
 
     Where several workers of a data loader make them, each makes its share of the steps, and the loader puts
     them back in order.
@@ -35,14 +60,14 @@ class Batches(IterableDataset[Pair], ABC):
     def __init__(self, config: TrainingConfig, first_step: int = 0) -> None:
         self.config, self.first_step = config, first_step
 
-    def __iter__(self) -> Iterator[Pair]:
+    def __iter__(self) -> Iterator[Batch]:
         worker = get_worker_info()
         mine, together = (0, 1) if worker is None else (worker.id, worker.num_workers)
         for step in count(self.first_step + mine, together):
             yield self.batch(step)
 
     @abstractmethod
-    def batch(self, step: int) -> Pair:
+    def batch(self, step: int) -> Batch:
         """Make the batch of one step."""
 
     def random(self, step: int) -> np.random.Generator:
@@ -51,14 +76,14 @@ class Batches(IterableDataset[Pair], ABC):
 
 
 def scale_odds(config: TrainingConfig, usable: Sequence[bool] | None = None) -> NDArray[np.float64]:
-    """Return how likely a batch is of each scale of the network, of those that are usable.
+    """Return how likely a batch is of each factor of the network, of those that are usable.
 
     Raises
     ------
     VaesrError
         When none is left.
     """
-    number = len(config.network.scales)
+    number = len(config.network.factors)
     weights = np.array(config.scale_weights or [1.0] * number)
     weights = weights * (usable or [True] * number)
     if not weights.any():

@@ -22,6 +22,7 @@ from napari_vaesr.files.image import image_name
 from napari_vaesr.imaging.axes import Axes, Source
 from napari_vaesr.imaging.intensity import estimate_noise, fit_scalings
 from napari_vaesr.imaging.region import Region
+from napari_vaesr.training.batches import Batch
 from napari_vaesr.training.config import Degradation
 from napari_vaesr.training.data import find_images, grey_planes
 from napari_vaesr.training.module import antithetic_noise
@@ -37,6 +38,7 @@ from napari_vaesr.trust.levels import (
 )
 from napari_vaesr.trust.rivals import gradient_magnitude
 from napari_vaesr.vae.base import SuperResolutionVAE
+from napari_vaesr.vae.factor import factor_name
 from napari_vaesr.zoo.card import ANY, Calibration, Calibrations, ModelCard
 from napari_vaesr.zoo.registry import Model
 
@@ -144,16 +146,17 @@ def calibrate_on_pairs(
         Whose calibration is kept where the pairs can't tell.
     """
     fitted = Fitted({}, {}, {})
-    for scale in sorted({pair[2] for pair in pairs.pairs}):
-        some = [(index, pair) for index, pair in enumerate(pairs.pairs) if pair[2] == scale]
-        measured = [_spread_of_pair(network, low, high, scale, str(index)) for index, (low, high, _) in some]
+    for factor in sorted({pair.factor for pair in pairs.pairs}):
+        some = [(index, pair) for index, pair in enumerate(pairs.pairs) if pair.factor == factor]
+        measured = [_spread_of_pair(network, pair, str(index)) for index, pair in some]
         spreads = [spread for spread, _ in measured]
-        known = () if start is None else start.calibration.get(str(scale), ())
+        name = factor_name(factor)
+        known = () if start is None else start.calibration.get(name, ())
         if known and np.mean([share for _, share in measured]) > MOSTLY_NOISE:
-            fitted.calibration[str(scale)] = known
+            fitted.calibration[name] = known
             continue
-        fitted.calibration[str(scale)] = guaranteed_levels(spreads)
-        _note(fitted, f"x{scale}", spreads)
+        fitted.calibration[name] = guaranteed_levels(spreads)
+        _note(fitted, f"x{name}", spreads)
     return fitted
 
 
@@ -291,18 +294,16 @@ def _middle(size: int, length: int) -> range:
 
 
 @torch.inference_mode()
-def _spread_of_pair(
-    network: SuperResolutionVAE, low: torch.Tensor, high: torch.Tensor, scale: int, name: str
-) -> tuple[Spread, float]:
+def _spread_of_pair(network: SuperResolutionVAE, pair: Batch, name: str) -> tuple[Spread, float]:
     """Upscale a pair in unit intensity as it is; also return which part of its squared error is noise."""
+    low, high, factor, conditions = pair
     generator = torch.Generator().manual_seed(zlib.crc32(os.fsencode(name)))
     moments = PairedMoments()
-    moments.add(
-        network.decode(network.encode(low, scale), antithetic_noise(network, low, SAMPLES, generator))
-    )
+    encoded = network.encode(network.seen(low), factor, conditions)
+    moments.add(network.decode(encoded, antithetic_noise(network, low, SAMPLES, generator)))
     assert moments.variance is not None
     std, error = smoothed(moments.variance).sqrt(), moments.mean - high
-    noise = estimate_noise(low[0, 0].numpy())
+    noise = estimate_noise(low[0, low.shape[1] // 2].numpy())
     spread = std.flatten().double().numpy()
     wrong, share = without_truth_noise(
         spread, error.flatten().double().numpy(), estimate_noise(high[0, 0].numpy())

@@ -25,7 +25,25 @@ class Degradation(BaseModel):
     blur: Range = Field(
         default=(0.0, 0.0),
         description="Standard deviation of a Gaussian point spread function, in low-res pixels, "
-        "before downsampling.",
+        "before downsampling. A conditioned network is told.",
+    )
+    own_blur: Range = Field(
+        default=(0.0, 0.0),
+        description="The same for a point spread function that stays: the truth is blurred by it, too.",
+    )
+    axial: Range = Field(
+        default=(0.0, 2.5),
+        description="The same along rows that play Z, in high-res pixels, where rows alone become more.",
+    )
+    own: float = Field(
+        default=0.5, ge=0, le=1, description="Share of the patches with a point spread function that stays."
+    )
+    thick: float = Field(
+        default=0.4,
+        ge=0,
+        le=1,
+        description="Share of the patches whose rows, where they alone become more, are averaged instead of "
+        "left out.",
     )
     sharp: float = Field(default=0.0, ge=0, le=1, description="Share of the patches that get no blur.")
     photons: Range | None = Field(
@@ -85,7 +103,8 @@ class TrainingConfig(BaseModel):
     network: NetworkConfig = Field(default=PRESETS["base"], description="The architecture.")
     degradation: Degradation = Field(default=Degradation(), description="How low-res patches are made.")
     scale_weights: tuple[float, ...] | None = Field(
-        default=None, description="How often each scale is drawn. None: equally often."
+        default=None,
+        description="How often each factor is drawn, those of rows alone last. None: equally often.",
     )
     folder_weights: dict[str, float] | None = Field(
         default=None,
@@ -99,6 +118,21 @@ class TrainingConfig(BaseModel):
         ge=1,
         description="Patches drawn from folders for each that is learnt from, the one whose pixels differ "
         "most from their neighbours: smooth ones teach little.",
+    )
+    alone: float = Field(
+        default=0.4,
+        ge=0,
+        le=1,
+        description="Share of the patches whose neighbouring planes are hidden, where there are any, so that "
+        "one network serves single planes and stacks.",
+    )
+    misled: float = Field(
+        default=0.25,
+        ge=0,
+        le=1,
+        description="Share of the patches of which a conditioned network is told a noise that was estimated, "
+        "fine texture counting as noise, as it may be in use. Else it is told the true one, give or take "
+        "a fifth.",
     )
     steps: int | None = Field(default=None, ge=1, description="Length of the run in steps.")
     hours: float | None = Field(
@@ -120,6 +154,12 @@ class TrainingConfig(BaseModel):
         default=60.0,
         ge=0,
         description="Weight of the samples' CRPS, which drives their spread, against the ELBO.",
+    )
+    score_blocks: tuple[int, ...] = Field(
+        default=(1, 2, 4, 8, 16, 32),
+        min_length=1,
+        description="Sides in high-res pixels of the blocks whose means are scored: 1 alone gives samples "
+        "that are right pixel by pixel and do not add up.",
     )
     base_share: float = Field(
         default=0.0,
@@ -150,13 +190,6 @@ class TrainingConfig(BaseModel):
     )
     seed: int = Field(default=0, ge=0, description="Seed of patches, degradations and initial weights.")
 
-    @field_validator("network")
-    @classmethod
-    def _one_frame(cls, network: NetworkConfig) -> NetworkConfig:
-        if network.frames != 1:
-            raise ValueError("patches are single planes, so frames has to be 1")
-        return network
-
     @field_validator("scale_weights")
     @classmethod
     def _a_weight_for_every_scale(
@@ -165,8 +198,9 @@ class TrainingConfig(BaseModel):
         network = others.data.get("network")
         if weights is None or network is None:
             return weights
-        if len(weights) != len(network.scales) or min(weights) < 0 or not 0 < sum(weights) < inf:
-            raise ValueError(f"give a weight from 0 for each of the scales {network.scales}")
+        if len(weights) != len(network.factors) or min(weights) < 0 or not 0 < sum(weights) < inf:
+            names = ", ".join(f"{rows}x{columns}" for rows, columns in network.factors)
+            raise ValueError(f"give a weight from 0 for each of the factors {names}")
         return weights
 
     @field_validator("folder_weights")
@@ -277,6 +311,9 @@ PHOTO_SOURCES = (
     ),
 )
 
+SEES_ALL = {"frames": 5, "conditioned": True, "consistent": True, "row_factors": (2, 3, 4)}
+"""What the networks for microscopes have besides: neighbours, conditions, factors along Z."""
+
 MICROSCOPY = TrainingConfig(
     name="microscopy",
     title="Light and electron microscopy",
@@ -284,10 +321,13 @@ MICROSCOPY = TrainingConfig(
     "and camera noise.",
     intensity="percentile",
     sources=MICROSCOPY_SOURCES,
+    network=PRESETS["base"].model_copy(update=SEES_ALL),
+    scale_weights=(3, 2, 2, 1, 1, 1),
     base_share=0.6,
     degradation=Degradation(
         reduce=(1.0, 1.6),
         blur=(0.0, 0.7),
+        own_blur=(0.0, 0.6),
         sharp=0.4,
         photons=(30.0, 3000.0),
         read_noise=(0.0, 0.04),
@@ -316,7 +356,7 @@ RECIPES: dict[str, TrainingConfig] = {
             "name": "tiny",
             "title": "Light and electron microscopy, fast",
             "description": "As microscopy, with a sixth of the weights: for previews that follow the view.",
-            "network": PRESETS["tiny"],
+            "network": PRESETS["tiny"].model_copy(update=SEES_ALL),
         }
     ),
 }

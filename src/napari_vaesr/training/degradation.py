@@ -2,25 +2,53 @@
 
 from __future__ import annotations
 
+from math import ceil
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from napari_vaesr.training.config import Degradation, Range
+from napari_vaesr.vae.config import Factor
+from napari_vaesr.vae.factor import as_factor
 from napari_vaesr.vae.resize import downsample_bicubic
 
 
+class Degraded(NamedTuple):
+    """Low-res patches, the truth, and what a conditioned network may be told of them.
+
+    Attributes
+    ----------
+    low : Tensor
+        (batch, frames, height / rows, width / columns).
+    high : Tensor
+        (batch, 1, height, width): the middle plane with the gain, offset and blur that stay, without noise.
+    conditions : Tensor
+        (batch, 3): slope and intercept of the noise's variance, and the blur between the two in low-res
+        pixels, as `SuperResolutionVAE.encode` takes them.
+    """
+
+    low: Tensor
+    high: Tensor
+    conditions: Tensor
+
+
 def degrade(
-    high: Tensor, scale: int, degradation: Degradation, generator: torch.Generator | None = None
-) -> tuple[Tensor, Tensor]:
-    """Turn high-res patches into pairs.
+    high: Tensor,
+    factor: int | Factor,
+    degradation: Degradation,
+    generator: torch.Generator | None = None,
+) -> Degraded:
+    """Turn high-res patches into low-res ones.
 
     Parameters
     ----------
     high : Tensor
-        (batch, 1, height, width), intensities in [0, 1], sizes divisible by `scale`.
-    scale : int
-        How many times smaller the low-res patches are.
+        (batch, frames, height, width), intensities in [0, 1], sizes divisible by the factor.
+    factor : int or (int, int)
+        How many times fewer rows and columns there are to be. Where it is the rows alone, they play Z:
+        blurred along Z and left out or averaged; else the planes are blurred and made small.
     degradation : Degradation
         The ranges to draw from.
     generator : torch.Generator, optional
@@ -28,51 +56,148 @@ def degrade(
 
     Returns
     -------
-    low, high : Tensor
-        (batch, 1, height / scale, width / scale) and the truth that belongs to it: `high` with the gain
-        and offset that were drawn, but neither blurred nor noisy.
+    Degraded
+        Low-res patches and their truth.
     """
+    factor = as_factor(factor)
+    along_rows = factor[1] == 1 != factor[0]
 
     def draw(limits: Range) -> Tensor:
         uniform = torch.rand(len(high), 1, 1, 1, generator=generator)
         return limits[0] + (limits[1] - limits[0]) * uniform
 
+    def chance(share: float) -> Tensor:
+        return torch.rand(len(high), 1, 1, 1, generator=generator) < share
+
     high = high * draw(degradation.gain) + draw(degradation.offset)
-    blurred = high
+    removed = stays = torch.zeros(len(high), 1, 1, 1)
     if degradation.blur[1] > 0:
-        is_sharp = torch.rand(len(high), 1, 1, 1, generator=generator) < degradation.sharp
-        blurred = gaussian_blur(high, draw(degradation.blur) * scale * ~is_sharp)
-    low = downsample_bicubic(blurred, scale)
+        is_sharp = chance(degradation.sharp)
+        removed = draw(degradation.blur) * factor[0] * ~is_sharp
+    kept = degradation.axial if along_rows else degradation.own_blur
+    if kept[1] > 0:
+        stays = draw(kept) * (1 if along_rows else factor[0]) * chance(degradation.own)
+    blurred = gaussian_blur(high, (removed**2 + stays**2).sqrt(), rows_only=along_rows)
+    middle = high.shape[1] // 2
+    truth = gaussian_blur(high[:, middle, None], stays, rows_only=along_rows)
+    if along_rows:
+        low = thinned(blurred, factor[0], chance(degradation.thick))
+    else:
+        low = downsample_bicubic(blurred, factor[0])
     noisy = torch.rand(len(high), 1, 1, 1, generator=generator) >= degradation.clean
+    slope = intercept = torch.zeros(len(high), 1, 1, 1)
     if degradation.photons is not None:
         lowest, highest = (torch.tensor(value).log().item() for value in degradation.photons)
         photons = draw((lowest, highest)).exp()
         shot = torch.poisson(low.clamp(min=0) * photons, generator=generator) / photons
         low = torch.where(noisy, shot, low)
+        slope = noisy / photons
     if degradation.read_noise[1] > 0:
-        camera = torch.randn(low.shape, generator=generator) * draw(degradation.read_noise)
+        read = draw(degradation.read_noise)
+        camera = torch.randn(low.shape, generator=generator) * read
         low = torch.where(noisy, low + camera, low)
+        intercept = noisy * read**2
     if degradation.quantised:
         low = (255 * low).round().clamp(0, 255) / 255
-    return low, high
+    conditions = torch.cat([slope, intercept, removed / factor[0]], dim=1)[..., 0, 0]
+    return Degraded(low, truth, conditions)
 
 
-def gaussian_blur(images: Tensor, deviations: Tensor) -> Tensor:
+def thinned(images: Tensor, factor: int, averaged: Tensor) -> Tensor:
+    """Leave out rows, or average them, as a microscope takes thin or thick planes far apart.
+
+    Parameters
+    ----------
+    images : Tensor
+        (batch, frames, height, width), height divisible by the factor.
+    factor : int
+        Rows that become one. Of an even number of rows the two in the middle are averaged at the least.
+    averaged : Tensor
+        (batch, 1, 1, 1), boolean: whether all of them are.
+    """
+    groups = images.reshape(*images.shape[:2], -1, factor, images.shape[-1])
+    middle = groups[:, :, :, (factor - 1) // 2 : factor // 2 + 1].mean(dim=3)
+    return torch.where(averaged, groups.mean(dim=3), middle)
+
+
+def neighboured(high: Tensor, frames: int, reach: float, generator: torch.Generator | None = None) -> Tensor:
+    """Make neighbours of single planes, along Z or time: shifted, warped, dimmed and with other content.
+
+    Parameters
+    ----------
+    high : Tensor
+        (batch, 1, height, width).
+    frames : int
+        How many planes there are to be, an odd number; the one in the middle is `high`.
+    reach : float
+        How far, in pixels, the next neighbour is shifted and warped at the most; further ones further.
+    generator : torch.Generator, optional
+        Source of randomness.
+
+    Returns
+    -------
+    Tensor
+        (batch, frames, height, width).
+    """
+    if frames == 1:
+        return high
+    batch, _, height, width = high.shape
+    offsets = torch.tensor([offset for offset in range(-(frames // 2), frames // 2 + 1) if offset])
+
+    def draw(*shape: int) -> Tensor:
+        return torch.rand(batch, *shape, generator=generator)
+
+    def smooth(channels: int) -> Tensor:
+        coarse = torch.randn(batch, channels, 5, 5, generator=generator)
+        return F.interpolate(coarse, (height, width), mode="bicubic", align_corners=True)
+
+    strength = reach * draw(1, 1, 1) ** 2
+    drift = strength * (2 * draw(2, 1, 1) - 1) + 0.4 * strength * smooth(2)
+    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    dims = 0.65 + 0.4 * draw(1, 1, 1)
+    other = high.roll(1, dims=0).flip(-1)
+    # Elsewhere something else comes in: where a smooth field is high, on half of the patches.
+    share = (draw(1, 1, 1) < 0.5) * torch.sigmoid(4 * smooth(1) - 2)
+    planes = []
+    for offset in offsets.tolist():
+        moved = drift * offset
+        grid = torch.stack(
+            [
+                (columns + moved[:, 1] + 0.5) * 2 / width - 1,
+                (rows + moved[:, 0] + 0.5) * 2 / height - 1,
+            ],
+            dim=-1,
+        )
+        plane = F.grid_sample(high, grid, mode="bicubic", padding_mode="reflection", align_corners=False)
+        part = share * (abs(offset) / (frames // 2))
+        dim = dims ** abs(offset)
+        planes.append(dim * ((1 - part) * plane + part * other))
+    middle = frames // 2
+    return torch.cat([*planes[:middle], high, *planes[middle:]], dim=1)
+
+
+def gaussian_blur(images: Tensor, deviations: Tensor, *, rows_only: bool = False) -> Tensor:
     """Blur each image with its own Gaussian, mirrored at the border.
 
     Parameters
     ----------
     images : Tensor
-        (batch, 1, height, width).
+        (batch, frames, height, width).
     deviations : Tensor
-        One standard deviation in pixels for each image; 0 leaves it as it is.
+        One standard deviation in pixels for each of the batch; 0 leaves it as it is.
+    rows_only : bool
+        Blur along the rows' axis alone, as along Z.
     """
-    reach = max(1, int(torch.ceil(3 * deviations.max()).item()))
-    reach = min(reach, min(images.shape[-2:]) - 1)  # no mirror image is wider
+    widest = float(deviations.max())
+    if widest == 0:
+        return images
+    reach = min(max(1, ceil(3 * widest)), min(images.shape[-2:]) - 1)  # no mirror image is wider
     offset = torch.arange(-reach, reach + 1, dtype=torch.float32)
     weight = torch.exp(-0.5 * (offset / deviations.reshape(-1, 1).clamp(min=1e-3)) ** 2)
     weight = weight / weight.sum(dim=1, keepdim=True)
-    stack = F.pad(images.transpose(0, 1), (reach,) * 4, mode="reflect")
+    across = (0, 0) if rows_only else (reach, reach)
+    stack = F.pad(images.transpose(0, 1), (*across, reach, reach), mode="reflect")
     stack = F.conv2d(stack, weight[:, None, :, None], groups=len(images))
-    stack = F.conv2d(stack, weight[:, None, None, :], groups=len(images))
+    if not rows_only:
+        stack = F.conv2d(stack, weight[:, None, None, :], groups=len(images))
     return stack.transpose(0, 1)

@@ -21,18 +21,18 @@ class Check(BaseModel):
     ----------
     step : int
         Steps of training before it; 0 is the model that it started from.
-    scores : dict of int to float
-        By scale, the PSNR in dB of the mean of a few samples.
+    scores : dict of str to float
+        By factor, such as ``2`` or ``3x1``, the PSNR in dB of the mean of a few samples.
     """
 
     model_config = ConfigDict(frozen=True)
 
     step: int
-    scores: dict[int, float]
+    scores: dict[str, float]
 
     @property
     def score(self) -> float:
-        """The mean over all scales, in dB."""
+        """The mean over all factors, in dB."""
         return fmean(self.scores.values())
 
 

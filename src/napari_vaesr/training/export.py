@@ -23,6 +23,7 @@ from napari_vaesr.training.watch import best_weights, read_checks
 from napari_vaesr.trust.calibration import rank_correlation
 from napari_vaesr.vae.base import SuperResolutionVAE
 from napari_vaesr.vae.build import build
+from napari_vaesr.vae.factor import factor_name
 from napari_vaesr.vae.resize import upsample_bicubic
 from napari_vaesr.zoo.card import ModelCard
 from napari_vaesr.zoo.registry import Model
@@ -86,8 +87,11 @@ def export_model(
     metrics = evaluate(network, pairs)
     if start is not None:
         before = evaluate(start.network, pairs)
-        scored = {pair[2] for pair in pairs.pairs}
-        metrics |= {f"psnr_start_x{scale}": before[f"psnr_mean_x{scale}"] for scale in sorted(scored)}
+        scored = {pair.factor for pair in pairs.pairs}
+        metrics |= {
+            f"psnr_start_x{factor_name(factor)}": before[f"psnr_mean_x{factor_name(factor)}"]
+            for factor in sorted(scored)
+        }
     reached = content["progress"]
     begun: dict[str, JsonValue] = {}
     if config.start is not None:
@@ -143,7 +147,7 @@ TUNED_LIMITS = (
 
 @torch.inference_mode()
 def evaluate(network: SuperResolutionVAE, pairs: FixedPairs) -> dict[str, float]:
-    """Score a network on pairs, scale by scale.
+    """Score a network on pairs, factor by factor.
 
     Parameters
     ----------
@@ -155,32 +159,33 @@ def evaluate(network: SuperResolutionVAE, pairs: FixedPairs) -> dict[str, float]
     Returns
     -------
     dict of float
-        PSNR in dB, averaged over images (border of `scale` pixels left out), of bicubic interpolation, the
-        base, the mean of 16 samples and one sample; and Spearman's correlation of the standard deviation and
-        the absolute error.
+        PSNR in dB, averaged over images (border of as many pixels as the factor left out), of bicubic
+        interpolation, the base, the mean of 16 samples and one sample; and Spearman's correlation of the
+        standard deviation and the absolute error.
     """
     metrics: dict[str, float] = {}
     generator = torch.Generator().manual_seed(0)
-    for scale in sorted({pair[2] for pair in pairs.pairs}):
+    for factor in sorted({pair.factor for pair in pairs.pairs}):
+        name = factor_name(factor)
         scores: dict[str, list[float]] = {}
         deviations, errors = [], []
-        for low, high, _ in (pair for pair in pairs.pairs if pair[2] == scale):
-            encoded = network.encode(low, scale)
+        for low, high, _, conditions in (pair for pair in pairs.pairs if pair.factor == factor):
+            encoded = network.encode(network.seen(low), factor, conditions)
             samples = network.decode(encoded, antithetic_noise(network, low, SAMPLES, generator))
             estimates = {
-                "bicubic": upsample_bicubic(low, scale),
+                "bicubic": upsample_bicubic(low[:, low.shape[1] // 2, None], factor),
                 "base": encoded.base,
                 "mean": samples.mean(dim=0),
                 "sample": samples[0],
             }
-            for name, estimate in estimates.items():
-                scores.setdefault(name, []).append(psnr(estimate, high, scale))
+            for what, estimate in estimates.items():
+                scores.setdefault(what, []).append(psnr(estimate, high, max(factor)))
             moments = PairedMoments()
             moments.add(samples)
             assert moments.variance is not None
             deviations.append(smoothed(moments.variance).sqrt().flatten().numpy())
             errors.append((estimates["mean"] - high).flatten().numpy())
-        metrics |= {f"psnr_{name}_x{scale}": round(float(np.mean(s)), 3) for name, s in scores.items()}
+        metrics |= {f"psnr_{what}_x{name}": round(float(np.mean(s)), 3) for what, s in scores.items()}
         deviation, error = np.concatenate(deviations), np.concatenate(errors)
-        metrics[f"spearman_x{scale}"] = round(rank_correlation(deviation, error), 3)
+        metrics[f"spearman_x{name}"] = round(rank_correlation(deviation, error), 3)
     return metrics

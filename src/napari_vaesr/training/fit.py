@@ -15,14 +15,15 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from napari_vaesr.engine.device import choose_device
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.training.batches import Batch
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.training.data import Patches
-from napari_vaesr.training.module import LOG_EVERY, Pair, Training
+from napari_vaesr.training.module import LOG_EVERY, Training
 from napari_vaesr.training.validation import FixedPairs, ValidationPairs
 from napari_vaesr.training.workers import START_METHOD, leave_interrupts
 from napari_vaesr.zoo.registry import Model
 
-Supply = Callable[[int], IterableDataset[Pair]]
+Supply = Callable[[int], IterableDataset[Batch]]
 """From the first step to a dataset of endless batches."""
 
 
@@ -88,9 +89,9 @@ def fit(
             f"The weights of {start.card.name!r} do not fit the network asked for: leave its sizes as they "
             "are, or give a ladder_vae more blocks."
         )
-    if teacher is not None and not set(config.network.scales) <= set(teacher.card.scales):
+    if teacher is not None and not set(config.network.factors) <= set(teacher.card.network.factors):
         raise VaesrError(
-            f"The model {teacher.card.name!r} can't teach the scales {config.network.scales}: choose "
+            f"The model {teacher.card.name!r} can't teach the factors {config.network.factors}: choose "
             "one that knows them all."
         )
     if config.batch % devices:
@@ -161,8 +162,9 @@ def fit(
         checks = DataLoader(pairs, batch_size=None)
         try:
             trainer.fit(module, loader, checks, ckpt_path=checkpoint, weights_only=True)
-        except RuntimeError as error:
-            if "DataLoader worker" not in str(error):
+        except (RuntimeError, ConnectionError, EOFError) as error:
+            # A worker that is killed is noticed as such, or while something of its making is fetched.
+            if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
                 raise
             raise VaesrError(
                 "A process that makes patches has ended, perhaps for want of memory or of shared memory "

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from napari_vaesr.training.batches import Batches, Pair, scale_odds, turned
+from napari_vaesr.training.batches import Batch, Batches, scale_odds, turned
 from napari_vaesr.training.config import TrainingConfig
-from napari_vaesr.training.degradation import degrade
+from napari_vaesr.training.degradation import degrade, neighboured
 from napari_vaesr.training.material import Material, View, whole_side
+from napari_vaesr.training.told import recorded_conditions, shown
 from napari_vaesr.training.validation import FixedPairs
+from napari_vaesr.vae.config import Factor
 
 CHECK_PLANES, CHECK_SIDE = 12, 192
 """How many planes are checked on at most, and the side in high-res pixels of what is taken of each."""
@@ -36,34 +38,44 @@ class MaterialPatches(Batches):
         self.views, self.paired = material.learn, material.scale
         areas = np.array([view.high.size for view in self.views], float)
         self.odds = areas / areas.sum()
-        scales = config.network.scales
+        factors = config.network.factors
         self.scale_odds = scale_odds(config)
-        if self.paired is not None and len(scales) > 1:
-            others = np.array([scale != self.paired for scale in scales])
+        if self.paired is not None and len(factors) > 1:
+            others = np.array([factor != (self.paired, self.paired) for factor in factors])
             weights = np.where(others, (1 - PAIRED_SHARE) / others.sum(), PAIRED_SHARE)
             self.scale_odds = weights / weights.sum()
 
-    def batch(self, step: int) -> Pair:
+    def batch(self, step: int) -> Batch:
         """Make the batch of one step."""
-        rng = self.random(step)
+        config, rng = self.config, self.random(step)
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        scale = int(rng.choice(self.config.network.scales, p=self.scale_odds))
-        patches = [self._patch(rng, scale) for _ in range(self.config.batch)]
+        factor = config.network.factors[rng.choice(len(self.scale_odds), p=self.scale_odds)]
+        patches = [self._patch(rng, factor) for _ in range(config.batch)]
         high = torch.from_numpy(np.stack([patch.high for patch in patches]))[:, None]
-        if scale == self.paired:
+        if self._is_paired(factor):
             lows = [patch.low for patch in patches if patch.low is not None]
-            return torch.from_numpy(np.stack(lows))[:, None], high, scale
-        low, high = degrade(high, scale, self.config.degradation, generator)
-        return low, high, scale
+            low = torch.from_numpy(np.stack(lows))[:, None].expand(-1, config.network.frames, -1, -1)
+            return Batch(low, high, factor, recorded_conditions(low))
+        high = neighboured(high, config.network.frames, float(factor[1]), generator)
+        low, high, conditions = degrade(high, factor, config.degradation, generator)
+        return shown(Batch(low, high, factor, conditions), config, generator)
 
-    def _patch(self, rng: np.random.Generator, scale: int) -> View:
+    def _is_paired(self, factor: Factor) -> bool:
+        return factor == (self.paired, self.paired)
+
+    def _patch(self, rng: np.random.Generator, factor: Factor) -> View:
         view = self.views[rng.choice(len(self.views), p=self.odds)]
-        side = self.config.patch * scale
-        step = scale if scale == self.paired else 1
-        row, column = (int(rng.integers((size - side) // step + 1)) * step for size in view.high.shape)
-        corner = slice(row, row + side), slice(column, column + side)
-        patch = view.part(*corner, scale) if scale == self.paired else View(view.high[corner])
+        is_paired = self._is_paired(factor)
+        step = factor[0] if is_paired else 1
         flip, turns = bool(rng.integers(2)), int(rng.integers(4))
+        # Turned later: rows and columns may differ in number.
+        sides = [self.config.patch * each for each in (factor if turns % 2 == 0 else factor[::-1])]
+        row, column = (
+            int(rng.integers((size - side) // step + 1)) * step
+            for size, side in zip(view.high.shape, sides, strict=True)
+        )
+        corner = slice(row, row + sides[0]), slice(column, column + sides[1])
+        patch = view.part(*corner, factor[0]) if is_paired else View(view.high[corner])
         low = None if patch.low is None else turned(patch.low, flip, turns)
         return View(turned(patch.high, flip, turns), low)
 
@@ -80,14 +92,17 @@ def checked_pairs(material: Material, config: TrainingConfig) -> FixedPairs:
     for index in np.linspace(0, len(material.check) - 1, count).round().astype(int):
         view = material.check[index]
         cut = tuple(_cut(size, min(size, CHECK_SIDE) // unit * unit, unit) for size in view.high.shape)
-        for scale in config.network.scales:
-            part = view.part(*cut, scale) if scale == material.scale else View(view.high[cut])
+        for factor in config.network.factors:
+            is_paired = factor == (material.scale, material.scale)
+            part = view.part(*cut, factor[0]) if is_paired else View(view.high[cut])
             high = torch.from_numpy(np.ascontiguousarray(part.high))[None, None]
             if part.low is not None:
                 low = torch.from_numpy(np.ascontiguousarray(part.low))[None, None]
+                conditions = recorded_conditions(low)
             else:
-                low, high = degrade(high, scale, config.degradation, generator)
-            pairs.append((low, high, scale))
+                low, high, conditions = degrade(high, factor, config.degradation, generator)
+            low = low.expand(-1, config.network.frames, -1, -1)
+            pairs.append(Batch(low, high, factor, conditions))
     return FixedPairs(pairs, ["held-out part"] * len(pairs))
 
 

@@ -15,16 +15,20 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from napari_vaesr.engine.device import choose_device
 from napari_vaesr.engine.upscaler import prepare_network
+from napari_vaesr.training.batches import Batch
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.training.muon import Muon
-from napari_vaesr.vae.base import Elbo, Encoded, SuperResolutionVAE
+from napari_vaesr.vae.base import Elbo, SuperResolutionVAE
 from napari_vaesr.vae.build import build
-
-Pair = tuple[Tensor, Tensor, int]
+from napari_vaesr.vae.config import Factor
+from napari_vaesr.vae.factor import factor_name, shuffle
 
 VALIDATION_SAMPLES = 8
 SMALLEST_SPREAD = 1e-3
 """Added to the spread that scores are divided by; a quarter of a grey level of 8 bits."""
+
+BLOCKS = (1, 2, 4, 8, 16, 32)
+"""Sides of the blocks whose means are validated: their errors over what the samples say of them."""
 
 LOG_EVERY = 50
 """Steps between lines of the log."""
@@ -49,17 +53,33 @@ def psnr(estimate: Tensor, truth: Tensor, border: int) -> float:
     return -10 * log10(float(error.square().mean().clamp(min=1e-10)))
 
 
-def validation_scores(network: SuperResolutionVAE, pair: Pair, seed: int) -> dict[str, float]:
+def validation_scores(network: SuperResolutionVAE, batch: Batch, seed: int) -> dict[str, float]:
     """Return the PSNR in dB of the base, of the mean of a few samples and of one sample of a pair.
 
     The same seed draws the same samples, so that two networks can be compared.
     """
-    low, high, scale = pair
-    encoded = network.encode(low, scale)
+    return _scored(network, batch, seed)[0]
+
+
+def _scored(network: SuperResolutionVAE, batch: Batch, seed: int) -> tuple[dict[str, float], Tensor]:
+    """Return `validation_scores` and, for each of `BLOCKS`, squared error and variance of block means."""
+    low, high, factor, conditions = batch
+    encoded = network.encode(low, factor, conditions)
     noise = antithetic_noise(network, low, VALIDATION_SAMPLES, torch.Generator().manual_seed(seed))
     samples = network.decode(encoded, noise)
-    estimates = {"base": encoded.base, "mean": samples.mean(dim=0), "one": samples[0]}
-    return {name: psnr(estimate, high, scale) for name, estimate in estimates.items()}
+    mean = samples.mean(dim=0)
+    estimates = {"base": encoded.base, "mean": mean, "one": samples[0]}
+    scores = {name: psnr(estimate, high, max(factor)) for name, estimate in estimates.items()}
+    blocks = []
+    for side in BLOCKS:
+        error, apart = (block_means(part, side) for part in (mean - high, samples.flatten(0, 1) - mean))
+        blocks.append(torch.stack([error.square().mean(), apart.square().mean()]))
+    return scores, torch.stack(blocks)
+
+
+def block_means(images: Tensor, side: int) -> Tensor:
+    """Return the means of whole blocks of so many pixels a side, of images (batch, 1, height, width)."""
+    return F.avg_pool2d(images, (min(side, images.shape[-2]), min(side, images.shape[-1])))
 
 
 class Training(lightning.LightningModule):
@@ -111,6 +131,7 @@ class Training(lightning.LightningModule):
         self.seconds_done = 0.0
         self.latest: dict[str, Tensor] = {}
         self._clock: float | None = None
+        self._blocks: dict[str, Tensor] = {}
 
     @property
     def averaged(self) -> SuperResolutionVAE:
@@ -160,10 +181,10 @@ class Training(lightning.LightningModule):
             torch.optim.AdamW(groups(adam), betas=(0.9, 0.99), weight_decay=0.0),
         ]
 
-    def training_step(self, batch: Pair, batch_index: int) -> None:
+    def training_step(self, batch: Batch, batch_index: int) -> None:
         """Take one step on both optimisers."""
         config, ladder_learns = self.config, self.ladder_learns
-        loss, values = self._loss(*batch) if ladder_learns else self._base_loss(*batch)
+        loss, values = self._loss(batch) if ladder_learns else self._base_loss(batch)
         muon, adam = cast("list[LightningOptimizer]", self.optimizers())
         muon.zero_grad()
         adam.zero_grad()
@@ -193,7 +214,7 @@ class Training(lightning.LightningModule):
         if self.progress >= 1:
             self.trainer.should_stop = True
 
-    def on_before_batch_transfer(self, batch: Pair, dataloader_idx: int) -> Pair:
+    def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Take this process's share of a batch that several devices learn from.
 
         All processes make the same batches, of the same scales, so the mean of their gradients is that of the
@@ -201,9 +222,8 @@ class Training(lightning.LightningModule):
         """
         if self.trainer.world_size == 1 or not self.trainer.training:
             return batch
-        low, high, scale = batch
         mine = slice(self.trainer.global_rank, None, self.trainer.world_size)
-        return low[mine], high[mine], scale
+        return Batch(batch.low[mine], batch.high[mine], batch.factor, batch.conditions[mine])
 
     def on_train_start(self) -> None:
         """Draw other latents on every device."""
@@ -216,40 +236,45 @@ class Training(lightning.LightningModule):
             return value
         return cast("Tensor", self.trainer.strategy.reduce(value, reduce_op="mean"))
 
-    def _base_loss(self, low: Tensor, high: Tensor, scale: int) -> tuple[Tensor, dict[str, Tensor]]:
+    def _base_loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss while the base learns alone, and what to log."""
-        error = (self.network.encode(low, scale).base - self._target(low, high, scale)).abs().mean()
-        return self.config.base_weight * error, {f"base_error_x{scale}": error}
+        base = self.network.encode(batch.low, batch.factor, batch.conditions).base
+        error = (base - self._target(batch)).abs().mean()
+        return self.config.base_weight * error, {f"base_error_x{factor_name(batch.factor)}": error}
 
     @torch.no_grad()
-    def _target(self, low: Tensor, high: Tensor, scale: int) -> Tensor:
+    def _target(self, batch: Batch) -> Tensor:
         """Return what the base is to be: the truth, or the teacher's base."""
         if self._teacher is None:
-            return high
+            return batch.high
+        low = batch.low
         network = prepare_network(self._teacher[0], choose_device(str(low.device)))
         with torch.autocast(low.device.type, enabled=False):
-            return network.encode(low, scale).base
+            return network.encode(network.seen(low), batch.factor, batch.conditions).base
 
-    def _loss(self, low: Tensor, high: Tensor, scale: int) -> tuple[Tensor, dict[str, Tensor]]:
+    def _loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss of everything, and what to log."""
-        config, elbo = self.config, self.network.elbo(low, high, scale)
+        config = self.config
+        low, high, factor, conditions = batch
+        elbo = self.network.elbo(low, high, factor, conditions)
         pixels = high[0].numel()
         kl = torch.zeros(())
         for level, nats in zip(config.network.levels, elbo.kl, strict=True):
             positions = low.shape[-2] * low.shape[-1] / level.stride**2
             kl = kl + nats.clamp(min=config.free_bits) * positions / pixels
-        error = (elbo.base - self._target(low, high, scale)).abs()
+        error = (elbo.base - self._target(batch)).abs()
         annealed = min(1.0, (self.ladder_steps + 1) / max(1, config.anneal))
-        score = self._score(elbo, high, scale) if config.score_weight else torch.zeros(())
+        score = self._score(elbo, high, factor) if config.score_weight else torch.zeros(())
         loss = elbo.nll + annealed * kl + config.score_weight * score
         if config.base_weight:  # without it the base stays as it is, safe from the weight decay too
             loss = loss + config.base_weight * self._joint_base_loss(error)
         levels = {f"kl_{index}": nats for index, nats in enumerate(elbo.kl)}
+        name = factor_name(factor)
         values = {
-            f"base_error_x{scale}": error.mean(),
+            f"base_error_x{name}": error.mean(),
             "nll": elbo.nll,
             "score": score,
-            f"sigma_x{scale}": elbo.sigma,
+            f"sigma_x{name}": elbo.sigma,
         }
         return loss, {**values, **levels}
 
@@ -264,35 +289,55 @@ class Training(lightning.LightningModule):
             return error.mean()
         return (error.square().mean(dim=(-3, -2, -1)) + SMALLEST_SPREAD**2).sqrt().mean()
 
-    def _score(self, elbo: Elbo, high: Tensor, scale: int) -> Tensor:
-        """Return how well two samples from the prior foretell the truth: their CRPS in units of their spread.
+    def _score(self, elbo: Elbo, high: Tensor, factor: Factor) -> Tensor:
+        """Return how well two samples from the prior foretell the truth and the means of its blocks.
 
         The bound teaches the posterior, which sees the truth; this teaches what is drawn without it. The
         fair estimate of the continuous ranked probability score (Ferro, 2014) is right in expectation for
         two samples; divided by their spread in the neighbourhood, a score stays proper, and faint detail
-        counts as much as strong. One half of the batch is enough.
+        counts as much as strong. It is averaged over the means of blocks of several sizes
+        (`TrainingConfig.score_blocks`), so that samples are right about areas, too. One half of the batch is
+        enough.
         """
         half = (len(high) + 1) // 2
-        encoded = Encoded(elbo.base[:half], tuple(part[:half] for part in elbo.encoded.features), scale)
-        grid = [side // scale for side in high.shape[-2:]]
+        encoded = elbo.encoded.first(half)
+        grid = [side // times for side, times in zip(high.shape[-2:], factor, strict=True)]
         noise = [
             torch.randn(2, half, level.channels, *(n // level.stride for n in grid), device=high.device)
             for level in self.network.levels
         ]
-        one, other = F.pixel_shuffle(self.network.residuals(encoded, noise), scale)
+        residuals = shuffle(self.network.residuals(encoded, noise), factor)
         base = encoded.base.detach() if self.network.base_parts else encoded.base
-        truth, apart = high[:half] - base, (one - other).abs()
-        score = 0.5 * ((one - truth).abs() + (other - truth).abs() - apart)
-        spread = F.avg_pool2d(apart.detach(), 7, stride=1, padding=3)
-        relative: Tensor = (score / (spread + SMALLEST_SPREAD)).mean()
+        # The samples and the truth as one batch, for they are all averaged alike.
+        pixels = torch.cat([residuals.flatten(0, 1), high[:half] - base])
+        scores = []
+        for side in self.config.score_blocks:
+            one, other, truth = block_means(pixels, side).chunk(3)
+            apart = (one - other).abs()
+            score = 0.5 * ((one - truth).abs() + (other - truth).abs() - apart)
+            wide = [min(7, size - 1 + size % 2) for size in apart.shape[-2:]]
+            around = [size // 2 for size in wide]
+            spread = F.avg_pool2d(apart.detach(), wide, 1, around, count_include_pad=False)
+            # The mean of many pixels is surer than one.
+            scores.append((score / (spread + SMALLEST_SPREAD / side**0.5)).mean())
+        relative: Tensor = torch.stack(scores).mean()
         return relative
 
-    def validation_step(self, batch: Pair, batch_index: int) -> None:
-        """Log the luma PSNR of the base, of the mean of a few samples and of one sample."""
-        scale = batch[2]
-        for name, value in validation_scores(self.averaged, batch, batch_index).items():
-            self.log(f"psnr_{name}_x{scale}", value, on_epoch=True, on_step=False, batch_size=1)
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
+        """Log the PSNR of the base, of the mean of a few samples and of one sample."""
+        name = factor_name(batch.factor)
+        scores, blocks = _scored(self.averaged, batch, batch_index)
+        for what, value in scores.items():
+            self.log(f"psnr_{what}_x{name}", value, on_epoch=True, on_step=False, batch_size=1)
+        self._blocks[name] = self._blocks.get(name, torch.zeros(())) + blocks.cpu()
         self.log("steps_done", float(self.steps_done), on_epoch=True, on_step=False, batch_size=1)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the root mean square error of block means over what the samples say of it: 1 is right."""
+        for name, sums in self._blocks.items():
+            for side, (error, said) in zip(BLOCKS, sums, strict=True):
+                self.log(f"blocks_{side}_x{name}", float((error / said.clamp(min=1e-12)).sqrt()))
+        self._blocks.clear()
 
     def on_validation_end(self) -> None:
         """Do not count the time of validation as training."""

@@ -233,5 +233,5 @@ def _degraded(unit: Array, scale: int, way: Degradation, seed: int) -> Array:
     from napari_vaesr.training.degradation import degrade
 
     high = torch.from_numpy(np.ascontiguousarray(unit, np.float32))[None, None]
-    low, _ = degrade(high, scale, way, torch.Generator().manual_seed(seed))
+    low, _, _ = degrade(high, scale, way, torch.Generator().manual_seed(seed))
     return np.asarray(low[0, 0])

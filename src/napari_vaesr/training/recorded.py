@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.intensity import IntensityMethod, IntensityScaling, fit_scalings
-from napari_vaesr.training.batches import Batches, Pair, turned
+from napari_vaesr.training.batches import Batch, Batches, turned
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.training.pairs import find_pairs, real_pairs
+from napari_vaesr.training.told import recorded_conditions
 from napari_vaesr.training.validation import FixedPairs
 from napari_vaesr.trust.consistency import downscaled
 from napari_vaesr.trust.metrics import affine_coefficients
@@ -111,7 +111,7 @@ def read_recorded(
 def for_pairs(config: TrainingConfig, pairs: Sequence[Recorded]) -> TrainingConfig:
     """Return settings of a network that makes the scales of these pairs alone, for it learns no others."""
     scales = tuple(sorted({pair.scale for pair in pairs}))
-    network = config.network.model_copy(update={"scales": scales})
+    network = config.network.model_copy(update={"scales": scales, "row_factors": ()})
     return config.model_copy(update={"network": network, "scale_weights": None})
 
 
@@ -142,7 +142,7 @@ class RecordedPatches(Batches):
         super().__init__(config, first_step)
         self.scales = sorted({pair.scale for pair in self.pairs})
 
-    def batch(self, step: int) -> Pair:
+    def batch(self, step: int) -> Batch:
         """Make the batch of one step, all of one scale."""
         rng = self.random(step)
         scale = int(rng.choice(self.scales))
@@ -150,7 +150,7 @@ class RecordedPatches(Batches):
         areas = np.array([pair.low.size for pair in pairs], float)
         chosen = rng.choice(len(pairs), self.config.batch, p=areas / areas.sum())
         low, high = zip(*(self._patch(rng, pairs[index]) for index in chosen), strict=True)
-        return _tensor(np.stack(low)), _tensor(np.stack(high)), scale
+        return _batch(np.stack(low), np.stack(high), scale, self.config)
 
     def _patch(self, rng: np.random.Generator, pair: Recorded) -> tuple[FloatArray, FloatArray]:
         side = self.config.patch
@@ -169,10 +169,12 @@ def recorded_checks(pairs: Sequence[Recorded], config: TrainingConfig) -> FixedP
         height, width = (min(size, SIDE // pair.scale) // unit * unit for size in pair.low.shape)
         row, column = (pair.low.shape[0] - height) // 2, (pair.low.shape[1] - width) // 2
         low, high = pair.cut(row, column, height, width)
-        made.append((_tensor(low[None]), _tensor(high[None]), pair.scale))
+        made.append(_batch(low[None], high[None], pair.scale, config))
     return FixedPairs(made, ["real pairs"] * len(made))
 
 
-def _tensor(planes: FloatArray) -> Tensor:
-    """Return (batch, 1, Y, X)."""
-    return torch.from_numpy(np.ascontiguousarray(planes))[:, None]
+def _batch(low: FloatArray, high: FloatArray, scale: int, config: TrainingConfig) -> Batch:
+    """Return pairs (batch, Y, X) and (batch, scale * Y, scale * X) as a network takes them."""
+    small, large = (torch.from_numpy(np.ascontiguousarray(part))[:, None] for part in (low, high))
+    planes = small.expand(-1, config.network.frames, -1, -1)
+    return Batch(planes, large, (scale, scale), recorded_conditions(planes))

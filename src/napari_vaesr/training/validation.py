@@ -10,31 +10,31 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from napari_vaesr.training.batches import Pair
+from napari_vaesr.training.batches import Batch
 from napari_vaesr.training.config import TrainingConfig
-from napari_vaesr.training.data import load_planes, to_unit
+from napari_vaesr.training.data import load_stacks, to_unit, value_range
 from napari_vaesr.training.degradation import degrade
 
 
-class FixedPairs(Dataset[Pair]):
-    """A fixed list of (low, high, scale), each one image.
+class FixedPairs(Dataset[Batch]):
+    """A fixed list of pairs, each one image.
 
     Parameters
     ----------
-    pairs : sequence of (Tensor, Tensor, int)
-        Shapes (1, 1, height, width) and (1, 1, scale * height, scale * width).
+    pairs : sequence of Batch
+        Of one image each: shapes (1, frames, height, width) and (1, 1, rows * height, columns * width).
     domains : sequence of str
         What kind of image each is.
     """
 
-    def __init__(self, pairs: Sequence[Pair], domains: Sequence[str]) -> None:
+    def __init__(self, pairs: Sequence[Batch], domains: Sequence[str]) -> None:
         self.pairs = list(pairs)
         self.domains = list(domains)
 
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def __getitem__(self, index: int) -> Pair:
+    def __getitem__(self, index: int) -> Batch:
         return self.pairs[index]
 
 
@@ -57,19 +57,25 @@ class ValidationPairs(FixedPairs):
         self, places: Sequence[Path], config: TrainingConfig, images: int = 12, side: int = 192
     ) -> None:
         network = config.network
-        unit = lcm(*network.scales) * lcm(*(level.stride for level in network.levels))
-        groups = load_planes(places, smallest=unit)
+        unit = lcm(*network.scales, *network.row_factors) * lcm(*(level.stride for level in network.levels))
+        groups = load_stacks(places, smallest=unit)
         share = -(-images // len(groups))
         generator = torch.Generator().manual_seed(config.seed)
+        reach = network.frames // 2
         super().__init__([], [])
-        for name, planes in groups.items():
-            chosen = np.unique(np.linspace(0, len(planes) - 1, min(share, len(planes))).round().astype(int))
-            for plane in (planes[index] for index in chosen):
-                height, width = (min(size, side) // unit * unit for size in plane.shape)
-                row, column = (plane.shape[0] - height) // 2, (plane.shape[1] - width) // 2
-                crop = to_unit(plane)[row : row + height, column : column + width]
-                for scale in network.scales:
-                    truth = torch.from_numpy(np.ascontiguousarray(crop))[None, None]
-                    low, high = degrade(truth, scale, config.degradation, generator)
-                    self.pairs.append((low, high, scale))
+        for name, stacks in groups.items():
+            chosen = np.unique(np.linspace(0, len(stacks) - 1, min(share, len(stacks))).round().astype(int))
+            for stack in (stacks[index] for index in chosen):
+                height, width = (min(size, side) // unit * unit for size in stack.shape[1:])
+                row, column = (stack.shape[1] - height) // 2, (stack.shape[2] - width) // 2
+                # The middle one and its neighbours; a single plane stands for them itself.
+                near = len(stack) // 2 + np.arange(-reach, reach + 1)
+                planes = stack[np.clip(near, 0, len(stack) - 1)]
+                crop = to_unit(planes[:, row : row + height, column : column + width], value_range(stack))
+                for factor in network.factors:
+                    truth = torch.from_numpy(np.ascontiguousarray(crop))[None]
+                    low, high, conditions = degrade(truth, factor, config.degradation, generator)
+                    if len(stack) == 1:
+                        low = low[:, reach, None].expand_as(low)
+                    self.pairs.append(Batch(low, high, factor, conditions))
                     self.domains.append(name)

@@ -19,10 +19,12 @@ from torch import Tensor
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.atomic import atomic_path
+from napari_vaesr.training.batches import Batch
 from napari_vaesr.training.events import Check, Listen, Pictures, TrainingProgress, Verdict
-from napari_vaesr.training.module import Pair, Training, antithetic_noise, validation_scores
+from napari_vaesr.training.module import Training, antithetic_noise, validation_scores
 from napari_vaesr.training.validation import FixedPairs
 from napari_vaesr.vae.base import SuperResolutionVAE
+from napari_vaesr.vae.factor import factor_name
 from napari_vaesr.vae.resize import upsample_bicubic
 
 EVERY = 5
@@ -97,12 +99,12 @@ class Watch(Callback):
         """Take the scores down, and keep the weights if they are the best so far."""
         training = cast(Training, module)
         metrics = trainer.callback_metrics
-        scales = sorted({scale for _, _, scale in self.pairs.pairs})
+        names = sorted({factor_name(pair.factor) for pair in self.pairs.pairs})
         self._take(
             training,
             Check(
                 step=training.steps_done,
-                scores={scale: float(metrics[f"psnr_mean_x{scale}"]) for scale in scales},
+                scores={name: float(metrics[f"psnr_mean_x{name}"]) for name in names},
             ),
         )
         self._spent = time.monotonic() - self._began
@@ -129,15 +131,14 @@ class Watch(Callback):
             temporary.write_bytes(_CHECKS.dump_json(self.checks))
 
     @torch.inference_mode()
-    def _scores(self, trainer: Trainer, training: Training) -> dict[int, float]:
+    def _scores(self, trainer: Trainer, training: Training) -> dict[str, float]:
         """Score the averaged weights as the validation does."""
-        scores: dict[int, list[float]] = {}
+        scores: dict[str, list[float]] = {}
         with trainer.precision_plugin.val_step_context():
-            for index, (low, high, scale) in enumerate(self.pairs.pairs):
-                pair = (low.to(training.device), high.to(training.device), scale)
-                score = validation_scores(training.averaged, pair, index)["mean"]
-                scores.setdefault(scale, []).append(score)
-        return {scale: fmean(values) for scale, values in scores.items()}
+            for index, pair in enumerate(self.pairs.pairs):
+                score = validation_scores(training.averaged, pair.to(training.device), index)["mean"]
+                scores.setdefault(factor_name(pair.factor), []).append(score)
+        return {name: fmean(values) for name, values in scores.items()}
 
     def _progress(self, training: Training) -> TrainingProgress:
         (first, began), (last, ended) = self._pace[0], self._pace[-1]
@@ -155,25 +156,26 @@ class Watch(Callback):
     @torch.inference_mode()
     def _show(self, training: Training) -> None:
         """Make pictures of one tile by the start and by the present weights."""
-        small, high, scale = _tile(self.pairs.pairs)
+        tile = _tile(self.pairs.pairs)
+        scale = tile.factor[0]
         if self._before is None:
-            self._before = _mean(self.start, small, scale)
-        mean = _mean(training.averaged, small.to(training.device), scale)
-        images = (upsample_bicubic(small, scale), self._before, mean, high)
+            self._before = _mean(self.start, tile)
+        mean = _mean(training.averaged, tile.to(training.device))
+        centre = tile.low[:, tile.low.shape[1] // 2, None]
+        images = (upsample_bicubic(centre, scale), self._before, mean, tile.high)
         low, before, now, truth = (each[0, 0].float().cpu().numpy() for each in images)
         self.listen(Pictures(low, before, now, truth, scale))
 
 
-def _tile(pairs: Sequence[Pair]) -> Pair:
-    """Cut the middle out of the pair, of the smallest scale, that has the most contrast."""
-    smallest = min(scale for _, _, scale in pairs)
-    low, high, scale = max(
-        (pair for pair in pairs if pair[2] == smallest), key=lambda pair: float(pair[1].std())
-    )
+def _tile(pairs: Sequence[Batch]) -> Batch:
+    """Cut the middle out of the pair, of the smallest factor, that has the most contrast."""
+    smallest = min(pair.factor for pair in pairs)
+    pair = max((pair for pair in pairs if pair.factor == smallest), key=lambda pair: float(pair.high.std()))
+    scale = smallest[0]
     side = PICTURE // scale // 16 * 16
-    rows, columns = (_middle(size, min(size, side)) for size in low.shape[-2:])
+    rows, columns = (_middle(size, min(size, side)) for size in pair.low.shape[-2:])
     fine = [slice(each.start * scale, each.stop * scale) for each in (rows, columns)]
-    return low[..., rows, columns], high[..., fine[0], fine[1]], scale
+    return pair._replace(low=pair.low[..., rows, columns], high=pair.high[..., fine[0], fine[1]])
 
 
 def _middle(size: int, side: int) -> slice:
@@ -181,10 +183,11 @@ def _middle(size: int, side: int) -> slice:
     return slice(start, start + side)
 
 
-def _mean(network: SuperResolutionVAE, low: Tensor, scale: int) -> Tensor:
+def _mean(network: SuperResolutionVAE, pair: Batch) -> Tensor:
     """Return the mean of a few samples."""
-    noise = antithetic_noise(network, low, 8, torch.Generator().manual_seed(0))
-    return network.decode(network.encode(low, scale), noise).mean(dim=0)
+    noise = antithetic_noise(network, pair.low, 8, torch.Generator().manual_seed(0))
+    encoded = network.encode(network.seen(pair.low), pair.factor, pair.conditions)
+    return network.decode(encoded, noise).mean(dim=0)
 
 
 _CHECKS = TypeAdapter(list[Check])

@@ -10,9 +10,9 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from napari_vaesr.vae.config import Level, NetworkConfig
+from napari_vaesr.vae.config import Factor, Level, NetworkConfig
+from napari_vaesr.vae.factor import shuffle
 
 
 @dataclass(frozen=True)
@@ -22,16 +22,25 @@ class Encoded:
     Attributes
     ----------
     base : Tensor
-        The deterministic estimate, (batch, 1, scale * height, scale * width), float32.
+        The deterministic estimate, (batch, 1, rows * height, columns * width), float32.
     features : tuple of Tensor
         What the decoder needs besides the latents; private to the architecture.
-    scale : int
-        The factor the planes were encoded for.
+    factor : (int, int)
+        The factor of rows and columns that the planes were encoded for.
+    is_clean : Tensor or None
+        Which planes are taken at their word, (batch,), boolean; None: all alike, as the network is made.
     """
 
     base: Tensor
     features: tuple[Tensor, ...]
-    scale: int
+    factor: Factor
+    is_clean: Tensor | None = None
+
+    def first(self, count: int) -> Encoded:
+        """Return what belongs to the first planes of the batch."""
+        clean = None if self.is_clean is None else self.is_clean[:count]
+        features = tuple(part[:count] for part in self.features)
+        return Encoded(self.base[:count], features, self.factor, clean)
 
 
 @dataclass(frozen=True)
@@ -43,7 +52,7 @@ class Elbo:
     encoded : Encoded
         What samples from the prior can be drawn from, the base among it.
     mean : Tensor
-        The reconstruction from posterior latents, (batch, 1, scale * height, scale * width), float32.
+        The reconstruction from posterior latents, (batch, 1, rows * height, columns * width), float32.
     nll : Tensor
         Negative log-likelihood in nats per high-res pixel, a scalar.
     kl : tuple of Tensor
@@ -60,14 +69,15 @@ class Elbo:
 
     @property
     def base(self) -> Tensor:
-        """The deterministic estimate, (batch, 1, scale * height, scale * width), float32."""
+        """The deterministic estimate, (batch, 1, rows * height, columns * width), float32."""
         return self.encoded.base
 
 
 class SuperResolutionVAE(nn.Module, ABC):
     """A network from low-res planes in [0, 1] to samples of the high-res plane.
 
-    Planes are (batch, frames, height, width), float32; height and width are multiples of `alignment`.
+    Planes are (batch, frames, height, width), float32; height and width are multiples of `alignment`. The one
+    in the middle is upscaled; where a neighbour is missing, it is repeated.
     Weights may be bfloat16 or float16: what decides a pixel's value (interpolation, sums) stays float32.
     """
 
@@ -99,14 +109,39 @@ class SuperResolutionVAE(nn.Module, ABC):
         taken = {name: each for name, each in start.state_dict().items() if name in own}
         self.load_state_dict(own | taken)
 
+    def seen(self, planes: Tensor) -> Tensor:
+        """Return as many planes, (batch, frames, height, width), as this network looks at.
+
+        The middle stays the middle. Of fewer, it stands for those that are missing.
+        """
+        given, frames = planes.shape[1], self.config.frames
+        if given >= frames:
+            first = (given - frames) // 2
+            return planes[:, first : first + frames]
+        middle = planes[:, given // 2, None].expand(-1, (frames - given) // 2, -1, -1)
+        return torch.cat([middle, planes, middle], dim=1)
+
     @property
     @abstractmethod
     def receptive_radius(self) -> int:
         """How far, in low-res pixels, a pixel of the result can look in any direction."""
 
     @abstractmethod
-    def encode(self, planes: Tensor, scale: int) -> Encoded:
-        """Compute everything that all samples share."""
+    def encode(self, planes: Tensor, factor: int | Factor, conditions: Tensor | None = None) -> Encoded:
+        """Compute everything that all samples share.
+
+        Parameters
+        ----------
+        planes : Tensor
+            (batch, frames, height, width).
+        factor : int or (int, int)
+            One of the configured factors of rows and columns; a number stands for both.
+        conditions : Tensor, optional
+            What a conditioned network is told of each plane, (batch, 3): slope and intercept of the
+            variance of its noise, which is ``slope * intensity + intercept`` in unit intensity, and the
+            standard deviation of the blur to be undone, in low-res pixels. Left out, all are 0: neither
+            noise nor blur. Other networks take no notice.
+        """
 
     @abstractmethod
     def residuals(self, encoded: Encoded, noise: Sequence[Tensor]) -> Tensor:
@@ -126,8 +161,8 @@ class SuperResolutionVAE(nn.Module, ABC):
         Returns
         -------
         Tensor
-            (samples, batch, scale**2, height, width), float32: the high-res pixels within each low-res one,
-            in the order of `torch.nn.functional.pixel_shuffle`.
+            (samples, batch, rows * columns, height, width), float32: the high-res pixels within each low-res
+            one, in the order of `shuffle`.
         """
 
     def decode(self, encoded: Encoded, noise: Sequence[Tensor]) -> Tensor:
@@ -141,12 +176,12 @@ class SuperResolutionVAE(nn.Module, ABC):
         Returns
         -------
         Tensor
-            (samples, batch, 1, scale * height, scale * width), float32.
+            (samples, batch, 1, rows * height, columns * width), float32.
         """
-        return encoded.base + F.pixel_shuffle(self.residuals(encoded, noise), encoded.scale)
+        return encoded.base + shuffle(self.residuals(encoded, noise), encoded.factor)
 
     @abstractmethod
-    def elbo(self, low: Tensor, high: Tensor, scale: int) -> Elbo:
+    def elbo(self, low: Tensor, high: Tensor, factor: int | Factor, conditions: Tensor | None = None) -> Elbo:
         """Evaluate the bound's terms, sampling the posterior once (the reparameterised gradient estimator).
 
         Parameters
@@ -154,9 +189,9 @@ class SuperResolutionVAE(nn.Module, ABC):
         low : Tensor
             (batch, frames, height, width).
         high : Tensor
-            The truth, (batch, 1, scale * height, scale * width).
-        scale : int
-            One of the configured scales.
+            The truth, (batch, 1, rows * height, columns * width).
+        factor, conditions
+            As for `encode`.
         """
 
     @property

@@ -7,6 +7,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+Factor = tuple[int, int]
+"""How many times more rows and columns; (3, 1) makes three rows of every one and leaves the columns."""
+
 
 class Level(BaseModel):
     """One level of latent variables."""
@@ -25,8 +28,23 @@ class NetworkConfig(BaseModel):
     architecture: Literal["ladder_vae", "conv_vae"] = Field(
         default="ladder_vae", description="The ladder of docs/how-it-works.md, or the tutorial's plain VAE."
     )
-    scales: tuple[int, ...] = Field(default=(2, 3, 4), description="Scale factors the network can make.")
-    frames: int = Field(default=1, ge=1, description="Low-res planes the first layer looks at.")
+    scales: tuple[int, ...] = Field(
+        default=(2, 3, 4), description="Factors of rows and columns alike that the network can make."
+    )
+    row_factors: tuple[int, ...] = Field(
+        default=(),
+        description="Factors of the rows alone that it can make: with rows along Z, the planes in between.",
+    )
+    frames: int = Field(
+        default=1,
+        ge=1,
+        description="Low-res planes the first layer looks at: the one that is upscaled, in the middle, and "
+        "its neighbours along another axis.",
+    )
+    conditioned: bool = Field(
+        default=False,
+        description="Whether the network is told the noise of the input and the blur of the optics.",
+    )
     width: int = Field(default=64, ge=1, description="Channels of the trunk.")
     blocks: int = Field(
         default=7, ge=0, le=1000, description="Residual blocks of two 3x3 convolutions in the trunk."
@@ -43,13 +61,28 @@ class NetworkConfig(BaseModel):
     consistent: bool = Field(
         default=False,
         description="Whether the input is taken at its word: what downsampling would see of the result is "
-        "brought to the input. Right for clean images, wrong for noisy or blurred ones.",
+        "brought to the input. Right for clean images, wrong for noisy or blurred ones; a conditioned "
+        "network does it where it is told that there is no noise and no blur to undo.",
     )
     orientations: Literal[1, 2, 4, 8] = Field(
         default=1,
         description="In how many orientations a ladder's trunk looks at a plane; the base is the mean of all "
         "answers. It costs that many times the trunk, in use and not in training.",
     )
+
+    @field_validator("frames")
+    @classmethod
+    def _one_is_in_the_middle(cls, frames: int) -> int:
+        if frames % 2 == 0:
+            raise ValueError("the plane that is upscaled lies in the middle, so frames has to be odd")
+        return frames
+
+    @field_validator("row_factors")
+    @classmethod
+    def _rows_become_more(cls, factors: tuple[int, ...]) -> tuple[int, ...]:
+        if min(factors, default=2) < 2:
+            raise ValueError("factors along rows are 2 or more")
+        return factors
 
     @field_validator("levels")
     @classmethod
@@ -61,17 +94,33 @@ class NetworkConfig(BaseModel):
                 )
         return levels
 
+    @property
+    def factors(self) -> tuple[Factor, ...]:
+        """All (rows, columns) that the network can make: squares first, then rows alone."""
+        return (*((scale, scale) for scale in self.scales), *((rows, 1) for rows in self.row_factors))
+
+    @property
+    def inputs(self) -> int:
+        """Planes that enter the first layer: the frames and, where it is told, noise and blur."""
+        return self.frames + 2 * self.conditioned
+
     def extends(self, other: NetworkConfig) -> bool:
         """Tell whether a network of these sizes can begin with the weights of one of the other's.
 
-        They are the same sizes, save that the trunk of a ladder may have more blocks, that scales may be left
-        out, and that the number of orientations, which has no weights, may be another.
+        They are the same sizes, save that scales may be left out and that what has no weights, the number of
+        orientations and consistency, may be another. A ladder may also have more blocks in its trunk, more
+        frames, factors along rows, and be told what the other is not.
         """
-        free: dict[str, Any] = {"orientations": self.orientations}
+        free: dict[str, Any] = {"orientations": self.orientations, "consistent": self.consistent}
         if set(self.scales) <= set(other.scales):
             free["scales"] = self.scales
-        if self.architecture == "ladder_vae" and self.blocks > other.blocks:
-            free["blocks"] = self.blocks
+        if set(self.row_factors) <= set(other.row_factors):
+            free["row_factors"] = self.row_factors
+        if self.architecture == "ladder_vae":
+            free["blocks"] = max(self.blocks, other.blocks)
+            free["frames"] = max(self.frames, other.frames)
+            free["conditioned"] = self.conditioned or other.conditioned
+            free["row_factors"] = self.row_factors
         return self == other.model_copy(update=free)
 
 

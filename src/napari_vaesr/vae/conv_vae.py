@@ -13,10 +13,10 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from napari_vaesr.vae.base import Elbo, Encoded, SuperResolutionVAE
-from napari_vaesr.vae.config import NetworkConfig
+from napari_vaesr.vae.config import Factor, NetworkConfig
+from napari_vaesr.vae.factor import as_factor, factor_name, unshuffle
 from napari_vaesr.vae.fused import rectify
 from napari_vaesr.vae.ladder import conv3x3, over_samples
 
@@ -33,7 +33,7 @@ class ConvVAE(SuperResolutionVAE):
     Raises
     ------
     ValueError
-        When `levels` is not one level whose stride is a power of two.
+        When `levels` is not one level whose stride is a power of two, or it is to be conditioned.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -41,6 +41,8 @@ class ConvVAE(SuperResolutionVAE):
         (level,) = config.levels if len(config.levels) == 1 else (None,)
         if level is None or level.stride & (level.stride - 1):
             raise ValueError("conv_vae has one latent level, with a stride that is a power of two")
+        if config.conditioned:
+            raise ValueError("a conv_vae takes no conditions")
         self.config = config
         self.depth: int = level.stride.bit_length() - 1
         widths = [config.width * 2**i for i in range(self.depth + 1)]
@@ -56,9 +58,11 @@ class ConvVAE(SuperResolutionVAE):
             for wide, narrow in pairwise(reversed(widths))
         )
         self.head = nn.ModuleDict(
-            {str(s): nn.ConvTranspose2d(widths[0], 1, s, stride=s) for s in config.scales}
+            {factor_name(f): nn.ConvTranspose2d(widths[0], 1, f, stride=f) for f in config.factors}
         )
-        self.log_sigma = nn.ParameterDict({str(s): nn.Parameter(torch.tensor(-2.0)) for s in config.scales})
+        self.log_sigma = nn.ParameterDict(
+            {factor_name(f): nn.Parameter(torch.tensor(-2.0)) for f in config.factors}
+        )
 
     @property
     def receptive_radius(self) -> int:
@@ -67,35 +71,36 @@ class ConvVAE(SuperResolutionVAE):
         up = sum(2 * 2 ** (i + 1) for i in range(self.depth))
         return int(down + up + 2**self.depth)
 
-    def encode(self, planes: Tensor, scale: int) -> Encoded:
+    def encode(self, planes: Tensor, factor: int | Factor, conditions: Tensor | None = None) -> Encoded:
         """Compute ``z_mean`` and ``z_log_var``; the base is the image decoded from ``z_mean``."""
         x = rectify(self.entry(4 * (planes.to(self.dtype) - 0.5)))
         for layer in self.down:
             x = rectify(layer(x))
         mean, log_var = self.z_mean(x), self.z_log_var(x).clamp(-10.0, 10.0)
-        return Encoded(self._image(mean, scale), (mean, log_var), scale)
+        factor = as_factor(factor)
+        return Encoded(self._image(mean, factor), (mean, log_var), factor)
 
     def residuals(self, encoded: Encoded, noise: Sequence[Tensor]) -> Tensor:
         """Draw from q(z | y), as the tutorial does; see `SuperResolutionVAE`."""
         mean, log_var = encoded.features
         latents = mean + torch.exp(0.5 * log_var) * noise[0].to(mean.dtype)
-        images = over_samples(partial(self._image, scale=encoded.scale), latents)
-        return F.pixel_unshuffle(images - encoded.base, encoded.scale)
+        images = over_samples(partial(self._image, factor=encoded.factor), latents)
+        return unshuffle(images - encoded.base, encoded.factor)
 
-    def elbo(self, low: Tensor, high: Tensor, scale: int) -> Elbo:
+    def elbo(self, low: Tensor, high: Tensor, factor: int | Factor, conditions: Tensor | None = None) -> Elbo:
         """Evaluate the tutorial's loss: reconstruction and KL to a standard normal."""
-        encoded = self.encode(low, scale)
+        encoded = self.encode(low, factor)
         mean, log_var = (part.float() for part in encoded.features)
         image = self.decode(encoded, [torch.randn_like(mean)[None]])[0]
         kl = 0.5 * (mean**2 + log_var.exp() - 1 - log_var).sum(dim=1).mean()
-        log_sigma = self.log_sigma[str(scale)].clamp(min=-7.0)
+        log_sigma = self.log_sigma[factor_name(encoded.factor)].clamp(min=-7.0)
         nll = (0.5 * ((high - image) * torch.exp(-log_sigma)) ** 2).mean() + log_sigma + 0.9189385
         return Elbo(encoded, image, nll, (kl,), log_sigma.exp())
 
-    def _image(self, latents: Tensor, scale: int) -> Tensor:
+    def _image(self, latents: Tensor, factor: Factor) -> Tensor:
         """Decode (batch, channels, height, width) latents; 0.5 is the middle of the intensity range."""
         x = rectify(self.open(latents))
         for layer in self.up:
             x = rectify(layer(x))
-        image: Tensor = self.head[str(scale)](x).float()
+        image: Tensor = self.head[factor_name(factor)](x).float()
         return image + 0.5

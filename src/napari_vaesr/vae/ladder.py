@@ -11,6 +11,10 @@ antithetic ones is the base itself: nothing is lost to the chance of the draw.
 Where the input can be taken at its word (`NetworkConfig.consistent`), bicubic(y) is sharpened until its
 downscaling is y, and the corrections of the base and of the samples lose what downscaling would see of them.
 
+A conditioned network is told the noise's standard deviation at every pixel and the blur of the optics, as
+further planes of its first layer, as FFDNet (Zhang et al., 2018a) and SRMD (Zhang et al., 2018b) do: it need
+not guess whether fine grain is texture or noise. Where it is told that there is neither, it is consistent.
+
 The base may be the mean over several orientations of y (`NetworkConfig.orientations`), as in the geometric
 self-ensemble of Timofte et al. (2016).
 
@@ -31,7 +35,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from napari_vaesr.vae.base import Elbo, Encoded, SuperResolutionVAE
-from napari_vaesr.vae.config import NetworkConfig
+from napari_vaesr.vae.config import Factor, NetworkConfig
+from napari_vaesr.vae.factor import as_factor, factor_name, shuffle, unshuffle
 from napari_vaesr.vae.fused import convolve_add, convolve_add_relu, convolve_rectify, rectify, rectify_
 from napari_vaesr.vae.orientations import ORIENTATIONS
 from napari_vaesr.vae.resize import REACH, unseen, upsample_bicubic, upsample_consistent
@@ -39,6 +44,9 @@ from napari_vaesr.vae.resize import REACH, unseen, upsample_bicubic, upsample_co
 RESIDUAL_UNIT = 0.04
 """A typical standard deviation of ``x - b``, intensities in [0, 1]: brings the posterior's input near 1."""
 
+
+NOISE_REACH = 2
+"""Low-res pixels on every side whose mean is the signal that noise is reckoned from."""
 
 LADDER_BLOCKS = 2
 """Residual blocks between the trunk's features and the ladder."""
@@ -81,19 +89,36 @@ class ResidualBlock(nn.Module):
         return convolve_add(self.second, convolve_rectify(self.first, x), x, reuse)
 
 
+def noise_map(plane: Tensor, slope: Tensor, intercept: Tensor) -> Tensor:
+    """Return the standard deviation of the noise at every pixel.
+
+    The signal that shot noise depends on is taken from the noisy plane itself, averaged over 5 x 5 pixels.
+
+    Parameters
+    ----------
+    plane : Tensor
+        (batch, 1, height, width), unit intensity.
+    slope, intercept : Tensor
+        (batch, 1, 1, 1): the variance is ``slope * signal + intercept``, never below 0.
+    """
+    side = 2 * NOISE_REACH + 1
+    signal = F.avg_pool2d(plane, side, stride=1, padding=NOISE_REACH, count_include_pad=False)
+    return (slope * signal + intercept).clamp(min=0).sqrt()
+
+
 class Trunk(nn.Module):
     """Low-res planes to low-res features; most of the parameters and the work, done once for all samples."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
-        self.entry = conv3x3(config.frames, config.width)
+        self.entry = conv3x3(config.inputs, config.width)
         self.blocks = nn.Sequential(*(ResidualBlock(config.width) for _ in range(config.blocks)))
         self.exit = conv3x3(config.width, config.width)
-        self.reach = 2 + 2 * config.blocks
+        self.reach = 2 + 2 * config.blocks + NOISE_REACH * config.conditioned
 
-    def forward(self, planes: Tensor) -> Tensor:
-        """From (batch, frames, height, width) in [0, 1] to (batch, width, height, width)."""
-        entry = features = self.entry(4 * (planes - 0.5))
+    def forward(self, inputs: Tensor) -> Tensor:
+        """From (batch, inputs, height, width), scaled to about 1, to (batch, width, height, width)."""
+        entry = features = self.entry(inputs)
         for block in self.blocks:
             features = block(features, reuse=features is not entry)
         return rectify_(convolve_add(self.exit, features, entry, reuse=features is not entry))
@@ -168,8 +193,13 @@ class LadderVAE(SuperResolutionVAE):
             raise ValueError("the finest latent level of a ladder_vae has stride 1")
         self.steps = [upper // lower for upper, lower in pairwise(strides)]
 
+        names = {factor_name(factor): factor[0] * factor[1] for factor in config.factors}
+
+        def heads(inputs: int) -> nn.ModuleDict:
+            return nn.ModuleDict({name: conv3x3(inputs, count, gain=0.1) for name, count in names.items()})
+
         self.trunk = Trunk(config)
-        self.base_head = nn.ModuleDict({str(s): conv3x3(width, s**2, gain=0.1) for s in config.scales})
+        self.base_head = heads(width)
 
         def patches() -> nn.ModuleList:
             return nn.ModuleList(nn.Conv2d(narrow, narrow, n, stride=n) for n in self.steps)
@@ -188,17 +218,30 @@ class LadderVAE(SuperResolutionVAE):
             Descent(narrow, level.channels, step)
             for level, step in zip(config.levels[1:], self.steps, strict=False)
         )
-        self.residual_head = nn.ModuleDict({str(s): conv3x3(narrow, s**2, gain=0.1) for s in config.scales})
+        self.residual_head = heads(narrow)
 
         # The posterior alone sees the truth; none of this is used for upscaling.
-        self.truth = nn.ModuleDict({str(s): conv3x3(s**2, narrow) for s in config.scales})
+        self.truth = nn.ModuleDict({name: conv3x3(count, narrow) for name, count in names.items()})
         self.coarsen_truth = patches()
-        self.log_sigma = nn.ParameterDict({str(s): nn.Parameter(torch.tensor(-3.5)) for s in config.scales})
+        self.log_sigma = nn.ParameterDict({name: nn.Parameter(torch.tensor(-3.5)) for name in names})
 
     def begin_with(self, start: SuperResolutionVAE) -> None:
-        """Take over weights; further blocks add nothing at first (Net2Net, Chen et al., 2016)."""
-        super().begin_with(start)
-        for block in list(self.trunk.blocks)[start.config.blocks :]:
+        """Take over weights; what is new here adds nothing at first (Net2Net, Chen et al., 2016).
+
+        Neighbouring frames and conditions enter with weights of 0, and so do further blocks. Heads of further
+        factors along rows begin as they are.
+        """
+        own, taken = self.state_dict(), dict(start.state_dict())
+        entry = torch.zeros_like(own["trunk.entry.weight"])
+        frames, before = self.config.frames, start.config
+        first = (frames - before.frames) // 2
+        entry[:, first : first + before.frames] = taken["trunk.entry.weight"][:, : before.frames]
+        if before.conditioned:
+            entry[:, frames:] = taken["trunk.entry.weight"][:, before.frames :]
+        taken["trunk.entry.weight"] = entry
+        # The other one may know more factors.
+        self.load_state_dict(own | {name: each for name, each in taken.items() if name in own})
+        for block in list(self.trunk.blocks)[before.blocks :]:
             nn.init.zeros_(cast(ResidualBlock, block).second.weight)
 
     @property
@@ -213,42 +256,79 @@ class LadderVAE(SuperResolutionVAE):
             reach += 4 * REACH  # twice down and up again
         return reach + 1  # the heads
 
-    def encode(self, planes: Tensor, scale: int) -> Encoded:
+    def encode(self, planes: Tensor, factor: int | Factor, conditions: Tensor | None = None) -> Encoded:
         """Compute the base and the features of every level; see `SuperResolutionVAE`."""
-        features, base = self._base(planes, scale)
-        return self._climb(features, base, scale)
+        factor = as_factor(factor)
+        features, base, is_clean = self._base(planes, factor, conditions)
+        return self._climb(features, base, factor, is_clean)
 
-    def _base(self, planes: Tensor, scale: int) -> tuple[Tensor, Tensor]:
-        """Return the trunk's features and the deterministic estimate."""
+    def _base(
+        self, planes: Tensor, factor: Factor, conditions: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return the trunk's features, the deterministic estimate and which planes are clean."""
+        inputs, is_clean = self._inputs(planes, factor, conditions)
         # A training turns its patches at random, so that one orientation stands for all.
         others = () if self.training else ORIENTATIONS[1 : self.config.orientations]
         views = []
         for orientation in others:
-            view = F.pixel_shuffle(self._looked_at(orientation.apply(planes), scale)[1], scale)
-            views.append(F.pixel_unshuffle(orientation.undo(view), scale).float())
-        features, correction = self._looked_at(planes, scale)
+            view = shuffle(self._looked_at(orientation.apply(inputs), factor)[1], factor)
+            views.append(unshuffle(orientation.undo(view), factor).float())
+        features, correction = self._looked_at(inputs, factor)
         if views:
             correction = torch.stack([correction.float(), *views]).mean(dim=0).to(correction.dtype)
         centre = planes[:, self.config.frames // 2, None]
-        if self.config.consistent:
-            enlarged, correction = upsample_consistent(centre, scale), unseen(correction, scale)
-        else:
-            enlarged = upsample_bicubic(centre, scale)
-        return features, enlarged + F.pixel_shuffle(correction.float(), scale)
+        enlarged = self._where_clean(
+            is_clean,
+            factor,
+            upsample_bicubic(centre, factor),
+            lambda _: upsample_consistent(centre, factor[0]),
+        )
+        correction = self._where_clean(is_clean, factor, correction, lambda x: unseen(x, factor[0]))
+        return features, enlarged + shuffle(correction.float(), factor), is_clean
 
-    def _looked_at(self, planes: Tensor, scale: int) -> tuple[Tensor, Tensor]:
-        """Return the trunk's features and what they would change, (batch, scale**2, height, width)."""
-        features: Tensor = self.trunk(planes.to(self.dtype).contiguous(memory_format=torch.channels_last))
-        return features, self.base_head[str(scale)](features)
+    def _inputs(
+        self, planes: Tensor, factor: Factor, conditions: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return what enters the trunk, scaled to about 1, and which planes are told to be clean."""
+        shifted = 4 * (planes - 0.5)
+        if not self.config.conditioned:
+            return shifted, None
+        if conditions is None:
+            conditions = planes.new_zeros(len(planes), 3)
+        slope, intercept, blur = conditions.to(planes.dtype)[..., None, None].chunk(3, dim=1)
+        noise = noise_map(planes[:, self.config.frames // 2, None], slope, intercept)
+        told = torch.cat([shifted, 10 * noise, blur.expand_as(noise)], dim=1)
+        return told, (conditions == 0).all(dim=1)
 
-    def _climb(self, features: Tensor, base: Tensor, scale: int) -> Encoded:
+    def _where_clean(
+        self, is_clean: Tensor | None, factor: Factor, usual: Tensor, consistent: Callable[[Tensor], Tensor]
+    ) -> Tensor:
+        """Return `usual`, made consistent for the planes whose input is taken at its word.
+
+        What is made of rows alone is not: planes are left out or averaged, not reduced by a known kernel.
+        """
+        if not self.config.consistent or factor[0] != factor[1]:
+            return usual
+        if is_clean is None or bool(is_clean.all()):
+            return consistent(usual)
+        if not bool(is_clean.any()):
+            return usual
+        where = is_clean.reshape(-1, *[1] * (usual.ndim - 1))
+        return torch.where(where, consistent(usual), usual)
+
+    def _looked_at(self, inputs: Tensor, factor: Factor) -> tuple[Tensor, Tensor]:
+        """Return the trunk's features and what they would change, (batch, rows * columns, height, width)."""
+        features: Tensor = self.trunk(inputs.to(self.dtype).contiguous(memory_format=torch.channels_last))
+        return features, self.base_head[factor_name(factor)](features)
+
+    def _climb(self, features: Tensor, base: Tensor, factor: Factor, is_clean: Tensor | None) -> Encoded:
         """Compute what the ladder needs of the trunk's features, the same for all samples."""
         finest = convolve_rectify(self.narrow, features)
         for block in self.blocks:
             finest = block(finest, reuse=True)
         ladder = self._pyramid(finest, self.coarsen)
         priors = (self._rung(level).prior_scale(features) for level, features in enumerate(ladder))
-        return Encoded(base, (*ladder, *priors), scale)
+        return Encoded(base, (*ladder, *priors), factor, is_clean)
 
     def residuals(self, encoded: Encoded, noise: Sequence[Tensor]) -> Tensor:
         """Draw from the prior; see `SuperResolutionVAE`."""
@@ -264,24 +344,34 @@ class LadderVAE(SuperResolutionVAE):
         opposite = [-part for part in latents]
         there = self._descend(encoded, lambda level, message: latents[level])
         back = self._descend(encoded, lambda level, message: opposite[level])
-        return self._odd(there, back, encoded.scale)
+        return self._odd(there, back, encoded)
 
-    def _odd(self, there: Tensor, back: Tensor, scale: int) -> Tensor:
+    def _odd(self, there: Tensor, back: Tensor, encoded: Encoded) -> Tensor:
         """Return the residual, float32, from r at the latents and at their opposite."""
         residual = there.sub_(back).mul_(0.5) if not torch.is_grad_enabled() else (there - back) / 2
-        if self.config.consistent:
-            residual = over_samples(lambda r: unseen(r, scale, steps=2), residual)
-        return residual.float()
+        if not self.config.consistent:
+            return residual.float()
 
-    def elbo(self, low: Tensor, high: Tensor, scale: int) -> Elbo:
+        def hidden(each: Tensor) -> Tensor:
+            """Take away from (batch, ...) what downscaling would see."""
+            scale = encoded.factor[0]
+            return self._where_clean(
+                encoded.is_clean, encoded.factor, each, lambda x: unseen(x, scale, steps=2)
+            )
+
+        return torch.stack([hidden(each) for each in residual]).float()
+
+    def elbo(self, low: Tensor, high: Tensor, factor: int | Factor, conditions: Tensor | None = None) -> Elbo:
         """Evaluate the bound for the residual that the base leaves; see `SuperResolutionVAE`."""
-        features, base = self._base(low, scale)
+        factor = as_factor(factor)
+        name = factor_name(factor)
+        features, base, is_clean = self._base(low, factor, conditions)
         # The base and the trunk learn from the base's own loss: the bound explains what they leave and does
         # not move them. Its gradient grows as sigma falls, and would drown theirs.
-        encoded = self._climb(features.detach(), base, scale)
+        encoded = self._climb(features.detach(), base, factor, is_clean)
         residual = high - base.detach()
-        unit = F.pixel_unshuffle(residual / RESIDUAL_UNIT, scale).to(self.dtype)
-        truth = self._pyramid(rectify(self.truth[str(scale)](unit)), self.coarsen_truth)
+        unit = unshuffle(residual / RESIDUAL_UNIT, factor).to(self.dtype)
+        truth = self._pyramid(rectify(self.truth[name](unit)), self.coarsen_truth)
         kl: list[Tensor] = []
 
         drawn: list[Tensor] = []
@@ -303,8 +393,8 @@ class LadderVAE(SuperResolutionVAE):
 
         there = self._descend(encoded, draw)
         back = self._descend(encoded, lambda level, message: -drawn[level])
-        mean = F.pixel_shuffle(self._odd(there, back, scale)[0], scale)
-        log_sigma = self.log_sigma[str(scale)].clamp(min=-7.0)
+        mean = shuffle(self._odd(there, back, encoded)[0], factor)
+        log_sigma = self.log_sigma[name].clamp(min=-7.0)
         error = (residual - mean) * torch.exp(-log_sigma)
         nll = (0.5 * error**2).mean() + log_sigma + 0.9189385  # log sqrt(2 pi)
         return Elbo(encoded, base + mean, nll, tuple(kl), log_sigma.exp())
@@ -320,7 +410,7 @@ class LadderVAE(SuperResolutionVAE):
         return tuple(reversed(features))
 
     def _descend(self, encoded: Encoded, draw: Draw) -> Tensor:
-        """Walk the ladder from coarse to fine and return r, (samples, batch, scale**2, ...)."""
+        """Walk the ladder from coarse to fine and return r, (samples, batch, rows * columns, ...)."""
         state: Tensor | None = None
         message: Tensor | None = None
         for level in range(len(self.rungs)):
@@ -329,4 +419,4 @@ class LadderVAE(SuperResolutionVAE):
             features = encoded.features[level]
             state = self._rung(level)(draw(level, message).to(features.dtype), message, features)
         assert state is not None
-        return over_samples(self.residual_head[str(encoded.scale)], state)
+        return over_samples(self.residual_head[factor_name(encoded.factor)], state)

@@ -13,6 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from napari_vaesr.vae.config import Factor
+from napari_vaesr.vae.factor import as_factor, shuffle
+
 REACH = 2
 """Low-res pixels that an upsampled pixel looks at on either side."""
 
@@ -28,23 +31,28 @@ def keys_cubic(distance: Tensor) -> Tensor:
 # Made outside of inference mode, for what is kept may serve a training later.
 @cache
 @torch.inference_mode(False)
-def _upsampling_taps(scale: int) -> Tensor:
-    """Weights (scale**2, 1, 5, 5): one 5 x 5 kernel for each of the high-res pixels within a low-res one."""
-    phase = (torch.arange(scale, dtype=torch.float64) + 0.5) / scale - 0.5
+def _upsampling_taps(factor: Factor) -> Tensor:
+    """Weights (rows * columns, 1, 5, 5): a kernel for each of the high-res pixels within a low-res one."""
+    rows, columns = (_axis_taps(each) for each in factor)
+    return torch.einsum("ai,bj->abij", rows, columns).reshape(-1, 1, 5, 5).float()
+
+
+def _axis_taps(factor: int) -> Tensor:
+    """Weights (factor, 5) of one axis, in float64."""
+    phase = (torch.arange(factor, dtype=torch.float64) + 0.5) / factor - 0.5
     offset = torch.arange(-REACH, REACH + 1, dtype=torch.float64)
-    taps = keys_cubic(phase[:, None] - offset[None, :])
-    return torch.einsum("ai,bj->abij", taps, taps).reshape(scale**2, 1, 5, 5).float()
+    return keys_cubic(phase[:, None] - offset[None, :])
 
 
-def upsample_bicubic(images: Tensor, scale: int) -> Tensor:
+def upsample_bicubic(images: Tensor, scale: int | Factor) -> Tensor:
     """Enlarge images by bicubic interpolation.
 
     Parameters
     ----------
     images : Tensor
         Shape (batch, channels, height, width), any floating dtype.
-    scale : int
-        How many times larger.
+    scale : int or (int, int)
+        How many times larger; of rows and columns.
 
     Returns
     -------
@@ -53,17 +61,18 @@ def upsample_bicubic(images: Tensor, scale: int) -> Tensor:
         repeating its edge pixel.
     """
     batch, channels, height, width = images.shape
+    rows, columns = factor = as_factor(scale)
     planes = F.pad(images.float().reshape(-1, 1, height, width), (REACH,) * 4, mode="replicate")
     with torch.autocast(images.device.type, enabled=False):
-        phases = F.conv2d(planes, _upsampling_taps(scale).to(images.device))
-    return F.pixel_shuffle(phases, scale).reshape(batch, channels, scale * height, scale * width)
+        phases = F.conv2d(planes, _upsampling_taps(factor).to(images.device))
+    return shuffle(phases, factor).reshape(batch, channels, rows * height, columns * width)
 
 
 @cache
 @torch.inference_mode(False)
 def _downsampling_taps(scale: int) -> Tensor:
     """Weights (1, scale**2, 5, 5): the transpose of upsampling, which sums to one."""
-    return (_upsampling_taps(scale).flip(-2, -1) / scale**2).transpose(0, 1).contiguous()
+    return (_upsampling_taps((scale, scale)).flip(-2, -1) / scale**2).transpose(0, 1).contiguous()
 
 
 @cache
@@ -74,7 +83,7 @@ def _sharpening_taps(scale: int) -> Tensor:
     impulse[..., 4, 4] = 1
     # The first to ask may be a training in mixed precision, which would round what all others use.
     with torch.autocast("cpu", enabled=False):
-        returned = F.conv2d(F.pad(impulse, (REACH,) * 4), _upsampling_taps(scale))
+        returned = F.conv2d(F.pad(impulse, (REACH,) * 4), _upsampling_taps((scale, scale)))
         return 2 * impulse - F.conv2d(returned, _downsampling_taps(scale), padding=REACH)
 
 
@@ -119,7 +128,7 @@ def unseen(pixels: Tensor, scale: int, steps: Literal[1, 2] = 1) -> Tensor:
     Tensor
         Of the same shape and dtype.
     """
-    down, up = (taps(scale).to(pixels) for taps in (_downsampling_taps, _upsampling_taps))
+    down, up = _downsampling_taps(scale).to(pixels), _upsampling_taps((scale, scale)).to(pixels)
     seen = F.conv2d(pixels, down, padding=REACH)
     if steps == 2:  # (1 - UD)(1 - UD) = 1 - U(2 - DU)D, the middle of which has one channel and costs little
         sharpen = _sharpening_taps(scale).to(pixels)

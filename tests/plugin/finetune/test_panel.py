@@ -173,7 +173,7 @@ def test_what_goes_wrong_is_one_sentence(widget, viewer, qtbot, messages):
 def test_no_gain_is_said(widget, qtbot, messages, monkeypatch):
     from napari_vaesr.training.finetune import FineTune
 
-    worse = Verdict((Check(step=0, scores={2: 30.0}), Check(step=9, scores={2: 29.5})))
+    worse = Verdict((Check(step=0, scores={"2": 30.0}), Check(step=9, scores={"2": 29.5})))
     monkeypatch.setattr(FineTune, "verdict", worse)
     widget.start()
     finished(widget, qtbot)
@@ -255,7 +255,7 @@ def test_models_go_out_and_in(widget, viewer, qtbot, tmp_path, monkeypatch, mess
 
 def test_the_advice_says_what_the_checks_mean():
     def verdict(*scores):
-        return Verdict(tuple(Check(step=100 * i, scores={2: score}) for i, score in enumerate(scores)))
+        return Verdict(tuple(Check(step=100 * i, scores={"2": score}) for i, score in enumerate(scores)))
 
     assert "the start has 30.00 dB" in advice(verdict(30))
     assert "best 31.00 dB (+1.00 dB)" in advice(verdict(30, 31))

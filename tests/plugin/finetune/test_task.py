@@ -116,7 +116,7 @@ def test_cancelled_nothing_is_kept(request_):
 def test_without_gain_nothing_is_saved_until_one_asks(request_, monkeypatch):
     from napari_vaesr.training.finetune import FineTune
 
-    worse = Verdict((Check(step=0, scores={2: 30.0}), Check(step=9, scores={2: 29.5})))
+    worse = Verdict((Check(step=0, scores={"2": 30.0}), Check(step=9, scores={"2": 29.5})))
     monkeypatch.setattr(FineTune, "verdict", worse)
     task = FineTuneTask(request_)
     assert task.run().kind == "no gain" and "mine" not in models()

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from napari_vaesr.engine.assembly import Assembly, allocate
+from napari_vaesr.engine.conditions import conditions_of, learnt_blur, noise_found
 from napari_vaesr.engine.device import memory_released
 from napari_vaesr.engine.planes import Piece, SourcePlane
 from napari_vaesr.engine.progress import Progress
@@ -120,6 +121,10 @@ class UpscaleJob:
             scalings = fit_scalings(self.array, self.axes, self.model.card.intensity)
         self.scalings = tuple(scalings)
         self.messages = _without_spread(settings)
+        self._check_conditions()
+        self.conditions = tuple(
+            conditions_of(settings.noise, settings.blur, scaling) for scaling in self.scalings
+        )
         if calibrations is None:
             card, scale, domain = self.model.card, self.upscaler.factor, settings.domain
             calibrations = [card.calibration_at(scale, scaling.noise, domain) for scaling in self.scalings]
@@ -296,6 +301,12 @@ class UpscaleJob:
             axes=self.axes.names,
             input=RecordedInput(shape=self.axes.shape, dtype=str(self.source.dtype)),
             intensity=self.scalings,
+            noise=tuple(
+                noise_found(told, scaling)
+                for told, scaling in zip(self.conditions, self.scalings, strict=True)
+            )
+            if card.network.conditioned
+            else (),
             calibration=self.calibrations,
             extent=self.region,
             keep_samples=self.keep_samples,
@@ -309,7 +320,14 @@ class UpscaleJob:
     def source_plane(self, number: int) -> SourcePlane:
         """Return a plane of the image, by its number."""
         channel = self.axes.channel_of(number)
-        return SourcePlane(self.array, self.axes, number, self.scalings[channel], self.calibrations[channel])
+        return SourcePlane(
+            self.array,
+            self.axes,
+            number,
+            self.scalings[channel],
+            self.calibrations[channel],
+            self.conditions[channel],
+        )
 
     def _pieces(self) -> Iterator[tuple[Progress, int, Piece | None]]:
         """Compute all planes; yields progress, the plane's position in `planes`, and what was finished."""
@@ -334,6 +352,24 @@ class UpscaleJob:
                         step.finished.samples,
                     )
                 yield Progress(done, total, step.message or usual), position, piece
+
+    def _check_conditions(self) -> None:
+        """Refuse to tell a network what it does not listen to, and warn of a blur that it has not learnt."""
+        settings, card = self.settings, self.model.card
+        blur = conditions_of(0.0, settings.blur, self.scalings[0])[2]
+        if not card.network.conditioned:
+            if settings.noise != "auto" or blur > 0:
+                raise VaesrError(
+                    f"The model {card.name} can't be told the noise or the blur of an image, please leave "
+                    "these settings alone or choose another model."
+                )
+            return
+        learnt = learnt_blur(card)
+        if learnt is not None and blur > learnt * 1.01:
+            self.messages.append(
+                f"The blur of {blur:.2f} pixels is beyond what the model {card.name} has learnt to undo, "
+                f"{learnt:g} pixels: expect some blur to stay, or make the image smaller first."
+            )
 
     def _result_shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         return self.result_axes.shape, self.result_axes.without_samples().shape

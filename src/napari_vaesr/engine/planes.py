@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from napari_vaesr.engine.conditions import Conditions
 from napari_vaesr.engine.result import Array, FloatArray, result_dtype, uncertainty_map
 from napari_vaesr.engine.settings import UncertaintyKind
 from napari_vaesr.errors import VaesrError
@@ -72,6 +73,8 @@ class SourcePlane:
         From source to unit intensities.
     calibration : Calibration
         From the spread of the samples to an expected error; left out, the spread stays as it is.
+    conditions : Conditions
+        What a conditioned network is told of it; left out, there is neither noise nor blur.
     """
 
     def __init__(
@@ -81,8 +84,9 @@ class SourcePlane:
         number: int,
         scaling: IntensityScaling,
         calibration: Calibration = UNCHANGED,
+        conditions: Conditions = (0.0, 0.0, 0.0),
     ) -> None:
-        self.number = number
+        self.number, self.conditions = number, conditions
         self.height, self.width = axes.height, axes.width
         self._array, self._axes, self._scaling, self._calibration = array, axes, scaling, calibration
         self._held: Array | None = None

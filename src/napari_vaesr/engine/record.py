@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, ValidationError
 from pydantic import model_validator as validator
 
+from napari_vaesr.engine.conditions import Noise
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
@@ -82,8 +83,11 @@ class Record(BaseModel):
         Its shape and dtype.
     intensity : tuple of IntensityScaling
         One for each channel of the image.
+    noise : tuple of Noise
+        What the network was told of the noise of each channel, in the image's own unit; empty where it is not
+        told.
     calibration : tuple of Calibration
-        The same.
+        One for each channel of the image.
     extent : Region
         The part that was upscaled, in low-res pixels, every axis but ``S`` named.
     keep_samples : bool
@@ -105,6 +109,7 @@ class Record(BaseModel):
     axes: str
     input: RecordedInput
     intensity: tuple[IntensityScaling, ...]
+    noise: tuple[Noise, ...] = ()
     calibration: tuple[Calibration, ...] = ()
     extent: Annotated[Region, PlainValidator(_read_region), PlainSerializer(_plain_region)]
     keep_samples: bool = False

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from napari_vaesr.engine.conditions import Noise, Optics
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.region import Factors
 from napari_vaesr.zoo.card import ANY
@@ -48,6 +49,17 @@ class UpscaleSettings(BaseModel):
         min_length=1,
         description="Kind of image that the uncertainty is calibrated for, such as fluorescence: one of "
         "those on the model's card, or any.",
+    )
+    noise: Literal["auto"] | Annotated[float, Field(ge=0, allow_inf_nan=False)] | Noise = Field(
+        default="auto",
+        description="Noise of the input, for models that are told it: auto estimates it for each channel, 0 "
+        "keeps every texture, a number is its standard deviation in the image's own unit, and gain, read and "
+        "offset are those of the camera.",
+    )
+    blur: Annotated[float, Field(ge=0, allow_inf_nan=False)] | Optics = Field(
+        default=0.0,
+        description="Blur of the optics to undo, for models that are told it: its standard deviation in "
+        "input pixels, or na, wavelength and pixel_size; 0 leaves the optics alone.",
     )
     seed: int = Field(
         default=0, ge=0, lt=2**63, description="The same seed draws the same samples; another draws others."

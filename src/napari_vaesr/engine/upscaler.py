@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from napari_vaesr.engine.conditions import Conditions
 from napari_vaesr.engine.device import DeviceChoice, choose_device, is_out_of_memory, release_memory
 from napari_vaesr.engine.moments import NEIGHBOURS, PairedMoments, smoothed
 from napari_vaesr.engine.result import FloatArray
@@ -58,6 +59,10 @@ class Plane(Protocol):
     @property
     def width(self) -> int:
         """Columns in low-res pixels."""
+
+    @property
+    def conditions(self) -> Conditions:
+        """What a conditioned network is told of it."""
 
     def luma(self, rows: slice, columns: slice) -> FloatArray:
         """Read unit intensities of shape (rows, columns)."""
@@ -141,11 +146,6 @@ class Upscaler:
                 f"please choose from {scales}."
             )
         self.factor = settings.factors.along("Y")
-        if config.frames != 1:
-            raise VaesrError(
-                f"The model {model.card.name} needs {config.frames} planes at once, "
-                "please choose one for single planes."
-            )
         self.settings = settings
         self.choice = choose_device(settings.device, settings.precision)
         self.network = prepare_network(model.network, self.choice)
@@ -231,7 +231,7 @@ class Upscaler:
         encoding = decoding = float("inf")
         for _ in range(2):  # the first pass warms up
             start = time.perf_counter()
-            encoded = self._encode(pixels)
+            encoded = self._encode(pixels, (0.0, 0.01, 0.0))
             middle = time.perf_counter()
             self._add_samples(PairedMoments(), encoded, tile, plane_number=0, samples=range(2))
             encoding = min(encoding, middle - start)
@@ -241,7 +241,8 @@ class Upscaler:
     def _tile_steps(self, plane: Plane, tile: Tile, keep_samples: bool) -> Iterator[Step]:
         pixels = len(tile.rows) * len(tile.columns)
         wide = tile.widened(NEIGHBOURS, (plane.height, plane.width))
-        encoded = self._encode(read_padded(plane.luma, tile, plane.height, plane.width))
+        pixels_seen = read_padded(plane.luma, tile, plane.height, plane.width)
+        encoded = self._encode(pixels_seen, plane.conditions)
         yield Step(pixels * ENCODING_WORK)
         moments = PairedMoments()
         kept: list[FloatArray] = []
@@ -258,9 +259,10 @@ class Upscaler:
             )
 
     @own_state()
-    def _encode(self, pixels: FloatArray) -> Encoded:
+    def _encode(self, pixels: FloatArray, conditions: Conditions) -> Encoded:
         planes = torch.from_numpy(np.ascontiguousarray(pixels))[None, None].to(self.choice.device)
-        return self.network.encode(planes, self.factor)
+        told = torch.tensor([conditions], dtype=torch.float32, device=planes.device)
+        return self.network.encode(self.network.seen(planes), self.factor, told)
 
     @own_state()
     def _add_samples(

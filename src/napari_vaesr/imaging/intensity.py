@@ -187,7 +187,9 @@ def _fit_channel(array: SourceArray, axes: Axes, channel: int, method: Intensity
             part = part[..., :3]  # alpha is not an intensity
             block = rgb_to_luma_chroma(block[..., :3].astype(np.float64))[0]
         values.append(part.ravel())
-        blocks.append(np.nan_to_num(block.astype(np.float64)))  # it may hold NaN where nothing was looked at yet
+        blocks.append(
+            np.nan_to_num(block.astype(np.float64))
+        )  # it may hold NaN where nothing was looked at yet
     scaling = _fit(np.concatenate(values), method)
     noise = float(np.median([estimate_noise(block) for block in blocks]))
     line = fit_noise([np.clip((block - scaling.offset) / scaling.gain, -1, 2) for block in blocks])

@@ -1,0 +1,93 @@
+"""What a conditioned network is told of an image: its noise and the blur of the optics."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from napari_vaesr.imaging.intensity import IntensityScaling
+from napari_vaesr.zoo.card import ModelCard
+
+GAUSSIAN_WIDTH = 0.21
+"""Standard deviation of the Gaussian nearest to a widefield point spread function, in wavelengths over the
+numerical aperture (Zhang, Zerubia and Olivo-Marin, 2007, "Gaussian approximations of fluorescence microscope
+point-spread function models")."""
+
+Conditions = tuple[float, float, float]
+"""Slope and intercept of the noise's variance in unit intensity, and the blur to undo in input pixels."""
+
+
+class Noise(BaseModel):
+    """Noise of a camera: of variance ``gain * (intensity - offset) + read**2``, in the image's own unit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    gain: float = Field(
+        default=0.0, ge=0, allow_inf_nan=False, description="Intensity that one photon adds, for shot noise."
+    )
+    read: float = Field(
+        default=0.0, ge=0, allow_inf_nan=False, description="Standard deviation where there is no light."
+    )
+    offset: float = Field(default=0.0, allow_inf_nan=False, description="Intensity where there is no light.")
+
+
+class Optics(BaseModel):
+    """What the point spread function of a widefield microscope follows from; lengths in one unit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    na: float = Field(gt=0, le=1.7, description="Numerical aperture of the objective.")
+    wavelength: float = Field(gt=0, allow_inf_nan=False, description="Wavelength of the light seen.")
+    pixel_size: float = Field(gt=0, allow_inf_nan=False, description="Size of an input pixel.")
+
+    @property
+    def blur(self) -> float:
+        """Standard deviation of the nearest Gaussian in input pixels."""
+        return GAUSSIAN_WIDTH * self.wavelength / self.na / self.pixel_size
+
+
+NoiseSetting = Literal["auto"] | float | Noise
+BlurSetting = float | Optics
+
+
+def conditions_of(noise: NoiseSetting, blur: BlurSetting, scaling: IntensityScaling) -> Conditions:
+    """Return what a network is told of a channel.
+
+    Parameters
+    ----------
+    noise : "auto", float or Noise
+        What was estimated on the channel; or a standard deviation in the image's own unit; or a camera's.
+    blur : float or Optics
+        In input pixels, or what it follows from.
+    scaling : IntensityScaling
+        Of the channel, with the estimate.
+    """
+    sigma = blur.blur if isinstance(blur, Optics) else float(blur)
+    return (*noise_line(noise, scaling), sigma)
+
+
+def noise_line(noise: NoiseSetting, scaling: IntensityScaling) -> tuple[float, float]:
+    """Return slope and intercept of the variance of a channel's noise, in unit intensity."""
+    if noise == "auto":
+        return (0.0, scaling.noise**2) if scaling.noise_line is None else scaling.noise_line
+    if not isinstance(noise, Noise):
+        return 0.0, (float(noise) / scaling.gain) ** 2
+    at_zero = noise.gain * (scaling.offset - noise.offset) + noise.read**2
+    return noise.gain / scaling.gain, max(0.0, at_zero) / scaling.gain**2
+
+
+def noise_found(told: Conditions, scaling: IntensityScaling) -> Noise:
+    """Return the noise that a network is told of a channel in the image's own unit."""
+    slope, intercept, _ = told
+    return Noise(gain=slope * scaling.gain, read=intercept**0.5 * scaling.gain, offset=scaling.offset)
+
+
+def learnt_blur(card: ModelCard) -> float | None:
+    """Return the largest blur, in input pixels, that a model has learnt to undo; None if not said."""
+    settings = card.training.get("settings")
+    degradation = settings.get("degradation") if isinstance(settings, dict) else None
+    blur = degradation.get("blur") if isinstance(degradation, dict) else None
+    if isinstance(blur, list) and len(blur) == 2 and isinstance(blur[1], (int, float)):
+        return float(blur[1])
+    return None

@@ -208,13 +208,15 @@ def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
 
 
 def test_shares_of_a_batch_make_the_whole() -> None:
+    from napari_vaesr.training.batches import Batch
     from napari_vaesr.training.config import RECIPES
     from napari_vaesr.training.module import Training
 
     module = Training(RECIPES["tiny"])
-    batch = (torch.arange(6.0), torch.arange(6.0) + 10, 3)
+    numbers = torch.arange(6.0)
+    batch = Batch(numbers, numbers + 10, (3, 3), numbers + 20)
 
-    def share(rank: int, size: int, training: bool = True) -> tuple[torch.Tensor, torch.Tensor, int]:
+    def share(rank: int, size: int, training: bool = True) -> Batch:
         trainer = SimpleNamespace(global_rank=rank, world_size=size, training=training)
         module._trainer = trainer  # type: ignore[assignment]
         return module.on_before_batch_transfer(batch, 0)
@@ -222,8 +224,9 @@ def test_shares_of_a_batch_make_the_whole() -> None:
     assert share(0, 1) is batch and share(1, 3, training=False) is batch
     seen = []
     for rank in range(3):
-        low, high, scale = share(rank, 3)
-        assert len(low) == 2 and scale == 3 and torch.equal(high, low + 10)
+        low, high, factor, conditions = share(rank, 3)
+        assert len(low) == 2 and factor == (3, 3) and torch.equal(high, low + 10)
+        assert torch.equal(conditions, low + 20)
         seen += low.tolist()
     assert sorted(seen) == batch[0].tolist()
 

@@ -265,11 +265,11 @@ def test_out_of_memory_is_recorded_and_shown(model, stack, monkeypatch):
     expected, _ = finish(UpscaleJob(Source.of(stack[0], "ZYX"), settings(), model=model))
     real, failures = job.upscaler.network.encode, []
 
-    def encode(planes, scale):
+    def encode(planes, scale, told):
         if not failures:
             failures.append(1)
             raise torch.OutOfMemoryError("CUDA out of memory.")
-        return real(planes, scale)
+        return real(planes, scale, told)
 
     monkeypatch.setattr(job.upscaler.network, "encode", encode)
     result, steps = finish(job)

@@ -27,6 +27,7 @@ class Picture:
 
     pixels: np.ndarray
     number: int = 0
+    conditions: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     @property
     def height(self):
@@ -320,13 +321,9 @@ def test_other_errors_are_not_swallowed(model, monkeypatch):
         run(engine, picture(8, 8))
 
 
-def test_scale_and_frames_are_checked(model):
+def test_the_scale_is_checked(model):
     with pytest.raises(VaesrError, match="can't upscale 4 times, please choose from 2, 3"):
         upscaler(model, scale=4)
-    config = model.card.network.model_copy(update={"frames": 3})
-    card = model.card.model_copy(update={"network": config})
-    with pytest.raises(VaesrError, match="3 planes at once"):
-        upscaler(Model(card=card, network=model.network))
 
 
 def test_the_model_itself_is_not_touched(model):

@@ -1,0 +1,50 @@
+"""Noise and blur are told in the image's own units, and recorded."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_vaesr.engine.conditions import Noise, Optics, conditions_of, noise_found
+from napari_vaesr.engine.settings import make_settings
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.intensity import IntensityScaling
+
+SCALING = IntensityScaling(offset=100, gain=400, noise=0.02, noise_line=(0.01, 0.0004))
+
+
+def test_an_estimate_is_taken_as_it_is_and_none_means_none() -> None:
+    assert conditions_of("auto", 0.0, SCALING) == (0.01, 0.0004, 0.0)
+    assert conditions_of(0.0, 0.0, SCALING) == (0.0, 0.0, 0.0)
+    older = SCALING.model_copy(update={"noise_line": None})
+    assert conditions_of("auto", 0.0, older) == (0.0, pytest.approx(0.02**2), 0.0)
+
+
+def test_a_camera_gives_the_variance_at_every_intensity() -> None:
+    camera = Noise(gain=2.0, read=8.0, offset=90.0)
+    slope, intercept, _ = conditions_of(camera, 0.0, SCALING)
+    for value in (100.0, 300.0, 500.0):
+        unit = (value - SCALING.offset) / SCALING.gain
+        expected = 2.0 * (value - 90.0) + 8.0**2
+        assert (slope * unit + intercept) * SCALING.gain**2 == pytest.approx(expected)
+    assert conditions_of(8.0, 0.0, SCALING)[1] == pytest.approx((8 / 400) ** 2)
+
+
+def test_what_was_found_tells_the_same_again() -> None:
+    found = noise_found(conditions_of("auto", 0.0, SCALING), SCALING)
+    np.testing.assert_allclose(conditions_of(found, 0.0, SCALING), (0.01, 0.0004, 0.0))
+
+
+def test_optics_become_a_blur_in_pixels() -> None:
+    optics = Optics(na=1.4, wavelength=0.52, pixel_size=0.1)
+    assert conditions_of(0.0, optics, SCALING)[2] == pytest.approx(0.21 * 0.52 / 1.4 / 0.1)
+
+
+def test_settings_take_all_forms_and_survive_json() -> None:
+    for noise in ("auto", 0, 12.5, {"gain": 2.0, "read": 3.0}):
+        for blur in (0.5, {"na": 1.4, "wavelength": 520, "pixel_size": 100}):
+            settings = make_settings(noise=noise, blur=blur)
+            assert type(settings).model_validate_json(settings.model_dump_json()) == settings
+    for wrong in ({"noise": -1}, {"noise": "much"}, {"blur": -0.1}, {"blur": {"na": 1.4}}):
+        with pytest.raises(VaesrError, match=r"noise|blur"):
+            make_settings(**wrong)

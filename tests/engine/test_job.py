@@ -96,7 +96,7 @@ def test_colour(model):
     grey = np.random.default_rng(3).integers(0, 255, (10, 13), dtype=np.uint8)
     scaling = [IntensityScaling(offset=0, gain=255)]
     expected, _ = finish(UpscaleJob(Source.of(grey, "YX"), settings(), model=model, scalings=scaling))
-    rgba = np.stack([grey, grey, grey, np.full_like(grey, 200)], axis=-1)
+    rgba = np.stack([grey, grey, grey, np.full_like(grey, 255)], axis=-1)
     for axes, image in {"YXS": rgba, "SYX": np.moveaxis(rgba, -1, 0)}.items():
         result, _ = finish(UpscaleJob(Source.of(image, axes), settings(), model=model, scalings=scaling))
         mean = result.mean if axes == "YXS" else np.moveaxis(result.mean, 0, -1)
@@ -104,7 +104,7 @@ def test_colour(model):
         assert result.std.shape == (20, 26)
         for channel in range(3):
             np.testing.assert_allclose(mean[..., channel].astype(int), expected.mean.astype(int), atol=1)
-        np.testing.assert_array_equal(mean[..., 3], 200)
+        np.testing.assert_array_equal(mean[..., 3], 255)
         np.testing.assert_allclose(result.std, expected.std, rtol=1e-4, atol=1e-4)
 
 

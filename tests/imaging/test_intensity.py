@@ -89,7 +89,7 @@ def test_one_scaling_per_channel_and_alpha_left_out():
     image = np.stack([np.linspace(0, top, 64).reshape(8, 8) for top in (1, 10, 100)], axis=-1)
     scalings = fit_scalings(image, Axes.parse("YXC", image.shape), "minmax")
     assert [scaling.gain for scaling in scalings] == [1, 10, 100]
-    rgba = np.concatenate([image, np.full((8, 8, 1), 255)], axis=-1)
+    rgba = np.concatenate([image, np.full((8, 8, 1), 1)], axis=-1)
     assert [s.gain for s in fit_scalings(rgba, Axes.parse("YXS", rgba.shape), "minmax")] == [100]
 
 

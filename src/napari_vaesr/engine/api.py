@@ -15,6 +15,7 @@ from napari_vaesr.engine.result import Result
 from napari_vaesr.engine.settings import Precision, UncertaintyKind, make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Source, default_axes
+from napari_vaesr.imaging.axis_names import told_axes
 from napari_vaesr.imaging.region import Region
 from napari_vaesr.zoo.card import ANY
 from napari_vaesr.zoo.registry import Model
@@ -44,10 +45,10 @@ def upscale(
     Parameters
     ----------
     image : array
-        NumPy, Dask or Zarr array of integers or finite floats; anything else becomes a NumPy array.
+        NumPy, Dask, Zarr or xarray array of integers or finite floats; anything else becomes a NumPy array.
     axes : str, optional
         One letter per axis: ``T`` time, ``C`` channel, ``Z`` depth, ``Y`` rows, ``X`` columns, ``S`` the
-        colours of an RGB image. May be left out for a 2-D image only.
+        colours of an RGB image. May be left out for a 2-D image, and where the array names its dimensions.
     model : str, path or Model
         A name (see `napari_vaesr.models`), a path, an address, or what `napari_vaesr.load_model` returned.
     scale : int or mapping of str to int
@@ -112,7 +113,7 @@ def upscale(
     )
     array = as_array(image)
     loaded = model if isinstance(model, Model) else None
-    source = Source.of(array, named_axes(array, axes))
+    source = Source.of(array, named_axes(array, axes or told_axes(image)))
     region = Region.parse(extent) if isinstance(extent, str) else Region(extent or {})
     job = UpscaleJob(source, settings, region, model=loaded, keep_samples=keep_samples)
     with closing(iter(job)) as steps:
@@ -124,6 +125,8 @@ def upscale(
 
 def as_array(image: Any) -> Any:
     """Return an array as it is, and anything else, a tensor for example, as a NumPy array."""
+    if hasattr(image, "dims") and hasattr(image, "data"):  # what xarray knows beside the pixels
+        image = image.data
     if hasattr(image, "shape") and hasattr(image, "dtype"):
         with suppress(TypeError):
             np.dtype(image.dtype)

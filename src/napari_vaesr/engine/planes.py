@@ -13,7 +13,7 @@ from napari_vaesr.engine.result import Array, FloatArray, result_dtype, uncertai
 from napari_vaesr.engine.settings import UncertaintyKind
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes, SourceArray
-from napari_vaesr.imaging.colour import luma_chroma_to_rgb, rgb_to_luma_chroma
+from napari_vaesr.imaging.colour import luma_chroma_to_rgb, premultiplied, rgb_to_luma_chroma, straight
 from napari_vaesr.imaging.intensity import IntensityScaling, check_finite
 from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.imaging.tiling import Tile, plan_tiles, read_padded, reflect_indices
@@ -24,6 +24,7 @@ LARGEST_HELD = 2**26
 """Pixels of a region that is read once and held; a larger one is read tile by tile."""
 
 UNCHANGED = Calibration()
+AS_IT_IS = IntensityScaling(offset=0, gain=1)
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class SourcePlane:
     """A plane of an image, read in source intensities and shown to the network as unit intensities.
 
     Grey planes go through the network as they are. Of colours the luma does; chroma and alpha are enlarged by
-    bicubic interpolation.
+    bicubic interpolation. Colours are weighted by their alpha meanwhile, and so is the uncertainty.
 
     Parameters
     ----------
@@ -153,11 +154,13 @@ class SourcePlane:
         others = self._enlarge_chroma(tile, scale) if self._axes.is_rgb else None
 
         def in_source(luma: FloatArray) -> Array:
-            pixels = luma
-            if others is not None:
-                colours = luma_chroma_to_rgb(luma, others[..., :2])
-                pixels = np.concatenate([colours, others[..., 2:]], axis=-1)  # alpha, if there is any
-            return scaling.from_unit(pixels, dtype)
+            if others is None:
+                return scaling.from_unit(luma, dtype)
+            colours = luma_chroma_to_rgb(luma, others[..., :2])
+            if others.shape[-1] == 2:
+                return scaling.from_unit(colours, dtype)
+            weighted = scaling.from_unit(np.concatenate([colours, others[..., 2:]], axis=-1), np.float64)
+            return AS_IT_IS.from_unit(straight(weighted, np.dtype(self._array.dtype)), dtype)
 
         drawn = None if samples is None else np.stack([in_source(sample) for sample in samples])
         where = self._axes.region(self.number, tile.rows, tile.columns)
@@ -187,7 +190,7 @@ class SourcePlane:
     def _fetch(self, rows: slice, columns: slice) -> Array:
         pixels = self._axes.read_plane(self._array, self.number, rows, columns)
         check_finite(pixels)
-        return pixels
+        return premultiplied(pixels) if self._axes.is_rgb else pixels
 
 
 def _box(extents: Sequence[range], size: int) -> range:

@@ -12,7 +12,7 @@ import numpy as np
 import zarr
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.files.described import Described, as_number, axis_letters, placed, sized
+from napari_vaesr.files.described import Described, as_number, placed, sized
 from napari_vaesr.files.image import (
     ImageFile,
     Series,
@@ -25,6 +25,7 @@ from napari_vaesr.files.lazy import FileArray, as_dask, reason
 from napari_vaesr.files.place import Address, Place
 from napari_vaesr.files.zarr_store import ZarrPlace, unreachable, zarr_root
 from napari_vaesr.imaging.axes import Axes
+from napari_vaesr.imaging.axis_names import axis_letters
 
 LAYOUT = "bioformats2raw.layout"
 

@@ -214,7 +214,7 @@ class Axes:
         ndarray of shape (Y, X) or (Y, X, S)
             In this order whatever the order in the array; the letters are those of `plane`.
         """
-        part = np.asarray(array[self.output_selector(n, rows, columns)])
+        part = as_plain(array[self.output_selector(n, rows, columns)])
         order = [name for name in self.plane + "S" if name in self.names]
         return np.transpose(part, [self.plane_names.index(name) for name in order])
 
@@ -273,6 +273,25 @@ class Source:
         """Type of a pixel."""
         dtype: np.dtype[Any] = np.dtype(self.array.dtype)
         return dtype
+
+
+def as_plain(part: Any) -> npt.NDArray[Any]:
+    """Return a part of any array as a NumPy array.
+
+    Raises
+    ------
+    VaesrError
+        When it cannot be had as one, or pixels of it are masked: what is below a mask is no intensity.
+    """
+    computed = part.compute() if hasattr(part, "compute") else part
+    if np.ma.is_masked(computed):
+        raise VaesrError("Pixels of the image are masked, please fill them (numpy.ma.filled) first.")
+    try:
+        return np.asarray(computed)
+    except (TypeError, RuntimeError) as error:  # on a GPU, for example
+        raise VaesrError(
+            "The image can't be read as a NumPy array, please give one: of a CuPy array, cupy.asnumpy(image)."
+        ) from error
 
 
 def default_axes(ndim: int, rgb: bool = False) -> str | None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes, SourceArray
-from napari_vaesr.imaging.colour import rgb_to_luma_chroma
+from napari_vaesr.imaging.colour import premultiplied, rgb_to_luma_chroma
 from napari_vaesr.imaging.noise import fit_noise
 
 IntensityMethod = Literal["percentile", "dtype", "minmax"]
@@ -184,7 +184,8 @@ def _fit_channel(array: SourceArray, axes: Axes, channel: int, method: Intensity
         check_finite(part)
         block = part[rows, columns] if step == 1 else axes.read_plane(array, number, rows, columns)
         if axes.is_rgb:
-            part = part[..., :3]  # alpha is not an intensity
+            part = premultiplied(part).astype(part.dtype)[..., :3]  # alpha is not an intensity
+            block = premultiplied(block)
             block = rgb_to_luma_chroma(block[..., :3].astype(np.float64))[0]
         values.append(part.ravel())
         blocks.append(

@@ -15,6 +15,7 @@ import numpy as np
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import default_axes
+from napari_vaesr.imaging.axis_names import told_axes
 from napari_vaesr.imaging.geometry import Placement, shear_matrix
 from napari_vaesr.imaging.region import Factors
 
@@ -68,7 +69,8 @@ def labelled_axes(layer: napari.layers.Image) -> str | None:
         and {"Y", "X"} <= set(letters)
     ):
         return letters + "S" if layer.rgb else letters
-    return default_axes(layer.ndim + layer.rgb, layer.rgb) or _axes_in_file(layer)
+    known = told_axes(source_array(layer)) or default_axes(layer.ndim + layer.rgb, layer.rgb)
+    return known or _axes_in_file(layer)
 
 
 def _axes_in_file(layer: napari.layers.Image) -> str | None:

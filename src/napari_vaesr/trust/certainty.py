@@ -241,7 +241,7 @@ def certainty_of(relative: FloatArray, axes: str, tolerance: float = TOLERANCE) 
 
     worst, place = -1.0, (0,) * relative.ndim
     for plane in _planes(relative.shape, axes, (slice(None),) * relative.ndim):
-        patches = gaussian_filter(relative[plane], PATCH, mode="reflect")
+        patches = gaussian_filter(relative[plane], PATCH, mode="constant")  # not at the very edge
         highest = np.unravel_index(int(np.argmax(patches)), patches.shape)
         if patches[highest] > worst:
             worst = float(patches[highest])

@@ -7,7 +7,9 @@ from qtpy.QtWidgets import QApplication
 
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.plugin.inspect.panel import InspectPanel
+from napari_vaesr.plugin.viewer.look import relative_of
 from napari_vaesr.plugin.viewer.task import UpscaleTask
+from napari_vaesr.trust.certainty import least_sure_tenth
 
 
 def upscale(viewer, layer, tiny_model_path, extent=None, **changes):
@@ -108,19 +110,24 @@ def test_the_colour_bar_comes_with_the_map(panel):
     assert not layer.visible and not layer.colorbar.visible
 
 
-def test_the_veil_closes_above_the_threshold_and_moves_with_the_slider(viewer, panel):
+def test_hatching_begins_with_the_least_sure_tenth_and_moves_with_the_slider(viewer, panel):
+    relative = relative_of(panel.result)
+    assert panel.maps.threshold.value == min(max(round(100 * least_sure_tenth(relative)), 1), 100)
     panel.maps.veil.value = True
-    (veil,) = (layer for layer in viewer.layers if layer.name == "cells x2 trust")
+    (veil,) = (layer for layer in viewer.layers if layer.name == "cells x2 unsure")
     mean = panel.result.mean
     assert viewer.layers.index(veil) == viewer.layers.index(mean) + 1
-    relative = np.asarray(panel.result.map("relative"))
+    on_stripes = veil.data > 0
+    assert 0.1 < on_stripes.mean() < 0.5  # the mean is seen between them
+    np.testing.assert_array_equal(veil.data[on_stripes], relative[on_stripes])
     for percent in (20, 60):
         panel.maps.threshold.value = percent
         low, high = veil.contrast_limits
         assert low < percent / 100 < high
-        opacity = veil.colormap.map(np.clip((relative.ravel() - low) / (high - low), 0, 1))[:, 3]
-        assert (opacity[relative.ravel() > high] == 1).all() and (opacity[relative.ravel() < low] == 0).all()
-        assert f"{(relative > percent / 100).mean():.0%} of its pixels" in panel.status.value
+        values = veil.data.ravel()
+        opacity = veil.colormap.map(np.clip((values - low) / (high - low), 0, 1))[:, 3]
+        assert (opacity[values > high] == 1).all() and (opacity[values < low] == 0).all()
+        assert f"{100 * (relative > percent / 100).mean():.0f} % of the pixels" in panel.status.value
     np.testing.assert_allclose(veil.data_to_world((1, 2, 3)), mean.data_to_world((1, 2, 3)))
     panel.maps.veil.value = False
     assert veil not in viewer.layers

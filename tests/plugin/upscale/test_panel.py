@@ -408,3 +408,42 @@ def test_a_number_half_typed_moves_no_other_end(viewer, qtbot):
     qtbot.keyClicks(box, "31")
     qtbot.keyClick(box, Qt.Key.Key_Return)
     assert ends.ends == (24, 31)
+
+
+def test_after_a_run_before_after_and_certainty_are_offered(viewer, qtbot):
+    source = viewer.add_image(cells(), name="cells", axis_labels=("z", "y", "x"))
+    viewer.dims.set_point(0, 2)
+    widget = make_widget(viewer, qtbot)
+    assert not widget.look.visible
+    run_to_end(widget, qtbot)
+    look = widget.look
+    assert look.sentence.value.endswith(".") and "plane 2, row" in look.sentence.value
+    look.buttons["certainty"].native.click()
+    assert viewer.layers["cells x2 certainty"].visible and not viewer.layers["cells x2 mean"].visible
+    look.buttons["before"].native.click()
+    assert source.visible and not viewer.layers["cells x2 certainty"].visible
+    look.swipe_button.native.click()
+    assert look.swipe is not None and "swipe line, drag it" in viewer.layers
+    viewer.layers.remove(viewer.layers["cells x2 mean"])
+    assert look.swipe is None and "swipe line, drag it" not in viewer.layers and not look.result
+
+
+def test_the_selected_layer_is_taken(viewer, qtbot):
+    first = viewer.add_image(cells((12, 16)), name="first")
+    second = viewer.add_image(cells((12, 16)), name="second")
+    widget = make_widget(viewer, qtbot)
+    assert widget.form.layer.value is second
+    viewer.layers.selection.active = first
+    assert widget.form.layer.value is first
+    viewer.layers.selection.active = viewer.add_labels(np.zeros((12, 16), int))
+    assert widget.form.layer.value is first
+
+
+def test_panels_are_tabs_of_one_another(window, qtbot):
+    docks = [
+        window.window.add_plugin_dock_widget("napari-vaesr", name)[0]
+        for name in ("Upscale with uncertainty", "Inspect uncertainty", "Fine-tune a model")
+    ]
+    main = docks[0].parent()
+    qtbot.waitUntil(lambda: set(main.tabifiedDockWidgets(docks[0])) == set(docks[1:]), timeout=5000)
+    assert [dock.windowTitle() for dock in docks] == ["Upscale", "Inspect", "Fine-tune"]

@@ -78,14 +78,15 @@ class FineTuneWidget(Panel):
         )
         self._later.margins = (0, 0, 0, 0)
         super().__init__(
-            [
-                self.form,
+            [self.form],
+            footer=[
                 row([self.start_button, self.pause_button, self.cancel_button]),
                 self._later,
                 self.progress,
                 self.status,
                 self.advice,
-            ]
+            ],
+            title="Fine-tune",
         )
         layout = self.body.native.layout()
         for part in (self.plot, self.pictures, Fold("Models in files", self.exchange)):

@@ -3,29 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import CheckBox, ComboBox, Container, Slider
 from napari.layers import Image, Layer
 
-from napari_vaesr.plugin.inspect.trust_layer import trust_layer, untrusted_share, veil_limits
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.plugin.inspect.trust_layer import (
+    trust_layer,
+    uncertainty_to_fade,
+    untrusted_share,
+    veil_limits,
+)
 from napari_vaesr.plugin.viewer.layers import (
     KEY,
+    RELATIVE_KEY,
     STD_KEY,
     UNCERTAINTY_COLORMAP,
     lazy_uncertainty_limits,
     same_place,
+    source_array,
     uncertainty_limits,
     unique_name,
 )
+from napari_vaesr.plugin.viewer.look import relative_of
 from napari_vaesr.plugin.viewer.results import KINDS, ShownResult
 from napari_vaesr.plugin.viewer.shortcuts import MAP, VEIL
+from napari_vaesr.trust.certainty import least_sure_tenth
 
 if TYPE_CHECKING:
     import napari
 
 THRESHOLD = 20
-"""Percent of the mean above which a pixel is faded, to begin with."""
+"""Percent of the contrast above which a pixel is hatched, where the least sure tenth is not known."""
+
+QUICK = 2**22
+"""Pixels up to which the uncertainty of an opened result is looked at right away."""
 
 
 class MapsSection(Container):
@@ -56,15 +70,15 @@ class MapsSection(Container):
         )
         self.veil = CheckBox(
             text="Fade what is unsure",
-            tooltip="Put a grey veil over the mean where the standard deviation exceeds this part of it "
-            f"({VEIL}).",
+            tooltip=f"Hatch the mean where its uncertainty is above the limit below ({VEIL}).",
         )
         self.threshold = Slider(
-            label="Fade above (%)",
+            label="Above (%)",
             value=THRESHOLD,
             min=1,
             max=100,
-            tooltip="Standard deviation in percent of the mean, above which the mean is faded.",
+            tooltip="Standard deviation in percent of the contrast above background, both averaged over a\n"
+            "few pixels. It begins where the least sure tenth does.",
         )
         super().__init__(widgets=[self.kind, self.visible_map, self.veil, self.threshold], labels=True)
         self.margins = (0, 0, 0, 0)
@@ -75,9 +89,12 @@ class MapsSection(Container):
 
     def show_result(self, result: ShownResult | None) -> None:
         """Take on what the layers of a result show now."""
+        is_new = result is not None and (self._result is None or self._result.mean is not result.mean)
         self._result = result
         if result is None:
             return
+        if is_new and self._veil() is None:
+            self._begin_with_least_sure(result)
         self._is_showing = True
         try:
             layer = result.uncertainty[0]
@@ -87,6 +104,13 @@ class MapsSection(Container):
             self.veil.value = self._veil() is not None
         finally:
             self._is_showing = False
+
+    def _begin_with_least_sure(self, result: ShownResult) -> None:
+        """Let the limit be where the least sure tenth begins, if that is known or quickly found."""
+        if RELATIVE_KEY in result.mean.metadata or source_array(result.mean).size <= QUICK:
+            with suppress(VaesrError):
+                tenth = least_sure_tenth(relative_of(result))
+                self.threshold.value = min(max(round(100 * tenth), 1), 100)
 
     def toggle_map(self) -> None:
         """Show or hide the uncertainty."""
@@ -133,9 +157,11 @@ class MapsSection(Container):
 
     def _tell_share(self) -> None:
         veil = self._veil()
-        share = None if veil is None else untrusted_share(veil.data, self.threshold.value / 100)
-        told = "" if share is None else f" That is {share:.0%} of its pixels."
-        self._say(f"Faded where the std is above {self.threshold.value} % of the mean.{told}")
+        share = None
+        if veil is not None and self._result is not None:
+            share = untrusted_share(uncertainty_to_fade(self._result), self.threshold.value / 100)
+        told = "" if share is None else f" That is {100 * share:.0f} % of the pixels."
+        self._say(f"Hatched where the uncertainty is above {self.threshold.value} % of the contrast.{told}")
 
     def _veil(self) -> Layer | None:
         if self._result is None:

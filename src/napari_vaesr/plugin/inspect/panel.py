@@ -55,7 +55,7 @@ class InspectPanel(Panel):
             ("How it was made", self.origin),
         ):
             contents += [heading(title), section]
-        super().__init__([*contents, self.status])
+        super().__init__(contents, footer=[self.status], title="Inspect")
 
         self.choice.changed.connect(self._on_chosen)
         viewer.layers.events.inserted.connect(self.reset_choices)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import ProgressBar, PushButton
@@ -21,6 +22,7 @@ from napari_vaesr.plugin.viewer.runner import Runner
 from napari_vaesr.plugin.viewer.shortcuts import LIVE, PREVIEW, RUN, Shortcuts
 from napari_vaesr.plugin.viewer.status import show_std_in_status
 from napari_vaesr.plugin.viewer.task import Failure, UpscaleTask
+from napari_vaesr.plugin.widgets.look import KEYS, LookControls
 from napari_vaesr.plugin.widgets.panel import Panel, row, status_line
 from napari_vaesr.plugin.widgets.timing import TimeLeft
 
@@ -55,15 +57,23 @@ class UpscaleWidget(Panel):
         )
         self.progress = ProgressBar(min=0, max=1, value=0, visible=False)
         buttons = row([self.run_button, self.cancel_button])
-        super().__init__([self.form, self.preview, buttons, self.progress, self.status])
+        self.look = LookControls(viewer, self._say)
+        super().__init__(
+            [self.form, self.preview, self.look],
+            footer=[buttons, self.progress, self.status],
+            title="Upscale",
+        )
 
         self.form.changed.connect(self._show_outlook)
         self.run_button.changed.connect(self.run)
         self.cancel_button.changed.connect(self.cancel)
         viewer.layers.events.removed.connect(self._on_layer_removed)
+        viewer.layers.selection.events.active.connect(self._on_selected)
         show_std_in_status(viewer)
         self._shortcuts = Shortcuts(
-            viewer, {PREVIEW: self.preview.make, LIVE: self.preview.toggle_live, RUN: self.run}
+            viewer,
+            {PREVIEW: self.preview.make, LIVE: self.preview.toggle_live, RUN: self.run}
+            | {key: partial(self.look.show_look, name) for name, key in KEYS.items()},
         )
         self.native_parent_changed.connect(self._on_parent_changed)
         self._show_outlook()
@@ -81,6 +91,7 @@ class UpscaleWidget(Panel):
                 form.chosen_extent(),
                 keep_samples=form.keep_samples.value,
                 lazy=form.lazy.value,
+                assess=True,
             )
         except VaesrError as error:
             self.status.value = str(error)
@@ -138,13 +149,18 @@ class UpscaleWidget(Panel):
             made[0][1]["visible"] = False  # or the window would wait for its first plane
             offer_to_show([made[0][0]])
         added = [Layer.create(*layer_tuple) for layer_tuple in made]
+        self.look.stop()
         above = place_above(self._viewer.layers, task.layer)
         for number, layer in enumerate(added):
             self._viewer.layers.insert(above + number, layer)
+            if not layer.visible and not task.lazy:
+                layer.visible = True  # for its thumbnail, which would stay black
+                layer.visible = False
         self._viewer.layers.selection.active = added[0]
         if task.layer.blending == "additive":
             # Otherwise the mean would be added to its own source, twice as bright.
             task.layer.visible = False
+        self.look.take(added[0], task.layer)
         for message in result.record["messages"]:
             show_info(message)
         names = " and ".join(f"'{layer}'" for layer in added)
@@ -171,6 +187,15 @@ class UpscaleWidget(Panel):
             self.run_button.enabled = False
             self.preview.enabled = self.form.layer.value is not None  # it has an extent of its own
 
+    def _on_selected(self, event: Any) -> None:
+        """Take the selected layer: as the source, or as the result that is looked at."""
+        if not self.is_alive or self.runner.is_running:
+            return
+        layer = event.value
+        if layer in self.form.layer.choices:
+            self.form.layer.value = layer
+        self.look.follow(layer)
+
     def _on_layer_removed(self, event: Any) -> None:
         task = self.runner.task
         if task is not None and event.value is task.layer:
@@ -181,6 +206,7 @@ class UpscaleWidget(Panel):
         if parent is not None:
             return
         self._shortcuts.release()
+        self.look.stop()
         self.preview.stop()
         if self.runner.is_running:
             show_warning("The panel was closed, so its upscaling was stopped and no layer was added.")

@@ -32,6 +32,9 @@ KEY = "napari_vaesr"
 STD_KEY = "napari_vaesr_std"
 """Where a layer that shows another uncertainty keeps the standard deviation."""
 
+RELATIVE_KEY = "napari_vaesr_relative"
+"""Where a mean keeps the relative uncertainty above background, once it is known."""
+
 UNCERTAINTY_COLORMAP = "inferno"
 # What the source and the mean have in common on screen; a colour image has no colormap of its own.
 SHARED_LOOK = ("opacity", "blending", "interpolation2d", "interpolation3d", "rendering", "projection_mode")

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 # Alt alone opens menus, and napari has the other simple combinations.
 PREVIEW, LIVE, RUN = "Ctrl+Alt+P", "Ctrl+Alt+V", "Ctrl+Alt+R"
+BEFORE, AFTER, CERTAINTY = "Ctrl+Alt+B", "Ctrl+Alt+A", "Ctrl+Alt+C"
 VEIL, MAP, NEXT_SAMPLE = "Ctrl+Alt+F", "Ctrl+Alt+M", "Ctrl+Alt+N"
 
 

@@ -18,6 +18,7 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Source
 from napari_vaesr.imaging.region import Region
 from napari_vaesr.plugin.viewer.layers import (
+    RELATIVE_KEY,
     LayerTuple,
     checked_axes,
     layer_tuples,
@@ -61,6 +62,8 @@ class UpscaleTask:
     lazy : bool, optional
         Whether planes are computed when they are looked at, instead of now. By default they are where the
         result would take more than half of the free memory.
+    assess : bool
+        Find out how sure the result is, too, where it is computed now.
     scalings : sequence of IntensityScaling, optional
         Those of an earlier run on the same pixels, which saves the time of finding them.
 
@@ -76,11 +79,13 @@ class UpscaleTask:
     extent: Mapping[str, range] = field(default_factory=Region)
     keep_samples: bool = False
     lazy: bool | None = False
+    assess: bool = False
     scalings: Sequence[IntensityScaling] | None = None
     name: str = field(init=False)
     pixels: Any = field(init=False)
     _source: Any = field(init=False)
     seconds: float = field(init=False, default=0.0)
+    relative: Any = field(init=False, default=None)
     _work: Generator[Progress, None, Result | Failure] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -122,6 +127,12 @@ class UpscaleTask:
                 message = step.message[:1].upper() + step.message[1:]
                 yield Progress(step.done, step.total, f"{message}, {place}")
             self.seconds = time.perf_counter() - start
+            if self.assess and job.result.std is not None:
+                yield Progress(job.total, job.total, "Looking where it is sure ...")
+                from napari_vaesr.trust.certainty import relative_uncertainty
+
+                axes = self.axes.replace("S", "")
+                self.relative = relative_uncertainty(job.result.mean, job.result.std, axes)
             return job.result
         except VaesrError as error:
             return Failure(str(error))
@@ -141,7 +152,7 @@ class UpscaleTask:
 
     def layers(self, result: Result, taken_names: Sequence[str]) -> list[LayerTuple]:
         """Return layers for `result`, in place over the source; to be called on the main thread."""
-        return layer_tuples(
+        tuples = layer_tuples(
             result,
             self.layer,
             self.axes,
@@ -151,6 +162,9 @@ class UpscaleTask:
             taken_names=taken_names,
             uncertainty_range=self._lazy_limits(),
         )
+        if self.relative is not None:
+            tuples[0][1]["metadata"][RELATIVE_KEY] = self.relative
+        return tuples
 
     def _lazy_limits(self) -> tuple[float, float] | None:
         """Contrast limits of an uncertainty that nobody has seen yet."""

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from magicgui.widgets import Container, Label
 from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
 from qtpy.QtGui import QResizeEvent
-from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QSizePolicy, QWidget
+from qtpy.QtWidgets import (
+    QComboBox,
+    QDockWidget,
+    QFrame,
+    QLabel,
+    QMainWindow,
+    QScrollArea,
+    QSizePolicy,
+    QWidget,
+)
+
+OURS = "napari_vaesr_panel"
+"""Property of a widget that is one of our panels."""
+
+SHORTEST = 10
+"""Letters that a choice has room for at the least."""
 
 SLACK = 8
 """Pixels that a style sheet may add to the width of a scroll bar."""
@@ -21,14 +37,53 @@ class Panel(Container):
     ----------
     widgets : list of magicgui widgets
         The contents, from top to bottom.
+    footer : list of magicgui widgets
+        What stays in sight below them, however small the window is.
+    title : str
+        Short name of its tab: our panels are tabs of one another.
     """
 
-    def __init__(self, widgets: list[Any]):
+    def __init__(self, widgets: list[Any], footer: Sequence[Any] = (), title: str = ""):
         super().__init__(labels=False)
+        self.title = title
         self.margins = (0, 0, 0, 0)
         self.body = Container(widgets=widgets, labels=False)
         self.body.native.layout().addStretch(1)  # room that is left stays below
+        for box in self.body.native.findChildren(QComboBox):  # or the longest name would widen the panel
+            box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            box.setMinimumContentsLength(SHORTEST)
         self.native.layout().addWidget(_VerticalScroll(self.body.native))
+        if footer:
+            self.footer = Container(widgets=list(footer), labels=False)
+            self.native.layout().addWidget(self.footer.native)
+        self.native_parent_changed.connect(self._on_docked)
+
+    def _on_docked(self, parent: Any) -> None:
+        if isinstance(parent, QDockWidget):
+            QTimer.singleShot(0, lambda: self._join_tabs(parent))  # once it has its place in the window
+
+    def _join_tabs(self, dock: QDockWidget) -> None:
+        """Become a tab beside another of our panels, instead of taking room from it."""
+        if not isalive(dock):
+            return
+        if self.title:
+            dock.setWindowTitle(self.title)
+        self.native.setProperty(OURS, True)
+        window = dock.parent()
+        if not isinstance(window, QMainWindow) or dock.isFloating():
+            return
+        others = [
+            each
+            for each in window.findChildren(QDockWidget)
+            if each is not dock
+            and not each.isFloating()
+            and window.dockWidgetArea(each) == window.dockWidgetArea(dock)
+            and any(inner.property(OURS) for inner in each.findChildren(QWidget))
+        ]
+        if others and dock not in window.tabifiedDockWidgets(others[-1]):
+            window.tabifyDockWidget(others[-1], dock)
+            dock.show()
+            dock.raise_()
 
     @property
     def is_alive(self) -> bool:

@@ -1,0 +1,259 @@
+"""Before, after and certainty of a result, with keys; one plain sentence and a way to the unsure place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import Container, PushButton
+from napari.layers import Layer
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QRectF, Qt
+from qtpy.QtGui import QColor, QLinearGradient, QPainter, QPaintEvent
+from qtpy.QtWidgets import QSizePolicy, QWidget
+
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.plugin.viewer.layers import KEY
+from napari_vaesr.plugin.viewer.look import (
+    LOOKS,
+    certainty_of_result,
+    go_to,
+    joint_layer,
+    result_with,
+    show_look,
+    source_in,
+    top_of,
+)
+from napari_vaesr.plugin.viewer.results import ShownResult, result_of
+from napari_vaesr.plugin.viewer.shortcuts import AFTER, BEFORE, CERTAINTY
+from napari_vaesr.plugin.viewer.swipe import Swipe
+from napari_vaesr.plugin.widgets.panel import row, status_line
+from napari_vaesr.trust.certainty import BETWEEN, SURE, UNSURE, Certainty
+
+if TYPE_CHECKING:
+    import napari
+
+KEYS = {"before": BEFORE, "after": AFTER, "certainty": CERTAINTY}
+TOOLTIPS = {
+    "before": "Show the source.",
+    "after": "Show the mean of the samples.",
+    "certainty": "Show mean and certainty in one picture: brightness is the mean, colour how sure it is.",
+}
+
+
+class LookControls(Container):
+    """Chooses what of a result is looked at; hidden as long as there is none.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        The viewer with the result.
+    say : callable
+        Called with what the user should read.
+    """
+
+    def __init__(self, viewer: napari.viewer.Viewer, say: Callable[[str], None]):
+        self._viewer, self._say = viewer, say
+        self._mean: Layer | None = None
+        self._source: Layer | None = None
+        self._certainty: Certainty | None = None
+        self.swipe: Swipe | None = None
+        self.buttons = {
+            name: PushButton(text=title, tooltip=f"{TOOLTIPS[name]} ({KEYS[name]})")
+            for name, title in LOOKS.items()
+        }
+        self.swipe_button = PushButton(
+            text="Swipe", tooltip="A line across the image: before on its left, after on its right. Drag it."
+        )
+        self.grid_button = PushButton(
+            text="Side by side", tooltip="Before, after and certainty beside each other, moving together."
+        )
+        self.sentence = status_line()
+        self.go_button = PushButton(text="Go to the least sure place", tooltip="Move the view there.")
+        self.legend = Legend()
+        super().__init__(
+            widgets=[
+                row([*self.buttons.values()]),
+                row([self.swipe_button, self.grid_button]),
+                self.sentence,
+                self.go_button,
+            ],
+            labels=False,
+        )
+        self.margins = (0, 0, 0, 0)
+        self.native.layout().insertWidget(2, self.legend)
+        for name, button in self.buttons.items():
+            button.native.setCheckable(True)
+            button.changed.connect(lambda _on, name=name: self.show_look(name))
+        for button in (self.swipe_button, self.grid_button):
+            button.native.setCheckable(True)
+        self.swipe_button.native.toggled.connect(self._on_swipe)
+        self.grid_button.native.toggled.connect(self._on_grid)
+        self.go_button.changed.connect(self.go_to_least_sure)
+        viewer.layers.events.removed.connect(self._on_removed)
+        self.visible = False
+
+    @property
+    def result(self) -> ShownResult | None:
+        """The result that is looked at."""
+        return None if self._mean is None else result_with(self._viewer.layers, self._mean)
+
+    def take(self, mean: Layer, source: Layer | None = None) -> None:
+        """Look at a result from now on.
+
+        Parameters
+        ----------
+        mean : napari.layers.Image
+            Its mean.
+        source : napari.layers.Image, optional
+            Its source; looked for by name if not given.
+        """
+        self.stop()
+        result = result_with(self._viewer.layers, mean)
+        self._mean = mean if result is not None else None
+        self.visible = result is not None
+        if result is None:
+            return
+        self._source = source if source is not None else source_in(self._viewer.layers, result)
+        self._check("after")
+        self._tell_certainty(result)
+
+    def follow(self, layer: Layer | None) -> None:
+        """Take the result that a selected layer is a part of, if it is one."""
+        result = None if layer is None else result_of(layer, self._viewer.layers)
+        if result is not None and result.mean is not self._mean:
+            self.take(result.mean)
+
+    def show_look(self, look: str) -> None:
+        """Show the source, the mean or the joint map."""
+        result = self.result
+        if result is None:
+            return
+        self.stop()
+        try:
+            show_look(self._viewer.layers, result, self._source_now(), look)
+        except VaesrError as error:
+            self._check("after")
+            self._say(str(error))
+            show_error(str(error))
+            return
+        self._check(look)
+
+    def go_to_least_sure(self) -> None:
+        """Move the view to the least sure place."""
+        if self.result is not None and self._certainty is not None:
+            go_to(self._viewer, self.result, self._certainty.place)
+
+    def stop(self) -> None:
+        """End swiping and the side-by-side view."""
+        self.swipe_button.native.setChecked(False)
+        self.grid_button.native.setChecked(False)
+
+    def _source_now(self) -> Layer | None:
+        return self._source if self._source in self._viewer.layers else None
+
+    def _check(self, look: str | None) -> None:
+        for name, button in self.buttons.items():
+            button.native.blockSignals(True)
+            button.native.setChecked(name == look)
+            button.native.blockSignals(False)
+        self.legend.setVisible(look == "certainty")
+        if self.result is not None:
+            self.legend.set_top(top_of(self.result))
+
+    def _tell_certainty(self, result: ShownResult) -> None:
+        try:
+            self._certainty = certainty_of_result(result)
+            starts = {name: part.start for name, part in result.made.region.items() if name in "TCZ"}
+            place = {name: at + starts.get(name, 0) for name, at in self._certainty.place.items()}
+            # Planes are counted as in the source, and so as in the viewer.
+            self.sentence.value = replace(self._certainty, place=place).sentence
+        except VaesrError:  # computed as one scrolls: nothing is known of the whole
+            self._certainty = None
+            self.sentence.value = ""
+        self.go_button.visible = self.sentence.visible = self._certainty is not None
+
+    def _on_swipe(self, on: bool) -> None:
+        if self.swipe is not None:
+            self.swipe.stop()
+            self.swipe = None
+        if not on or self.result is None:
+            return
+        self.grid_button.native.setChecked(False)
+        source = self._source_now()
+        try:
+            if source is None:
+                raise VaesrError("The source is no longer there, so there is nothing to compare with.")
+            show_look(self._viewer.layers, self.result, source, "after")
+            self.swipe = Swipe(self._viewer, self.result, source)
+            self._check(None)
+        except VaesrError as error:
+            self.swipe_button.native.setChecked(False)
+            self._say(str(error))
+
+    def _on_grid(self, on: bool) -> None:
+        grid, result = self._viewer.canvas.grid, self.result
+        grid.enabled = on and result is not None
+        if not on or result is None:
+            return
+        self.swipe_button.native.setChecked(False)
+        shown = {result.mean, self._source_now()}
+        try:
+            shown.add(joint_layer(self._viewer.layers, result))
+        except VaesrError as error:  # mean and source alone, then
+            self._say(str(error))
+        for layer in self._viewer.layers:
+            layer.visible = layer in shown
+        grid.shape, grid.stride = (1, -1), 1
+        self._check(None)
+        self.legend.setVisible(True)
+
+    def _on_removed(self, event: Any) -> None:
+        layer = event.value
+        told = layer.metadata.get(KEY, {}).get("layer", {})
+        if self.swipe is not None and (layer in (self._mean, self._source) or told.get("role") == "swipe"):
+            self.swipe_button.native.setChecked(False)
+        if self._mean is not None and self.result is None:
+            self.stop()
+            self._mean = self._source = None
+            self.visible = False
+
+
+class Legend(QWidget):
+    """The colours of certainty, with what they mean."""
+
+    TITLE = "Uncertainty: ± 1 std in % of the contrast"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._top = 1.0
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setFixedHeight(3 * self.fontMetrics().height() + 18)
+        self.setVisible(False)
+
+    def set_top(self, top: float) -> None:
+        """Let the colours end at a relative uncertainty."""
+        self._top = top
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802
+        """Draw title, bar and numbers."""
+        painter = QPainter(self)
+        line, width = self.fontMetrics().height(), self.width()
+        flags = Qt.TextFlag.TextWordWrap | Qt.AlignmentFlag.AlignLeft
+        title = painter.boundingRect(QRectF(0, 0, width, 2 * line), int(flags), self.TITLE)
+        painter.setPen(self.palette().windowText().color())
+        painter.drawText(title, int(flags), self.TITLE)
+        bar = QRectF(0, title.bottom() + 3, width, 12)
+        colours = QLinearGradient(bar.topLeft(), bar.topRight())
+        for place, colour in ((0, SURE), (0.5, BETWEEN), (1, UNSURE)):
+            colours.setColorAt(place, QColor.fromRgbF(*colour))
+        painter.fillRect(bar, colours)
+        below = QRectF(0, bar.bottom() + 1, width, line)
+        for text, side in (
+            ("0, sure", Qt.AlignmentFlag.AlignLeft),
+            (f"{50 * self._top:g}", Qt.AlignmentFlag.AlignHCenter),
+            (f"{100 * self._top:g}, guessed", Qt.AlignmentFlag.AlignRight),
+        ):
+            painter.drawText(below, int(side), text)

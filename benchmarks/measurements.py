@@ -1,0 +1,252 @@
+"""Do the 90 % ranges of measurements hold the truth? Beside Monte-Carlo noise on bicubic interpolation.
+
+    python benchmarks/measurements.py DATA
+    python benchmarks/measurements.py DATA --limit 70 --domains fluorescence phase stained --json out.json
+
+Sharp images of DATA/val/DOMAIN are made small, upscaled, and measured in the mean and in every sample:
+objects are what is above Otsu's threshold. The same measurement on the sharp image is the truth. The rival is what a
+careful person does without a model: noise as strong as that of the input is added to it as often as there
+are samples, each is interpolated and measured. Quantities named "image" are those of the whole image, of all
+objects together; the others are of single objects, found again in the truth by their overlap, each image
+counting the same. Width is that of the range over that of the rival's, the median. In the end it prints what
+measuring 100 objects costs beside drawing the samples.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+import zlib
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from rich import box
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from napari_vaesr import Source, Threshold, UpscaleJob, load_model, measure
+from napari_vaesr.engine.draws import Field, fields_of_arrays, fields_of_job
+from napari_vaesr.engine.settings import UpscaleSettings
+from napari_vaesr.files.atomic import write_json
+from napari_vaesr.imaging.intensity import estimate_noise
+from napari_vaesr.training.pairs import find_sources, made_pairs
+from napari_vaesr.trust.evaluation import own_domain
+from napari_vaesr.trust.lines import width_at_half
+from napari_vaesr.trust.measure import Measured, measure_field, prediction_range
+from napari_vaesr.trust.regions import ALL, Quantities, Spacing
+from napari_vaesr.trust.rivals import bicubic
+from napari_vaesr.trust.segment import matched
+from napari_vaesr.zoo.registry import Model
+
+Array = npt.NDArray[Any]
+
+CELLS = (("clean", 2), ("noisy", 2), ("clean", 4), ("noisy", 4))
+PROPERTIES = ("area", "intensity_mean", "intensity_sum", "perimeter", "centroid")
+IMAGE = ("count", "area", "intensity_mean", "intensity_sum", "perimeter")
+OBJECT = ("area", "intensity_mean", "intensity_sum", "perimeter")
+REACH = 15  # points of a profile to either side of an object's middle, per factor of 2
+
+
+class Range(NamedTuple):
+    """A range, the truth, and whether it is inside."""
+
+    low: float
+    high: float
+    truth: float
+
+    @property
+    def inside(self) -> bool:
+        slack = 1e-9 * max(abs(self.low), abs(self.high))
+        return self.low - slack <= self.truth <= self.high + slack
+
+    @property
+    def width(self) -> float:
+        return self.high - self.low
+
+
+def ranges(field: Field, truth: Array, threshold: Threshold, reach: int) -> Iterator[tuple[str, Range]]:
+    """Measure a field and the truth alike; yield each quantity's range with the truth."""
+    quantities, spacing = Quantities(PROPERTIES), Spacing()
+    measured = measure_field(field, threshold, None, quantities, spacing)
+    exact = measure_field(Field({}, "YX", truth, [truth]), threshold, None, quantities, spacing)
+    for quantity in IMAGE:
+        yield f"image {quantity}", range_of(measured.samples[ALL, quantity], exact.value[ALL, quantity])
+    same = matched(measured.labels, exact.labels, 0.3)
+    for number, other in same.items():
+        for quantity in OBJECT:
+            yield quantity, range_of(measured.samples[number, quantity], exact.value[other, quantity])
+    yield from distances(measured, exact, same)
+    yield from widths(field, truth, measured, same, reach)
+
+
+def range_of(samples: Array, truth: float) -> Range:
+    return Range(*prediction_range(samples[np.isfinite(samples)]), truth)
+
+
+def distances(measured: Measured, exact: Measured, same: dict[int, int]) -> Iterator[tuple[str, Range]]:
+    """Yield the distance of every object to its nearest neighbour."""
+    numbers = list(same)
+    if len(numbers) < 2:
+        return
+    places = np.array([[measured.value[each, f"centroid_{name}"] for name in "yx"] for each in numbers])
+    apart = np.linalg.norm(places[:, None] - places[None], axis=-1)
+    np.fill_diagonal(apart, np.inf)
+    for index, nearest in enumerate(apart.argmin(axis=1)):
+        one, two = numbers[index], numbers[nearest]
+        drawn = np.hypot(
+            *(measured.samples[one, f"centroid_{n}"] - measured.samples[two, f"centroid_{n}"] for n in "yx")
+        )
+        true = math.hypot(
+            *(exact.value[same[one], f"centroid_{n}"] - exact.value[same[two], f"centroid_{n}"] for n in "yx")
+        )
+        yield "distance", range_of(drawn, true)
+
+
+def widths(
+    field: Field, truth: Array, measured: Measured, same: dict[int, int], reach: int
+) -> Iterator[tuple[str, Range]]:
+    """Yield the FWHM of a row through the middle of every object, averaged over three rows."""
+    for number in same:
+        row, column = (round(measured.value[number, f"centroid_{name}"]) for name in "yx")
+        rows = slice(max(0, row - 1), row + 2)
+        columns = slice(max(0, column - reach), column + reach + 1)
+
+        def width(image: Array, rows: slice = rows, columns: slice = columns) -> float:
+            return width_at_half(image[rows, columns].astype(np.float64).mean(axis=0))
+
+        true = width(truth)
+        drawn = np.array([width(sample) for sample in field.samples])
+        if np.isfinite(true) and np.isfinite(drawn).mean() > 0.5:
+            yield "FWHM", range_of(drawn, true)
+
+
+def monte_carlo(low: Array, scale: int, count: int, seed: int) -> Field:
+    """Add noise to the input again and again, and interpolate."""
+    generator = np.random.default_rng(seed)
+    image = low.astype(np.float32)
+    noise = estimate_noise(low)
+    drawn = np.stack([bicubic(image + generator.normal(0, noise, image.shape), scale) for _ in range(count)])
+    (field,) = fields_of_arrays(bicubic(image, scale), drawn, "YX")
+    return field
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--model", default="microscopy")
+    parser.add_argument("--domains", nargs="+", default=["fluorescence"])
+    parser.add_argument("--limit", type=int, default=24, help="images of each domain")
+    parser.add_argument("--samples", type=int, default=32)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    model, threshold, console = load_model(options.model), Threshold(), Console(width=130)
+    record = []
+    for domain in options.domains:
+        sources = find_sources([options.data / "val" / domain], options.limit)
+        for kind, scale in CELLS:
+            ours: dict[str, list[list[Range]]] = defaultdict(list)
+            rival: dict[str, list[list[Range]]] = defaultdict(list)
+            start = time.perf_counter()
+            for source in track(sources, f"{domain} {kind} ×{scale}", console=console, transient=True):
+                pair = next(iter(made_pairs(source, scale, kind)))
+                settings = UpscaleSettings(
+                    scale=scale, samples=options.samples, domain=own_domain(f"val/{domain}", model)
+                )
+                low = pair.low if pair.low.ndim == 2 else pair.low.mean(axis=-1)
+                truth = pair.truth if pair.truth.ndim == 2 else pair.truth.mean(axis=-1)
+                job = UpscaleJob(Source.of(low.astype(np.float32), "YX"), settings, model=model)
+                (drawn,) = fields_of_job(job)
+                fields = {"ours": drawn}
+                fields["rival"] = monte_carlo(low, scale, options.samples, zlib.crc32(pair.name.encode()))
+                for name, groups in (("ours", ours), ("rival", rival)):
+                    found: dict[str, list[Range]] = defaultdict(list)
+                    for quantity, each in ranges(fields[name], truth, threshold, REACH * scale // 2):
+                        found[quantity].append(each)
+                    for quantity, each_image in found.items():
+                        groups[quantity].append(each_image)
+            seconds = time.perf_counter() - start
+            record += report(console, f"{domain} {kind} ×{scale}", ours, rival, seconds)
+    report_cost(console, model, options.samples)
+    if options.json:
+        card = model.card
+        told = {"model": card.name, "version": card.version, "samples": options.samples, "lines": record}
+        write_json(options.json, told)
+
+
+def report_cost(console: Console, model: Model, samples: int) -> None:
+    """Time 100 discs on 512 x 512 pixels of the input: drawing alone, and drawing and measuring."""
+    rows, columns = np.mgrid[:512, :512]
+    discs = (rows % 51 - 25) ** 2 + (columns % 51 - 25) ** 2 < 150
+    image = np.random.default_rng(0).poisson(20 + 80 * discs).astype(np.float32)
+    settings = UpscaleSettings(samples=samples)
+    seconds = []
+    for segment in (None, "otsu"):
+        job = UpscaleJob(Source.of(image, "YX"), settings, model=model, keep_samples=True)
+        best = math.inf
+        for _ in range(3):
+            start = time.perf_counter()
+            if segment is None:
+                for _ in job:
+                    pass
+            else:
+                objects = measure(job, segment)["object"].nunique() - 1
+            best = min(best, time.perf_counter() - start)
+        seconds.append(best)
+    drawing, both = seconds
+    console.print(
+        f"{objects} objects on {samples} samples: drawing {drawing:.2f} s, with measuring {both:.2f} s, "
+        f"{both / drawing:.2f} times as long"
+    )
+
+
+def report(
+    console: Console,
+    where: str,
+    ours: dict[str, list[list[Range]]],
+    rival: dict[str, list[list[Range]]],
+    seconds: float,
+) -> list[dict[str, Any]]:
+    table = Table("quantity", title=f"{where}, {seconds:.0f} s", box=box.SIMPLE_HEAD, title_justify="left")
+    for heading in ("images", "inside, model", "inside, Monte Carlo", "width", "nearer to 90 %"):
+        table.add_column(heading, justify="right")
+    lines = []
+    for quantity, images in ours.items():
+        model, monte = coverage(images), coverage(rival.get(quantity, []))
+        wide = median_width(images) / (median_width(rival.get(quantity, [])) or np.nan)
+        nearer = abs(model - 0.9) < abs(monte - 0.9)
+        lines.append(
+            {"where": where, "quantity": quantity, "model": model, "monte_carlo": monte, "width": wide}
+        )
+        table.add_row(
+            quantity,
+            str(len(images)),
+            f"{100 * model:.0f} %",
+            f"{100 * monte:.0f} %",
+            f"× {wide:.2f}" if np.isfinite(wide) else "–",
+            "yes" if nearer else "no",
+        )
+    console.print(table)
+    return [{key: finite(value) for key, value in line.items()} for line in lines]
+
+
+def coverage(images: list[list[Range]]) -> float:
+    shares = [np.mean([each.inside for each in image]) for image in images]
+    return float(np.mean(shares)) if shares else np.nan
+
+
+def median_width(images: list[list[Range]]) -> float:
+    return float(np.median([each.width for image in images for each in image])) if images else np.nan
+
+
+def finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+if __name__ == "__main__":
+    main()

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     )
     from napari_vaesr.trust.calibration import fit_calibration, rank_correlation
     from napari_vaesr.trust.certainty import certainty, joint_map
-    from napari_vaesr.trust.consistency import downscaled, low_res_psnr
+    from napari_vaesr.trust.check import Check, check
+    from napari_vaesr.trust.consistency import consistency_map, downscaled, low_res_psnr
     from napari_vaesr.trust.measure import measure
     from napari_vaesr.trust.metrics import affine_psnr
     from napari_vaesr.trust.segment import Threshold
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOMES = {
+    "Check": "trust.check",
     "FineTune": "training.finetune",
     "Result": "engine.result",
     "Source": "imaging.axes",
@@ -49,7 +51,9 @@ _HOMES = {
     "VaesrError": "errors",
     "affine_psnr": "trust.metrics",
     "certainty": "trust.certainty",
+    "check": "trust.check",
     "choose_device": "engine.device",
+    "consistency_map": "trust.consistency",
     "downscaled": "trust.consistency",
     "estimated_degradation": "training.finetune",
     "export_model": "zoo.exchange",
@@ -75,6 +79,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Check",
     "FineTune",
     "Result",
     "Source",
@@ -85,7 +90,9 @@ __all__ = [
     "__version__",
     "affine_psnr",
     "certainty",
+    "check",
     "choose_device",
+    "consistency_map",
     "downscaled",
     "estimated_degradation",
     "export_model",

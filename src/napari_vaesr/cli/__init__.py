@@ -1,4 +1,4 @@
-"""The command line: ``upscale``, ``measure``, ``models``, ``train``, ``calibrate`` and ``evaluate``.
+"""The command line: ``upscale``, ``check``, ``measure``, ``models``, ``train``, ``calibrate`` and ``evaluate``.
 
 Exit codes: 0 all is well, 1 some of several inputs failed, 2 wrong usage or bad input, 130 interrupted.
 Nothing here imports torch before pixels are computed, so that help and the list of models are quick.
@@ -14,6 +14,7 @@ import typer
 
 from . import models
 from .calibrate import calibrate
+from .check import check
 from .console import ExitCode, err, out
 from .evaluate import evaluate
 from .measure import measure
@@ -29,6 +30,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(upscale)
+app.command()(check)
 app.command()(measure)
 app.command()(train)
 app.command()(evaluate)

@@ -79,3 +79,54 @@ def low_res_psnr(
             f"give one of shape {expected}."
         )
     return psnr(downscaled(result, scale), source, data_range=data_range)
+
+
+LARGEST = 3.0
+"""Noise standard deviations that a consistent result may be off by."""
+
+FAITHFUL = 0.004
+"""Part of the intensity range that a result may always be off by: about a grey level of 8 bits."""
+
+
+def consistency_map(
+    result: npt.NDArray[Any], source: npt.NDArray[Any], scale: int, *, data_range: float
+) -> npt.NDArray[np.float32]:
+    """Return where a result, made small again, differs from the image it was made from.
+
+    Parameters
+    ----------
+    result : array
+        (scale * Y, scale * X).
+    source : array
+        (Y, X).
+    scale : int
+        The factor of the upscaling.
+    data_range : float
+        Distance between black and white.
+
+    Returns
+    -------
+    array
+        (Y, X), in standard deviations of the source's noise, which is estimated at each intensity, and a
+        grey level more. Beyond `LARGEST` there is something in the one that is not in the other.
+
+    Raises
+    ------
+    VaesrError
+        When the shapes don't belong together.
+    """
+    from napari_vaesr.trust.image_noise import fit_noise
+
+    if result.shape != (source.shape[0] * scale, source.shape[1] * scale):
+        raise VaesrError(
+            f"A result of shape {result.shape} was not made {scale} times larger "
+            f"from {source.shape}, give one of the two that belongs to the other."
+        )
+    low = np.asarray(source, np.float64)
+    spread = np.sqrt(fit_noise(low).variance(low) + (FAITHFUL * data_range) ** 2)
+    return np.asarray((downscaled(result, scale) - low) / spread, np.float32)
+
+
+def inconsistent_share(differences: npt.NDArray[np.float32]) -> float:
+    """Return the share of a consistency map that is beyond `LARGEST`."""
+    return float(np.mean(np.abs(differences) > LARGEST))

@@ -6,12 +6,16 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from napari_vaesr.files.atomic import atomic_path
 from napari_vaesr.trust.summary import Summary
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from napari_vaesr.trust.check import Check
 
 PANEL = 3.4
 """Side of a panel in inches."""
@@ -90,6 +94,38 @@ def write_sparsification(path: str | os.PathLike[str], summaries: Sequence[Summa
         panel.set_xlabel("most uncertain pixels left out (%)", fontsize=9)
         panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, frameon=False, fontsize=7)
         panel.set_ylabel("RMSE of the others, relative", fontsize=9)
+    _save(figure, path)
+
+
+def write_check(path: str | os.PathLike[str], check: Check) -> None:
+    """Draw what a check was made with: the image, what came of it made small again, and the error over std.
+
+    Parameters
+    ----------
+    path : str or Path
+        The PNG.
+    check : Check
+        With its images.
+
+    Raises
+    ------
+    VaesrError
+        When the file can't be written.
+    """
+    figure, panels = _panels(4)
+    low, high = np.percentile(check.images["image"], (0.2, 99.8))
+    titles = {
+        "input": "the image, made small again",
+        "bicubic": f"bicubic, {check.psnr['bicubic']:.1f} dB",
+        "model": f"{check.model}, {check.psnr['model']:.1f} dB",
+        "image": "the image",
+    }
+    order = ("input", "bicubic", "model", "image")
+    for panel, name in zip(panels, order, strict=True):
+        panel.imshow(check.images[name], cmap="gray", vmin=low, vmax=high, interpolation="nearest")
+        panel.set_title(titles[name], fontsize=9)
+        panel.set_axis_off()
+    figure.suptitle(check.sentence, fontsize=9, wrap=True)
     _save(figure, path)
 
 

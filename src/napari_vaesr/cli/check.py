@@ -1,0 +1,115 @@
+"""``napari-vaesr check``: does a model hold on these images?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich import box
+from rich.table import Table
+
+from napari_vaesr.errors import VaesrError
+
+from .console import ExitCode, err, out, report_error, spoken_errors
+
+if TYPE_CHECKING:
+    from napari_vaesr.trust.check import Check
+
+
+def check(
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="IN...", help="Images, folders of images or glob patterns.")
+    ],
+    scale: Annotated[int, typer.Option("--scale", "-s", help="How many times more pixels.")] = 2,
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="A model's name, the path of its file, or an https address.")
+    ] = "microscopy",
+    samples: Annotated[int, typer.Option("--samples", "-k", help="Images drawn for each plane.")] = 16,
+    axes: Annotated[
+        str | None, typer.Option(help="One letter per axis in order, such as ZYX; for files that don't say.")
+    ] = None,
+    domain: Annotated[
+        str, typer.Option(help="Kind of image that the uncertainty is calibrated for.")
+    ] = "any",
+    extent: Annotated[
+        str, typer.Option(help="Check on this part: Z=10:20,Y=0:64, input pixels.", show_default=False)
+    ] = "",
+    json: Annotated[Path | None, typer.Option("--json", help="Write all numbers here.")] = None,
+    figure: Annotated[
+        Path | None, typer.Option(help="Draw the last image checked here, beside what was made of it (.png).")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps or xpu.")] = "auto",
+    force: Annotated[bool, typer.Option("--force", help="Replace outputs that exist.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Check whether a model holds what it promises on images of your own.
+
+    An image is made small again, with its noise, upscaled, and compared with itself. What the optics removed
+    it cannot see. To have the uncertainty of a result corrected by it: napari-vaesr upscale --calibrate.
+
+    Exit codes: 0 all is well, 1 some of several inputs failed, 2 wrong usage or bad input, 130 interrupted.
+    """
+    with spoken_errors(debug):
+        from napari_vaesr.engine.settings import make_settings
+        from napari_vaesr.files.atomic import write_json
+        from napari_vaesr.files.image import expand_inputs, read_image
+        from napari_vaesr.imaging.axes import Source
+        from napari_vaesr.imaging.region import Region
+        from napari_vaesr.trust.check import check_source
+        from napari_vaesr.trust.plots import write_check
+        from napari_vaesr.zoo.registry import load_model
+
+        from .progress import progress_bars
+
+        if samples < 2:
+            raise VaesrError("One sample has no spread to check, give --samples 2 or more.")
+        for path in filter(None, (json, figure)):
+            if path.exists() and not force:
+                raise VaesrError(f"{path} exists already, choose another name or replace it with --force.")
+        settings = make_settings(model=model, scale=scale, samples=samples, domain=domain, device=device)
+        region = Region.parse(extent) if extent else Region()
+        paths, loaded = expand_inputs(inputs), load_model(model)
+        done: dict[str, Check] = {}
+        failures = 0
+        with progress_bars(quiet=False) as bars:
+            for path in paths:
+                with bars.follow(path.name) as progress:
+                    try:
+                        image = read_image(path, axes)
+                        source = Source.of(image.data, image.axes)
+                        done[str(path)] = check_source(source, settings, region, loaded, progress=progress)
+                    except VaesrError as error:
+                        if debug:
+                            raise
+                        report_error(error, path if len(paths) > 1 else None)
+                        failures += 1
+        if not done:
+            raise typer.Exit(ExitCode.BAD_INPUT)
+        _report(done)
+        if json:
+            write_json(json, {"checks": [{"image": name, **each.to_dict()} for name, each in done.items()]})
+        if figure:
+            write_check(figure, list(done.values())[-1])
+        for written in filter(None, (json, figure)):
+            out().print(str(written), markup=False)
+        if failures:
+            err().print(f"{failures} of {len(paths)} inputs failed.")
+            raise typer.Exit(ExitCode.SOME_FAILED)
+
+
+def _report(done: dict[str, Any]) -> None:
+    """Print the sentence of every image, and then the numbers."""
+    for name, each in done.items():
+        out().print(each.sentence if len(done) == 1 else f"{name}: {each.sentence}", markup=False)
+    headings = ("model", "bicubic", "Lanczos", "inside 90 %", "RMSE / std", "noise")
+    table = Table("image", *headings, box=box.SIMPLE_HEAD)
+    for name, each in done.items():
+        table.add_row(
+            Path(name).name,
+            *(f"{each.psnr[key]:.2f} dB" for key in ("model", "bicubic", "Lanczos")),
+            f"{100 * each.coverage:.1f} %",
+            f"{each.ratio:.2f}",
+            f"{100 * each.noise:.2f} %",
+        )
+    out().print(table)

@@ -1,0 +1,349 @@
+"""Does a model hold on this very image? Made small again and upscaled, it is compared with itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from os import PathLike
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_vaesr.engine.api import as_array, named_axes
+from napari_vaesr.engine.job import Progress, UpscaleJob
+from napari_vaesr.engine.settings import UpscaleSettings, make_settings
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.axes import Source
+from napari_vaesr.imaging.colour import rgb_to_luma_chroma
+from napari_vaesr.imaging.intensity import IntensityScaling, fit_scalings
+from napari_vaesr.imaging.region import Region
+from napari_vaesr.trust.consistency import downscaled
+from napari_vaesr.trust.image_noise import NoiseModel, fit_noise
+from napari_vaesr.trust.levels import without_truth_noise
+from napari_vaesr.trust.rivals import bicubic, lanczos
+from napari_vaesr.zoo.card import ANY, Calibration
+from napari_vaesr.zoo.registry import Model, load_model
+
+Array = npt.NDArray[Any]
+FloatArray = npt.NDArray[np.float32]
+
+PLANES, SIDE = 3, 512
+"""Planes of a stack that are looked at, evenly spaced, and the largest side of the middle of each."""
+
+SMALLEST = 16
+"""Pixels a side, of the image made small, that tell something."""
+
+BETTER = 0.1
+"""dB over interpolation from which on a model is better."""
+
+HONEST = (0.8, 0.97)
+"""Share of the pixels inside 90 % intervals that is near enough."""
+
+LARGEST_CORRECTION = 8.0
+"""How many times larger or smaller a check may make the std."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """How a model does on an image that was made small again.
+
+    Attributes
+    ----------
+    model : str
+        Its name.
+    scale : int
+        The factor that was checked.
+    psnr : dict of str to float
+        In dB of the intensity range, of ``model``, ``bicubic`` and ``Lanczos``; the noise of the image itself
+        is taken out of all errors.
+    coverage : float
+        Share of the pixels inside their 90 % intervals.
+    ratio : float
+        Root mean squared error over root mean squared std: 1 is right, 2 means twice too sure.
+    noise : float
+        Standard deviation of the image's noise, in parts of its intensity range.
+    calibrations : tuple of Calibration
+        One for each channel, with the std corrected to what the check found; for
+        ``UpscaleJob(calibrations=...)``.
+    images : dict of str to ndarray
+        Of the last plane checked: ``input`` (small), ``model``, ``bicubic``, ``image`` and ``z``, the error
+        over the std.
+    """
+
+    model: str
+    scale: int
+    psnr: dict[str, float]
+    coverage: float
+    ratio: float
+    noise: float
+    calibrations: tuple[Calibration, ...]
+    images: dict[str, FloatArray] = field(repr=False, default_factory=dict)
+
+    @property
+    def gain(self) -> float:
+        """By how many dB the model is better than the better interpolation."""
+        return self.psnr["model"] - max(self.psnr["bicubic"], self.psnr["Lanczos"])
+
+    @property
+    def is_better(self) -> bool:
+        """Whether the model is better than interpolation."""
+        return self.gain >= BETTER
+
+    @property
+    def is_honest(self) -> bool:
+        """Whether its intervals hold about what they should."""
+        return HONEST[0] <= self.coverage <= HONEST[1]
+
+    @property
+    def sentence(self) -> str:
+        """What came out, in one or two plain sentences, with what to do."""
+        held = f"its 90 % intervals hold {100 * self.coverage:.0f} % of the pixels"
+        if not self.is_better:
+            return (
+                f"On this image the model is no better than interpolation ({self.gain:+.1f} dB), and {held}: "
+                "try another model, or fine-tune one on images like this."
+            )
+        first = f"On this image the model is {self.gain:.1f} dB better than interpolation, and {held}"
+        if self.is_honest:
+            return f"{first}."
+        size = "small" if self.coverage < 0.9 else "large"
+        return f"{first}: the uncertainty is too {size} by a factor of {self.factor:.1f}; calibrate it here."
+
+    @property
+    def factor(self) -> float:
+        """How many times too small or too large the std is; at least 1."""
+        return max(self.ratio, 1 / max(self.ratio, 1e-6))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all but the images, ready for JSON."""
+        told = asdict(self)
+        del told["images"], told["calibrations"]
+        calibrations = [each.model_dump() for each in self.calibrations]
+        return {"sentence": self.sentence, "gain": self.gain, **told, "calibrations": calibrations}
+
+
+def check(
+    image: Any,
+    axes: str | None = None,
+    *,
+    model: str | PathLike[str] | Model = "microscopy",
+    scale: int = 2,
+    samples: int = 16,
+    domain: str = ANY,
+    seed: int = 0,
+    device: str = "auto",
+    extent: Mapping[str, range] | str | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Check:
+    """Check on an image whether a model holds what it promises.
+
+    The image is made small again by antialiased bicubic interpolation, given as much noise as it has itself,
+    upscaled, and compared with itself, beside bicubic and Lanczos interpolation. It cannot see what the
+    optics removed: that is neither in the image nor in any result. At most three planes are looked at, 512
+    pixels a side in their middle.
+
+    Parameters
+    ----------
+    image, axes, model, scale, samples, domain, seed, device, extent
+        As for `napari_vaesr.upscale`.
+    progress : callable, optional
+        Called as the work goes on. What it raises stops it.
+
+    Returns
+    -------
+    Check
+        Its `sentence` says it all.
+
+    Raises
+    ------
+    VaesrError
+        When the image is too small or has no contrast, or as `napari_vaesr.upscale` does.
+
+    Examples
+    --------
+    >>> print(check(image, scale=2).sentence)  # doctest: +SKIP
+    On this image the model is 1.8 dB better than interpolation, and its 90 % intervals hold 88 % of ...
+    """
+    if samples < 2:
+        raise VaesrError("One sample has no spread to check, draw 2 samples or more.")
+    settings = make_settings(
+        model=model.card.name if isinstance(model, Model) else model,
+        scale=scale,
+        samples=samples,
+        domain=domain,
+        seed=seed,
+        device=device,
+    )
+    array = as_array(image)
+    source = Source.of(array, named_axes(array, axes))
+    region = Region.parse(extent) if isinstance(extent, str) else Region(extent or {})
+    return check_source(source, settings, region, load_model(model), progress=progress)
+
+
+def check_source(
+    source: Source,
+    settings: UpscaleSettings,
+    region: Mapping[str, range],
+    model: Model,
+    *,
+    scalings: tuple[IntensityScaling, ...] | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Check:
+    """Check a part of an image with settings; see `check`."""
+    axes = source.axes
+    if scalings is None:
+        scalings = fit_scalings(source.array, axes, model.card.intensity)
+    part = Region(region).of(axes)
+    scale = settings.factors.along("X")
+    rows, columns = (_middle(part[name], scale) for name in "YX")
+    if min(len(rows), len(columns)) < SMALLEST * scale:
+        raise VaesrError(
+            f"A part of {len(part['X'])} x {len(part['Y'])} pixels is too small to be checked, choose "
+            f"{SMALLEST * scale} or more pixels a side."
+        )
+    numbers = axes.planes_of(part)
+    chosen = np.unique(np.linspace(0, len(numbers) - 1, min(PLANES, len(numbers))).round().astype(int))
+    done: list[_Plane] = []
+    for count, number in enumerate(numbers[place] for place in chosen):
+
+        def tell(step: Progress, count: int = count) -> None:
+            if progress is not None:
+                total = step.total * len(chosen)
+                progress(Progress(step.total * count + step.done, total, "checking"))
+
+        plane = axes.read_plane(
+            source.array, number, slice(rows.start, rows.stop), slice(columns.start, columns.stop)
+        )
+        done.append(_check_plane(plane, axes.channel_of(number), settings, model, scalings, tell))
+    return _summed(done, settings, model, len(scalings))
+
+
+@dataclass(frozen=True)
+class _Plane:
+    """What came of one plane, in parts of the intensity range."""
+
+    channel: int
+    power: dict[str, float]
+    std: FloatArray
+    error: FloatArray
+    noise: float
+    calibration: Calibration
+    images: dict[str, FloatArray]
+
+
+def _check_plane(
+    plane: Array,
+    channel: int,
+    settings: UpscaleSettings,
+    model: Model,
+    scalings: tuple[IntensityScaling, ...],
+    progress: Callable[[Progress], None],
+) -> _Plane:
+    scale = settings.factors.along("X")
+    truth = scalings[channel].to_unit(plane[..., :3] if plane.ndim == 3 else plane)
+    truth = rgb_to_luma_chroma(truth)[0] if truth.ndim == 3 else truth
+    if np.ptp(truth) < 1e-3:
+        raise VaesrError("There is nothing to see in this part of the image: check where there is structure.")
+    noise = fit_noise(truth)
+    small = with_noise(downscaled(truth, scale), noise, scale, settings.seed)
+    spread = float(np.sqrt(np.mean(noise.variance(truth))))
+    own = IntensityScaling(offset=0.0, gain=1.0, noise=min(float(scalings[channel].noise), 1.0))
+    job = UpscaleJob(Source.of(small, "YX"), settings, model=model, scalings=[own])
+    with closing(iter(job)) as steps:
+        for step in steps:
+            progress(step)
+    result = job.result
+    assert result.std is not None
+    estimates = {
+        "model": np.asarray(result.mean, np.float32),
+        "bicubic": bicubic(small, scale),
+        "Lanczos": lanczos(small, scale),
+    }
+    inside = (slice(scale, -scale),) * 2
+    power = {}
+    for name, estimate in estimates.items():
+        squared = float(np.mean((estimate - truth)[inside] ** 2, dtype=np.float64))
+        power[name] = max(squared - spread**2, 0.05 * squared)
+    std = np.asarray(result.std, np.float32)
+    error, _ = without_truth_noise(std[inside].ravel(), (estimates["model"] - truth)[inside].ravel(), spread)
+    z = (estimates["model"] - truth) / np.maximum(std, 1e-6)
+    images = {"input": small, "image": truth, "z": np.asarray(z, np.float32), **estimates}
+    return _Plane(
+        channel, power, std[inside].ravel(), error.astype(np.float32), spread, job.calibrations[0], images
+    )
+
+
+def with_noise(small: FloatArray, noise: NoiseModel, scale: int, seed: int) -> FloatArray:
+    """Give an image that was made small the noise that it lost by that.
+
+    Parameters
+    ----------
+    small : array of shape (Y, X)
+        Made `scale` times smaller.
+    noise : NoiseModel
+        Of the image before.
+    scale : int
+        The factor.
+    seed : int
+        Of what is drawn.
+    """
+    generator = np.random.default_rng(seed)
+    probe = downscaled(generator.normal(size=(64 * scale, 64 * scale)).astype(np.float32), scale)
+    left = float(np.var(probe))
+    lost = np.sqrt(noise.variance(small) * max(0.0, 1 - left))
+    noisy: FloatArray = (small + lost * generator.normal(size=small.shape)).astype(np.float32)
+    return noisy
+
+
+def _summed(planes: list[_Plane], settings: UpscaleSettings, model: Model, channels: int) -> Check:
+    """Put the planes together, and correct the calibration of every channel by them."""
+    psnr = {
+        name: float(-10 * np.log10(max(np.mean([plane.power[name] for plane in planes]), 1e-12)))
+        for name in planes[0].power
+    }
+    inside = [np.mean(np.abs(each.error) <= each.calibration.interval * each.std) for each in planes]
+    std = np.concatenate([each.std for each in planes])
+    error = np.concatenate([each.error for each in planes])
+    corrected = []
+    for channel in range(channels):
+        own = [each for each in planes if each.channel == channel] or planes
+        corrected.append(_corrected(own))
+    return Check(
+        model=model.card.name,
+        scale=settings.factors.along("X"),
+        psnr=psnr,
+        coverage=float(np.mean(inside)),
+        ratio=_rms(error) / max(_rms(std), 1e-12),
+        noise=float(np.mean([each.noise for each in planes])),
+        calibrations=tuple(corrected),
+        images=planes[-1].images,
+    )
+
+
+def _corrected(planes: list[_Plane]) -> Calibration:
+    """Scale a calibration so that the std is right here, and its intervals hold nine tenths of the pixels."""
+    std = np.concatenate([each.std for each in planes])
+    error = np.concatenate([each.error for each in planes])
+    ratio = float(np.clip(_rms(error) / max(_rms(std), 1e-12), 1 / LARGEST_CORRECTION, LARGEST_CORRECTION))
+    reach = float(np.quantile(np.abs(error) / np.maximum(ratio * std, 1e-9), 0.9))
+    card = planes[0].calibration
+    return Calibration(
+        noise=card.noise,
+        slope=ratio * card.slope,
+        offset=ratio * card.offset,
+        floor=ratio * card.floor,
+        interval=max(reach, 1e-3),
+    )
+
+
+def _rms(values: FloatArray) -> float:
+    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))
+
+
+def _middle(part: range, scale: int) -> range:
+    """Return the middle of a range, a multiple of the scale long."""
+    length = min(len(part), SIDE) // scale * scale
+    start = part.start + (len(part) - length) // 2
+    return range(start, start + length)

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import json
+
+import imageio.v3 as iio
+import pytest
+
+from napari_vaesr import sample_path
+
+
+@pytest.fixture
+def image(tmp_path):
+    path = tmp_path / "phase.png"
+    iio.imwrite(path, iio.imread(sample_path("phase"))[:96, :96])
+    return path
+
+
+def test_it_says_a_sentence_and_writes_what_it_found(run, image, tiny_model_path, tmp_path):
+    result = run("check", image, "-m", tiny_model_path, "--json", "check.json", "--figure", "check.png")
+    assert result.exit_code == 0, result.output
+    assert "On this image the model is" in result.stdout
+    told = json.loads((tmp_path / "check.json").read_text())["checks"][0]
+    assert told["image"] == str(image) and {"psnr", "coverage", "ratio", "calibrations"} <= told.keys()
+    assert (tmp_path / "check.png").exists()
+    assert run("check", image, "--json", "check.json").exit_code == 2
+
+
+def test_some_may_fail(run, image, tiny_model_path, tmp_path):
+    (tmp_path / "bad.tif").write_bytes(b"none")
+    result = run("check", image, tmp_path / "bad.tif", "-m", tiny_model_path)
+    assert result.exit_code == 1 and "bad.tif" in result.stderr

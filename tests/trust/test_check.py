@@ -1,0 +1,101 @@
+"""A check sees a good model, a useless one, and a std that is wrong; and corrects the last."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from napari_vaesr import Source, UpscaleJob, VaesrError, check, load_model, sample_path
+from napari_vaesr.engine.settings import make_settings
+from napari_vaesr.files.image import read_image
+from napari_vaesr.trust.check import with_noise
+from napari_vaesr.trust.consistency import consistency_map, downscaled, inconsistent_share
+from napari_vaesr.trust.image_noise import NoiseModel, fit_noise
+from napari_vaesr.trust.plots import write_check
+from napari_vaesr.trust.rivals import bicubic
+
+
+@pytest.fixture(scope="module")
+def nuclei():
+    return np.asarray(read_image(sample_path("nuclei")).data[15])[:128, :128]
+
+
+@pytest.fixture(scope="module")
+def model(tiny_model_path):
+    return load_model(tiny_model_path)
+
+
+def test_a_model_that_learnt_is_better_than_one_that_did_not(nuclei, model):
+    good, bad = check(nuclei, model="microscopy"), check(nuclei, model=model)
+    assert good.is_better and good.gain > 0.5 > bad.gain
+    assert "better than interpolation" in good.sentence
+    assert "no better than interpolation" in bad.sentence and "fine-tune" in bad.sentence
+    assert good.psnr["bicubic"] == pytest.approx(bad.psnr["bicubic"])
+    json.dumps(good.to_dict(), allow_nan=False)
+
+
+def test_the_correction_makes_the_std_right_here(nuclei, model):
+    """Checked again with the std that the first check corrected, error and std agree."""
+    first = check(nuclei, model=model)
+    (corrected,) = first.calibrations
+    card = model.card.model_copy(update={"calibration": {"2": (corrected,)}})
+    again = check(nuclei, model=type(model)(card=card, network=model.network))
+    assert again.ratio == pytest.approx(1, abs=0.15)
+    assert again.coverage == pytest.approx(0.9, abs=0.02)
+    job = UpscaleJob(Source.of(nuclei, "YX"), make_settings(), model=model, calibrations=first.calibrations)
+    assert job.record().calibration == first.calibrations
+
+
+def test_a_stack_and_colours_are_checked(nuclei, model):
+    stack = np.stack([nuclei, nuclei, nuclei[::-1]])
+    seen = []
+    done = check(stack, "ZYX", model=model, progress=seen.append)
+    assert seen[-1].done == seen[-1].total
+    assert done.images["image"].shape == (128, 128)
+    colours = np.stack([nuclei] * 3, axis=-1)
+    assert check(colours, "YXS", model=model).psnr["bicubic"] == pytest.approx(
+        check(nuclei, model=model).psnr["bicubic"], abs=0.1
+    )
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [(np.zeros((20, 20), np.uint8), "too small"), (np.zeros((64, 64), np.uint8), "nothing to see")],
+)
+def test_what_tells_nothing_is_refused(image, message, model):
+    with pytest.raises(VaesrError, match=message):
+        check(image, model=model)
+
+
+def test_the_noise_is_found_at_every_intensity():
+    generator = np.random.default_rng(0)
+    ramp = np.tile(np.linspace(0.05, 1, 256), (256, 1))
+    noisy = generator.poisson(ramp * 100) / 100 + generator.normal(0, 0.03, ramp.shape)
+    model = fit_noise(noisy)
+    for level in (0.1, 0.5, 0.9):
+        assert float(model.std(np.array(level))) == pytest.approx(np.sqrt(level / 100 + 0.03**2), rel=0.15)
+
+
+def test_a_small_image_gets_its_noise_back():
+    noise = NoiseModel(shot=0.0, camera=0.01, black=0.0)
+    large = np.random.default_rng(1).normal(0.5, 0.1, (256, 256)).astype(np.float32)
+    small = with_noise(downscaled(large, 2), noise, 2, seed=0)
+    assert small.std() == pytest.approx(0.1, rel=0.05)
+
+
+def test_what_is_not_in_the_input_is_inconsistent():
+    low = np.random.default_rng(0).normal(100, 5, (32, 32)).astype(np.float32)
+    result = bicubic(low, 2)
+    assert inconsistent_share(consistency_map(result, low, 2, data_range=255)) < 0.02
+    result[20:28, 20:28] += 80
+    wrong = consistency_map(result, low, 2, data_range=255)
+    assert (np.abs(wrong[11:13, 11:13]) > 3).all() and inconsistent_share(wrong) > 0.01
+    with pytest.raises(VaesrError, match="belongs to"):
+        consistency_map(result[:-2], low, 2, data_range=255)
+
+
+def test_a_picture_of_a_check(nuclei, model, tmp_path):
+    write_check(tmp_path / "check.png", check(nuclei, model=model))
+    assert (tmp_path / "check.png").stat().st_size > 10_000

@@ -4,6 +4,7 @@ import json
 
 import imageio.v3 as iio
 import pytest
+import tifffile
 
 from napari_vaesr import sample_path
 
@@ -29,3 +30,17 @@ def test_some_may_fail(run, image, tiny_model_path, tmp_path):
     (tmp_path / "bad.tif").write_bytes(b"none")
     result = run("check", image, tmp_path / "bad.tif", "-m", tiny_model_path)
     assert result.exit_code == 1 and "bad.tif" in result.stderr
+
+
+def test_an_upscaling_is_corrected_by_it(run, image, tiny_model_path, tmp_path):
+    """The correction is in the record, and so are the pixels that it gives."""
+    given = ["-m", tiny_model_path, "--samples", 4]
+    for name, more in (("plain", []), ("corrected", ["--calibrate"])):
+        result = run("upscale", image, f"{name}.ome.tif", *given, *more)
+        assert result.exit_code == 0, result.output
+    records = [json.loads((tmp_path / f"{name}.json").read_text()) for name in ("plain", "corrected")]
+    slope = records[1]["calibration"][0]["slope"]
+    assert slope != records[0]["calibration"][0]["slope"]
+    assert "corrected to this" in records[1]["messages"][-1]
+    std = [tifffile.imread(tmp_path / f"{name}.ome.tif")[1].mean() for name in ("plain", "corrected")]
+    assert std[1] / std[0] == pytest.approx(slope, rel=0.01)

@@ -1,4 +1,4 @@
-"""The command line: ``upscale``, ``check``, ``measure``, ``models``, ``train``, ``calibrate`` and ``evaluate``.
+"""The command line: ``upscale``, ``check``, ``measure``, ``models``, ``train`` and others.
 
 Exit codes: 0 all is well, 1 some of several inputs failed, 2 wrong usage or bad input, 130 interrupted.
 Nothing here imports torch before pixels are computed, so that help and the list of models are quick.

@@ -1,4 +1,4 @@
-"""``napari-vaesr check``: does a model hold on these images?"""
+"""``napari-vaesr check``: images in; out, whether a model holds what it promises on them."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ def check(
 
         if samples < 2:
             raise VaesrError("One sample has no spread to check, give --samples 2 or more.")
-        for path in filter(None, (json, figure)):
-            if path.exists() and not force:
-                raise VaesrError(f"{path} exists already, choose another name or replace it with --force.")
+        for written in filter(None, (json, figure)):
+            if written.exists() and not force:
+                raise VaesrError(f"{written} exists already, choose another name or replace it with --force.")
         settings = make_settings(model=model, scale=scale, samples=samples, domain=domain, device=device)
         region = Region.parse(extent) if extent else Region()
         paths, loaded = expand_inputs(inputs), load_model(model)

@@ -99,6 +99,12 @@ def upscale(
             "plate such as A/1/0. Left out, the first; of a plate, all."
         ),
     ] = None,
+    calibrate: Annotated[
+        bool,
+        typer.Option(
+            "--calibrate", help="Correct the uncertainty by a check on the image itself; see check."
+        ),
+    ] = False,
     figure: Annotated[
         bool, typer.Option("--figure", help="Also draw input, mean and std of the middle plane, as a PNG.")
     ] = False,
@@ -155,7 +161,9 @@ def upscale(
         for note in notes if not quiet else ():
             err().print(f"Note: {note}", markup=False)
         several = len(targets) > 1
-        if several and not force:  # a run that was stopped goes on with the inputs that are left
+        if (
+            several and not force and not calibrate
+        ):  # a run that was stopped goes on with the inputs that are left
             card = get_card(settings.model)
             left = [each for each in targets if not is_made(each, axes, settings, card, part, figure)]
             if len(left) < len(targets) and not quiet:
@@ -179,6 +187,7 @@ def upscale(
                 restart=force,
                 scheduler=scheduler,
                 workers=workers,
+                calibrate=calibrate,
                 quiet=quiet,
                 debug=debug,
             )
@@ -212,6 +221,7 @@ def _run(
     restart: bool,
     scheduler: str | None,
     workers: int | None,
+    calibrate: bool,
     quiet: bool,
     debug: bool,
 ) -> int:
@@ -234,6 +244,7 @@ def _run(
                         figure=figure,
                         restart=restart,
                         client=client,
+                        calibrate=calibrate,
                         progress=progress,
                     )
                 except VaesrError as error:

@@ -29,6 +29,7 @@ from napari_vaesr.files.partial import PartialOutput, partial_output
 from napari_vaesr.files.png import png_bytes
 from napari_vaesr.imaging.axes import Source
 from napari_vaesr.imaging.region import Factors, Region
+from napari_vaesr.trust.check import check_source
 from napari_vaesr.zoo.registry import Model
 
 from .console import readable_bytes
@@ -82,6 +83,7 @@ def upscale_file(
     figure: bool = False,
     restart: bool = False,
     client: Client | None = None,
+    calibrate: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> list[str]:
     """Upscale one input and write its image, its record and, if asked for, its figure.
@@ -104,6 +106,8 @@ def upscale_file(
         Start anew where an unfinished output was made from something else.
     client : distributed.Client, optional
         Whose workers compute; this process does it by default.
+    calibrate : bool
+        Correct the uncertainty by a check on the input itself.
     progress : callable, optional
         Called as the work goes on.
 
@@ -127,6 +131,10 @@ def upscale_file(
             f"A figure of {width} × {height} pixels takes too much memory: leave out --figure, or choose a "
             "part of the plane with --extent."
         )
+    if calibrate:
+        done = check_source(job.source, settings, extent, model, scalings=job.scalings)
+        job.calibrations = done.calibrations  # kept in the record
+        job.messages.append(f"{done.sentence} The uncertainty was corrected to this.")
     _make_folder(target.output.parent)
     if target.is_png:
         _write_png(target, image, job, figure, progress)

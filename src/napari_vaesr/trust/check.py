@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
-from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_vaesr.engine.api import as_array, named_axes
-from napari_vaesr.engine.job import Progress, UpscaleJob
+from napari_vaesr.engine.job import UpscaleJob
+from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.settings import UpscaleSettings, make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Source
@@ -128,7 +129,7 @@ def check(
     image: Any,
     axes: str | None = None,
     *,
-    model: str | PathLike[str] | Model = "microscopy",
+    model: str | Path | Model = "microscopy",
     scale: int = 2,
     samples: int = 16,
     domain: str = ANY,
@@ -300,7 +301,7 @@ def with_noise(small: FloatArray, noise: NoiseModel, scale: int, seed: int) -> F
 def _summed(planes: list[_Plane], settings: UpscaleSettings, model: Model, channels: int) -> Check:
     """Put the planes together, and correct the calibration of every channel by them."""
     psnr = {
-        name: float(-10 * np.log10(max(np.mean([plane.power[name] for plane in planes]), 1e-12)))
+        name: float(-10 * np.log10(max(float(np.mean([each.power[name] for each in planes])), 1e-12)))
         for name in planes[0].power
     }
     inside = [np.mean(np.abs(each.error) <= each.calibration.interval * each.std) for each in planes]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,7 +89,7 @@ def measure_profile(mean: Array, samples: Array, distance: Array) -> dict[str, E
     if mean.size < 3 or mean.shape != distance.shape or samples.shape[1:] != mean.shape:
         raise VaesrError("A line has to cross three pixels or more to be measured, please draw a longer one.")
     step = float(distance[-1] - distance[0]) / (distance.size - 1)
-    kinds = {
+    kinds: dict[str, Callable[[Vector], float]] = {
         "fwhm": lambda profile: step * width_at_half(profile),
         "distance": lambda profile: step * peak_distance(profile),
         "mean": lambda profile: float(profile.mean()),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from napari_vaesr.cli.console import readable_bytes, readable_seconds
@@ -34,3 +36,23 @@ def test_readable_bytes(count, words):
 )
 def test_readable_seconds(seconds, words):
     assert readable_seconds(seconds) == words
+
+
+EVIL = "a\x1b[31m\x1b]0;title\x07b\x9b2J\r\u202etxt"
+
+
+def test_texts_of_files_do_not_steer_the_terminal(run, tmp_path, tiny_model_path, capsys):
+    card = json.loads(tiny_model_path.with_suffix(".json").read_text())
+    folder = tmp_path / "no models"
+    folder.mkdir()
+    for suffix in (".json", ".safetensors"):
+        (folder / f"evil{suffix}").write_bytes(tiny_model_path.with_suffix(suffix).read_bytes())
+    texts = {"title": EVIL, "description": EVIL, "licence": EVIL, "limits": EVIL, "training": {EVIL: EVIL}}
+    (folder / "evil.json").write_text(json.dumps(card | {"name": "evil"} | texts))
+    for arguments in (["models"], ["models", "show", "evil"], ["models", "show", "evil", "--json"]):
+        result = run(*arguments)
+        assert result.exit_code == 0 and "evil" in result.output
+        assert not set(result.output) & set("\x1b\x07\x9b\r\u202e")
+    for arguments in (["upscale", f"no {EVIL}.tif", "o.ome.tif"], ["models", "show", EVIL]):
+        result = run(*arguments)
+        assert result.exit_code == 2 and not set(result.output) & set("\x1b\x07\x9b\r\u202e")

@@ -65,6 +65,10 @@ def content(path: Path) -> dict[str, bytes]:
     return {name: file.read_bytes() for name, file in files.items() if name != "zarr.json"}
 
 
+def record(name: str) -> str:
+    return f"{name.removesuffix('.ome.tif')}.json"
+
+
 def others(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()} - {"many.tif"}
 
@@ -104,7 +108,7 @@ def test_killed_runs_go_on_and_make_the_same_file(
     assert f"{done} of 16 parts were there" in result.stderr
     assert len(computed) == 16 - done
     assert content(output) == content(whole)
-    assert others(tmp_path) == {name, "out.json", whole.name, "whole.json"}
+    assert others(tmp_path) == {name, record(name), whole.name, record(whole.name)}
 
 
 @pytest.mark.parametrize("name", ["out.ome.tif", "out.zarr"])
@@ -210,7 +214,7 @@ def test_a_disk_that_is_full_at_the_very_end_keeps_everything(upscale, many, tmp
 
     monkeypatch.setattr(write, "stream_blocks", watched)
     assert upscale(many, "out.zarr").exit_code == 0 and left == []
-    assert (tmp_path / "out.zarr").exists() and others(tmp_path) == {"out.zarr", "out.json"}
+    assert (tmp_path / "out.zarr").exists() and others(tmp_path) == {"out.zarr", "out.zarr.json"}
 
 
 def test_a_figure_too_large_to_hold_is_refused_before_the_work(upscale, many, tmp_path, monkeypatch):
@@ -259,8 +263,8 @@ def test_force_replaces_a_zarr(upscale, many, tmp_path):
     assert upscale(many, "out.zarr", "--force", "--scale", 3, "--figure").exit_code == 0
     assert read_image(tmp_path / "out.zarr").data.shape == (2, 4, 135, 183)
     assert not (tmp_path / "out.zarr" / "stale").exists()
-    assert others(tmp_path) == {"out.zarr", "out.json", "out.figure.png"}
-    record = json.loads((tmp_path / "out.json").read_text())
+    assert others(tmp_path) == {"out.zarr", "out.zarr.json", "out.zarr.figure.png"}
+    record = json.loads((tmp_path / "out.zarr.json").read_text())
     told = dict(zarr.open_group(tmp_path / "out.zarr").attrs["napari_vaesr"])
     assert [part["role"] for part in told.pop("layers")] == ["mean", "std"]
     assert told == record
@@ -472,9 +476,9 @@ def test_a_killed_replacement_gives_the_old_output_back(upscale, many, tmp_path)
     (folder / "lock").touch()
     (tmp_path / "out.zarr").rename(folder / "replaced")
     assert upscale(many, "out.zarr", "--extent", "Z=77").exit_code == 2  # fails at once
-    (tmp_path / "out.json").unlink()
+    (tmp_path / "out.zarr.json").unlink()
     assert upscale(many, "out.zarr").exit_code == 0
-    assert (tmp_path / "out.zarr").exists() and others(tmp_path) == {"out.zarr", "out.json"}
+    assert (tmp_path / "out.zarr").exists() and others(tmp_path) == {"out.zarr", "out.zarr.json"}
 
 
 @pytest.mark.parametrize(
@@ -484,7 +488,7 @@ def test_a_killed_replacement_gives_the_old_output_back(upscale, many, tmp_path)
 def test_an_interval_without_spread_is_drawn(upscale, many, tmp_path, name, arguments):
     result = upscale(many, name, "--uncertainty", "interval", "--figure", *arguments)
     assert result.exit_code == 0, result.output
-    assert (tmp_path / "out.figure.png").exists()
+    assert (tmp_path / record(name).replace(".json", ".figure.png")).exists()
 
 
 @pytest.fixture
@@ -535,3 +539,20 @@ def test_an_input_that_has_changed_is_not_passed_over(upscale, three, tmp_path):
     tifffile.imwrite(three / "b.tif", np.zeros((12, 15), np.uint8))
     result = upscale(three, "out/")
     assert result.exit_code == 2 and "b_x2.ome.tif exists already" in " ".join(result.stderr.split())
+
+
+def test_outputs_that_differ_in_their_ending_alone_have_records_of_their_own(upscale, picture, tmp_path):
+    names = ["o.ome.tif", "o.tif", "o.zarr", "o.png"]
+    for name in names:
+        result = upscale(picture, name, "--figure")
+        assert result.exit_code == 0, result.output
+    told = [json.loads((tmp_path / record(name)).read_text())["files"]["output"] for name in names]
+    assert told == names
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such pipes")
+@pytest.mark.parametrize("suffix", ["tif", "png", "npy"])
+def test_a_named_pipe_is_not_waited_for(upscale, tmp_path, suffix):
+    os.mkfifo(tmp_path / f"pipe.{suffix}")
+    result = upscale(tmp_path / f"pipe.{suffix}", "out.ome.tif")
+    assert result.exit_code == 2 and "a pipe or a device" in " ".join(result.stderr.split())

@@ -110,7 +110,7 @@ def test_a_colour_image_gives_colours_and_one_std(upscale, tmp_path):
 def test_a_png_has_its_std_beside_it(upscale, picture, tmp_path):
     result = upscale(picture, "big.png")
     assert result.exit_code == 0, result.output
-    assert written(tmp_path) == {"picture.tif", "big.png", "big.std.tif", "big.json"}
+    assert written(tmp_path) == {"picture.tif", "big.png", "big.std.tif", "big.png.json"}
     mean, std = read_image(tmp_path / "big.png"), read_image(tmp_path / "big.std.tif")
     assert mean.data.dtype == np.uint8
     assert mean.data.shape == (24, 30)

@@ -11,7 +11,7 @@ import torch
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.zoo import registry
 from napari_vaesr.zoo.card import Calibration
-from napari_vaesr.zoo.exchange import LARGEST, export_model, import_model
+from napari_vaesr.zoo.exchange import export_model, import_model
 from napari_vaesr.zoo.registry import Model, get_card, load_model, models, user_models
 from napari_vaesr.zoo.weights import save_model
 
@@ -139,9 +139,9 @@ def test_what_can_not_be_is_said(exported, saved, tmp_path, monkeypatch):
         import_model(tmp_path / "missing.zip")
     with pytest.raises(VaesrError, match=r"\.zip file"):
         export_model(saved, tmp_path / "model.tar")
-    with pytest.raises(VaesrError, match="can't be read"):
+    with pytest.raises(VaesrError, match="is no file"):
         import_model(tmp_path)
-    monkeypatch.setitem(LARGEST, ".json", 10)
+    monkeypatch.setattr("napari_vaesr.zoo.exchange.LARGEST_CARD", 10)
     with pytest.raises(VaesrError, match="too large"):
         import_model(exported)
 
@@ -151,3 +151,34 @@ def test_a_damaged_model_is_not_given_away(saved, tmp_path):
     with pytest.raises(VaesrError, match="damaged"):
         export_model(saved, tmp_path / "out.zip")
     assert not (tmp_path / "out.zip").exists()
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_members_packed_to_burst_are_not_unpacked(exported, kind):
+    with zipfile.ZipFile(exported) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(exported, "w", kind) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    with pytest.raises(VaesrError, match="packed in an unusual way"):
+        import_model(exported)
+
+
+def test_weights_are_no_larger_than_their_card_says(exported):
+    with zipfile.ZipFile(exported) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(exported, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content if name.endswith(".json") else bytes(2**26))
+    with pytest.raises(VaesrError, match="too large"):
+        import_model(exported)
+
+
+def test_a_name_is_short_enough_for_a_file(exported):
+    with pytest.raises(VaesrError, match="can't be a model's name"):
+        import_model(exported, "a" * 300)
+    repacked(
+        exported, lambda m: {n: c.replace(b'"tiny-test"', b'"' + b"a" * 300 + b'"') for n, c in m.items()}
+    )
+    with pytest.raises(VaesrError, match="name"):
+        import_model(exported)

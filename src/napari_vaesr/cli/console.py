@@ -5,12 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
+from typing import Any
+from unicodedata import category
 
 import typer
-from rich.console import Console
+from rich.console import (
+    Console,
+    ConsoleOptions,
+    ConsoleRenderable,
+    RenderableType,
+    RenderHook,
+    RenderResult,
+)
 from rich.markup import escape
+from rich.segment import Segment
 
 from napari_vaesr.errors import Cancelled, VaesrError
+
+TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 class ExitCode(IntEnum):
@@ -22,15 +34,46 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
+class _Plain:
+    """Something to print, less the control characters in its texts, which come from files and their names."""
+
+    def __init__(self, content: RenderableType) -> None:
+        self.content = content
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for segment in console.render(self.content, options):
+            yield segment if segment.control else Segment(plain(segment.text), segment.style)
+
+
+class _PlainTexts(RenderHook):
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        return [_Plain(each) for each in renderables]
+
+
+def plain(text: str) -> str:
+    """Return a text without the characters that steer a terminal, or turn the direction of writing."""
+    return "".join(
+        "\N{REPLACEMENT CHARACTER}" if category(letter) == "Cc" and letter not in "\n\t" else letter
+        for letter in text
+        if letter not in TURNING
+    )
+
+
 def out() -> Console:
     """Return the console of what was asked for; made anew so that it follows a redirected stdout."""
-    console = Console(soft_wrap=True, highlight=False)
-    return console if console.is_terminal else Console(soft_wrap=True, highlight=False, width=160)
+    console = _console()
+    return console if console.is_terminal else _console(width=160)
 
 
 def err() -> Console:
     """Return the console of progress, warnings and errors."""
-    return Console(stderr=True, soft_wrap=True, highlight=False)
+    return _console(stderr=True)
+
+
+def _console(**options: Any) -> Console:
+    console = Console(soft_wrap=True, highlight=False, **options)
+    console.push_render_hook(_PlainTexts())
+    return console
 
 
 def report_error(error: Exception, about: object = None) -> None:

@@ -73,7 +73,7 @@ class Target:
 
     @property
     def record(self) -> Path:
-        """The JSON record of how the output was made."""
+        """The JSON record of how the output was made: ``a.json`` of ``a.ome.tif``, else ``a.zarr.json``."""
         return self._beside(".json")
 
     @property
@@ -84,7 +84,7 @@ class Target:
     @property
     def std(self) -> Path:
         """The uncertainty beside a PNG, which has no room for it."""
-        return self._beside(".std.tif")
+        return self.output.with_name(_stem(self.output) + ".std.tif")
 
     def files(self, spread: bool, figure: bool) -> list[Path]:
         """Return everything that will be written, `spread` telling whether there is an uncertainty."""
@@ -97,7 +97,9 @@ class Target:
         return {"input": str(self.source), **series, "output": str(self.output)}
 
     def _beside(self, suffix: str) -> Path:
-        return self.output.with_name(_stem(self.output) + suffix)
+        # Another output may differ in its ending alone, and has a record of its own.
+        is_usual = self.output.name.lower().endswith(TIFF_SUFFIXES[0])
+        return self.output.with_name((_stem(self.output) if is_usual else self.output.name) + suffix)
 
 
 def plan_targets(

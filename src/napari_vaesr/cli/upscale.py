@@ -126,8 +126,8 @@ def upscale(
 ) -> None:
     """Upscale images, with an uncertainty for every pixel.
 
-    Writes OUT, and beside it OUT's name with .json: the record of how it was made. A run that was stopped or
-    killed goes on when the same command is given again.
+    Writes OUT, and beside it the record of how it was made: a.json of a.ome.tif, a.zarr.json of a.zarr. A
+    run that was stopped or killed goes on when the same command is given again.
 
     Exit codes: 0 all is well, 1 some of several inputs failed, 2 wrong usage or bad input, 130 interrupted.
     """

@@ -85,8 +85,12 @@ def cluster_client(scheduler: str | None, workers: int | None) -> Iterator[Clien
             "Several workers need dask.distributed: pip install 'napari-vaesr[distributed]'."
         ) from None
     if scheduler is None:
+        import dask
+
         threads = max((os.cpu_count() or 1) // (workers or 1), 1)
         with (
+            # A process that is forked while others compute inherits locks that nobody will open.
+            dask.config.set({"distributed.worker.multiprocessing-method": "spawn"}),
             LocalCluster(
                 n_workers=workers,
                 threads_per_worker=threads,

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
+from stat import S_ISDIR
 from typing import Any
 
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.files.limits import check_kind
 from napari_vaesr.files.place import Address, Place, as_place, is_address
 
 TIFF_SUFFIXES = (".tif", ".tiff", ".btf")
@@ -308,13 +310,17 @@ def _check_name(path: Path) -> None:
     """Raise `VaesrError` for a path that no disk can have."""
     try:
         path.exists()
+    except VaesrError:
+        raise
     except (OSError, ValueError) as error:
         raise VaesrError(f"{path} cannot be opened, please check its name.") from error
 
 
 def _check_readable(path: Path) -> None:
     try:
-        if not path.is_dir():
+        status = path.stat()
+        check_kind(path, status)
+        if not S_ISDIR(status.st_mode):
             with path.open("rb"):
                 pass
     except FileNotFoundError as error:

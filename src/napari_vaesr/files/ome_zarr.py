@@ -22,6 +22,7 @@ from napari_vaesr.files.image import (
     told_of_others,
 )
 from napari_vaesr.files.lazy import FileArray, as_dask, reason
+from napari_vaesr.files.limits import check_piece
 from napari_vaesr.files.place import Address, Place
 from napari_vaesr.files.zarr_store import ZarrPlace, unreachable, zarr_root
 from napari_vaesr.imaging.axes import Axes
@@ -260,6 +261,7 @@ def _image(
     if axes is None:
         raise ask_for_axes(place, array.shape)
     names = Axes.parse(axes, array.shape).names
+    check_piece(place, array.chunks, np.dtype(array.dtype).itemsize)
     pixels = FileArray(place, where.array, array.shape, np.dtype(array.dtype))
     data = as_dask(pixels, names, array.chunks)
     fields = about.fields(names, array.shape)

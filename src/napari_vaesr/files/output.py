@@ -11,9 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.units import find_unit
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.region import Region
+
+FARTHEST = 1e300
+"""Distances stay below this, so that none of a result's is infinite; in any unit."""
 
 FLOAT32: np.dtype[Any] = np.dtype(np.float32)
 
@@ -71,6 +75,11 @@ class OutputImage:
             raise ValueError(
                 f"{len(self.channel_names)} names do not name the channels of {sources} channels."
             )
+        for name, value in [*self.pixel_size.items(), *self.offset.items()]:
+            if not abs(value) < FARTHEST:
+                raise VaesrError(
+                    f"The pixel size or the place along {name} is {value}, please correct that of the source."
+                )
 
     @property
     def _source_channels(self) -> int:

@@ -17,6 +17,7 @@ from PIL import Image
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.image import ImageFile, ask_for_axes, image_name
 from napari_vaesr.files.lazy import FileArray, as_dask, reason
+from napari_vaesr.files.limits import check_picture
 from napari_vaesr.files.npy import NpyArray
 from napari_vaesr.files.orientation import TURNED, upright
 from napari_vaesr.imaging.axes import Axes, default_axes
@@ -36,6 +37,7 @@ def read_picture(path: Path, axes: str | None) -> ImageFile:
         When the file is damaged or in CMYK, or the axes don't fit.
     """
     content = path.read_bytes()
+    check_picture(path, content)
     png = path.suffix.lower() == ".png"
     # Decoders would fill it up with grey.
     if not png and content.rfind(_JPEG_END) < content.rfind(_JPEG_SCAN):

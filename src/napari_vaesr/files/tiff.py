@@ -25,6 +25,7 @@ from napari_vaesr.files.image import (
     told_of_others,
 )
 from napari_vaesr.files.lazy import FileArray, as_dask, reason
+from napari_vaesr.files.limits import check_described, check_piece
 from napari_vaesr.files.ome import OmeImage, annotation, images_in
 from napari_vaesr.files.orientation import TURNED, upright
 from napari_vaesr.files.tiff_described import described, resolution
@@ -61,6 +62,15 @@ def read_tiff(path: Path, axes: str | None, series: Series = None) -> ImageFile:
             if not _is_complete(tiff, pages):
                 raise VaesrError(f"{path} is cut off or lacks some of its planes, please get it anew.")
             page = pages.keyframe
+            if page.compression != tifffile.COMPRESSION.NONE:
+                piece = (
+                    (page.tilelength, page.tilewidth)
+                    if page.is_tiled
+                    else (page.rowsperstrip, page.imagewidth)
+                )
+                check_piece(
+                    path, (*map(int, piece), int(page.samplesperpixel)), np.dtype(pages.dtype).itemsize
+                )
             told = images[number].described() if images else described(tiff, page)
             note = annotation(first.pages.first.description) if images else {}
             stored = _axes(path, tiff, pages)
@@ -144,6 +154,7 @@ def open_tiff(path: Path, number: int = 0) -> Any:
 def _images(path: Path, tiff: tifffile.TiffFile) -> tuple[list[str], list[OmeImage]]:
     """Return the names of the images in a file and, of an OME-TIFF, their OME-XML."""
     if tiff.is_ome and tiff.ome_metadata:
+        check_described(path, tiff.ome_metadata)
         images = images_in(path, tiff.ome_metadata)
         if images:
             return [image.name for image in images], images
@@ -193,7 +204,10 @@ def _is_complete(tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> bo
     """Whether all pixels are in the file, as far as that can be told without reading them."""
     if tiff.is_imagej:
         planes = int((tiff.imagej_metadata or {}).get("images", 1))
-        if math.prod(series.shape) < planes * series.keyframe.size:
+        keyframe = series.keyframe
+        # Stacks one pixel wide are written by tifffile as a single page.
+        is_line = keyframe.software == "tifffile.py" and planes in keyframe.shape and len(series) == 1
+        if math.prod(series.shape) < planes * keyframe.size and not is_line:
             return False
     elif not _chain_ends(tiff):
         return False

@@ -15,6 +15,12 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.region import Factors, Region
 
 LETTERS = "TCZYXS"
+MOST_PLANES = 2**20
+"""Planes that an image may have; a list of many more alone would fill the memory."""
+
+LARGEST_PLANE = 2**40
+"""Pixels that a plane may have."""
+
 MEANING = "T time, C channel, Z depth, Y rows, X columns, S the colours of an RGB image"
 
 
@@ -89,6 +95,13 @@ class Axes:
             raise VaesrError(f"Axes {names!r} for the shape {lengths} lack Y or X, please name both.")
         if 0 in lengths:
             raise VaesrError(f"The image is empty (shape {lengths}), please choose one that has pixels.")
+        planes = math.prod(n for name, n in zip(letters, lengths, strict=True) if name not in "YXS")
+        pixels = math.prod(n for name, n in zip(letters, lengths, strict=True) if name in "YX")
+        if planes > MOST_PLANES or pixels > LARGEST_PLANE:
+            raise VaesrError(
+                f"An image of shape {lengths} has more planes or pixels than can be handled, "
+                "please choose a part of it."
+            )
         if "S" in letters and lengths[letters.index("S")] not in (3, 4):
             raise VaesrError(
                 f"Axis S of the shape {lengths} must be 3 or 4 long (RGB or RGBA), "

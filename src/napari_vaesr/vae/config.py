@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Factor = tuple[int, int]
 """How many times more rows and columns; (3, 1) makes three rows of every one and leaves the columns."""
+
+Scale = Annotated[int, Field(ge=1, le=64)]
 
 
 class Level(BaseModel):
@@ -16,8 +18,8 @@ class Level(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    stride: int = Field(ge=1, description="Low-res pixels between neighbouring latent positions.")
-    channels: int = Field(ge=1, description="Latent channels (z_dim) at every position.")
+    stride: int = Field(ge=1, le=1024, description="Low-res pixels between neighbouring latent positions.")
+    channels: int = Field(ge=1, le=4096, description="Latent channels (z_dim) at every position.")
 
 
 class NetworkConfig(BaseModel):
@@ -28,16 +30,20 @@ class NetworkConfig(BaseModel):
     architecture: Literal["ladder_vae", "conv_vae"] = Field(
         default="ladder_vae", description="The ladder of docs/how-it-works.md, or the tutorial's plain VAE."
     )
-    scales: tuple[int, ...] = Field(
-        default=(2, 3, 4), description="Factors of rows and columns alike that the network can make."
+    scales: tuple[Scale, ...] = Field(
+        default=(2, 3, 4),
+        max_length=64,
+        description="Factors of rows and columns alike that the network can make.",
     )
-    row_factors: tuple[int, ...] = Field(
+    row_factors: tuple[Scale, ...] = Field(
         default=(),
+        max_length=64,
         description="Factors of the rows alone that it can make: with rows along Z, the planes in between.",
     )
     frames: int = Field(
         default=1,
         ge=1,
+        le=64,
         description="Low-res planes the first layer looks at: the one that is upscaled, in the middle, and "
         "its neighbours along another axis.",
     )
@@ -45,16 +51,17 @@ class NetworkConfig(BaseModel):
         default=False,
         description="Whether the network is told the noise of the input and the blur of the optics.",
     )
-    width: int = Field(default=64, ge=1, description="Channels of the trunk.")
+    width: int = Field(default=64, ge=1, le=65536, description="Channels of the trunk.")
     blocks: int = Field(
         default=7, ge=0, le=1000, description="Residual blocks of two 3x3 convolutions in the trunk."
     )
     decoder_width: int = Field(
-        default=32, ge=1, description="Channels of the part repeated for every sample."
+        default=32, ge=1, le=65536, description="Channels of the part repeated for every sample."
     )
     levels: tuple[Level, ...] = Field(
         default=(Level(stride=2, channels=8), Level(stride=1, channels=4)),
         min_length=1,
+        max_length=16,
         description="Latent levels from the coarsest to the finest.",
     )
 

@@ -6,6 +6,7 @@ import json
 import re
 from itertools import pairwise
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +18,12 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.vae.config import NetworkConfig
 
 SCHEMA_VERSION = 1
+
+LARGEST_CARD = 2**24
+"""Bytes that a card may have."""
+
+LARGEST_WEIGHTS = 2**33
+"""Bytes that weights may have, whatever their card says."""
 
 
 class DataSource(BaseModel):
@@ -36,7 +43,7 @@ NORMAL_INTERVAL = 1.6449
 """Half width of the central 90 % interval of a normal distribution, in standard deviations."""
 
 
-NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 """What names of models look like: safe as file names, and on a command line."""
 
 
@@ -50,7 +57,8 @@ def checked_name(name: str) -> str:
     """
     if not re.fullmatch(NAME, name):
         raise VaesrError(
-            f"{name!r} can't be a model's name: use letters, digits, dots, dashes and underscores."
+            f"{name[:120]!r} can't be a model's name: "
+            "use up to 100 letters, digits, dots, dashes and underscores."
         )
     return name
 
@@ -123,7 +131,10 @@ class ModelCard(BaseModel):
     version: str = Field(default="1", description="Version of the weights.")
     network: NetworkConfig = Field(description="The architecture, enough to build the network again.")
     receptive_radius: int = Field(
-        default=0, ge=0, description="Low-res pixels, in any direction, that a result pixel can see."
+        default=0,
+        ge=0,
+        le=2**20,
+        description="Low-res pixels, in any direction, that a result pixel can see.",
     )
     intensity: Literal["percentile", "dtype", "minmax"] = Field(
         default="percentile", description="How images are scaled to unit intensity before the network."
@@ -233,6 +244,22 @@ class ModelCard(BaseModel):
         return self.model_dump_json(indent=2) + "\n"
 
 
+def read_regular(path: Path, largest: int) -> bytes:
+    """Read a file.
+
+    Raises
+    ------
+    OSError
+        When it can't be read, is a pipe or a device, for which one may wait for ever, or larger than allowed.
+    """
+    status = path.stat()
+    if not S_ISREG(status.st_mode):
+        raise OSError("it is no regular file")
+    if status.st_size > largest:
+        raise OSError(f"it is larger than {largest} bytes")
+    return path.read_bytes()
+
+
 def read_card(path: str | Path) -> ModelCard:
     """Read a model card.
 
@@ -253,14 +280,14 @@ def read_card(path: str | Path) -> ModelCard:
     """
     path = Path(path)
     try:
-        text = path.read_bytes()
+        text = read_regular(path, LARGEST_CARD)
     except FileNotFoundError:
         raise VaesrError(
             f"There is no model card {path}; keep the .json file beside the .safetensors file."
         ) from None
     except OSError as error:
         raise VaesrError(
-            f"The model card {path} can't be read ({error.strerror}); check the file."
+            f"The model card {path} can't be read ({error.strerror or error}); check the file."
         ) from error
     return parse_card(text, path)
 

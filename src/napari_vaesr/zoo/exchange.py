@@ -7,11 +7,24 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.zoo.card import ModelCard, checked_name, parse_card
+from napari_vaesr.zoo.card import LARGEST_CARD, ModelCard, checked_name, parse_card
+from napari_vaesr.zoo.download import MODEL_SUFFIXES
 from napari_vaesr.zoo.registry import Model, card_path, models, user_models
 
-LARGEST = {".json": 2**24, ".safetensors": 2**33}
-"""Bytes that a card and weights may have, so that a small archive cannot fill the memory."""
+KINDS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""How members may be packed: in ways that unpack no more than they say."""
+
+
+DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OverflowError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+)
+"""What a damaged archive can raise."""
 
 
 class NameTaken(VaesrError):
@@ -95,8 +108,7 @@ def import_model(file: str | Path, name: str | None = None, *, replace: bool = F
     from napari_vaesr.zoo.weights import network_from_bytes, write_model
 
     file = Path(file)
-    text, data = _members(file)
-    card = parse_card(text, f"in {file}")
+    card, data = _members(file)
     network_from_bytes(card, data, Path(f"in {file}"))
     if name is not None:
         card = card.model_copy(update={"name": checked_name(name)})
@@ -114,12 +126,17 @@ def import_model(file: str | Path, name: str | None = None, *, replace: bool = F
     return card
 
 
-def _members(file: Path) -> tuple[bytes, bytes]:
-    """Read the card and the weights out of an archive."""
+def _members(file: Path) -> tuple[ModelCard, bytes]:
+    """Read the card and the weights out of an archive, of which the card tells how large they may be."""
+    from napari_vaesr.zoo.weights import largest_weights
+
     try:
+        if file.exists() and not file.is_file():
+            raise VaesrError(f"{file} is no file; choose the .zip file of a model.")
         with zipfile.ZipFile(file) as archive:
-            found = {}
-            for suffix, largest in LARGEST.items():
+            found: dict[str, bytes] = {}
+            largest, card = LARGEST_CARD, None
+            for suffix in MODEL_SUFFIXES:
                 inner = [each for each in archive.infolist() if PurePosixPath(each.filename).suffix == suffix]
                 if len(inner) != 1:
                     raise VaesrError(
@@ -128,11 +145,25 @@ def _members(file: Path) -> tuple[bytes, bytes]:
                     )
                 if inner[0].file_size > largest:
                     raise VaesrError(f"{file} holds a {suffix} file that is too large to be a model's.")
+                if inner[0].compress_type not in KINDS:
+                    raise VaesrError(f"{file} is packed in an unusual way; export the model again.")
                 found[suffix] = archive.read(inner[0])
-            return found[".json"], found[".safetensors"]
+                if card is None:
+                    card = parse_card(found[suffix], f"in {file}")
+                    largest = largest_weights(card)
+            assert card is not None
+            return card, found[".safetensors"]
     except FileNotFoundError:
         raise VaesrError(f"There is no file {file}; check the path.") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        OverflowError,
+        NotImplementedError,
+        RuntimeError,
+        ValueError,
+    ) as error:
         if isinstance(error, VaesrError):
             raise
         raise VaesrError(f"{file} is damaged or no exported model; get the file again.") from error

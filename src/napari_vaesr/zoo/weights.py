@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.zoo.card import ModelCard
+from napari_vaesr.zoo.card import LARGEST_WEIGHTS, ModelCard, read_regular
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -127,14 +127,30 @@ def load_network(card: ModelCard, weights: str | Path) -> SuperResolutionVAE:
     """
     path = Path(weights)
     try:
-        data = path.read_bytes()
+        data = read_regular(path, largest_weights(card))
     except FileNotFoundError:
         raise VaesrError(
             f"There are no weights {path}; keep the .safetensors file beside the .json file."
         ) from None
     except OSError as error:
-        raise VaesrError(f"The weights {path} can't be read ({error.strerror}); check the file.") from error
+        raise VaesrError(
+            f"The weights {path} can't be read ({error.strerror or error}); check the file."
+        ) from error
     return network_from_bytes(card, data, path)
+
+
+def largest_weights(card: ModelCard) -> int:
+    """Return how many bytes the weights of a card's network take at most, with their names."""
+    from napari_vaesr.vae.build import outline
+
+    try:
+        tensors = outline(card.network).state_dict().values()
+    except (ValueError, RuntimeError, MemoryError) as error:
+        raise VaesrError(
+            f"The card of {card.name} describes a network that can't be built; get the model again."
+        ) from error
+    count = sum(8 * int(tensor.numel()) + 1024 for tensor in tensors)
+    return min(count + 2**20, LARGEST_WEIGHTS)
 
 
 def network_from_bytes(card: ModelCard, data: bytes, path: Path) -> SuperResolutionVAE:

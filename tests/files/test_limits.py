@@ -1,0 +1,110 @@
+"""What asks for too much is refused before anything is unpacked, in one sentence."""
+
+from __future__ import annotations
+
+import tracemalloc
+import zlib
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+import zarr
+
+from napari_vaesr.errors import NotEnoughMemory, VaesrError
+from napari_vaesr.files.image import read_image
+from napari_vaesr.files.lazy import FileArray
+
+
+@pytest.fixture(autouse=True)
+def little_memory():
+    tracemalloc.start()
+    yield
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**28
+
+
+def png(width: int, height: int) -> bytes:
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return len(content).to_bytes(4) + name + content + zlib.crc32(name + content).to_bytes(4)
+
+    header = width.to_bytes(4) + height.to_bytes(4) + bytes([8, 0, 0, 0, 0])
+    pixels = zlib.compress(bytes(10**6))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+def jpeg(width: int, height: int) -> bytes:
+    content = bytearray(imagecodecs.jpeg_encode(np.zeros((8, 8, 3), np.uint8)))
+    at = content.index(b"\xff\xc0")
+    content[at + 5 : at + 9] = height.to_bytes(2) + width.to_bytes(2)
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.png", png(10**5, 10**5)), ("a.png", png(2**31 - 1, 2**31 - 1)), ("a.jpg", jpeg(65000, 65000))],
+)
+def test_pictures_of_gigapixels(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(VaesrError, match="unpacked at once"):
+        read_image(tmp_path / name)
+
+
+def test_a_zarr_of_very_many_planes(tmp_path):
+    zarr.create_array(tmp_path / "a.zarr", shape=(10**9, 8, 8), chunks=(1, 8, 8), dtype="u1")
+    with pytest.raises(VaesrError, match="more planes"):
+        read_image(tmp_path / "a.zarr", "ZYX")
+
+
+def test_a_zarr_of_very_large_chunks(tmp_path):
+    zarr.create_array(tmp_path / "a.zarr", shape=(10**6, 10**6), chunks=(10**6, 10**6), dtype="u1")
+    with pytest.raises(VaesrError, match="pieces"):
+        read_image(tmp_path / "a.zarr", "YX")
+
+
+@pytest.mark.parametrize("size", [10**9, 2**63, 10**30])
+def test_ome_xml_of_very_many_planes(tmp_path, size):
+    path = tmp_path / "a.ome.tif"
+    tifffile.imwrite(path, np.zeros((2, 8, 8), np.uint8), metadata={"axes": "ZYX"})
+    content = tifffile.tiffcomment(path).replace('SizeZ="2"', f'SizeZ="{size}"')
+    tifffile.tiffcomment(path, content)
+    with pytest.raises(VaesrError, match="planes"):
+        read_image(path)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 1e308])
+@pytest.mark.parametrize("kind", ["scale", "translation"])
+def test_places_that_are_no_numbers_are_not_written(tmp_path, value, kind):
+    from napari_vaesr.files.output import OutputImage
+    from napari_vaesr.imaging.axes import Axes
+
+    field = {"scale": "pixel_size", "translation": "offset"}[kind]
+    with pytest.raises(VaesrError, match="along X"):
+        OutputImage(Axes.parse("YX", (4, 4)), ("mean",), **{field: {"X": value}})
+
+
+def test_memory_that_runs_out_is_told_with_the_file(tmp_path):
+    def hungry():
+        raise MemoryError
+
+    array = FileArray(tmp_path / "a.tif", hungry, (4, 4), np.dtype(np.uint8))
+    with pytest.raises(NotEnoughMemory, match=r"a\.tif"):
+        array[:]
+
+
+def test_lzma_that_is_damaged(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8), compression="lzma")
+    content = bytearray(path.read_bytes())
+    content[-200:-100] = bytes(100)
+    path.write_bytes(content)
+    with pytest.raises(VaesrError):
+        np.asarray(read_image(path).data)
+
+
+def test_a_stack_one_pixel_wide_is_whole(tmp_path):
+    path = tmp_path / "a.tif"
+    pixels = np.arange(35, dtype=np.uint16).reshape(5, 7, 1)
+    tifffile.imwrite(path, pixels, imagej=True, metadata={"axes": "ZYX"})
+    np.testing.assert_array_equal(np.asarray(read_image(path).data).ravel(), pixels.ravel())

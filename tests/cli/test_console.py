@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from napari_vaesr.cli.console import readable_bytes, readable_seconds
+from napari_vaesr.cli.console import readable_seconds
+from napari_vaesr.engine.progress import readable_bytes
 
 
 @pytest.mark.parametrize(

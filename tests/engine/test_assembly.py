@@ -21,15 +21,15 @@ def run(array, axes, model, options=None, **changes):
 @pytest.mark.parametrize("work", [list, lambda job: list(job.planes_stream())], ids=["whole", "streamed"])
 def test_a_result_larger_than_memory_is_refused(model, stack, monkeypatch, work):
     job = UpscaleJob(Source.of(stack, "CZYX"), make_settings(samples=2, device="cpu"), model=model)
-    real = np.empty
+    real = np.zeros
 
-    def empty(shape, *args, **kwargs):
+    def zeros(shape, *args, **kwargs):
         if np.prod(shape) >= 34 * 44:
             raise MemoryError
         return real(shape, *args, **kwargs)
 
     with monkeypatch.context() as patch, pytest.raises(VaesrError, match="does not fit into memory"):
-        patch.setattr(np, "empty", empty)
+        patch.setattr(np, "zeros", zeros)
         work(job)
 
 

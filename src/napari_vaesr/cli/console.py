@@ -103,15 +103,6 @@ def spoken_errors(debug: bool) -> Iterator[None]:
         raise typer.Exit(ExitCode.BAD_INPUT) from None
 
 
-def readable_bytes(count: float) -> str:
-    """Write a number of bytes as people do: ``1.4 GB``."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "bytes" or count >= 100 else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"
-
-
 def readable_seconds(seconds: float) -> str:
     """Write a duration as people do: ``2 min 5 s``."""
     whole = round(seconds)

@@ -10,13 +10,13 @@ from rich import box
 from rich.markup import escape
 from rich.table import Column, Table
 
+from napari_vaesr.engine.progress import readable_bytes
 from napari_vaesr.errors import VaesrError
 
 from .console import (
     ExitCode,
     err,
     out,
-    readable_bytes,
     readable_seconds,
     readable_shape,
     report_error,

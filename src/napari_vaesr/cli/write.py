@@ -15,7 +15,7 @@ import numpy.typing as npt
 from napari_vaesr.engine.blocks import BlockGrid
 from napari_vaesr.engine.cluster import cluster_blocks, workers_choice
 from napari_vaesr.engine.job import UpscaleJob
-from napari_vaesr.engine.progress import Progress
+from napari_vaesr.engine.progress import Progress, readable_bytes
 from napari_vaesr.engine.result import as_maps, map_names
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.engine.stored import as_planes, lay_out, parts_of, reopen, write_whole
@@ -32,7 +32,6 @@ from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.trust.check import check_source
 from napari_vaesr.zoo.registry import Model
 
-from .console import readable_bytes
 from .layout import made_from, middle_plane, output_image, worker_task
 from .targets import Target
 

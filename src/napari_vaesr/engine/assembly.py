@@ -100,7 +100,7 @@ def allocate(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
         When it does not fit into memory.
     """
     try:
-        return np.empty(shape, dtype)
+        return np.zeros(shape, dtype)
     except (MemoryError, ValueError):
         pass
     raise VaesrError(

@@ -92,6 +92,11 @@ class UpscaleJob:
     keep_samples : bool
         Keep every sample in `Result.samples`; they take as many times the memory of the mean.
 
+    Attributes
+    ----------
+    partial : Result or None
+        While the job is iterated, its arrays as they fill, 0 where nothing is done yet, without samples.
+
     Raises
     ------
     VaesrError
@@ -133,6 +138,7 @@ class UpscaleJob:
         self.calibrations = tuple(calibrations)
         self.keep_samples = keep_samples
         self._result: Result | None = None
+        self.partial: Result | None = None
 
     @classmethod
     def from_record(
@@ -232,6 +238,9 @@ class UpscaleJob:
         """Do the work; see the class."""
         with memory_released():
             whole = Assembly(self.result_axes, self.settings, self.array.dtype, self.keep_samples)
+            self.partial = Result(
+                whole.mean, whole.std, whole.uncertainty, self.record().plain(), self.axes.names
+            )
             for progress, _, piece in self._pieces():
                 if piece is not None:
                     whole.put(piece.inside(self.region, self.factors), piece)

@@ -20,3 +20,12 @@ class Progress:
     done: int
     total: int
     message: str
+
+
+def readable_bytes(count: float) -> str:
+    """Write a number of bytes as people do: ``1.4 GB``."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "bytes" or count >= 100 else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"

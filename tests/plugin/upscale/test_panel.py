@@ -447,3 +447,40 @@ def test_panels_are_tabs_of_one_another(window, qtbot):
     main = docks[0].parent()
     qtbot.waitUntil(lambda: set(main.tabifiedDockWidgets(docks[0])) == set(docks[1:]), timeout=5000)
     assert [dock.windowTitle() for dock in docks] == ["Upscale", "Inspect", "Fine-tune"]
+
+
+def grown(viewer, qtbot, monkeypatch):
+    """A widget whose run shows its planes as they are done."""
+    monkeypatch.setattr("napari_vaesr.plugin.upscale.panel.EVERY_SECONDS", 0)
+    viewer.add_image(cells((12, 48, 64)), name="cells", axis_labels=("z", "y", "x"))
+    widget = make_widget(viewer, qtbot)
+    widget.form.extent.planes.value = "all"
+    widget.run_button.native.click()
+    qtbot.waitUntil(lambda: len(viewer.layers) == 3, timeout=20000)
+    return widget
+
+
+def test_planes_appear_as_they_are_done(viewer, qtbot, monkeypatch):
+    widget = grown(viewer, qtbot, monkeypatch)
+    mean, std = viewer.layers[1:]
+    assert widget.runner.is_running and not mean.data[-1].any()
+    qtbot.waitUntil(idle(widget), timeout=20000)
+    assert list(viewer.layers)[1:] == [mean, std] and mean.data[-1].any()
+    assert std.contrast_limits[1] == pytest.approx(np.percentile(std.data, 99.8), rel=0.1)
+    assert not std.visible and widget.look.result.mean is mean
+    assert "cells x2 mean" in widget.status.value
+
+
+def test_a_cancelled_run_takes_its_planes_away(viewer, qtbot, monkeypatch):
+    widget = grown(viewer, qtbot, monkeypatch)
+    widget.cancel()
+    qtbot.waitUntil(idle(widget), timeout=20000)
+    assert len(viewer.layers) == 1
+
+
+def test_time_and_memory_are_told_before_a_run(window, qtbot):
+    window.add_image(cells(), name="cells", axis_labels=("z", "y", "x"))
+    _, widget = window.window.add_plugin_dock_widget("napari-vaesr", "Upscale with uncertainty")
+    window.window.show()
+    qtbot.waitUntil(lambda: "About" in widget.status.value, timeout=20000)
+    assert "s on cpu" in widget.status.value and "B." in widget.status.value

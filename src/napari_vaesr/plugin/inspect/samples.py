@@ -156,6 +156,7 @@ class SamplesSection(Container):
         elif task.layer in self._viewer.layers:
             taken = [layer.name for layer in self._viewer.layers]
             layer = Layer.create(*task.layers(outcome, taken)[-1])
+            layer.visible = True
             camera = self._viewer.scene.camera
             center, zoom = camera.center, camera.zoom
             self._viewer.layers.append(layer)

@@ -247,6 +247,8 @@ class UpscaleForm(Container):
             raise VaesrError("There is no model: put one into the folder that 'napari-vaesr models' names.")
         layer = self.layer.value
         if layer is None:
+            if len(self._viewer.layers):
+                raise VaesrError("None of the layers is an image that can be upscaled: open one to begin.")
             raise VaesrError("Open an image to begin.")
         self.extent.follow(layer, self.axes.value)
         named = Axes.parse(checked_axes(layer, self.axes.value), source_array(layer).shape)

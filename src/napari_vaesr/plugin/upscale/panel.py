@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +16,10 @@ from napari.utils.notifications import show_error, show_info, show_warning
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.io.reader import offer_to_show
+from napari_vaesr.plugin.upscale.estimate import Estimator
 from napari_vaesr.plugin.upscale.form import UpscaleForm
 from napari_vaesr.plugin.upscale.preview_controls import PreviewControls
-from napari_vaesr.plugin.viewer.layers import KEY
+from napari_vaesr.plugin.viewer.layers import KEY, LayerTuple
 from napari_vaesr.plugin.viewer.preferences import remember
 from napari_vaesr.plugin.viewer.runner import Runner
 from napari_vaesr.plugin.viewer.shortcuts import LIVE, PREVIEW, RUN, Shortcuts
@@ -28,6 +31,12 @@ from napari_vaesr.plugin.widgets.timing import TimeLeft
 
 if TYPE_CHECKING:
     import napari
+
+EVERY_SECONDS = 1.0
+"""How often the planes that are done are shown while others are still to come."""
+
+MOSTLY_DONE = 0.8
+"""Part of the work after which it is no longer worth showing a part."""
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +53,8 @@ class UpscaleWidget(Panel):
     def __init__(self, viewer: napari.viewer.Viewer):
         self._viewer = viewer
         self._time_left = TimeLeft()
+        self._growing: list[Layer] = []
+        self._refreshed = 0.0
         self.runner = Runner(self._on_step, self._on_end)
 
         self.form = UpscaleForm(viewer)
@@ -64,6 +75,7 @@ class UpscaleWidget(Panel):
             title="Upscale",
         )
 
+        self.estimator = Estimator(self.native, self._make_task, self._tell_estimate)
         self.form.changed.connect(self._show_outlook)
         self.run_button.changed.connect(self.run)
         self.cancel_button.changed.connect(self.cancel)
@@ -83,25 +95,30 @@ class UpscaleWidget(Panel):
         if self.runner.is_running or self.form.layer.value is None:
             return
         try:
-            form = self.form
-            task = UpscaleTask(
-                form.layer.value,
-                form.axes.value,
-                form.settings(),
-                form.chosen_extent(),
-                keep_samples=form.keep_samples.value,
-                lazy=form.lazy.value,
-                assess=True,
-            )
+            task = self._make_task()
         except VaesrError as error:
             self.status.value = str(error)
             show_error(str(error))
             return
         remember(task.settings)
+        self.estimator.stop()
         self.preview.stop()
         self._time_left = TimeLeft()
+        self._refreshed = time.monotonic()
         self._show_running(True)
         self.runner.submit(task)
+
+    def _make_task(self) -> UpscaleTask:
+        form = self.form
+        return UpscaleTask(
+            form.layer.value,
+            form.axes.value,
+            form.settings(),
+            form.chosen_extent(),
+            keep_samples=form.keep_samples.value,
+            lazy=form.lazy.value,
+            assess=True,
+        )
 
     def cancel(self) -> None:
         """Ask the run to stop after the step being worked on; no layer is added."""
@@ -116,6 +133,10 @@ class UpscaleWidget(Panel):
         if self.is_alive and not self.runner.is_running:
             self.status.value = text
 
+    def _tell_estimate(self, sentence: str) -> None:
+        if self.is_alive and not self.runner.is_running and self.run_button.enabled:
+            self.status.value = f"{self.form.outlook()} {sentence}"
+
     def _on_step(self, task: UpscaleTask, step: Progress) -> None:
         if not self.is_alive:
             return
@@ -125,12 +146,15 @@ class UpscaleWidget(Panel):
             self.progress.max = step.total
             self.progress.value = step.done
             self.progress.native.setFormat(f"%p%, {left}" if left else "%p%")
+        self._grow(task, step)
 
     def _on_end(self, task: UpscaleTask, outcome: Any) -> None:
         if not self.is_alive:
             logger.info("The window was closed, so upscaling '%s' was stopped.", task.name)
             return
         self._show_running(False)
+        if outcome is None or isinstance(outcome, Failure):
+            self._drop_growing()
         if outcome is None:
             self.status.value = "Cancelled; no layer was added."
         elif isinstance(outcome, Failure):
@@ -141,15 +165,25 @@ class UpscaleWidget(Panel):
         else:
             self._add_layers(task, outcome)
 
-    def _add_layers(self, task: UpscaleTask, result: Any) -> None:
-        taken = [layer.name for layer in self._viewer.layers]
+    def _grow(self, task: UpscaleTask, step: Progress) -> None:
+        """Show the planes that are done, from time to time, of a result that takes longer."""
+        if task.partial is None or time.monotonic() - self._refreshed < EVERY_SECONDS:
+            return
+        self._refreshed = time.monotonic()
+        if not self._growing and step.done < MOSTLY_DONE * step.total and task.layer in self._viewer.layers:
+            self._growing = self._insert(task, task.layers(task.partial, self._names()))
+        for layer in self._growing:
+            if layer.visible and layer in self._viewer.layers:
+                layer.refresh()
+
+    def _names(self) -> list[str]:
+        return [layer.name for layer in self._viewer.layers]
+
+    def _insert(self, task: UpscaleTask, made: Sequence[LayerTuple]) -> list[Layer]:
+        """Add layers of a result above its source, the mean active."""
         self.preview.layers.remove()
-        made = task.layers(result, taken)
-        if task.lazy and not get_settings().experimental.async_:
-            made[0][1]["visible"] = False  # or the window would wait for its first plane
-            offer_to_show([made[0][0]])
-        added = [Layer.create(*layer_tuple) for layer_tuple in made]
         self.look.stop()
+        added = [Layer.create(*layer_tuple) for layer_tuple in made]
         above = place_above(self._viewer.layers, task.layer)
         for number, layer in enumerate(added):
             self._viewer.layers.insert(above + number, layer)
@@ -160,11 +194,39 @@ class UpscaleWidget(Panel):
         if task.layer.blending == "additive":
             # Otherwise the mean would be added to its own source, twice as bright.
             task.layer.visible = False
+        return added
+
+    def _add_layers(self, task: UpscaleTask, result: Any) -> None:
+        growing, self._growing = self._growing, []
+        if not all(layer in self._viewer.layers for layer in growing):
+            growing = []
+        own = [layer.name for layer in growing]
+        made = task.layers(result, [name for name in self._names() if name not in own])
+        if task.lazy and not get_settings().experimental.async_:
+            made[0][1]["visible"] = False  # or the window would wait for its first plane
+            offer_to_show([made[0][0]])
+        if growing:
+            complete(growing, made)
+            added = [*growing, *self._insert_above(growing[-1], made[len(growing) :])]
+        else:
+            added = self._insert(task, made)
         self.look.take(added[0], task.layer)
         for message in result.record["messages"]:
             show_info(message)
         names = " and ".join(f"'{layer}'" for layer in added)
         self.status.value = f"Added {names} in {self._time_left.elapsed}."
+
+    def _insert_above(self, below: Layer, made: Sequence[LayerTuple]) -> list[Layer]:
+        added = [Layer.create(*layer_tuple) for layer_tuple in made]
+        for layer in added:
+            self._viewer.layers.insert(self._viewer.layers.index(below) + 1, layer)
+        return added
+
+    def _drop_growing(self) -> None:
+        for layer in self._growing:
+            if layer in self._viewer.layers:
+                self._viewer.layers.remove(layer)
+        self._growing = []
 
     def _show_running(self, running: bool) -> None:
         self.run_button.enabled = not running
@@ -181,8 +243,10 @@ class UpscaleWidget(Panel):
             return
         try:
             self.status.value = self.form.outlook()
+            self.estimator.ask()
             self.run_button.enabled = self.preview.enabled = True
         except VaesrError as error:
+            self.estimator.stop()
             self.status.value = str(error)
             self.run_button.enabled = False
             self.preview.enabled = self.form.layer.value is not None  # it has an extent of its own
@@ -207,10 +271,22 @@ class UpscaleWidget(Panel):
             return
         self._shortcuts.release()
         self.look.stop()
+        self.estimator.stop()
         self.preview.stop()
         if self.runner.is_running:
             show_warning("The panel was closed, so its upscaling was stopped and no layer was added.")
             self.cancel()
+
+
+def complete(layers: Sequence[Layer], made: Sequence[LayerTuple]) -> None:
+    """Give layers that grew plane by plane what is known in the end: records, limits and thumbnails."""
+    for layer, (data, attributes, _) in zip(layers, made, strict=False):
+        layer.metadata = attributes["metadata"]
+        if attributes["metadata"][KEY]["layer"]["role"] != "mean":
+            layer.contrast_limits = attributes["contrast_limits"]
+        visible, layer.visible = layer.visible, True
+        layer.data = data
+        layer.visible = visible
 
 
 def place_above(layers: Any, source: Layer) -> int:

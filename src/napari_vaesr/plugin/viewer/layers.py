@@ -145,7 +145,7 @@ def layer_tuples(
     -------
     list of (array, dict, "image")
         The mean, then the uncertainty, which is hidden so that it never covers the mean, then the samples
-        along an axis of their own, where they were kept.
+        along an axis of their own, where they were kept, hidden too.
     """
     spatial_axes, factors = axes.replace("S", ""), Factors.of(scale)
     placement = _placement(layer, spatial_axes, factors, origin or {})
@@ -189,7 +189,7 @@ def layer_tuples(
             **_behind_samples(placement),
             "name": unique_name(f"{layer.name} {factors.suffix} samples", taken_names),
             "rgb": bool(layer.rgb),
-            "visible": True,
+            "visible": False,
             "metadata": metadata(result.record, layer, axes, "samples", identity),
         }
         tuples.append((result.samples, attributes, "image"))

@@ -28,7 +28,7 @@ from napari_vaesr.plugin.viewer.layers import (
 
 if TYPE_CHECKING:
     from napari_vaesr.engine.device import DeviceChoice
-    from napari_vaesr.engine.job import UpscaleJob
+    from napari_vaesr.engine.job import Description, UpscaleJob
     from napari_vaesr.engine.result import Result
     from napari_vaesr.engine.settings import UpscaleSettings
     from napari_vaesr.imaging.intensity import IntensityScaling
@@ -85,6 +85,7 @@ class UpscaleTask:
     pixels: Any = field(init=False)
     _source: Any = field(init=False)
     seconds: float = field(init=False, default=0.0)
+    partial: Any = field(init=False, default=None)
     relative: Any = field(init=False, default=None)
     _work: Generator[Progress, None, Result | Failure] | None = field(init=False, default=None)
 
@@ -103,18 +104,31 @@ class UpscaleTask:
         self._work = self._upscale()
         return (yield from self._work)
 
+    def plan(self) -> Description:
+        """Return what this would take; torch is needed for it, so it is for a worker too.
+
+        Raises
+        ------
+        VaesrError
+            As the run would.
+        """
+        return self._job().describe()
+
+    def _job(self) -> UpscaleJob:
+        from napari_vaesr.engine.job import UpscaleJob
+
+        return UpscaleJob(
+            self._source,
+            self.settings,
+            self.extent,
+            scalings=self.scalings,
+            keep_samples=self.keep_samples,
+        )
+
     def _upscale(self) -> Generator[Progress, None, Result | Failure]:
         yield Progress(0, 0, f"Loading the model '{self.settings.model}' ...")
         try:
-            from napari_vaesr.engine.job import UpscaleJob
-
-            job = UpscaleJob(
-                self._source,
-                self.settings,
-                self.extent,
-                scalings=self.scalings,
-                keep_samples=self.keep_samples,
-            )
+            job = self._job()
             self.scalings = job.scalings
             if self.lazy is None:
                 self.lazy = job.result_bytes > virtual_memory().available / 2
@@ -124,6 +138,7 @@ class UpscaleTask:
             yield Progress(0, job.total, f"Starting {place}")
             start = time.perf_counter()
             for step in job:
+                self.partial = job.partial
                 message = step.message[:1].upper() + step.message[1:]
                 yield Progress(step.done, step.total, f"{message}, {place}")
             self.seconds = time.perf_counter() - start
@@ -148,7 +163,7 @@ class UpscaleTask:
         """
         if self._work is not None:
             self._work.close()
-        self._work = self.pixels = self.layer = self._source = None
+        self._work = self.pixels = self.layer = self._source = self.partial = None
 
     def layers(self, result: Result, taken_names: Sequence[str]) -> list[LayerTuple]:
         """Return layers for `result`, in place over the source; to be called on the main thread."""

@@ -108,3 +108,17 @@ def test_a_record_brings_its_calibration_along(calibrated, plain, stack):
     again = UpscaleJob.from_record(stack, json.loads(json.dumps(result.record)), model=plain)
     list(again)
     np.testing.assert_array_equal(again.result.uncertainty, result.uncertainty)
+
+
+def test_samples_differ_by_the_calibrated_std_at_every_pixel(calibrated):
+    image = np.random.default_rng(5).random((12, 14)).astype(np.float32)
+    raw = Model(card=calibrated.card.model_copy(update={"calibration": {}}), network=calibrated.network)
+    job, before = (
+        UpscaleJob(Source.of(image, "YX"), settings(samples=8), {}, model=each, keep_samples=True)
+        for each in (calibrated, raw)
+    )
+    list(job), list(before)
+    expected = (job.result.samples - job.result.mean) / (before.result.samples - before.result.mean)
+    wanted = job.result.std / before.result.std
+    np.testing.assert_allclose(expected, np.broadcast_to(wanted, expected.shape), rtol=0.02)
+    np.testing.assert_allclose(job.result.samples.mean(axis=0), job.result.mean, atol=1e-5)

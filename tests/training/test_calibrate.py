@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from napari_vaesr import load_model, upscale
 from napari_vaesr.cli import app
+from napari_vaesr.training.batches import Batch
 from napari_vaesr.training.calibrate import (
     calibrate,
     calibrate_on_pairs,
@@ -24,7 +25,9 @@ from napari_vaesr.training.config import Degradation
 from napari_vaesr.training.pairs import low_res
 from napari_vaesr.training.validation import FixedPairs
 from napari_vaesr.trust.evaluation import own_domain
-from napari_vaesr.zoo.card import Calibration
+from napari_vaesr.vae.build import build
+from napari_vaesr.vae.config import Level, NetworkConfig
+from napari_vaesr.zoo.card import Calibration, ModelCard
 from napari_vaesr.zoo.registry import Model
 
 NOISY = Degradation(photons=(30, 300), read_noise=(0.0, 0.02), clean=0.5)
@@ -161,7 +164,35 @@ def test_where_noise_hides_the_errors_the_calibration_of_the_start_is_kept(model
     noisy = truth + torch.randn(truth.shape, generator=random)
     known = {"2": (Calibration(slope=3.0),)}
     start = model.card.model_copy(update={"calibration": known})
-    kept = calibrate_on_pairs(model.network, FixedPairs([(low, noisy, 2)], ["any"]), start)
+
+    def pair(high: torch.Tensor) -> Batch:
+        return Batch(low, high, (2, 2), torch.zeros(1, 3))
+
+    kept = calibrate_on_pairs(model.network, FixedPairs([pair(noisy)], ["any"]), start)
     assert kept.calibration == known
-    fitted = calibrate_on_pairs(model.network, FixedPairs([(low, torch.ones_like(truth), 2)], ["any"]), start)
+    fitted = calibrate_on_pairs(model.network, FixedPairs([pair(torch.ones_like(truth))], ["any"]), start)
     assert fitted.calibration["2"] != known["2"]
+
+
+def test_rows_are_calibrated_too_and_a_clean_image_told_so(tmp_path: Path) -> None:
+    """A network that is told conditions and makes rows gets calibrations for both."""
+    config = NetworkConfig(
+        scales=(2,),
+        row_factors=(2,),
+        conditioned=True,
+        width=8,
+        blocks=1,
+        decoder_width=8,
+        levels=(Level(stride=2, channels=2), Level(stride=1, channels=2)),
+    )
+    torch.manual_seed(0)
+    network = build(config).eval()
+    card = ModelCard(name="rows", title="", description="", network=config)
+    rng = np.random.default_rng(0)
+    for index in range(4):
+        image = (200 * rng.random((48, 48))).astype(np.uint8)
+        imsave(tmp_path / f"image{index}x.png", image, check_contrast=False)
+    way = Degradation(read_noise=(0.02, 0.02), clean=0.5)
+    fitted = calibrate(Model(card=card, network=network), [tmp_path], way)
+    assert set(fitted.calibration) == {"2", "2x1"}
+    assert all(levels[0].noise == 0 < levels[-1].noise for levels in fitted.calibration.values())

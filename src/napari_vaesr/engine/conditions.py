@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -75,6 +76,18 @@ def noise_line(noise: NoiseSetting, scaling: IntensityScaling) -> tuple[float, f
         return 0.0, (float(noise) / scaling.gain) ** 2
     at_zero = noise.gain * (scaling.offset - noise.offset) + noise.read**2
     return noise.gain / scaling.gain, max(0.0, at_zero) / scaling.gain**2
+
+
+TYPICAL = 0.25
+"""Unit intensity at which one number stands for a noise that depends on the signal."""
+
+
+def noise_level(noise: NoiseSetting, scaling: IntensityScaling) -> float:
+    """Return the one number by which calibrations are chosen: a standard deviation in unit intensity."""
+    if noise == "auto":
+        return scaling.noise
+    slope, intercept = noise_line(noise, scaling)
+    return min(1.0, math.sqrt(slope * TYPICAL + intercept))
 
 
 def noise_found(told: Conditions, scaling: IntensityScaling) -> Noise:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from napari_vaesr.engine.assembly import Assembly, allocate
-from napari_vaesr.engine.conditions import conditions_of, learnt_blur, noise_found
+from napari_vaesr.engine.conditions import conditions_of, learnt_blur, noise_found, noise_level
 from napari_vaesr.engine.device import memory_released
 from napari_vaesr.engine.planes import Piece, SourcePlane
 from napari_vaesr.engine.progress import Progress
@@ -132,7 +132,10 @@ class UpscaleJob:
         )
         if calibrations is None:
             card, scale, domain = self.model.card, self.upscaler.factor, settings.domain
-            calibrations = [card.calibration_at(scale, scaling.noise, domain) for scaling in self.scalings]
+            calibrations = [
+                card.calibration_at(scale, noise_level(settings.noise, scaling), domain)
+                for scaling in self.scalings
+            ]
             if settings.has_spread and not card.levels(scale, domain):
                 self.messages.append(UNCALIBRATED.format(card.name, self.factors))
         self.calibrations = tuple(calibrations)

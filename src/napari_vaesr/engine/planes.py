@@ -146,8 +146,11 @@ class SourcePlane:
         scaling, dtype = self._scaling, result_dtype(self._array.dtype)
         spread = shown = None
         if std is not None:
-            spread = scaling.std_from_unit(self._calibration.apply(std))
+            expected = self._calibration.apply(std)
+            spread = scaling.std_from_unit(expected)
             shown = spread
+            if samples is not None:
+                samples = spread_out(samples, mean, std, expected)
             if kind != "std":
                 centre, reach = scaling.from_unit(mean, np.float32), self._calibration.interval
                 shown = uncertainty_map(kind, centre, spread, scaling.gain, reach)
@@ -191,6 +194,21 @@ class SourcePlane:
         pixels = self._axes.read_plane(self._array, self.number, rows, columns)
         check_finite(pixels)
         return premultiplied(pixels) if self._axes.is_rgb else pixels
+
+
+def spread_out(samples: FloatArray, mean: FloatArray, std: FloatArray, expected: FloatArray) -> FloatArray:
+    """Bring samples nearer to the mean or farther from it, so that they differ as much as is expected.
+
+    Parameters
+    ----------
+    samples : float32 array of shape (samples, Y, X)
+        As the model drew them.
+    mean, std, expected : float32 array of shape (Y, X)
+        Their mean, their standard deviation and the calibrated one. Where they do not differ they stay.
+    """
+    times = np.divide(expected, std, out=np.ones_like(std), where=std > 0)
+    calibrated: FloatArray = (mean + (samples - mean) * times).astype(np.float32)
+    return calibrated
 
 
 def _box(extents: Sequence[range], size: int) -> range:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, ValidationError
 from pydantic import model_validator as validator
 
-from napari_vaesr.engine.conditions import Noise
+from napari_vaesr.engine.conditions import Noise, noise_level
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
@@ -224,7 +224,8 @@ class Record(BaseModel):
                 "network": network_hash(card),
                 "settings": settings.model_copy(update=left),
                 "calibration": tuple(
-                    card.calibration_at(factor, each.noise, settings.domain) for each in self.intensity
+                    card.calibration_at(factor, noise_level(settings.noise, each), settings.domain)
+                    for each in self.intensity
                 ),
                 "axes": axes,
                 "extent": region.of(self.image_axes),

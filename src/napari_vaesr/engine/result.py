@@ -40,7 +40,7 @@ class Result:
         Names of the axes of `mean`, those of the input.
     samples : ndarray or None
         Every image drawn, one axis of samples before those of `mean`, in its dtype; None unless they were to
-        be kept. The model's own draws: their spread is not calibrated, as `std` is.
+        be kept. Calibrated as `std` is: they differ by so much at every pixel.
     """
 
     mean: Array

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
 
+from napari_vaesr.engine.conditions import noise_level
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.moments import PairedMoments, smoothed
 from napari_vaesr.engine.progress import Progress
@@ -25,6 +28,7 @@ from napari_vaesr.imaging.region import Region
 from napari_vaesr.training.batches import Batch
 from napari_vaesr.training.config import Degradation
 from napari_vaesr.training.data import find_images, grey_planes
+from napari_vaesr.training.degradation import degrade
 from napari_vaesr.training.module import antithetic_noise
 from napari_vaesr.training.pairs import Array, always_noisy, grey, low_res, read_planes
 from napari_vaesr.training.validation import FixedPairs
@@ -115,16 +119,17 @@ def calibrate(
     counts = Counter(path.parent.name for path in files)
     fitted = Fitted({}, {}, {})
     of = originals(files)
-    done, total = 0, len(model.card.scales) * len(files)
-    for scale in model.card.scales:
+    done, total = 0, len(model.card.network.factors) * len(files)
+    for factor in model.card.network.factors:
         spreads: list[Spread] = []
+        measure = spreads_of_rows if factor[1] == 1 else spreads_of_file
         for path in files:
-            spreads += spreads_of_file(model, path, scale, degradation, counts[path.parent.name], of[path])
+            spreads += measure(model, path, factor[0], degradation, counts[path.parent.name], of[path])
             done += 1
             if progress is not None:
-                progress(Progress(done, total, f"calibrating ×{scale}"))
-        if spreads:  # else all images are too small for this scale, which goes without
-            _fit(fitted, str(scale), spreads)
+                progress(Progress(done, total, f"calibrating ×{factor_name(factor)}"))
+        if spreads:  # else all images are too small for this factor, which goes without
+            _fit(fitted, factor_name(factor), spreads)
     return fitted
 
 
@@ -250,21 +255,72 @@ def spreads_of_file(
     truth = grey(plane)[:height, :width]
     draws = int(np.clip(NOISY_IMAGES // images, *NOISY_DRAWS)) if degradation.clean < 1 else 0
     ways: list[Degradation | None] = [None, *[always_noisy(degradation)] * draws]
+    told: list[Literal["auto"] | float] = ["auto"] * len(ways)
+    if model.card.network.conditioned:  # which may be told that a clean image is clean
+        ways, told = [None, *ways], [0.0, *told]
     pixels = max(PIXELS // images // len(ways), 500)
     spreads = []
-    for number, way in enumerate(ways):
+    for number, (way, noise_told) in enumerate(zip(ways, told, strict=True)):
         seed = zlib.crc32(os.fsencode(f"{name}, calibration {number}"))
         pair = low_res(name, path.parent.name, truth, scale, way, seed)
-        noise, std, error, gradient = _upscaled_middle(model, pair)
+        noise, std, error, gradient = _upscaled_middle(model, pair, noise_told)
         chosen = np.random.default_rng(seed).choice(std.size, min(pixels, std.size), replace=False)
         kind, clean = path.parent.name, way is None
         spreads.append(Spread(original, kind, noise, clean, std[chosen], error[chosen], gradient[chosen]))
     return spreads
 
 
-def _upscaled_middle(model: Model, pair: Pair) -> tuple[float, FloatArray, FloatArray, FloatArray]:
+def spreads_of_rows(
+    model: Model, path: Path, factor: int, degradation: Degradation, images: int, original: str
+) -> list[Spread]:
+    """Let the rows of an image play Z, blurred and left out or averaged, and make them again.
+
+    Parameters and result are those of `spreads_of_file`; `factor` is how many times fewer rows there are.
+    """
+    name, plane = _first_plane(path)
+    unit = math.lcm(factor, *(level.stride for level in model.card.network.levels)) * factor
+    height, width = (min(size, SIDE) // unit * unit for size in plane.shape[:2])
+    if min(height, width) < SMALLEST * factor:
+        return []
+    image = grey(plane).astype(np.float64)
+    (scaling,) = fit_scalings(image, Axes.parse("YX", image.shape), model.card.intensity)
+    corner = [_middle(size, side) for size, side in zip(image.shape, (height, width), strict=True)]
+    part = image[corner[0].start : corner[0].stop, corner[1].start : corner[1].stop]
+    high = torch.from_numpy(scaling.to_unit(part))[None, None]
+    ways = [degradation.model_copy(update={"clean": 1.0, "gain": (1.0, 1.0), "offset": (0.0, 0.0)})]
+    if degradation.clean < 1:
+        draws = int(np.clip(NOISY_IMAGES // images // 2, *NOISY_DRAWS))
+        ways += [always_noisy(degradation)] * draws
+    pixels = max(PIXELS // images // len(ways), 500)
+    spreads = []
+    for number, way in enumerate(ways):
+        seed = zlib.crc32(os.fsencode(f"{name}, rows {number}"))
+        low, truth, conditions = degrade(high, (factor, 1), way, torch.Generator().manual_seed(seed))
+        pair = Batch(low, truth, (factor, 1), conditions)
+        spread, _ = _spread_of_pair(model.network, pair, f"{name}, rows {number}")
+        chosen = np.random.default_rng(seed).choice(
+            spread.std.size, min(pixels, spread.std.size), replace=False
+        )
+        spreads.append(
+            replace(
+                spread,
+                image=original,
+                domain=path.parent.name,
+                noise=0.0 if number == 0 else spread.noise,
+                clean=number == 0,
+                std=spread.std[chosen],
+                error=spread.error[chosen],
+            )
+        )
+    return spreads
+
+
+def _upscaled_middle(
+    model: Model, pair: Pair, noise: Literal["auto"] | float = "auto"
+) -> tuple[float, FloatArray, FloatArray, FloatArray]:
     """Return the noise, and std, error and gradient of the pixels in the middle, in unit intensity."""
-    settings = UpscaleSettings(scale=pair.scale, samples=SAMPLES)
+    blur = pair.blur if model.card.network.conditioned else 0.0
+    settings = UpscaleSettings(scale=pair.scale, samples=SAMPLES, noise=noise, blur=blur)
     rows, columns = (_middle(size, SIDE // pair.scale) for size in pair.low.shape)
     low = pair.low.astype(np.float32)  # as floats, for rounding is no error of the model's
     scalings = fit_scalings(pair.low, Axes.parse("YX", low.shape), model.card.intensity)
@@ -285,7 +341,7 @@ def _upscaled_middle(model: Model, pair: Pair) -> tuple[float, FloatArray, Float
     std, error, gradient = (
         values.ravel() / scaling.gain for values in (std, mean - part, gradient_magnitude(mean))
     )
-    return scaling.noise, std, error, gradient
+    return noise_level(noise, scaling), std, error, gradient
 
 
 def _middle(size: int, length: int) -> range:
@@ -293,9 +349,15 @@ def _middle(size: int, length: int) -> range:
     return range(start, min(size, start + length))
 
 
-@torch.inference_mode()
 def _spread_of_pair(network: SuperResolutionVAE, pair: Batch, name: str) -> tuple[Spread, float]:
     """Upscale a pair in unit intensity as it is; also return which part of its squared error is noise."""
+    spread = _sampled_pair(network, pair, name)
+    wrong, share = without_truth_noise(spread.std, spread.error, estimate_noise(pair.high[0, 0].numpy()))
+    return replace(spread, error=wrong), share
+
+
+@torch.inference_mode()
+def _sampled_pair(network: SuperResolutionVAE, pair: Batch, name: str) -> Spread:
     low, high, factor, conditions = pair
     generator = torch.Generator().manual_seed(zlib.crc32(os.fsencode(name)))
     moments = PairedMoments()
@@ -304,8 +366,4 @@ def _spread_of_pair(network: SuperResolutionVAE, pair: Batch, name: str) -> tupl
     assert moments.variance is not None
     std, error = smoothed(moments.variance).sqrt(), moments.mean - high
     noise = estimate_noise(low[0, low.shape[1] // 2].numpy())
-    spread = std.flatten().double().numpy()
-    wrong, share = without_truth_noise(
-        spread, error.flatten().double().numpy(), estimate_noise(high[0, 0].numpy())
-    )
-    return Spread(name, "", noise, False, spread, wrong), share
+    return Spread(name, "", noise, False, std.flatten().double().numpy(), error.flatten().double().numpy())

@@ -98,6 +98,7 @@ def made_pairs(source: Source, scale: int, degradation: DegradationKind) -> Iter
             pair = low_res(name, source.domain, truth, scale)
         else:
             way = always_noisy(RECIPES["microscopy"].degradation)
+            way = way.model_copy(update={"own_blur": (0.0, 0.0)})  # so that models of all ages compare
             pair = low_res(name, source.domain, grey(truth), scale, way, zlib.crc32(os.fsencode(name)))
         yield replace(pair, original=str(source.path))
 
@@ -121,10 +122,12 @@ def low_res(
         Of what the degradation draws.
     """
     black, span = _range(truth)
-    low = _shrunk(truth, scale) if way is None else _degraded((truth - black) / span, scale, way, seed)
-    if way is not None:
-        low = low * span + black
-    return Pair(name, domain, _as(truth.dtype, low), truth, scale, black, span)
+    if way is None:
+        return Pair(name, domain, _as(truth.dtype, _shrunk(truth, scale)), truth, scale, black, span)
+    low, high, blur = _degraded((truth - black) / span, scale, way, seed)
+    if way.own_blur[1] > 0:  # it stays, so it is in the truth
+        truth = _as(truth.dtype, high * span + black)
+    return Pair(name, domain, _as(truth.dtype, low * span + black), truth, scale, black, span, blur=blur)
 
 
 def always_noisy(degradation: Degradation) -> Degradation:
@@ -226,12 +229,12 @@ def _shrunk(truth: Array, scale: int) -> Array:
     return np.moveaxis(planes, 0, -1) if truth.ndim == 3 else planes[0]
 
 
-def _degraded(unit: Array, scale: int, way: Degradation, seed: int) -> Array:
-    """Make an image in unit intensity small as in a training."""
+def _degraded(unit: Array, scale: int, way: Degradation, seed: int) -> tuple[Array, Array, float]:
+    """Make an image in unit intensity small as in a training; also return its truth and the blur between."""
     import torch
 
     from napari_vaesr.training.degradation import degrade
 
     high = torch.from_numpy(np.ascontiguousarray(unit, np.float32))[None, None]
-    low, _, _ = degrade(high, scale, way, torch.Generator().manual_seed(seed))
-    return np.asarray(low[0, 0])
+    low, high, conditions = degrade(high, scale, way, torch.Generator().manual_seed(seed))
+    return np.asarray(low[0, 0]), np.asarray(high[0, 0]), float(conditions[0, 2])

@@ -68,6 +68,8 @@ class Pair:
     original : str
         What it shares with pairs that tell nothing new, such as the other planes of its stack; its own name
         by default.
+    blur : float
+        Blur between the two in low-res pixels, where it is known; a conditioned model is told.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Pair:
     span: float = 255.0
     fitted: bool = False
     original: str = ""
+    blur: float = 0.0
 
     def unit(self, image: Array) -> FloatArray:
         """Return an image in parts of the intensity range."""
@@ -272,7 +275,8 @@ def _job(pair: Pair, model: Model, settings: UpscaleSettings, *, keep_samples: b
     """Prepare the engine's job; as floats, for rounding is no error of the model's."""
     axes = "YXS" if pair.low.ndim == 3 else "YX"
     scalings = fit_scalings(pair.low, Axes.parse(axes, pair.low.shape), model.card.intensity)
-    settings = settings.model_copy(update={"scale": pair.scale})
+    blur = pair.blur if model.card.network.conditioned else 0.0
+    settings = settings.model_copy(update={"scale": pair.scale, "blur": blur})
     source = Source.of(pair.low.astype(np.float32), axes)
     return UpscaleJob(source, settings, model=model, scalings=scalings, keep_samples=keep_samples)
 

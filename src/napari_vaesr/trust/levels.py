@@ -103,7 +103,7 @@ def fit_levels(spreads: Sequence[Spread]) -> Calibrations:
     """Calibrate group by group of images of similar noise.
 
     Images made without noise have groups of their own, for texture can look like noise and is not wrong as
-    often.
+    often; and so have those of which the model was told so, whose noise is 0.
 
     Each group gets the line of `fit_calibration` and, as `interval`, the empirical 90 % quantile of the
     absolute error over the calibrated standard deviation: nine tenths of the pixels of these images lie
@@ -120,9 +120,10 @@ def fit_levels(spreads: Sequence[Spread]) -> Calibrations:
         From the least noise to the most, at the mean noise of each group.
     """
     parts: list[list[Spread]] = []
-    for clean in (True, False):
+    for kind in ((True, True), (True, False), (False, False)):
         alike = sorted(
-            (spread for spread in spreads if spread.clean == clean), key=lambda spread: spread.noise
+            (spread for spread in spreads if (spread.clean, spread.clean and spread.noise == 0) == kind),
+            key=lambda spread: spread.noise,
         )
         counted = min(len(alike), PER_ORIGINAL * len(_originals(alike)))
         count = max(1, min(LEVELS, counted // PER_LEVEL))

@@ -226,7 +226,10 @@ def _material(
         learn, kept = hold_out_listed(images, hold_out)
         scored = [*kept, *(validate or [])]
     else:
-        learn, scored = (images, validate) if validate else data.hold_out(images)
+        passed: list[Path] = []
+        learn, scored = (images, validate) if validate else data.hold_out(images, passed=passed)
+        if passed:
+            err().print(f"Note: {len(passed)} results, masks and labels are passed over.")
     return learn, ValidationPairs(scored, settings), scored, settings
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import tifffile
+from PIL import Image
 
 from napari_vaesr.files.place import Place
 
@@ -63,4 +64,49 @@ def _has_record(path: Path) -> bool:
             told: Any = json.loads(record.read_text(encoding="utf-8"))
             if isinstance(told, dict) and {"model", "settings", "files"} <= told.keys():
                 return bool(ending) or Path(told["files"]["output"]).name == path.name
+    return False
+
+
+MASKS = frozenset(("mask", "masks", "label", "labels", "seg", "segmentation", "segmentations"))
+"""What names of masks and labels end with, and folders of them are called."""
+
+
+def is_mask(path: Path, folder: Path) -> bool:
+    """Whether a file holds a mask or labels, no intensities: by its type, its name, or that of its folder.
+
+    Its name counts only where the image it belongs to lies beside it: ``cells_mask.tif`` and ``cells.tif``.
+    Never raises.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    folder : Path
+        That was named, whose own name says nothing.
+    """
+    try:
+        if {part.lower() for part in path.relative_to(folder).parts[:-1]} & MASKS:
+            return True
+        stem = path.name.split(".")[0]
+        words = stem.replace("-", "_").split("_")
+        beside = "_".join(words[: -2 if words[-2:-1] == ["cp"] else -1])
+        if words[-1].lower() in MASKS and beside:
+            others = (each.name.split(".")[0].replace("-", "_") for each in path.parent.iterdir())
+            if beside in others:
+                return True
+        return _is_boolean(path)
+    except Exception:  # whatever is wrong with it is told when it is opened
+        return False
+
+
+def _is_boolean(path: Path) -> bool:
+    if path.is_dir():
+        told = [path / name for name in ("zarr.json", ".zattrs") if (path / name).is_file()]
+        return bool(told) and "image-label" in told[0].read_text(encoding="utf-8")
+    if path.suffix.lower() in (".tif", ".tiff", ".btf"):
+        with tifffile.TiffFile(path) as tiff:
+            return tiff.pages.first.dtype == bool
+    if path.suffix.lower() == ".png":
+        with Image.open(path) as picture:
+            return picture.mode == "1"
     return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.files.made import is_mask, is_result
 from napari_vaesr.training.batches import Batch, Batches, scale_odds, turned
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.training.degradation import degrade, neighboured
@@ -23,8 +24,15 @@ FloatArray = NDArray[np.float64]
 SUFFIXES = {".png", ".tif", ".tiff", ".jpg", ".jpeg"}
 
 
-def find_images(places: Sequence[Path]) -> list[Path]:
-    """List image files: those named, and all below the folders named.
+def find_images(places: Sequence[Path], passed: list[Path] | None = None) -> list[Path]:
+    """List image files: those named, and all below the folders named but results, masks and labels.
+
+    Parameters
+    ----------
+    places : sequence of Path
+        Files and folders.
+    passed : list of Path, optional
+        Gets what is passed over.
 
     Raises
     ------
@@ -38,11 +46,24 @@ def find_images(places: Sequence[Path]) -> list[Path]:
         if place.is_file():
             files.append(place)
         else:
-            files += (path for path in visible_files(place) if path.suffix.lower() in SUFFIXES)
+            files += with_intensities(place, SUFFIXES, passed)
     if not files:
         listed = " and ".join(map(str, places))
         raise VaesrError(f"{listed} holds no PNG, TIFF or JPEG image: give another folder.")
     return sorted(set(files))
+
+
+def with_intensities(
+    folder: Path, suffixes: Collection[str], passed: list[Path] | None = None
+) -> Iterator[Path]:
+    """Yield the images below a folder, without results of upscalings, masks and labels; see `find_images`."""
+    for path in visible_files(folder):
+        if path.suffix.lower() not in suffixes:
+            continue
+        if not (is_result(path) or is_mask(path, folder)):
+            yield path
+        elif passed is not None:
+            passed.append(path)
 
 
 def visible_files(folder: Path) -> Iterator[Path]:
@@ -52,9 +73,11 @@ def visible_files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def hold_out(places: Sequence[Path], every: int = 10) -> tuple[list[Path], list[Path]]:
+def hold_out(
+    places: Sequence[Path], every: int = 10, passed: list[Path] | None = None
+) -> tuple[list[Path], list[Path]]:
     """Split image files into those to train on and every tenth, to validate on; one file serves for both."""
-    files = find_images(places)
+    files = find_images(places, passed)
     held = files[every // 2 :: every] or files[-1:]
     left = set(files) - set(held)
     return sorted(left) or files, held

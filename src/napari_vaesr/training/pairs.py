@@ -16,7 +16,7 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.image import SUFFIXES, can_read, image_name, read_image
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.training.config import RECIPES, Degradation
-from napari_vaesr.training.data import visible_files
+from napari_vaesr.training.data import with_intensities
 from napari_vaesr.trust.evaluation import Pair
 
 Array = npt.NDArray[Any]
@@ -167,9 +167,7 @@ def real_pairs(source: Source, scales: Sequence[int]) -> Iterator[Pair]:
 def _images(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise VaesrError(f"There is no folder {folder}, please give one with images.")
-    found = sorted(
-        path for path in visible_files(folder) if path.suffix.lower() in SUFFIXES and can_read(path)
-    )
+    found = sorted(path for path in with_intensities(folder, SUFFIXES) if can_read(path))
     if not found:
         raise VaesrError(f"There are no images in {folder}, please give another folder.")
     return found

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tifffile
@@ -53,6 +55,41 @@ def stack_path(tmp_path):
         },
     )
     return path
+
+
+CASES = Path(__file__).parents[2] / "cases"
+
+
+def test_all_scenes_are_opened():
+    layers = [Layer.create(*made) for made in read_upscaled(str(CASES / "scenes.ome.tif"))]
+    assert [layer.name for layer in layers[::3]] == ["scenes scene A", "scenes scene B"]
+    assert [layer.data.shape for layer in layers[::3]] == [(32, 40), (48, 64)]
+    assert layers[3].scale == pytest.approx([0.4, 0.4])
+    assert "series='scene B'" in as_python(layers[4].metadata["napari_vaesr"])
+    assert "--series 'scene B'" in as_command(layers[4].metadata["napari_vaesr"])
+
+
+def test_a_well_of_a_plate_is_opened():
+    layers = read_upscaled(str(CASES / "plate.zarr"))
+    assert [about["name"] for _, about, _ in layers[::3]] == ["plate A1 0", "plate A1 1"]
+    layers = read_upscaled(str(CASES / "plate.zarr" / "B" / "1"))
+    assert [about["name"] for _, about, _ in layers[::3]] == ["plate B1 0", "plate B1 1"]
+
+
+def test_channels_have_their_own_look_and_place():
+    made = read_upscaled(str(CASES / "omero.zarr"))
+    sources = [Layer.create(*each) for each in made[::3]]
+    assert [layer.name for layer in sources] == ["omero DAPI", "omero GFP"]
+    assert [tuple(layer.contrast_limits) for layer in sources] == [(150, 900), (100, 3000)]
+    assert [layer.colormap.colors[-1][:3].tolist() for layer in sources] == [[0, 0, 1], [0, 1, 0]]
+    (source, *_) = read_upscaled(str(CASES / "tile.zarr"))
+    assert source[1]["translate"] == [3, 100, -40]
+
+
+def test_an_address_of_a_file_is_opened():
+    address = (CASES / "tile.zarr").as_uri()
+    assert get_reader(address) is not None
+    assert read_upscaled(address)[0][1]["name"] == "tile"
 
 
 def test_source_mean_and_uncertainty_are_lazy_and_in_place(stack_path, rendering):

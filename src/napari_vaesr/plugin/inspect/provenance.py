@@ -10,6 +10,7 @@ from typing import Any
 from napari_vaesr.engine.record import Record
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.files.place import is_address
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.region import Region
 from napari_vaesr.plugin.viewer.layers import source_array
@@ -63,7 +64,9 @@ def as_python(told: Told) -> str:
         axes = source_axes(told)
     else:
         imports = ["from napari_vaesr import read_image, upscale"]
-        image = f"read_image({str(path)!r}, axes={made.axes!r}).data"
+        series = told["source"].get("series")
+        chosen = f", series={series!r}" if series else ""
+        image = f"read_image({str(path)!r}, axes={made.axes!r}{chosen}).data"
         axes = made.axes
     options = [
         f"axes={axes!r}",
@@ -96,6 +99,8 @@ def as_command(told: Told) -> str:
     factors = made.settings.factors
     words = ["napari-vaesr", "upscale", str(path), f"{path.stem.split('.')[0]}_{factors.suffix}.ome.tif"]
     words += ["--axes", made.axes]
+    if series := told["source"].get("series"):
+        words += ["--series", series]
     for name, value in {**settings, "scale": factors}.items():
         words += [f"--{name}", str(value)]
     extent = str(made.region)
@@ -116,15 +121,17 @@ def _source_path(told: Told, made: Record) -> Path | None:
     path = source.get("path")
     if source.get("sample") and source["sample"][0] == "napari-vaesr":
         path = sample_path(source["sample"][1])
-    return Path(path) if path and _holds(Path(path), made) else None
+    if not path or is_address(path):
+        return None
+    return Path(path) if _holds(Path(path), made, source.get("series")) else None
 
 
-def _holds(path: Path, made: Record) -> bool:
+def _holds(path: Path, made: Record, series: str | None) -> bool:
     """Whether a file holds the pixels that a record tells of, as far as shape, type and intensities tell."""
     from napari_vaesr.files.image import read_image
 
     try:
-        pixels = read_image(path, made.axes).data
+        pixels = read_image(path, made.axes, series).data
     except VaesrError:
         return False
     return (

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from napari_vaesr.plugin.viewer.layers import KEY, LayerTuple, layer_tuples, laz
 
 if TYPE_CHECKING:
     from napari_vaesr.files.image import ImageFile
+    from napari_vaesr.files.place import Place
 
 Paths = str | PathLike[str] | Sequence[str | PathLike[str]]
 
@@ -58,10 +58,15 @@ def read_upscaled(path: Paths) -> list[LayerTuple]:
         If a file cannot be read or its axes are not known, or a preference is not valid.
     """
     from napari.settings import get_settings
+    from napari.utils.notifications import show_info
+
+    from napari_vaesr.plugin.io.series import series_to_open
 
     # napari computes what is visible, and waits for it unless it renders asynchronously.
     in_background = bool(get_settings().experimental.async_)
-    images = [_read(each) for each in _path_list(path)]
+    images = [_read(place, series) for place in _path_list(path) for series in series_to_open(place)]
+    for note in dict.fromkeys(note for image in images for note in image.notes):
+        show_info(note)
     layers = [layer for image in images for layer in _upscaled_layers(image, show_mean=in_background)]
     hidden = [data for data, about, _ in layers if _role(about) == "mean" and not about["visible"]]
     if hidden:  # a saved result is shown as it is
@@ -98,11 +103,11 @@ def image_layer(image: ImageFile, **attributes: Any) -> LayerTuple:
     return image.data, {**placed, **attributes}, "image"
 
 
-def _read(path: Path) -> ImageFile:
+def _read(path: Place, series: str | None) -> ImageFile:
     from napari_vaesr.files.image import UnknownAxes, read_image
 
     try:
-        return _colours_last(read_image(path))
+        return _colours_last(read_image(path, series=series))
     except UnknownAxes:
         raise VaesrError(
             f"{path.name} does not name its axes: open it with napari's own reader, "
@@ -151,11 +156,15 @@ def _upscaled_layers(image: ImageFile, show_mean: bool) -> list[LayerTuple]:
 
     layers: list[LayerTuple] = []
     for number, (source, its_mean, its_uncertainty) in enumerate(channels):
-        look: dict[str, Any] = {"contrast_limits": limits[number]}
+        own = source.windows[0] if source.windows else None
+        look: dict[str, Any] = {"contrast_limits": own or limits[number]}
+        if source.colours and "S" not in source.axes:
+            look["colormap"] = f"#{source.colours[0]}"
         if len(channels) > 1:
             # Channels add up on screen, but a source must not add to its own mean.
             colormap = CHANNEL_COLORMAPS[number % len(CHANNEL_COLORMAPS)]
-            look |= {"colormap": colormap, "blending": "additive", "visible": not show_mean}
+            look = {"colormap": "gray" if image.colours else colormap, **look}
+            look |= {"blending": "additive", "visible": not show_mean}
         source_layer = image_layer(source, **look)
         its_record = record if len(channels) == 1 else _of_channel(record, number)
         result = Result(its_mean, its_uncertainty, its_uncertainty, its_record, source.axes)
@@ -170,6 +179,8 @@ def _upscaled_layers(image: ImageFile, show_mean: bool) -> list[LayerTuple]:
         shown[0][1]["visible"] = show_mean
         for _, attributes, _ in shown:  # napari tells a layer its file only later
             attributes["metadata"][KEY]["source"]["path"] = str(image.path.absolute())
+            if image.series:
+                attributes["metadata"][KEY]["source"]["series"] = image.series
         layers += [source_layer, *shown]
     return layers
 
@@ -204,6 +215,8 @@ def _channel(image: ImageFile, index: int) -> ImageFile:
         data=_take(image.data, image, index),
         axes=image.axes.replace("C", ""),
         name=f"{image.name} {name}",
+        colours=image.colours[index : index + 1] if any(image.colours[index : index + 1]) else (),
+        windows=image.windows[index : index + 1],
     )
 
 
@@ -222,5 +235,7 @@ def _take(array: Any, image: ImageFile, index: int) -> Any:
     return lazy[(..., *(index if name == "C" else slice(None) for name in image.axes))]
 
 
-def _path_list(path: Paths) -> list[Path]:
-    return [Path(path)] if isinstance(path, (str, PathLike)) else [Path(each) for each in path]
+def _path_list(path: Paths) -> list[Place]:
+    from napari_vaesr.files.place import as_place
+
+    return [as_place(each) for each in ([path] if isinstance(path, (str, PathLike)) else path)]

@@ -14,10 +14,11 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.limits import check_kind
 from napari_vaesr.files.place import Address, Place, as_place, is_address
 
-TIFF_SUFFIXES = (".tif", ".tiff", ".btf")
+TIFF_SUFFIXES = (".tif", ".tiff", ".btf", ".lsm", ".stk", ".svs")
+VENDOR_SUFFIXES = (".czi", ".nd2", ".lif", ".dv", ".r3d")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
 ZIPPED_ZARR = ".zarr.zip"
-SUFFIXES = (*TIFF_SUFFIXES, *PICTURE_SUFFIXES, ".npy", ".zarr", ZIPPED_ZARR)
+SUFFIXES = (*TIFF_SUFFIXES, *PICTURE_SUFFIXES, ".npy", ".zarr", ZIPPED_ZARR, *VENDOR_SUFFIXES)
 """Endings of what can be read, in lower case."""
 
 
@@ -89,8 +90,9 @@ def read_image(
 ) -> ImageFile:
     """Open an image.
 
-    TIFF (OME, ImageJ and plain), PNG, JPEG, NumPy and Zarr (OME-Zarr 0.1 to 0.5, in full resolution). Where
-    a file holds several images, the first is opened unless another is named, and the notes tell.
+    TIFF (OME, ImageJ and plain, LSM, STK, SVS), PNG, JPEG, NumPy and Zarr (OME-Zarr 0.1 to 0.5, in full
+    resolution, also zipped or at an address), and CZI, ND2, LIF and DV with the extra ``formats``. Where a
+    file holds several images, the first is opened unless another is named, and the notes tell.
 
     Parameters
     ----------
@@ -120,6 +122,10 @@ def read_image(
         from napari_vaesr.files.tiff import read_tiff
 
         return read_tiff(path, axes, series)
+    if suffix in VENDOR_SUFFIXES:
+        from napari_vaesr.files.vendor import read_vendor
+
+        return read_vendor(path, axes, series)
     if suffix in PICTURE_SUFFIXES:
         from napari_vaesr.files.picture import read_picture
 
@@ -210,6 +216,10 @@ def series_names(path: str | PathLike[str]) -> list[str]:
         from napari_vaesr.files.tiff import tiff_series
 
         return tiff_series(path)
+    if path.suffix.lower() in VENDOR_SUFFIXES:
+        from napari_vaesr.files.vendor import vendor_series
+
+        return vendor_series(path)
     return [""]
 
 

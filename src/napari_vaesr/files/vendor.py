@@ -1,0 +1,118 @@
+"""The files of microscopes' makers, by way of bioio and its plugins: lazily, scene by scene."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.files.described import Described, sized
+from napari_vaesr.files.image import (
+    ImageFile,
+    Series,
+    ask_for_axes,
+    chosen_series,
+    image_name,
+    told_of_others,
+)
+from napari_vaesr.files.lazy import FileArray, as_dask, reason
+from napari_vaesr.files.units import find_unit
+from napari_vaesr.imaging.axes import Axes
+
+EXTRA = 'pip install "napari-vaesr[formats]"'
+
+
+def read_vendor(path: Path, axes: str | None, series: Series = None) -> ImageFile:
+    """Open a scene of a file that bioio has a plugin for: the first, or the one that is named.
+
+    Raises
+    ------
+    VaesrError
+        When the extra ``formats`` is not installed, the file is damaged or holds no such scene, or the axes
+        don't fit.
+    """
+    image = _opened(path)
+    try:
+        names = [str(name) for name in image.scenes]
+        number = chosen_series(path, names, series)
+        image.set_scene(number)
+        order, shape = str(image.dims.order), tuple(map(int, image.shape))
+        told = _described(image)
+        pixels = FileArray(path, partial(open_vendor, path, number), *_squeezed(order, shape, image.dtype))
+        kept = "".join(name for name, length in zip(order, shape, strict=True) if length > 1 or name in "YX")
+    except VaesrError:
+        raise
+    except Exception as error:  # a damaged file can raise anything
+        raise VaesrError(f"{path} is damaged or no {path.suffix} file: {reason(error)}.") from error
+    if set(kept) - set("TCZYXS") and not axes:
+        raise ask_for_axes(path, pixels.shape, kept)
+    letters = Axes.parse(axes or kept, pixels.shape).names
+    several = len(names) > 1
+    return ImageFile(
+        path=path,
+        name=image_name(path, names[number] if several and series is not None else ""),
+        data=as_dask(pixels, letters, (1,) * len(letters)),
+        axes=letters,
+        series=names[number] if several else "",
+        notes=tuple(told_of_others(path, names, series)),
+        **told.fields(letters, pixels.shape),
+    )
+
+
+def vendor_series(path: Path) -> list[str]:
+    """Return the names of the scenes in a file."""
+    image = _opened(path)
+    return [str(name) for name in image.scenes]
+
+
+def open_vendor(path: Path, number: int) -> Any:
+    """Return the pixels of a scene, lazily, without its axes of length 1."""
+    image = _opened(path)
+    image.set_scene(number)
+    order, shape = str(image.dims.order), image.shape
+    keep = tuple(
+        slice(None) if length > 1 or name in "YX" else 0 for name, length in zip(order, shape, strict=True)
+    )
+    return image.dask_data[keep]
+
+
+def _opened(path: Path) -> Any:
+    try:
+        import bioio
+        from bioio_base.exceptions import UnsupportedFileFormatError
+    except ImportError as error:
+        raise VaesrError(
+            f"To open {path.name}, please install the readers of microscopes' formats: {EXTRA}."
+        ) from error
+    try:
+        return bioio.BioImage(path)
+    except UnsupportedFileFormatError as error:
+        raise VaesrError(
+            f"{path} is damaged, or no reader for it is installed: {EXTRA} brings those of CZI, ND2, LIF, DV."
+        ) from error
+    except Exception as error:  # a damaged file can raise anything
+        raise VaesrError(f"{path} is damaged or no {path.suffix} file: {reason(error)}.") from error
+
+
+def _squeezed(order: str, shape: tuple[int, ...], dtype: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    kept = tuple(length for name, length in zip(order, shape, strict=True) if length > 1 or name in "YX")
+    return kept, np.dtype(dtype)
+
+
+def _described(image: Any) -> Described:
+    """Return pixel sizes, in micrometers where nothing else is told, and the names of channels."""
+    sizes = image.physical_pixel_sizes
+    properties = getattr(image, "dimension_properties", None)
+    lengths = []
+    for name in "ZYX":
+        unit = str(getattr(getattr(properties, name, None), "unit", None) or "")
+        lengths.append((name, getattr(sizes, name, None), unit if find_unit(unit) else "µm"))
+    interval = getattr(image, "time_interval", None)
+    if interval is not None:
+        seconds = interval.total_seconds() if hasattr(interval, "total_seconds") else interval
+        lengths.append(("T", seconds, "s"))
+    names = tuple(str(name) for name in image.channel_names or ())
+    return Described(sized(lengths), {}, names)

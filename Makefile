@@ -4,7 +4,7 @@
 # The environment lives in .venv and is built again only when pyproject.toml or constraints.txt changes.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test napari lint docs clean
+.PHONY: help demo test fuzz napari lint docs clean
 
 VENV := .venv
 ifeq ($(OS),Windows_NT)
@@ -25,6 +25,7 @@ SAMPLE := src/napari_vaesr/samples/nuclei.tif
 help:
 	@echo "make demo    upscale the bundled microscopy stack x2 into demo/"
 	@echo "make test    lint, check the types and run the tests, with coverage"
+	@echo "make fuzz    try many random arrays and damaged files, and kill runs; takes minutes"
 	@echo "make napari  open the viewer with the widget docked and the sample loaded"
 	@echo "make lint    ruff, mypy and import-linter alone"
 	@echo "make docs    build the documentation into site/"
@@ -52,6 +53,9 @@ demo: $(BASE)
 
 test: lint
 	tools/with-display $(BIN)/python -m pytest --cov --cov-report=term
+
+fuzz: $(DEV)
+	FUZZ_ARRAYS=3000 FUZZ_FILES=3000 FUZZ_KILLS=30 $(BIN)/python -m pytest tests/fuzz --timeout=0 -s
 
 napari: $(DEV)
 	$(BIN)/python tools/open-viewer.py

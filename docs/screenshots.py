@@ -152,6 +152,23 @@ def inspect_pictures() -> None:
     viewer.close()
 
 
+def measure_picture() -> None:
+    """Draw nuclei measured on samples, with one of them chosen."""
+    viewer, widget = open_viewer()
+    upscale(viewer, widget)
+    wait_until(lambda: not widget.runner.is_running)
+    viewer.window.remove_dock_widget(widget.native)
+    _, panel = viewer.window.add_plugin_dock_widget("napari-vaesr", "Measure with error bars")
+    panel.split.value = 25
+    panel.measure()
+    wait_until(lambda: not panel.runner.is_running)
+    viewer.reset_view()
+    panel.table.selectRow(12)
+    viewer.scene.camera.zoom *= 1.2
+    save(viewer, "measure")
+    viewer.close()
+
+
 def preferences_picture() -> None:
     """Draw our page of napari's Preferences."""
     from napari._qt.dialogs.preferences_dialog import PreferencesDialog
@@ -225,6 +242,7 @@ PICTURES: dict[str, Callable[[], None]] = {
     "reader": reader_picture,
     "preview": preview_pictures,
     "inspect": inspect_pictures,
+    "measure": measure_picture,
     "preferences": preferences_picture,
 }
 

@@ -48,7 +48,9 @@ def test_the_installed_package_has_this_manifest(manifest):
 
 def test_contributions_are_where_users_look(manifest):
     contributions = manifest.contributions
-    assert set(contributions.menus) == {"napari/layers/filter", "napari/layers/visualize"}
+    assert set(contributions.menus) == {
+        f"napari/layers/{place}" for place in ("filter", "measure", "visualize")
+    }
     names = [widget.display_name for widget in contributions.widgets]
     assert names[:2] == ["Upscale with uncertainty", "Inspect uncertainty"]
     assert {sample.key for sample in contributions.sample_data} == {"nuclei", "phase", "tissue"}

@@ -128,6 +128,13 @@ def test_a_volume_is_one_field(model, stack):
     assert measured.units["area"] == "px³"
 
 
+def test_one_plane_of_a_volume_is_a_plane(model, stack):
+    result = upscale(stack, "ZYX", model=model, samples=3, keep_samples=True, extent="Z=1")
+    (measured,) = measure_fields(result, properties=("area", "perimeter"))
+    assert measured.place == {"Z": 1} and measured.labels.ndim == 2
+    assert measured.units["area"] == "px²"
+
+
 def test_progress_reaches_the_end_and_may_cancel(model, stack):
     job = UpscaleJob(Source.of(stack, "TYX"), make_settings(samples=2), model=model)
     seen = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import product
@@ -44,10 +44,7 @@ class Field:
 
 
 def fields_of_job(job: UpscaleJob, progress: Callable[[Progress], None] | None = None) -> Iterator[Field]:
-    """Draw the samples of a job, field by field.
-
-    Those of one field are there together, for a tile has to be encoded once then; in a temporary file if they
-    are many (see `napari_vaesr.engine.assembly.scratch`).
+    """Draw the samples of a job, field by field; see `draws`.
 
     Parameters
     ----------
@@ -55,11 +52,26 @@ def fields_of_job(job: UpscaleJob, progress: Callable[[Progress], None] | None =
         What to draw: the part that it upscales.
     progress : callable, optional
         Called with every `Progress` of the whole job. What it raises stops the work.
+    """
+    with closing(draws(job)) as steps:
+        for step in steps:
+            if isinstance(step, Field):
+                yield step
+            elif progress is not None:
+                progress(step)
+
+
+def draws(job: UpscaleJob) -> Generator[Progress | Field, None, None]:
+    """Draw the samples of a job, and tell of the progress in between.
+
+    Those of one field are there together, for a tile has to be encoded once then; in a temporary file if they
+    are many (see `napari_vaesr.engine.assembly.scratch`).
 
     Yields
     ------
-    Field
-        Its samples are those of ``upscale(..., keep_samples=True)``.
+    Progress or Field
+        Several times per tile how far the whole job is, and each field as soon as it is there. Its samples
+        are those of ``upscale(..., keep_samples=True)``.
 
     Raises
     ------
@@ -67,7 +79,7 @@ def fields_of_job(job: UpscaleJob, progress: Callable[[Progress], None] | None =
         As the job does, or when there is no room for the samples of a field.
     """
     done = 0
-    apart = [name for name in job.axes.loop_names if name not in STACKED]
+    apart = _apart(job.axes.of_region(job.region))
     for indices in product(*(job.region[name] for name in apart)):
         place = dict(zip(apart, indices, strict=True))
         part = UpscaleJob(
@@ -81,8 +93,7 @@ def fields_of_job(job: UpscaleJob, progress: Callable[[Progress], None] | None =
         )
         with closing(iter(part)) as steps:
             for step in steps:
-                if progress is not None:
-                    progress(Progress(done + step.done, job.total, step.message))
+                yield Progress(done + step.done, job.total, step.message)
         done += part.total
         job.messages += [message for message in part.messages if message not in job.messages]
         yield from fields_of_result(part.result)
@@ -137,7 +148,7 @@ def fields_of_arrays(
             planes = [
                 _luma(named.read_plane(array, position, slice(None), slice(None))) for position in positions
             ]
-            return np.stack(planes) if any(name in named.names for name in STACKED) else planes[0]
+            return np.stack(planes) if len(_own_names(named)) > 2 else planes[0]
 
         start = first or {}
         at = {name: index + start.get(name, 0) for name, index in place.items()}
@@ -147,16 +158,23 @@ def fields_of_arrays(
 def _fields(axes: Axes) -> Iterator[tuple[dict[str, int], list[int]]]:
     """Say where every field is, and the positions of its planes."""
     groups: dict[tuple[tuple[str, int], ...], list[int]] = {}
+    apart = _apart(axes)
     for position in range(axes.plane_count):
         at = axes.plane_coordinates(position)
-        key = tuple((name, index) for name, index in at.items() if name not in STACKED)
+        key = tuple((name, at[name]) for name in apart)
         groups.setdefault(key, []).append(position)
     for place, positions in groups.items():
         yield dict(place), positions
 
 
+def _apart(axes: Axes) -> list[str]:
+    """Return the axes that fields lie along: all that are looped over, but for those of a stack."""
+    return [name for name in axes.loop_names if name not in STACKED or axes.lengths[name] == 1]
+
+
 def _own_names(axes: Axes) -> str:
-    return "".join(name for name in STACKED if name in axes.names) + "YX"
+    """Return the axes of a field; a single plane is no stack."""
+    return "".join(name for name in STACKED if axes.lengths.get(name, 1) > 1) + "YX"
 
 
 def _luma(plane: Array) -> Array:

@@ -13,12 +13,12 @@ from qtpy.QtCore import QTimer
 
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.plugin.inspect.provenance import source_axes, source_of
 from napari_vaesr.plugin.viewer.extents import chosen_extent
 from napari_vaesr.plugin.viewer.layers import KEY
 from napari_vaesr.plugin.viewer.results import ShownResult
 from napari_vaesr.plugin.viewer.runner import Runner
 from napari_vaesr.plugin.viewer.shortcuts import NEXT_SAMPLE
+from napari_vaesr.plugin.viewer.sources import source_axes, source_of
 from napari_vaesr.plugin.viewer.task import Failure, UpscaleTask
 
 if TYPE_CHECKING:

@@ -148,7 +148,7 @@ def layer_tuples(
         along an axis of their own, where they were kept, hidden too.
     """
     spatial_axes, factors = axes.replace("S", ""), Factors.of(scale)
-    placement = _placement(layer, spatial_axes, factors, origin or {})
+    placement = upscaled_place(layer, spatial_axes, factors, origin or {})
     identity = uuid.uuid4().hex
 
     mean_name = unique_name(f"{layer.name} {factors.suffix} mean", taken_names)
@@ -251,7 +251,7 @@ def _behind_samples(placement: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _placement(
+def upscaled_place(
     layer: napari.layers.Image, spatial_axes: str, factors: Factors, origin: Mapping[str, int]
 ) -> dict[str, Any]:
     """Transform, units and axis labels of an upscaled layer: its corners fall on those of the source."""

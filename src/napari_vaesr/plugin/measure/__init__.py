@@ -1,0 +1,1 @@
+"""The panel *Measure with error bars*."""

@@ -1,0 +1,207 @@
+"""A measurement as a task for a worker: draw, measure, and put labels in their place. No window is needed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_vaesr.engine.progress import Progress
+from napari_vaesr.engine.settings import UpscaleSettings
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.axes import Axes, Source
+from napari_vaesr.imaging.region import Factors, Region
+from napari_vaesr.plugin.viewer.layers import checked_axes, source_array, unique_name, upscaled_place
+from napari_vaesr.plugin.viewer.task import Failure, first_sentence
+
+if TYPE_CHECKING:
+    from napari.layers import Image, Labels
+
+    from napari_vaesr.trust.measure import Measured
+
+logger = logging.getLogger(__name__)
+
+ABSENT, PRESENT = np.array([1.0, 0.51, 0.12, 1.0]), np.array([0.29, 0.7, 1.0, 1.0])
+"""Colours of objects that are in none and in all of the samples."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a task brings: measurements, objects, and where these are.
+
+    Attributes
+    ----------
+    fields : list of Measured
+        One for each plane or stack.
+    labels : ndarray
+        All objects, numbered through all fields, with the axes of the source less ``S``.
+    numbers : list of dict of int to int
+        For each field the number in `labels` of every object.
+    axes : str
+        Of `labels`.
+    """
+
+    fields: list[Measured]
+    labels: Any
+    numbers: list[dict[int, int]]
+    axes: str
+
+
+@dataclass(eq=False, repr=False)
+class MeasureTask:
+    """A measurement on one layer, set up on the main thread and carried out in a worker.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        The source that is upscaled as it is measured.
+    axes : str
+        Of its pixels.
+    settings : UpscaleSettings
+        How it is upscaled, and by how many samples.
+    extent : mapping of str to range
+        The part to measure, in pixels of the layer.
+    segment : Threshold or array
+        What finds objects; or labels of the part that is measured.
+    properties : tuple of str
+        As for `napari_vaesr.measure`.
+    """
+
+    layer: Any
+    axes: str
+    settings: UpscaleSettings
+    extent: Mapping[str, range]
+    segment: Any
+    properties: tuple[str, ...]
+    name: str = field(init=False)
+    _source: Source = field(init=False)
+    _work: Any = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        from napari_vaesr.trust.regions import Quantities
+
+        self.name = self.layer.name
+        self.axes = checked_axes(self.layer, self.axes)
+        self._source = Source.of(source_array(self.layer), self.axes)
+        Region(self.extent).of(self._source.axes)
+        self._quantities = Quantities(self.properties)
+        self._units, self._sizes, self._offset = _physical(self.layer, self.axes)
+
+    def __repr__(self) -> str:
+        return f"the measurement of '{self.name}'"
+
+    def steps(self) -> Generator[Progress, None, Measurement | Failure]:
+        """Measure, yielding at least once per tile; errors come back as a `Failure`."""
+        self._work = self._measure()
+        return (yield from self._work)
+
+    def _measure(self) -> Generator[Progress, None, Measurement | Failure]:
+        yield Progress(0, 0, f"Loading the model '{self.settings.model}' ...")
+        try:
+            from napari_vaesr.engine.draws import Field, draws
+            from napari_vaesr.engine.job import UpscaleJob
+            from napari_vaesr.trust.measure import measure_field
+            from napari_vaesr.trust.regions import Spacing
+
+            job = UpscaleJob(self._source, self.settings, self.extent)
+            spacing = Spacing.of(job, self._sizes, self._units, self._offset)
+            result_axes = job.result_axes.without_samples()
+            labels = np.zeros(result_axes.shape, np.int32)
+            fields: list[Measured] = []
+            numbers: list[dict[int, int]] = []
+            for step in draws(job):
+                if not isinstance(step, Field):
+                    yield Progress(step.done, step.total, "Drawing samples")
+                    continue
+                yield Progress(0, 0, "Measuring ...")
+                fixed = None if callable(self.segment) else self._fixed(step, result_axes, job.region)
+                find = self.segment if fixed is None else None
+                measured = measure_field(step, find, fixed, self._quantities, spacing)
+                fields.append(measured)
+                numbers.append(_put(measured, step.axes, labels, result_axes, job.region))
+            return Measurement(fields, labels, numbers, result_axes.names)
+        except VaesrError as error:
+            return Failure(str(error))
+        except Exception as error:
+            logger.exception("Measuring '%s' failed", self.name)
+            return Failure(f"Measuring '{self.name}' failed: {first_sentence(error)}")
+
+    def _fixed(self, step: Any, axes: Axes, region: Region) -> Any:
+        """Cut the labels of a field out of an array of labels of the part that is measured."""
+        array = np.asarray(self.segment)
+        if array.shape != axes.shape:
+            raise VaesrError(
+                f"The labels have the shape {array.shape} and what is measured {axes.shape}: choose the part "
+                "'Everything', and labels that were made on the mean."
+            )
+        return _arranged(array[_index(step.place, axes, region)], axes, step.axes)
+
+    def close(self) -> None:
+        """Stop where it stands and let go of the source."""
+        if self._work is not None:
+            self._work.close()
+        self._work = self.layer = None
+
+    def labels_layer(self, found: Measurement, factors: Factors, taken: list[str]) -> Labels:
+        """Return the objects as a layer in place over the source, coloured by how many samples have them."""
+        from napari.layers import Labels
+        from napari.utils.colormaps import DirectLabelColormap
+
+        colours: dict[int | None, Any] = {None: np.zeros(4), 0: np.zeros(4)}
+        for measured, numbers in zip(found.fields, found.numbers, strict=True):
+            for label, number in numbers.items():
+                share = measured.presence[label]
+                colours[number] = share * PRESENT + (1 - share) * ABSENT
+        origin = {name: part.start for name, part in self.extent.items()}
+        place = upscaled_place(self.layer, self.axes.replace("S", ""), factors, origin)
+        return Labels(
+            found.labels,
+            name=unique_name(f"{self.name} {factors.suffix} objects", taken),
+            colormap=DirectLabelColormap(color_dict=colours),
+            opacity=0.6,
+            **place,
+        )
+
+
+def _physical(layer: Image, axes: str) -> tuple[dict[str, str], dict[str, float] | None, dict[str, float]]:
+    """Return units, pixel sizes and the place of the first pixel of a layer; none for pixels."""
+    names = axes.replace("S", "")
+    units = {
+        name: f"{unit:~P}" for name, unit in zip(names, layer.units, strict=True) if f"{unit}" != "pixel"
+    }
+    spatial = [name for name in names if name in "ZYX"]
+    if not all(name in units for name in spatial):
+        return {}, None, {}
+    sizes = dict(zip(names, map(float, layer.scale), strict=True))
+    offset = dict(zip(names, map(float, layer.translate), strict=True))
+    return (
+        {name: units[name] for name in spatial},
+        {name: sizes[name] for name in spatial},
+        {name: offset[name] for name in spatial},
+    )
+
+
+def _index(place: Mapping[str, int], axes: Axes, region: Region) -> tuple[int | slice, ...]:
+    return tuple(place[name] - region[name].start if name in place else slice(None) for name in axes.names)
+
+
+def _arranged(part: Any, axes: Axes, wanted: str) -> Any:
+    """Bring the axes of one field into another order."""
+    have = [name for name in axes.names if name in wanted]
+    return np.transpose(part, [have.index(name) for name in wanted])
+
+
+def _put(measured: Measured, own: str, labels: Any, axes: Axes, region: Region) -> dict[int, int]:
+    """Put the objects of a field in their place, numbered on from those before."""
+    start = int(labels.max(initial=0))
+    objects = sorted(number for number in measured.presence if number)
+    numbers = {label: start + count for count, label in enumerate(objects, 1)}
+    table = np.zeros(max(objects, default=0) + 1, np.int32)
+    for label, number in numbers.items():
+        table[label] = number
+    view = _arranged(labels[_index(measured.place, axes, region)], axes, own)
+    view[...] = table[measured.labels]
+    return numbers

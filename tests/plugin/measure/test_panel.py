@@ -1,0 +1,150 @@
+"""The panel measures what is shown, where it is shown, and says what it cannot."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas
+import pytest
+from napari.layers import Labels, Layer
+from qtpy.QtWidgets import QApplication
+
+from napari_vaesr import Source, Threshold, UpscaleJob, load_model, measure
+from napari_vaesr.engine.settings import make_settings
+from napari_vaesr.plugin.measure.panel import NOTHING, MeasurePanel
+from napari_vaesr.plugin.measure.table import short
+from napari_vaesr.plugin.measure.task import MeasureTask
+from napari_vaesr.plugin.viewer.task import Failure, UpscaleTask
+from napari_vaesr.trust.lines import Estimate
+
+
+def finished(task):
+    steps = task.steps()
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            return stop.value
+
+
+@pytest.fixture
+def settings():
+    return make_settings(model="test-tiny", samples=3, device="cpu", precision="float32")
+
+
+@pytest.fixture
+def shown(viewer, settings):
+    """A viewer with a stack of micrometers and its result."""
+    stack = np.random.default_rng(0).integers(100, 4000, (3, 20, 24)).astype(np.uint16)
+    layer = viewer.add_image(
+        stack,
+        name="cells",
+        scale=(2, 0.5, 0.5),
+        translate=(0, 10, 20),
+        units=("um",) * 3,
+        axis_labels=("z", "y", "x"),
+    )
+    task = UpscaleTask(layer, "ZYX", settings)
+    for each in task.layers(finished(task), ["cells"]):
+        viewer.add_layer(Layer.create(*each))
+    return viewer
+
+
+@pytest.fixture
+def panel(shown, qtbot):
+    panel = MeasurePanel(shown)
+    qtbot.addWidget(panel.native)
+    panel.samples.value = 3
+    return panel
+
+
+def test_without_a_result_there_is_nothing_to_measure(viewer, qtbot):
+    panel = MeasurePanel(viewer)
+    qtbot.addWidget(panel.native)
+    assert not panel.measure_button.enabled and panel.status.value == NOTHING
+
+
+def test_a_measurement_from_the_choice_to_the_table(panel, shown, qtbot, tmp_path):
+    panel.part.value = ("all", "whole")
+    panel.properties.value = "area, centroid"
+    panel.measure()
+    qtbot.waitUntil(lambda: not panel.runner.is_running, timeout=20000)
+    layer = shown.layers["cells x2 objects"]
+    assert isinstance(layer, Labels)
+    np.testing.assert_allclose(layer.extent.world, shown.layers["cells x2 mean"].extent.world)
+    assert panel.table.rowCount() == len(np.unique(layer.data))
+    saved = tmp_path / "table.csv"
+    panel.save(str(saved))
+    table = pandas.read_csv(saved)
+    area = table[(table["object"] == 0) & (table["quantity"] == "area")].iloc[0]
+    assert area["unit"] == "µm³"
+    assert area["value"] == pytest.approx(np.count_nonzero(layer.data) * 2 * 0.25**2)
+    centre = table[(table["object"] == 0) & (table["quantity"] == "centroid_x")].iloc[0]
+    world = layer.data_to_world(np.argwhere(layer.data).mean(axis=0))
+    assert centre["value"] == pytest.approx(world[2])
+    panel.copy()
+    assert QApplication.clipboard().text().startswith("object\tquantity")
+
+
+def test_it_is_what_python_measures(shown, settings):
+    layer = shown.layers["cells"]
+    task = MeasureTask(layer, "ZYX", settings, {"Z": range(1, 3)}, Threshold(), ("area", "centroid"))
+    (field,) = finished(task).fields
+    job = UpscaleJob(
+        Source.of(layer.data, "ZYX"), settings, {"Z": range(1, 3)}, model=load_model("test-tiny")
+    )
+    table = measure(
+        job,
+        Threshold(),
+        ("area", "centroid"),
+        pixel_size={"Z": 2, "Y": 0.5, "X": 0.5},
+        units=dict.fromkeys("ZYX", "um"),
+        offset={"Y": 10, "X": 20},
+    )
+    assert pandas.DataFrame(field.rows()).equals(table)
+
+
+def test_a_line_that_is_clicked_selects_its_object(panel, shown, qtbot):
+    panel.part.value = ("plane", "whole")
+    panel.measure()
+    qtbot.waitUntil(lambda: not panel.runner.is_running, timeout=20000)
+    layer = shown.layers["cells x2 objects"]
+    panel.table.selectRow(1)
+    assert layer.selected_label == 1
+    place = np.median(np.argwhere(layer.data == 1), axis=0)
+    expected = layer.data_to_world(place)
+    np.testing.assert_allclose(shown.scene.camera.center[-2:], expected[-2:])
+
+
+def test_labels_that_fit(panel, shown, qtbot):
+    labels = np.zeros((3, 40, 48), int)
+    labels[1, 4:10, 4:12] = 3
+    shown.add_labels(labels, name="mine")
+    panel.part.value = ("all", "whole")
+    panel.objects.value = "labels"
+    panel.marked.value = shown.layers["mine"]
+    panel.measure()
+    qtbot.waitUntil(lambda: not panel.runner.is_running, timeout=20000)
+    assert panel.frame()["object"].unique().tolist() == [0, 3]
+    panel.part.value = ("plane", "whole")
+    panel.measure()
+    qtbot.waitUntil(lambda: not panel.runner.is_running, timeout=20000)
+    assert "shape" in panel.status.value
+
+
+def test_a_wrong_property_is_said_at_once(panel, messages):
+    panel.properties.value = "aera"
+    panel.measure()
+    assert "no such property" in panel.status.value
+    assert any("no such property" in text for text in messages())
+
+
+def test_a_failure_is_a_sentence(shown, settings):
+    wrong = settings.model_copy(update={"model": "not there"})
+    task = MeasureTask(shown.layers["cells"], "ZYX", wrong, {}, Threshold(), ("area",))
+    assert isinstance(finished(task), Failure)
+
+
+def test_numbers_have_as_many_digits_as_their_error():
+    assert short(Estimate(12.3456, 12.3, 0.123, 12, 13, 1.0)) == "12.35 ± 0.12"
+    assert short(Estimate(1234.5, 1234.0, 56.0, 1200, 1300, 1.0)) == "1234 ± 56"
+    assert short(Estimate(np.nan, np.nan, np.nan, np.nan, np.nan, 0.0)) == "–"

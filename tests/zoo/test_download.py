@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -198,3 +200,43 @@ def test_other_addresses_are_refused_before_anything_is_asked(url: str, words: s
     with pytest.raises(VaesrError, match=words):
         download_model(url, tmp_path / "cache")
     assert not (tmp_path / "cache").exists()
+
+
+class Endless(BaseHTTPRequestHandler):
+    """Sends without end: as fast as it can, or a byte now and then; after the header or in it."""
+
+    pause, where = 0.0, "body"
+
+    def do_GET(self) -> None:
+        with suppress(OSError):
+            if self.where == "body":
+                self.send_response(200)
+                self.end_headers()
+            else:
+                self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            while True:
+                self.wfile.write(b" " * (1 if self.pause else 2**16))
+                self.wfile.flush()
+                time.sleep(self.pause)
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("pause", "where", "words"),
+    [(0.0, "body", "sends more than"), (0.02, "body", "very slowly"), (0.02, "header", "very slowly")],
+)
+def test_a_download_without_end_ends(monkeypatch, pause: float, where: str, words: str):
+    monkeypatch.setattr("napari_vaesr.zoo.download.STALLED", 0.4)
+    handler = type("Own", (Endless,), {"pause": pause, "where": where})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    start = time.monotonic()
+    with pytest.raises(VaesrError, match=words):
+        load_model(f"http://127.0.0.1:{server.server_port}/a.json")
+    assert time.monotonic() - start < 10
+    assert cached() == []
+    server.shutdown()
+    server.server_close()

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
+from queue import Empty, Full, Queue
+from threading import Event, Thread
 from typing import Any
 from urllib.parse import urldefrag, urlsplit, urlunsplit
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.zoo.card import read_card
+from napari_vaesr.zoo.card import LARGEST_CARD, read_card
 
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
 MODEL_SUFFIXES = (".json", ".safetensors")
 """Of a model's two files, the card and the weights."""
 
 TIMEOUT = 30  # seconds without an answer
+
+STALLED = 60.0
+"""Seconds in which at least `LEAST` bytes have to arrive."""
+
+LEAST = 2**14
+
+PIECE = 2**16
 
 Report = Callable[[int, int], None]
 """Called with the bytes that have arrived and the bytes in all (0 when the server does not say)."""
@@ -78,7 +88,7 @@ def download_model(url: str, folder: Path, progress: Report | None = None) -> Pa
     )
     # One folder per URL, because two models may have the same file name.
     place = folder / sha256(card_url.encode()).hexdigest()[:16]
-    card_path = _fetch(card_url, place, expected if named == ".json" else None, progress)
+    card_path = _fetch(card_url, place, expected if named == ".json" else None, LARGEST_CARD, progress)
     try:
         card = read_card(card_path)
         if not card.sha256:
@@ -90,7 +100,9 @@ def download_model(url: str, folder: Path, progress: Report | None = None) -> Pa
                 f"The SHA-256 given for {weights_url} differs from the one in its card; "
                 "check the address with its author."
             )
-        _fetch(weights_url, place, card.sha256, progress)
+        from napari_vaesr.zoo.weights import largest_weights
+
+        _fetch(weights_url, place, card.sha256, largest_weights(card), progress)
     except VaesrError:
         # A card without its weights is no model; the next try starts afresh.
         if not card_path.with_suffix(".safetensors").exists():
@@ -116,7 +128,7 @@ def _check_address(address: str) -> None:
         )
 
 
-def _fetch(url: str, folder: Path, expected: str | None, progress: Report | None) -> Path:
+def _fetch(url: str, folder: Path, expected: str | None, largest: int, progress: Report | None) -> Path:
     """Fetch one file with pooch, which checks it under a temporary name before it moves it into place."""
     import pooch
     from requests import HTTPError, RequestException
@@ -125,10 +137,8 @@ def _fetch(url: str, folder: Path, expected: str | None, progress: Report | None
 
     def download(url: str, output_file: Any, pup: Any) -> None:
         # pooch calls this only when the file is not in the cache: no bar flashes up when it is.
-        with _progress_bar(name, progress) as bar:
-            pooch.HTTPDownloader(
-                progressbar=bar, chunk_size=1 << 16, timeout=TIMEOUT, hooks={"response": _stay_encrypted}
-            )(url, output_file, pup)
+        with _progress_bar(name, progress) as report:
+            _receive(url, Path(output_file), largest, report)
 
     try:
         with _quiet(pooch.get_logger()):
@@ -172,36 +182,99 @@ def _quiet(logger: logging.Logger) -> Iterator[None]:
         logger.setLevel(level)
 
 
-class _Bar:
-    """What pooch wants of a progress bar, passing bytes on to a callable."""
+def _receive(url: str, file: Path, largest: int, report: Report) -> None:
+    """Fetch an address into a file, of bounded size and with no end of waiting.
 
-    def __init__(self, report: Report) -> None:
-        self.total = 0
-        self._done = 0
-        self._report = report
+    A thread of its own listens, for a server that sends a byte now and then never lets it time out.
 
-    def update(self, size: int) -> None:
-        """Count bytes, which pooch may overstate in the last chunk."""
-        self._done = min(self._done + size, self.total) if self.total else self._done + size
-        self._report(self._done, self.total)
+    Raises
+    ------
+    VaesrError
+        When more bytes come than allowed, or too few in `STALLED` seconds.
+    requests.RequestException, OSError
+        When the server can't be reached, has no such file, or the file can't be written.
+    """
+    arrived: Queue[bytes | BaseException | int] = Queue(maxsize=64)
+    given_up = Event()
+    Thread(target=_listen, args=(url, arrived, given_up), name="download", daemon=True).start()
+    done = total = counted = 0
+    deadline = time.monotonic() + STALLED
+    try:
+        with file.open("wb") as out:
+            while True:
+                try:
+                    each = arrived.get(timeout=max(deadline - time.monotonic(), 0.001))
+                except Empty:
+                    raise VaesrError(
+                        f"{url} stopped sending, or sends very slowly; try again later, or fetch the "
+                        ".json and .safetensors files by other means and give their path."
+                    ) from None
+                if isinstance(each, BaseException):
+                    raise each
+                if isinstance(each, int):
+                    total = each
+                elif not each:
+                    return
+                else:
+                    out.write(each)
+                    done += len(each)
+                    report(done, max(total, done) if total else 0)
+                if max(done, total) > largest:
+                    raise VaesrError(
+                        f"{url} sends more than a model of its card can have; check the address."
+                    )
+                if done - counted >= LEAST:
+                    counted, deadline = done, time.monotonic() + STALLED
+    finally:
+        given_up.set()
 
-    def reset(self) -> None:
-        """Do nothing: pooch resets a bar only in order to fill it."""
 
-    def close(self) -> None:
-        """Do nothing: whoever made the bar closes it."""
+def _listen(url: str, arrived: Queue[bytes | BaseException | int], given_up: Event) -> None:
+    """Put what a server sends into a queue: the length that it tells, pieces, and nothing or an error."""
+    import requests
+    from urllib3.exceptions import HTTPError
+
+    def put(each: bytes | BaseException | int) -> None:
+        while not given_up.is_set():
+            try:
+                return arrived.put(each, timeout=0.5)
+            except Full:
+                continue
+
+    try:
+        # Unpacked on the way, a little could become very much.
+        options: dict[str, Any] = {
+            "stream": True,
+            "timeout": TIMEOUT,
+            "headers": {"Accept-Encoding": "identity"},
+        }
+        with requests.get(url, hooks={"response": _stay_encrypted}, **options) as response:
+            response.raise_for_status()
+            told = response.headers.get("content-length", "")
+            put(int(told) if told.isdecimal() and len(told) < 19 else 0)
+            while piece := response.raw.read1(PIECE, decode_content=False):
+                put(piece)
+                if given_up.is_set():
+                    return
+        put(b"")
+    except HTTPError as error:  # of urllib3, when the connection breaks
+        put(requests.ConnectionError(str(error)))
+    except BaseException as error:
+        put(error)
 
 
 @contextmanager
-def _progress_bar(name: str, progress: Report | None) -> Iterator[_Bar]:
+def _progress_bar(name: str, progress: Report | None) -> Iterator[Report]:
     """Make a progress bar: the caller's own, or one in the terminal."""
     if progress is not None:
-        yield _Bar(progress)
+        yield progress
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+    plain = "".join(letter for letter in name if letter.isprintable())
     columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
     with Progress(*columns, console=Console(stderr=True)) as bars:
-        task = bars.add_task(f"Downloading {name}", total=None)
-        yield _Bar(lambda done, total: bars.update(task, completed=done, total=total or None))
+        task = bars.add_task(f"Downloading {escape(plain)}", total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total or None)

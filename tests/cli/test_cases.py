@@ -183,3 +183,36 @@ def test_the_resolution_of_a_tiff_is_the_pixel_size(upscale, stack):
     assert upscale(stack, "out.ome.tif").exit_code == 0
     with tifffile.TiffFile("out.ome.tif") as tiff:
         assert tiff.pages.first.get_resolution("micrometer") == pytest.approx((8, 8))
+
+
+def test_an_image_in_several_files_is_upscaled_once(upscale, tmp_path):
+    (tmp_path / "in").mkdir()
+    ids = [f"urn:uuid:00000000-0000-4000-8000-00000000000{digit}" for digit in "01"]
+    planes = "".join(
+        f'<TiffData IFD="0" FirstZ="{z}" PlaneCount="1">'
+        f'<UUID FileName="s{z}.ome.tif">{ids[z]}</UUID></TiffData>'
+        for z in range(2)
+    )
+    for number in range(2):
+        about = (
+            f'<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="{ids[number]}">'
+            '<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint8" SizeX="9" '
+            f'SizeY="8" SizeZ="2" SizeC="1" SizeT="1">'
+            f'<Channel ID="Channel:0:0" SamplesPerPixel="1"/>{planes}</Pixels></Image></OME>'
+        )
+        pixels = np.random.default_rng(number).integers(0, 255, (8, 9), dtype=np.uint8)
+        tifffile.imwrite(f"in/s{number}.ome.tif", pixels, description=about, metadata=None)
+    result = upscale("in", "out")
+    assert result.exit_code == 0 and "further parts" in result.stderr
+    assert [path.name for path in Path("out").glob("*.tif")] == ["s0_x2.ome.tif"]
+    assert read_image("out/s0_x2.ome.tif").axes == "ZCYX"
+
+
+def test_what_is_written_is_valid_ome_xml(upscale, case):
+    ome_types = pytest.importorskip("ome_types")
+    assert upscale(case("omero.zarr"), "out.ome.tif").exit_code == 0
+    pixels = ome_types.from_tiff("out.ome.tif", validate=False).images[0].pixels
+    assert [channel.name for channel in pixels.channels] == ["DAPI mean", "DAPI std", "GFP mean", "GFP std"]
+    assert pixels.channels[0].color.as_rgb_tuple()[:3] == (0, 0, 255)
+    assert len(pixels.planes) == 8 and pixels.planes[0].position_x == pytest.approx(-0.025)
+    assert pixels.planes[0].position_x_unit.value == "µm"

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 
 from napari_vaesr.engine.record import Record
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.files.image import can_read, expand_inputs, image_name, is_plate, series_names
+from napari_vaesr.files.image import (
+    can_read,
+    expand_inputs,
+    image_name,
+    is_plate,
+    series_names,
+    without_repeats,
+)
 from napari_vaesr.files.made import is_result
 from napari_vaesr.files.partial import partial_folder
 from napari_vaesr.files.place import Place, as_place, fingerprint
@@ -139,6 +146,10 @@ def plan_targets(
     """
     named = {_expanded(text) for text in inputs}
     found = _without_results(expand_inputs(list(inputs)), named, [] if notes is None else notes)
+    whole = without_repeats(found)
+    if notes is not None and len(whole) < len(found):
+        notes.append(f"{len(found) - len(whole)} of {len(found)} inputs hold further parts of other inputs.")
+    found = whole
     sources = [each for place in found for each in _images_of(place, series)]
     path = Path(output).expanduser()
     one_file = len(inputs) == 1 and len(sources) == 1 and found[0] in named

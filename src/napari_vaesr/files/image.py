@@ -223,6 +223,22 @@ def series_names(path: str | PathLike[str]) -> list[str]:
     return [""]
 
 
+def without_repeats(places: Sequence[Place]) -> list[Place]:
+    """Leave out files whose image is spread over several, and begins in another of them."""
+    known = set(places)
+
+    def is_repeat(place: Place) -> bool:
+        if not isinstance(place, Path) or not place.name.lower().endswith((".ome.tif", ".ome.tiff")):
+            return False
+        from napari_vaesr.files.tiff import spread_over
+
+        names = spread_over(place)
+        earlier = names[: names.index(place.name)] if place.name in names else []
+        return any(place.with_name(name) in known for name in earlier)
+
+    return [place for place in places if not is_repeat(place)]
+
+
 def is_plate(path: Place) -> bool:
     """Whether this holds wells of a plate; never raises."""
     if not _is_zarr(path):

@@ -26,7 +26,7 @@ from napari_vaesr.files.image import (
 )
 from napari_vaesr.files.lazy import FileArray, as_dask, reason
 from napari_vaesr.files.limits import check_described, check_piece
-from napari_vaesr.files.ome import OmeImage, annotation, images_in
+from napari_vaesr.files.ome import OmeImage, annotation, files_of, images_in
 from napari_vaesr.files.orientation import TURNED, upright
 from napari_vaesr.files.tiff_described import described, resolution
 from napari_vaesr.imaging.axes import LETTERS, Axes
@@ -126,6 +126,16 @@ def tiff_series(path: Path) -> list[str]:
         raise VaesrError(f"{path} is damaged or no TIFF: {reason(error)}.") from error
 
 
+def spread_over(path: Path) -> list[str]:
+    """Return the names of the files that an image is spread over, in its order; never raises."""
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            _, images = _images(path, tiff) if tiff.is_ome else ([], [])
+            return files_of(images[0].metadata) if len(images) == 1 else []
+    except Exception:  # whatever is wrong with it is told when it is opened
+        return []
+
+
 def open_series(path: Path, number: int) -> tuple[tifffile.TiffFile, tifffile.TiffPageSeries]:
     """Return an opened TIFF and the pages of one of its images.
 
@@ -170,7 +180,10 @@ def _axes(path: Path, tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries) 
         raise VaesrError(f"{path} holds colours by number, please convert it to RGB or grey first.")
     if "S" in names:
         count = series.shape[names.index("S")]
-        colour = photometric in (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR) and count in (3, 4)
+        # A fourth sample that is not told to be alpha is another channel, such as infrared.
+        colour = photometric in (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR) and (
+            count == 3 or (count == 4 and _is_alpha(page))
+        )
         if not colour and not (count == 2 and _is_alpha(page)) and "C" not in names:
             names = names.replace("S", "C")
     return names

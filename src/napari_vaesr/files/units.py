@@ -38,7 +38,7 @@ KEPT = frozenset(
 """Units that are kept as they are; lengths and times in any other become micrometers and seconds."""
 
 MILLIMETER = 1e-3
-"""Meters below which nobody measures in meters and centimeters: these become micrometers, too."""
+"""Meters below which nobody measures in inches, centimeters or more: these become micrometers, too."""
 
 PREFIXES = {
     "Y": ("yotta", 24), "Z": ("zetta", 21), "E": ("exa", 18), "P": ("peta", 15), "T": ("tera", 12),
@@ -154,7 +154,8 @@ def measured(number: float, unit: str, axis: str) -> tuple[float, str | None] | 
         return (float(number), None) if is_pixels(unit) else None
     if found.kind != ("time" if axis == "T" else "length"):
         return None
-    tiny = found.name in ("meter", "centimeter") and abs(number) * found.factor < MILLIMETER
+    large = ("kilometer", "meter", "centimeter", "inch")
+    tiny = found.name in large and abs(number) * found.factor < MILLIMETER
     if found.name in KEPT and not tiny:
         return float(number), found.name
     plain = "second" if found.kind == "time" else "micrometer"

@@ -7,6 +7,7 @@ import pytest
 import tifffile
 from napari.components import ViewerModel
 from napari.layers import Image, Layer
+from napari.utils.notifications import notification_manager
 from npe2 import PluginManifest
 
 from napari_vaesr.engine.record import ModelVersion, Record, RecordedInput
@@ -104,6 +105,32 @@ def test_a_result_opens_as_it_was_saved(tmp_path, suffix, shape, axes, kind, dty
     assert not results([layers[0], *opened[1:]]), "what was opened is a result of its own"
 
 
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_mirrored_layers_are_right_in_other_programs(tmp_path, suffix):
+    place = {"scale": (2, -0.5, 0.25), "translate": (1, 2, 3), "axis_labels": tuple("zyx")}
+    _, layers = made((3, 10, 12), "ZYX", **place)
+    path = tmp_path / f"saved{suffix}"
+    opened = saved_and_opened(layers, path)
+    for before, after in zip(layers, opened, strict=True):
+        np.testing.assert_array_equal(after.data, before.data)
+        np.testing.assert_array_equal(after.scale, before.scale)
+    image = read_image(path)
+    mean = np.asarray(image.data)[(slice(None), 0) if image.axes.startswith("ZC") else 0]
+    np.testing.assert_array_equal(mean, layers[0].data[:, ::-1])
+    assert image.pixel_size["Y"] == 0.25
+    last = layers[0].data_to_world((0, 19, 0))
+    assert image.offset == pytest.approx(dict(zip("ZYX", last, strict=True)))
+
+
+def test_what_a_file_has_no_words_for_is_said(tmp_path):
+    before = len(notification_manager.records)
+    _, layers = made((10, 12), "YX", rotate=30)
+    saved_and_opened(layers, tmp_path / "a.ome.tif")
+    said = [record.message for record in notification_manager.records[before:]]
+    assert any("rotation" in each for each in said) and not any("shear" in each for each in said)
+
+
+@oblique
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_others_see_channels_and_pixel_sizes(tmp_path, suffix):
     _, layers = made((3, 10, 12), "ZYX", scale=(2, 0.5, 0.5), units=("um",) * 3)

@@ -58,6 +58,9 @@ KEPT = (
 )
 """Attributes of a layer that are kept."""
 
+MIRRORED = "mirrored"
+"""Where a file tells along which axes its pixels lie the other way round than in the layer."""
+
 FLOAT32_DIGITS = 2**24
 """Largest integer up to which float32 holds all of them."""
 
@@ -123,9 +126,41 @@ def write_result(path: str | PathLike[str], layers: Sequence[LayerTuple]) -> lis
         for array, (_, attributes, _) in zip(arrays, chosen, strict=True)
     ]
     told = _plain({key: value for key, value in record.items() if key != "layer"})
+    mirrored = "".join(name for name, size in zip(axes, chosen[0][1]["scale"], strict=True) if size < 0)
+    if mirrored:
+        arrays = [_turned_round(array, axes, mirrored) for array in arrays]
+        told[MIRRORED] = mirrored
+    _tell_what_is_lost(chosen[0][1])
     image = _output_image(named, arrays, parts, chosen[0][1], told)
     write_whole(path, image, _planes(named, arrays, image.dtype))
     return [str(path)]
+
+
+def _turned_round(array: Any, axes: str, mirrored: str) -> Any:
+    """Return pixels, lazily, from the last to the first along some axes."""
+    import dask.array as da
+
+    steps = tuple(slice(None, None, -1 if name in mirrored else None) for name in axes)
+    return da.asarray(array)[steps]
+
+
+def _tell_what_is_lost(attributes: Mapping[str, Any]) -> None:
+    """Say what of a layer's place other programs will not see: the file has no words for it."""
+    from napari.utils.notifications import show_info
+
+    size = len(attributes["scale"])
+    shear = np.asarray(attributes.get("shear", 0.0))
+    straight = {
+        "rotation": np.allclose(attributes.get("rotate", np.eye(size)), np.eye(size)),
+        "shear": np.allclose(shear, np.eye(size) if shear.ndim == 2 else 0),
+        "affine transform": np.allclose(attributes.get("affine", np.eye(size + 1)), np.eye(size + 1)),
+    }
+    lost = [name for name, nothing in straight.items() if not nothing]
+    if lost:
+        show_info(
+            f"Other programs will not see the {' and '.join(lost)} of '{attributes['name']}', for which the "
+            "file has no words; napari-vaesr opens it as it was."
+        )
 
 
 def saved_layers(image: ImageFile) -> list[LayerTuple] | None:
@@ -149,6 +184,8 @@ def saved_layers(image: ImageFile) -> list[LayerTuple] | None:
     layers: list[LayerTuple] = []
     for part, data in parts:
         attributes = part.attributes or _look(part, image)
+        if MIRRORED in told:
+            data = _turned_round(data, part.axes, told[MIRRORED])
         metadata = {KEY: {**told, "layer": {"role": part.role, "result": identity}}}
         layers.append((data, {**attributes, "multiscale": False, "metadata": metadata}, "image"))
     return layers
@@ -221,7 +258,11 @@ def _output_image(
         dtype=np.dtype(np.float64 if wide else np.float32),
         pixel_size={name: abs(size) for name, size in pixel_size.items() if name != "C"},
         units={name: str(unit) for name, unit in zip(named.names, attributes["units"], strict=True)},
-        offset=dict(zip(named.names, map(float, attributes["translate"]), strict=True)),
+        offset={
+            # Mirrored pixels are written from the last to the first, which other programs show right.
+            name: float(start) + (min(0.0, pixel_size[name]) * (named.lengths[name] - 1))
+            for name, start in zip(named.names, attributes["translate"], strict=True)
+        },
         name=attributes["name"],
     )
 

@@ -56,7 +56,9 @@ def test_every_image_of_every_domain_is_scored_at_every_scale(evaluate, images, 
     assert f"{np.mean(own):.2f}" in result.stdout
     assert 0 <= first["uncertainty"]["coverage"] <= 1
     plots = {path.name for path in (tmp_path / "out").glob("*.png")}
-    assert plots == {f"{kind}_x{scale}.png" for kind in ("reliability", "sparsification") for scale in (2, 3)}
+    assert plots == {
+        f"{kind}_x{scale}.png" for kind in ("reliability", "sparsification", "blocks") for scale in (2, 3)
+    }
 
 
 def test_noise_is_the_same_every_time_and_makes_it_harder(evaluate, images, tmp_path):

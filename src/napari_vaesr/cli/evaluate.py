@@ -125,8 +125,8 @@ def _load(settings: UpscaleSettings, wanted: list[int] | None) -> tuple[Model, l
     return model, wanted or list(model.card.scales)
 
 
-def _plot_paths(folder: Path, scale: int) -> tuple[Path, Path]:
-    return folder / f"reliability_x{scale}.png", folder / f"sparsification_x{scale}.png"
+def _plot_paths(folder: Path, scale: int) -> list[Path]:
+    return [folder / f"{kind}_x{scale}.png" for kind in ("reliability", "sparsification", "blocks")]
 
 
 def _prepare_outputs(json: Path | None, plots: Path | None, scales: Sequence[int], force: bool) -> None:
@@ -191,7 +191,7 @@ def _report(
 ) -> None:
     """Print the tables and write what was asked for."""
     from napari_vaesr.files.atomic import write_json
-    from napari_vaesr.trust.plots import write_reliability, write_sparsification
+    from napari_vaesr.trust.plots import write_blocks, write_reliability, write_sparsification
     from napari_vaesr.trust.summary import summarise
 
     summaries = summarise(evaluations)
@@ -219,10 +219,9 @@ def _report(
     for scale in sorted({summary.scale for summary in summaries}) if plots else []:
         group = [summary for summary in summaries if summary.scale == scale]
         assert plots is not None
-        reliability, sparsification = _plot_paths(plots, scale)
-        write_reliability(reliability, group)
-        write_sparsification(sparsification, group)
-        for path in (reliability, sparsification):
+        writers = (write_reliability, write_sparsification, write_blocks)
+        for write, path in zip(writers, _plot_paths(plots, scale), strict=True):
+            write(path, group)
             out().print(str(path), markup=False)
 
 
@@ -275,6 +274,9 @@ UNCERTAINTY: dict[str, Callable[[Summary], str]] = {
     "CRPS": lambda summary: f"{summary.spread.crps:.5f}",
     "CRPS\ngradient": lambda summary: f"{summary.spread.crps_gradient:.5f}",
     "CRPS\nconstant": lambda summary: f"{summary.spread.crps_constant:.5f}",
+    "blocks\n4, 32": lambda summary: " ".join(
+        _or_dash(summary.spread.blocks[index], ".2f") for index in (2, 5)
+    ),
     "conformal": lambda summary: (
         "–" if summary.spread.conformal is None else f"× {summary.spread.conformal:.2f}"
     ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes, Source
 from napari_vaesr.imaging.colour import rgb_to_luma_chroma
 from napari_vaesr.imaging.intensity import fit_scalings
+from napari_vaesr.trust.blocks import SIDES, block_errors
 from napari_vaesr.trust.consistency import low_res_psnr
 from napari_vaesr.trust.metrics import (
     SMALLEST_MULTISCALE,
@@ -143,7 +144,7 @@ class Pixels:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All about one pair; scores by the name of the method, and its `Pair.original`."""
+    """All about one pair; scores by the name of the method, its `Pair.original` and its `block_errors`."""
 
     name: str
     domain: str
@@ -151,6 +152,7 @@ class Evaluation:
     scores: dict[str, ImageScores]
     pixels: Pixels
     original: str = ""
+    blocks: FloatArray = field(default_factory=lambda: np.full((len(SIDES), 2), np.nan))
 
 
 def evaluate_pair(
@@ -193,7 +195,7 @@ def evaluate_pair(
     _check(pair, settings)
     if settings.domain == OWN:
         settings = settings.model_copy(update={"domain": own_domain(pair.domain, model)})
-    mean, std, interval = _upscaled(pair, model, settings, progress)
+    mean, std, interval, samples = _upscaled(pair, model, settings, progress)
     estimates = {
         MEAN: mean,
         BASE: _base(pair, model, settings),
@@ -202,7 +204,8 @@ def evaluate_pair(
     estimates |= {name: RIVALS[name](pair.low, pair.scale) for name in rivals}
     scores = {name: image_scores(estimate, pair, thorough) for name, estimate in estimates.items()}
     pixels = _pixels(pair, mean, std, interval)
-    return Evaluation(pair.name, pair.domain, pair.scale, scores, pixels, pair.original)
+    blocks = _blocks(pair, mean, samples)
+    return Evaluation(pair.name, pair.domain, pair.scale, scores, pixels, pair.original, blocks)
 
 
 def own_domain(folder: str, model: Model) -> str:
@@ -245,16 +248,17 @@ def _check(pair: Pair, settings: UpscaleSettings) -> None:
 
 def _upscaled(
     pair: Pair, model: Model, settings: UpscaleSettings, progress: Callable[[Progress], None] | None
-) -> tuple[Array, Array, float]:
-    """Return the mean without rounding and the std, as intensities of the input, and the interval in std."""
-    job = _job(pair, model, settings)
+) -> tuple[Array, Array, float, Array]:
+    """Return mean without rounding, std, the interval in std, and samples, as intensities of the input."""
+    job = _job(pair, model, settings, keep_samples=True)
     with closing(iter(job)) as steps:
         for step in steps:
             if progress is not None:
                 progress(step)
     result = job.result
     std = np.empty(0) if result.std is None else result.std
-    return result.mean, std, job.calibrations[0].interval
+    assert result.samples is not None
+    return result.mean, std, job.calibrations[0].interval, result.samples
 
 
 def _one_sample(
@@ -304,6 +308,17 @@ def _pixels(pair: Pair, mean: Array, std: Array, interval: float) -> Pixels:
         chosen = np.random.default_rng(0).choice(estimate.size, PIXELS_PER_IMAGE, replace=False)
     error = (estimate - truth).ravel()[chosen]
     return Pixels(spread.ravel()[chosen], error, gradient.ravel()[chosen], interval)
+
+
+def _blocks(pair: Pair, mean: Array, samples: Array) -> FloatArray:
+    """Compare errors of block means inside the border with what the samples say of them."""
+    inside = (..., *(slice(pair.scale, -pair.scale),) * 2)
+    lumas = np.stack([pair.luma(sample) for sample in samples])[inside]
+    estimate, truth = pair.luma(mean)[inside], pair.luma(pair.truth)[inside]
+    if pair.fitted:
+        gain, offset = affine_coefficients(estimate, truth)
+        lumas, estimate = gain * lumas + offset, gain * estimate + offset
+    return block_errors(lumas, estimate, truth)
 
 
 def _multiscale(luma: FloatArray, truth: FloatArray, border: int) -> float | None:

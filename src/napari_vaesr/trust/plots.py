@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_vaesr.files.atomic import atomic_path
+from napari_vaesr.trust.blocks import SIDES
 from napari_vaesr.trust.summary import Summary
 
 if TYPE_CHECKING:
@@ -94,6 +95,37 @@ def write_sparsification(path: str | os.PathLike[str], summaries: Sequence[Summa
         panel.set_xlabel("most uncertain pixels left out (%)", fontsize=9)
         panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, frameon=False, fontsize=7)
         panel.set_ylabel("RMSE of the others, relative", fontsize=9)
+    _save(figure, path)
+
+
+def write_blocks(path: str | os.PathLike[str], summaries: Sequence[Summary]) -> None:
+    """Draw whether samples add up: error over standard deviation of block means, one line for each domain.
+
+    Parameters
+    ----------
+    path : str or Path
+        The PNG.
+    summaries : sequence of Summary
+        Of one scale.
+
+    Raises
+    ------
+    VaesrError
+        When the file can't be written.
+    """
+    figure, (panel,) = _panels(1)
+    panel.axhspan(0.8, 1.25, color=GREY, alpha=0.15, linewidth=0)
+    panel.axhline(1, color=GREY, linewidth=1, linestyle="--", label="perfect")
+    for summary in summaries:
+        ratios = [np.nan if ratio is None else ratio for ratio in summary.spread.blocks]
+        panel.plot(SIDES, ratios, marker="o", markersize=3.5, label=_title(summary))
+    panel.set(xscale="log", yscale="log", box_aspect=1)
+    panel.set_xticks(SIDES, [str(side) for side in SIDES])
+    panel.set_yticks([0.5, 1, 2, 4], ["0.5", "1", "2", "4"])
+    panel.minorticks_off()
+    panel.set_xlabel("side of the blocks (high-res pixels)", fontsize=9)
+    panel.set_ylabel("error of their means over standard deviation", fontsize=9)
+    panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, frameon=False, fontsize=7)
     _save(figure, path)
 
 

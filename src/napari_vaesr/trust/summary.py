@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.trust.blocks import block_ratios
 from napari_vaesr.trust.calibration import (
     Reliability,
     calibrated,
@@ -48,6 +49,8 @@ class SpreadScores:
         The same of the mean absolute error.
     crps, crps_gradient, crps_constant : float
         Continuous ranked probability score, in parts of the intensity range.
+    blocks : tuple of float or None
+        Error over standard deviation of the means of blocks, by `napari_vaesr.trust.blocks.SIDES`.
     conformal : float or None
         Factor on the 90 % interval that makes it a guarantee; None where there are too few originals.
     """
@@ -65,6 +68,7 @@ class SpreadScores:
     crps: float
     crps_gradient: float
     crps_constant: float
+    blocks: tuple[float | None, ...]
     conformal: float | None
 
 
@@ -127,6 +131,7 @@ def _summary(group: Sequence[Evaluation]) -> Summary:
         crps=crps["std"],
         crps_gradient=crps["gradient"],
         crps_constant=crps["constant"],
+        blocks=block_ratios([each.blocks for each in group]),
         conformal=_conformal(group),
     )
     methods = {

@@ -226,3 +226,20 @@ def test_from_the_menu_in_a_window_that_is_closed_while_samples_are_drawn(window
     qtbot.waitUntil(lambda: not runner.is_running, timeout=20000)
     upscale(window, layer, tiny_model_path)
     assert not [each for each in window.layers if "samples" in each.name]
+
+
+def test_a_line_is_measured_on_samples(panel, viewer, cells, qtbot):
+    """Along the line, the mean of the samples' profiles is that of the result: the same pixels are read."""
+    panel.profile.add_line()
+    panel.profile.draw()
+    profile = panel.profile.plot.profile
+    panel.profile.measures.measure()
+    qtbot.waitUntil(lambda: not panel.profile.measures.runner.is_running, timeout=20000)
+    words = panel.profile.measures.words.value
+    assert words.startswith("Width at half maximum") and f"{profile.mean.mean():.0f}" in words
+    viewer.dims.set_current_step(0, 0)
+    panel.profile.draw()
+    assert not panel.profile.measures.words.value, "that of another plane is forgotten"
+    viewer.layers.remove(cells)
+    panel.profile.measures.measure()
+    assert "no longer there" in panel.status.value

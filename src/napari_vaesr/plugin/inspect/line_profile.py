@@ -35,6 +35,8 @@ class Profile:
         In the image's intensity units; the band holds the truth in nine pixels of ten.
     unit : str
         Of the distance, as short as it is written, for example ``µm``.
+    points : ndarray of shape (points, dimensions)
+        Where they are, in pixels of the mean.
     """
 
     distance: Vector
@@ -42,6 +44,7 @@ class Profile:
     lower: Vector
     upper: Vector
     unit: str
+    points: Vector
 
 
 def line_of(shapes: napari.layers.Shapes | None, units: Units) -> Vector | None:
@@ -115,7 +118,7 @@ def line_profile(
 
     mean, half = read(result.luma(box)), read(result.std(box) * result.reach(box))
     unit = (units or result.mean.units)[-1]
-    return Profile(distance - distance[0], mean, mean - half, mean + half, f"{unit:~P}" or "px")
+    return Profile(distance - distance[0], mean, mean - half, mean + half, f"{unit:~P}" or "px", points)
 
 
 def _along(pixels: Vector, world: Vector) -> tuple[Vector, Vector]:

@@ -12,6 +12,7 @@ from qtpy.compat import isalive
 from qtpy.QtCore import QTimer
 
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.plugin.inspect.line_measure import LineMeasureSection
 from napari_vaesr.plugin.inspect.line_profile import line_of, line_profile
 from napari_vaesr.plugin.inspect.profile_plot import ProfilePlot
 from napari_vaesr.plugin.viewer.results import ShownResult
@@ -47,6 +48,8 @@ class ProfileSection(Container):
         self.margins = (0, 0, 0, 0)
         self.plot = ProfilePlot()
         self.native.layout().addWidget(self.plot)
+        self.measures = LineMeasureSection(viewer, say)
+        self.native.layout().addWidget(self.measures.native)
         self._timer = QTimer(self.native)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.draw)
@@ -66,8 +69,9 @@ class ProfileSection(Container):
         self._later()
 
     def stop(self) -> None:
-        """Plot nothing more."""
+        """Plot and measure nothing more."""
         self._timer.stop()
+        self.measures.stop()
 
     def add_line(self) -> None:
         """Draw a line across the middle of the view."""
@@ -114,6 +118,7 @@ class ProfileSection(Container):
             except VaesrError as error:
                 self._say(str(error))
         self.plot.show_profile(profile, self._viewer.theme)
+        self.measures.show_profile(self._result, profile)
 
 
 def _has_line(layer: Any) -> bool:

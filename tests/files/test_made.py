@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import tifffile
 from PIL import Image
 
 from napari_vaesr.files.made import is_mask, is_result
-from napari_vaesr.training.data import find_images
+from napari_vaesr.training.data import find_images, grey_planes
 
 PIXELS = np.zeros((8, 9), np.uint8)
 
@@ -25,6 +27,14 @@ def test_masks_and_labels_are_told_from_images(tmp_path):
     assert find_images([tmp_path], passed) == sorted(tmp_path / name for name in images)
     assert sorted(passed) == sorted(tmp_path / name for name in masks)
     assert len(find_images([tmp_path / "masks"])) == 1  # whoever names the folder means it
+
+
+def test_trainings_learn_from_the_pixels_of_each_file():
+    cases = Path(__file__).parents[1] / "cases"
+    for number in range(2):
+        path = cases / f"p_Pos{number}.ome.tif"
+        with tifffile.TiffFile(path) as tiff:
+            np.testing.assert_array_equal(grey_planes(path)[0], tiff.pages[0].asarray())
 
 
 def test_a_damaged_file_is_no_result(tmp_path):

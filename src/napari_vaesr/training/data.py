@@ -6,13 +6,13 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import tifffile
 import torch
 from numpy.typing import NDArray
 from PIL import Image
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.made import is_mask, is_result
+from napari_vaesr.files.tiff import open_series
 from napari_vaesr.training.batches import Batch, Batches, scale_odds, turned
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.training.degradation import degrade, neighboured
@@ -150,8 +150,9 @@ def grey_stacks(path: Path) -> list[NDArray[np.generic]]:
 def _stacks(path: Path) -> list[NDArray[np.generic]]:
     axes = "YX"
     if path.suffix.lower() in {".tif", ".tiff"}:
-        with tifffile.TiffFile(path) as file:
-            image, axes = np.asarray(file.series[0].asarray()), file.series[0].axes
+        file, series = open_series(path, 0)  # the image that is in this file, and not in another of its kind
+        with file:
+            image, axes = np.asarray(series.asarray()), str(series.axes)
         if "S" in axes:  # colour, before or behind the pixels
             image = np.moveaxis(image, axes.index("S"), -1)
         is_colour = "S" in axes

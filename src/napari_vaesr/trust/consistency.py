@@ -84,6 +84,9 @@ def low_res_psnr(
 LARGEST = 3.0
 """Noise standard deviations that a consistent result may be off by."""
 
+UNFAITHFUL = 0.1
+"""Share of a consistency map beyond `LARGEST` that is worth a warning."""
+
 FAITHFUL = 0.004
 """Part of the intensity range that a result may always be off by: about a grey level of 8 bits."""
 

@@ -16,6 +16,7 @@ from napari.utils.notifications import show_error, show_info, show_warning
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.io.reader import offer_to_show
+from napari_vaesr.plugin.upscale.check_controls import CheckControls
 from napari_vaesr.plugin.upscale.estimate import Estimator
 from napari_vaesr.plugin.upscale.form import UpscaleForm
 from napari_vaesr.plugin.upscale.preview_controls import PreviewControls
@@ -60,6 +61,7 @@ class UpscaleWidget(Panel):
         self.form = UpscaleForm(viewer)
         self.status = status_line()
         self.preview = PreviewControls(viewer, self.form, self._say)
+        self.check = CheckControls(viewer, self.form, self._say)
         self.run_button = PushButton(
             text="Run", tooltip=f"Upscale into new layers; napari stays usable meanwhile ({RUN})."
         )
@@ -70,7 +72,7 @@ class UpscaleWidget(Panel):
         buttons = row([self.run_button, self.cancel_button])
         self.look = LookControls(viewer, self._say)
         super().__init__(
-            [self.form, self.preview, self.look],
+            [self.form, self.preview, self.check, self.look],
             footer=[buttons, self.progress, self.status],
             title="Upscale",
         )
@@ -118,6 +120,7 @@ class UpscaleWidget(Panel):
             keep_samples=form.keep_samples.value,
             lazy=form.lazy.value,
             assess=True,
+            calibrations=self.check.calibrations(),
         )
 
     def cancel(self) -> None:

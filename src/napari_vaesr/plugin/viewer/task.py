@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from napari_vaesr.engine.result import Result
     from napari_vaesr.engine.settings import UpscaleSettings
     from napari_vaesr.imaging.intensity import IntensityScaling
+    from napari_vaesr.zoo.card import Calibration
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +67,8 @@ class UpscaleTask:
         Find out how sure the result is, too, where it is computed now.
     scalings : sequence of IntensityScaling, optional
         Those of an earlier run on the same pixels, which saves the time of finding them.
+    calibrations : sequence of Calibration, optional
+        One for each channel, from a check on the image; those of the model's card by default.
 
     Raises
     ------
@@ -81,6 +84,7 @@ class UpscaleTask:
     lazy: bool | None = False
     assess: bool = False
     scalings: Sequence[IntensityScaling] | None = None
+    calibrations: Sequence[Calibration] | None = None
     name: str = field(init=False)
     pixels: Any = field(init=False)
     _source: Any = field(init=False)

@@ -1,0 +1,274 @@
+"""The check of the panel: whether a model holds on what is visible, and where results depart from it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from magicgui.widgets import CheckBox, Container, PushButton
+from napari.layers import Image
+from napari.utils.notifications import show_error
+from qtpy.compat import isalive
+
+from napari_vaesr.engine.progress import Progress
+from napari_vaesr.engine.settings import UpscaleSettings
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.axes import Source
+from napari_vaesr.imaging.region import Factors, Region
+from napari_vaesr.plugin.viewer.extents import chosen_extent
+from napari_vaesr.plugin.viewer.layers import checked_axes, source_array, unique_name, upscaled_place
+from napari_vaesr.plugin.viewer.runner import Runner
+from napari_vaesr.plugin.viewer.task import Failure, first_sentence
+from napari_vaesr.plugin.widgets.panel import row, status_line
+
+if TYPE_CHECKING:
+    import napari
+
+    from napari_vaesr.plugin.upscale.form import UpscaleForm
+    from napari_vaesr.trust.check import Check
+    from napari_vaesr.zoo.card import Calibration
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What came of a check.
+
+    Attributes
+    ----------
+    check : Check
+        How the model does on the image made small again.
+    differences : ndarray of shape (Y, X)
+        Where the result of the part departs from the input, in units of its noise.
+    share : float
+        Of the input's pixels where it does by more than the noise allows.
+    """
+
+    check: Check
+    differences: Any
+    share: float
+
+
+@dataclass(eq=False, repr=False)
+class CheckTask:
+    """A check of a part of a layer, carried out in a worker."""
+
+    layer: Any
+    axes: str
+    settings: UpscaleSettings
+    extent: Mapping[str, range]
+    name: str = field(init=False)
+    _source: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.name = self.layer.name
+        self.axes = checked_axes(self.layer, self.axes)
+        self._source = Source.of(source_array(self.layer), self.axes)
+
+    def __repr__(self) -> str:
+        return f"the check of '{self.name}'"
+
+    def steps(self) -> Generator[Progress, None, Checked | Failure]:
+        """Check; errors come back as a `Failure`."""
+        yield Progress(0, 0, "Checking ...")
+        try:
+            from napari_vaesr.engine.job import UpscaleJob
+            from napari_vaesr.trust.check import check_source
+            from napari_vaesr.trust.consistency import consistency_map, inconsistent_share
+            from napari_vaesr.zoo.registry import load_model
+
+            model = load_model(self.settings.model)
+            done = check_source(self._source, self.settings, self.extent, model)
+            yield Progress(0, 0, "Comparing the result with the image ...")
+            quick = self.settings.model_copy(update={"samples": 2})
+            job = UpscaleJob(self._source, quick, self.extent, model=model)
+            yield from job
+            low = _grey(self._source.axes, self._source.array, job.region)
+            mean = _luma(np.squeeze(job.result.mean), self._source.axes.is_rgb)
+            channel = job.region["C"].start if "C" in job.region else 0
+            differences = consistency_map(
+                mean, low, self.settings.factors.along("X"), data_range=job.scalings[channel].gain
+            )
+            return Checked(done, differences, inconsistent_share(differences))
+        except VaesrError as error:
+            return Failure(str(error))
+        except Exception as error:
+            logger.exception("Checking '%s' failed", self.name)
+            return Failure(f"Checking '{self.name}' failed: {first_sentence(error)}")
+
+    def close(self) -> None:
+        """Let go of the source."""
+        self.layer = self._source = None
+
+
+def _grey(axes: Any, array: Any, region: Region) -> Any:
+    """Read the one plane of a region, colours as their luma."""
+    (number,) = axes.planes_of(region)
+    rows, columns = (slice(region[name].start, region[name].stop) for name in "YX")
+    return _luma(axes.read_plane(array, number, rows, columns), axes.is_rgb)
+
+
+def _luma(plane: Any, is_rgb: bool) -> Any:
+    from napari_vaesr.imaging.colour import rgb_to_luma_chroma
+
+    if not is_rgb:
+        return plane
+    if plane.shape[-1] not in (3, 4):
+        plane = np.moveaxis(plane, 0, -1)
+    return rgb_to_luma_chroma(plane[..., :3].astype(np.float32))[0]
+
+
+class CheckControls(Container):
+    """Checks what is visible of the current plane, and offers to use what came of it.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        The viewer that is looked at and added to.
+    form : UpscaleForm
+        Which layer, model and settings.
+    say : callable
+        Called with what the user should read.
+    """
+
+    def __init__(self, viewer: napari.viewer.Viewer, form: UpscaleForm, say: Callable[[str], None]):
+        self._viewer, self._form, self._say = viewer, form, say
+        self._found: tuple[Any, Checked] | None = None
+        self._of: Any = None
+        self._map_place: Any = None
+        self.button = PushButton(
+            text="Check on this image",
+            tooltip="Make what is visible small again, with its noise, upscale it, compare it with itself:\n"
+            "how much better than interpolation is the model here, and do its intervals hold?\n"
+            "What the optics removed, this cannot see.",
+        )
+        self.map_button = PushButton(
+            text="Show departures",
+            visible=False,
+            tooltip="Add a layer: where the result, made small again, differs from the image, in standard\n"
+            "deviations of its noise. Beyond 3 there is something in the one that is not in the other.",
+        )
+        self.calibrate = CheckBox(
+            text="Correct the uncertainty by it",
+            value=False,
+            visible=False,
+            tooltip="Scale the uncertainty of the next run so that it is right on what was checked.\n"
+            "It is kept in the record.",
+        )
+        self.words = status_line()
+        super().__init__(
+            widgets=[row([self.button, self.map_button]), self.words, self.calibrate], labels=False
+        )
+        self.margins = (0, 0, 0, 0)
+        self.words.visible = False
+        self.runner = Runner(self._on_step, self._on_end)
+        self.button.changed.connect(self.check)
+        self.map_button.changed.connect(self.show_map)
+        form.changed.connect(self._on_change)
+
+    def calibrations(self) -> Sequence[Calibration] | None:
+        """Return the corrected calibrations, if wanted and if the check was of this layer and model."""
+        if self._found is None or not self.calibrate.value or self._found[0] != self._asked():
+            return None
+        return self._found[1].check.calibrations
+
+    def check(self) -> None:
+        """Start a check, or cancel one that is going on."""
+        if self.runner.is_running:
+            self.runner.cancel()
+            return
+        form = self._form
+        if form.layer.value is None:
+            return
+        try:
+            extent = chosen_extent(self._viewer, form.layer.value, form.axes.value, "plane", "visible")
+            settings = form.settings()
+            if settings.samples < 2:
+                raise VaesrError("One sample has no spread to check: draw 2 samples or more.")
+            task = CheckTask(form.layer.value, form.axes.value, settings, extent)
+        except VaesrError as error:
+            self._tell(str(error))
+            show_error(str(error))
+            return
+        self._of = self._asked()
+        self.button.text = "Cancel"
+        self.runner.submit(task)  # type: ignore[arg-type]
+
+    def show_map(self) -> None:
+        """Add the consistency map of the last check as a layer over its source."""
+        if self._found is None or self._map_place is None:
+            return
+        differences, (layer, axes, extent) = self._found[1].differences, self._map_place
+        if layer not in self._viewer.layers:
+            self._tell(f"'{layer.name}' is no longer there, so there is no place for the map.")
+            return
+        spatial = axes.replace("S", "")
+        order = [name for name in spatial if name in "YX"]
+        plane = differences if order == ["Y", "X"] else differences.T
+        lengths = dict(zip(order, plane.shape, strict=True))
+        shape = tuple(lengths.get(name, 1) for name in spatial)
+        origin = {name: part.start for name, part in extent.items()}
+        place = upscaled_place(layer, spatial, Factors(), origin)
+        taken = [each.name for each in self._viewer.layers]
+        self._viewer.add_layer(
+            Image(
+                plane.reshape(shape),
+                name=unique_name(f"{layer.name} departures", taken),
+                colormap="PiYG",
+                contrast_limits=(-6, 6),
+                **place,
+            )
+        )
+
+    def stop(self) -> None:
+        """Check nothing more."""
+        self.runner.cancel()
+
+    def _asked(self) -> Any:
+        form = self._form
+        return form.layer.value, form.axes.value, form.model.value, form.scale.value, form.domain.value
+
+    def _on_change(self, *_: Any) -> None:
+        if self._found is not None and self._found[0] != self._asked():
+            self._forget()
+
+    def _forget(self) -> None:
+        self._found = self._map_place = None
+        self.calibrate.value = False
+        self.calibrate.visible = self.map_button.visible = False
+        self._tell("")
+
+    def _tell(self, text: str) -> None:
+        self.words.value = text
+        self.words.visible = bool(text)
+
+    def _on_step(self, task: Any, step: Progress) -> None:
+        if isalive(self.native):
+            self._tell(step.message)
+
+    def _on_end(self, task: Any, outcome: Any) -> None:
+        if not isalive(self.native):
+            return
+        self.button.text = "Check on this image"
+        if outcome is None:
+            self._tell("Cancelled; nothing was checked.")
+        elif isinstance(outcome, Failure):
+            self._tell(outcome.message)
+            show_error(outcome.message)
+        else:
+            from napari_vaesr.trust.consistency import UNFAITHFUL
+
+            self._found = self._of, outcome
+            self._map_place = task.layer, task.axes, task.extent
+            words = outcome.check.sentence
+            if outcome.share > UNFAITHFUL:
+                words += (
+                    f" The result departs from the image in {100 * outcome.share:.0f} % of its pixels: look "
+                    "where, by Show departures."
+                )
+            self._tell(words)
+            self.calibrate.visible = self.map_button.visible = True

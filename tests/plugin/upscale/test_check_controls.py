@@ -1,0 +1,54 @@
+"""The check says a sentence, shows departures in place, and corrects the next run."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_vaesr import sample_path
+from napari_vaesr.files.image import read_image
+from napari_vaesr.plugin.upscale.panel import UpscaleWidget
+
+
+@pytest.fixture
+def widget(viewer, qtbot):
+    cells = np.asarray(read_image(sample_path("nuclei")).data[13:16, :96, :80])
+    viewer.add_image(cells, name="cells", scale=(2, 0.5, 0.5), translate=(0, 3, 4))
+    viewer.canvas.size = (300, 300)
+    viewer.reset_view()
+    viewer.dims.set_current_step(0, 1)
+    widget = UpscaleWidget(viewer)
+    qtbot.addWidget(widget.native)
+    return widget
+
+
+def checked(widget, qtbot):
+    widget.check.check()
+    qtbot.waitUntil(lambda: not widget.check.runner.is_running, timeout=30000)
+    return widget.check.words.value
+
+
+def test_a_check_is_told_and_corrects_the_next_run(widget, viewer, qtbot):
+    assert "On this image the model is" in checked(widget, qtbot)
+    assert widget._make_task().calibrations is None
+    widget.check.calibrate.value = True
+    assert widget._make_task().calibrations is not None
+    widget.form.scale.value = 3
+    assert widget._make_task().calibrations is None, "another scale was not checked"
+    assert not widget.check.words.value
+
+
+def test_departures_lie_over_the_source(widget, viewer, qtbot):
+    checked(widget, qtbot)
+    widget.check.show_map()
+    departures = viewer.layers["cells departures"]
+    plane = viewer.layers["cells"].extent.world
+    assert departures.data.shape[0] == 1
+    np.testing.assert_allclose(departures.extent.world[:, 1:], plane[:, 1:])
+    assert departures.extent.world[0, 0] == pytest.approx(2 * 0.5 + 0.0, abs=1.1)
+
+
+def test_what_cannot_be_checked_is_said(widget, qtbot, messages):
+    widget.form.samples.value = 1
+    widget.check.check()
+    assert "One sample" in widget.check.words.value

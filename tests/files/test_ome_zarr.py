@@ -154,3 +154,15 @@ def test_damaged_chunks_are_told_when_they_are_read(tmp_path, stack):
     np.testing.assert_array_equal(image.data[1, 1], stack[1, 1])
     with pytest.raises(VaesrError, match=r"chunks\.zarr cannot be read here"):
         image.data[1, 2].compute()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "x", None])
+@pytest.mark.parametrize("kind", ["scale", "translation"])
+def test_places_that_are_no_numbers_are_refused(tmp_path, kind, value):
+    group = zarr.create_group(tmp_path / "a.zarr")
+    group.create_array("0", shape=(4, 4), dtype="u1")
+    axes = [{"name": name, "type": "space"} for name in "yx"]
+    datasets = [{"path": "0", "coordinateTransformations": [{"type": kind, kind: [1.0, value]}]}]
+    group.attrs["ome"] = {"version": "0.5", "multiscales": [{"axes": axes, "datasets": datasets}]}
+    with pytest.raises(VaesrError, match="no finite number"):
+        read_image(tmp_path / "a.zarr")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -217,6 +218,8 @@ def _numbers(
         if other != kind:
             continue
         told = [as_number(number, float("nan")) for number in transformation.get(kind) or []]
+        if not all(map(isfinite, told)):
+            raise VaesrError(f"{place} has a {kind} that is no finite number, please correct its metadata.")
         if len(told) == len(letters):
             return told
         for fewer in (letters.replace("C", ""), "".join(each for each in letters if each in "ZYX")):

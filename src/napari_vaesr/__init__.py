@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from napari_vaesr.engine.result import Result
     from napari_vaesr.engine.settings import UpscaleSettings, make_settings
     from napari_vaesr.errors import VaesrError
-    from napari_vaesr.files.image import read_image
+    from napari_vaesr.files.image import read_image, series_names
     from napari_vaesr.imaging.axes import Source
     from napari_vaesr.plugin.viewer.layers import source_array, upscale_layer
     from napari_vaesr.samples import sample_path
@@ -73,6 +73,7 @@ _HOMES = {
     "rank_correlation": "trust.calibration",
     "read_image": "files.image",
     "sample_path": "samples",
+    "series_names": "files.image",
     "source_array": "plugin.viewer.layers",
     "upscale": "engine.api",
     "upscale_layer": "plugin.viewer.layers",
@@ -112,6 +113,7 @@ __all__ = [
     "rank_correlation",
     "read_image",
     "sample_path",
+    "series_names",
     "source_array",
     "upscale",
     "upscale_layer",

@@ -189,7 +189,7 @@ def _metamorph(tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> Described:
 
 
 def _fluoview(tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> Described:
-    letters = {"X": "X", "Y": "Y", "Z": "Z", "T": "T"}
+    letters = {"X": "X", "Y": "Y", "Z": "Z", "T": "T", "TIME": "T"}
     lengths = []
     for dimension in (tiff.fluoview_metadata or {}).get("Dimensions") or ():
         name = letters.get(str(dimension[0]).strip().upper())

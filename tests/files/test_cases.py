@@ -241,6 +241,20 @@ def test_imagej_windows_and_colours(tmp_path):
     assert image.windows == ((10, 99), (5, 500))
 
 
+def test_a_lone_channel_of_imagej_keeps_its_colour(tmp_path):
+    ramp = np.arange(256, dtype=np.uint8)
+    metadata = {
+        "LUTs": [np.stack([ramp * 0, ramp, ramp * 0])],
+        "Labels": ["GFP"],
+        "unit": "um",
+        "yorigin": -2,
+    }
+    pixels = np.zeros((8, 9), np.uint16)
+    tifffile.imwrite(tmp_path / "c.tif", pixels, imagej=True, metadata=metadata, resolution=(10, 10))
+    image = read_image(tmp_path / "c.tif")
+    assert image.colours == ("00FF00",) and image.offset == pytest.approx({"Y": 0.2})
+
+
 def test_the_alpha_of_grey_is_left_out_and_told():
     image = read_image(CASES / "greyalpha.tif")
     assert image.axes == "YX" and "alpha" in image.notes[0]

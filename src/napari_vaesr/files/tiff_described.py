@@ -62,20 +62,28 @@ def _imagej_channels(
 ) -> tuple[tuple[str, ...], tuple[str, ...], tuple[tuple[float, float] | None, ...]]:
     """Return names, colours and windows of the channels: labels are of planes, the channels innermost."""
     count = int(as_number(metadata.get("channels"), 1)) or 1
-    labels = [str(label).strip() for label in metadata.get("Labels") or ()]
+    labels = [str(label).strip() for label in _listed(metadata.get("Labels"))]
     names: tuple[str, ...] = ()
     if count > 1 and len(labels) >= count:
         repeated = [set(labels[number::count]) for number in range(count)]
         if all(len(each) == 1 and "" not in each for each in repeated):
             names = tuple(labels[:count])
-    tables = metadata.get("LUTs") or ()
+    tables = _listed(metadata.get("LUTs"))
     colours = tuple(_brightest(table) for table in tables[:count]) if len(tables) >= count else ()
-    ranges = [as_number(each, float("nan")) for each in metadata.get("Ranges") or ()]
+    ranges = [as_number(each, float("nan")) for each in _listed(metadata.get("Ranges"))]
     pairs = list(zip(ranges[::2], ranges[1::2], strict=False))
     if not pairs and count == 1 and {"min", "max"} <= metadata.keys():
         pairs = [(as_number(metadata["min"]), as_number(metadata["max"]))]
     windows = tuple((low, high) if low < high else None for low, high in pairs[:count])
     return names, colours, windows if len(windows) == count else ()
+
+
+def _listed(value: Any) -> list[Any]:
+    """Return several of something as a list: tifffile gives a single one as it is."""
+    if value is None:
+        return []
+    is_one = isinstance(value, (str, float, int)) or (isinstance(value, np.ndarray) and value.ndim == 2)
+    return [value] if is_one else list(value)
 
 
 def _brightest(table: Any) -> str:

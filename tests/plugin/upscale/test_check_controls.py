@@ -42,6 +42,7 @@ def test_departures_lie_over_the_source(widget, viewer, qtbot):
     checked(widget, qtbot)
     widget.check.show_map()
     departures = viewer.layers["cells departures"]
+    assert widget.form.layer.value is viewer.layers["cells"]
     plane = viewer.layers["cells"].extent.world
     assert departures.data.shape[0] == 1
     np.testing.assert_allclose(departures.extent.world[:, 1:], plane[:, 1:])

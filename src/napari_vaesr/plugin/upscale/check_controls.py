@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import uuid
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Source
 from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.plugin.viewer.extents import chosen_extent
-from napari_vaesr.plugin.viewer.layers import checked_axes, source_array, unique_name, upscaled_place
+from napari_vaesr.plugin.viewer.layers import KEY, checked_axes, source_array, unique_name, upscaled_place
 from napari_vaesr.plugin.viewer.runner import Runner
 from napari_vaesr.plugin.viewer.task import Failure, first_sentence
 from napari_vaesr.plugin.widgets.panel import row, status_line
@@ -220,6 +221,8 @@ class CheckControls(Container):
                 name=unique_name(f"{layer.name} departures", taken),
                 colormap="PiYG",
                 contrast_limits=(-6, 6),
+                # So that it is not taken for an image to upscale.
+                metadata={KEY: {"layer": {"role": "departures", "result": uuid.uuid4().hex}}},
                 **place,
             )
         )

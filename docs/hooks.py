@@ -167,6 +167,8 @@ FROM_THE_CODE: dict[str, Callable[[], str]] = {
     "models": models,
     "recipes": recipes,
     "options of upscale": command("upscale"),
+    "options of check": command("check"),
+    "options of measure": command("measure"),
     "options of train": command("train"),
     "options of evaluate": command("evaluate"),
     "options of calibrate": command("calibrate"),

@@ -163,9 +163,19 @@ def measure_picture() -> None:
     panel.measure()
     wait_until(lambda: not panel.runner.is_running)
     viewer.reset_view()
-    panel.table.selectRow(12)
+    panel.table.selectRow(20)
     viewer.scene.camera.zoom *= 1.2
     save(viewer, "measure")
+    viewer.close()
+
+
+def check_picture() -> None:
+    """Draw what a check of the visible region says."""
+    viewer, widget = open_viewer()
+    zoom_in(viewer, 1.5)
+    widget.check.check()
+    wait_until(lambda: not widget.check.runner.is_running)
+    save(viewer, "check")
     viewer.close()
 
 
@@ -243,6 +253,7 @@ PICTURES: dict[str, Callable[[], None]] = {
     "preview": preview_pictures,
     "inspect": inspect_pictures,
     "measure": measure_picture,
+    "check": check_picture,
     "preferences": preferences_picture,
 }
 

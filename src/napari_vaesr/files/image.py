@@ -351,6 +351,8 @@ def _check_readable(path: Path) -> None:
                 pass
     except FileNotFoundError as error:
         raise VaesrError(f"There is no file {path}, please check its name.") from error
+    except VaesrError:
+        raise
     except (OSError, ValueError) as error:
         raise VaesrError(f"{path} cannot be opened, please check that you may read it.") from error
 

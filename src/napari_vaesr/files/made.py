@@ -26,6 +26,8 @@ BESIDE = (".std", ".figure")
 
 def is_result(place: Place) -> bool:
     """Whether a file was made by an upscaling, or belongs to one; cheap, and never raises."""
+    if isinstance(place, Path) and place.exists() and not place.is_file() and not place.is_dir():
+        return False  # a pipe would be waited for
     try:
         if not isinstance(place, Path):
             return False

@@ -18,7 +18,7 @@ def run(array, axes, model, options=None, **changes):
     return job.result
 
 
-@pytest.mark.parametrize("work", [list, lambda job: list(job.planes_stream())], ids=["whole", "streamed"])
+@pytest.mark.parametrize("work", [list, lambda job: list(job.pieces())], ids=["whole", "streamed"])
 def test_a_result_larger_than_memory_is_refused(model, stack, monkeypatch, work):
     job = UpscaleJob(Source.of(stack, "CZYX"), make_settings(samples=2, device="cpu"), model=model)
     real = np.zeros

@@ -95,9 +95,11 @@ def test_an_interval_is_the_same_lazy_streamed_and_in_part(calibrated, axes, sha
     np.testing.assert_allclose(lazy.compute(), whole.uncertainty, rtol=1e-4, atol=0.1)
     assert record["calibration"] == whole.record["calibration"]
     job = UpscaleJob(Source.of(image, axes), settings(uncertainty="interval"), model=calibrated)
-    flat = whole.uncertainty.reshape(2, -1, *whole.uncertainty.shape[-2:])
-    for number, _, bounds in job.planes_stream():
-        np.testing.assert_array_equal(bounds, flat[:, number])
+    outline = job.result_axes.without_samples()
+    for piece in job.pieces():
+        inside = piece.inside(job.region, job.factors)
+        where = (slice(None), *(inside[name] for name in outline.names))
+        np.testing.assert_array_equal(piece.uncertainty, whole.uncertainty[where])
     part = run(image, axes, calibrated, {"Y": range(4, 12)}, uncertainty="interval")
     np.testing.assert_allclose(part.uncertainty, whole.uncertainty[..., 8:24, :], rtol=1e-4, atol=0.1)
 

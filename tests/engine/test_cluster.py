@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,10 @@ import pytest
 import tifffile
 
 from napari_vaesr.engine import cluster
-from napari_vaesr.engine.blocks import BlockGrid
 from napari_vaesr.engine.cluster import Task, cluster_blocks, cluster_client, workers_choice
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.settings import make_settings
-from napari_vaesr.engine.stream import stream_blocks
+from napari_vaesr.engine.stream import ResultFile, stream_blocks
 from napari_vaesr.errors import TryAgain, VaesrError
 from napari_vaesr.files.image import read_image
 from napari_vaesr.files.output import OutputImage
@@ -48,7 +48,7 @@ def prepared(source: Path, model: Path, output: str, sha256: str | None = None, 
     settings = make_settings(model=model, samples=2, device="cpu")
     image = read_image(source)
     job = UpscaleJob(Source.of(image.data, image.axes), settings)
-    grid = BlockGrid(job.axes, job.region, 32)
+    grid = replace(job.grid(0), sides={"Y": 32, "X": 32})
     described = OutputImage(job.result_axes, ("mean", "std"))
     path = source.parent / output
     made = (
@@ -60,7 +60,9 @@ def prepared(source: Path, model: Path, output: str, sha256: str | None = None, 
     if sha256 is not None:
         record = record.model_copy(update={"model": record.model.model_copy(update={"sha256": sha256})})
     record = record.model_copy(update=changes)
-    return job, Task(key=output, source=source, record=record, grid=grid, output=made)
+    return job, Task(
+        key=output, source=source, record=record, grid=grid, store=ResultFile(made, job.passes[0])
+    )
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signal")
@@ -68,9 +70,9 @@ def prepared(source: Path, model: Path, output: str, sha256: str | None = None, 
 def test_workers_make_the_same_and_a_killed_one_loses_nothing(client, source, tiny_model_path, kind, killed):
     job, task = prepared(source, tiny_model_path, f"alone.{kind}")
     everything = range(len(task.grid))
-    for _ in stream_blocks(job, task.output, task.grid, everything):
+    for _ in stream_blocks(job.stage(0, job.original()), task.store, task.grid, everything):
         pass
-    expected = [task.output.read(plane) for plane in range(3)]
+    expected = [task.store.output.read(plane) for plane in range(3)]
 
     job, task = prepared(source, tiny_model_path, f"together.{kind}")
     workers = client.run(os.getpid)
@@ -83,7 +85,7 @@ def test_workers_make_the_same_and_a_killed_one_loses_nothing(client, source, ti
     assert sorted(finished) == list(everything) and work == job.total
     assert (client.run(os.getpid) != workers) == killed
     for plane, pixels in enumerate(expected):
-        np.testing.assert_array_equal(task.output.read(plane), pixels)
+        np.testing.assert_array_equal(task.store.output.read(plane), pixels)
 
 
 def test_workers_that_come_later_get_work(monkeypatch, client, source, tiny_model_path):

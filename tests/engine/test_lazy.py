@@ -141,11 +141,11 @@ def test_memory_running_out_is_told(model, stack, monkeypatch):
     expected = eager(stack[0, 0], "YX", settings(), model)
     real, failures = Upscaler._encode, []
 
-    def encode(self, pixels, told):
+    def encode(self, *args):
         if not failures:
             failures.append(1)
             raise MemoryError
-        return real(self, pixels, told)
+        return real(self, *args)
 
     monkeypatch.setattr(Upscaler, "_encode", encode)
     with pytest.warns(UserWarning, match="Memory ran out"):
@@ -230,11 +230,11 @@ def test_looking_ahead_tells_nothing_and_leaves_the_warnings_of_others_alone(
 ):
     real, filters = Upscaler._encode, []
 
-    def encode(self, pixels, told):
+    def encode(self, *args):
         if threading.current_thread().name == lazy.LOOK_AHEAD and not filters:
             filters.append(list(warnings.filters))
             raise MemoryError
-        return real(self, pixels, told)
+        return real(self, *args)
 
     monkeypatch.setattr(Upscaler, "_encode", encode)
     job = UpscaleJob(Source.of(stack[0], "ZYX"), settings(), model=model)

@@ -30,6 +30,10 @@ class Picture:
     conditions: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     @property
+    def keys(self):
+        return ((self.number, 1.0),)
+
+    @property
     def height(self):
         return self.pixels.shape[0]
 
@@ -38,7 +42,7 @@ class Picture:
         return self.pixels.shape[1]
 
     def luma(self, rows, columns):
-        return self.pixels[rows, columns]
+        return self.pixels[rows, columns, None]
 
 
 def picture(height, width, number=0):
@@ -55,7 +59,7 @@ def run(engine, plane, rows=None, columns=None):
     """Return mean and std of a region and the steps that led there."""
     rows = range(plane.height) if rows is None else rows
     columns = range(plane.width) if columns is None else columns
-    scale = engine.settings.scale
+    scale, _ = engine.factor
     mean = np.full((len(rows) * scale, len(columns) * scale), np.nan, np.float32)
     std = mean.copy()
     steps = list(engine.moments(plane, rows, columns))
@@ -321,9 +325,9 @@ def test_other_errors_are_not_swallowed(model, monkeypatch):
         run(engine, picture(8, 8))
 
 
-def test_the_scale_is_checked(model):
-    with pytest.raises(VaesrError, match="can't upscale 4 times, please choose from 2, 3"):
-        upscaler(model, scale=4)
+def test_a_factor_that_the_network_lacks_is_refused(model):
+    with pytest.raises(ValueError, match=r"can't make \(4, 4\) in one pass"):
+        Upscaler(model, make_settings(device="cpu"), (4, 4))
 
 
 def test_the_model_itself_is_not_touched(model):

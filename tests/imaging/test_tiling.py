@@ -109,7 +109,7 @@ def test_cores_of_upscaled_tiles_make_the_upscaled_plane(rows, columns, tile, ha
     result = np.full_like(large, np.nan)
     for piece in plan_tiles(rows, columns, tile, halo, 4):
         patch = read_padded(lambda r, c: image[r, c], piece, *image.shape)
-        core = np.kron(patch, np.ones((scale, scale)))[piece.core_slices(scale)]
+        core = np.kron(patch, np.ones((scale, scale)))[piece.core_slices((scale, scale))]
         result[
             piece.rows.start * scale : piece.rows.stop * scale,
             piece.columns.start * scale : piece.columns.stop * scale,

@@ -10,17 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from napari_vaesr.engine import stored
-from napari_vaesr.engine.blocks import BlockGrid
 from napari_vaesr.engine.cluster import Task
 from napari_vaesr.engine.job import UpscaleJob
+from napari_vaesr.engine.pixels import Stored
 from napari_vaesr.engine.result import uncertainty_range
 from napari_vaesr.engine.stored import parts_of
+from napari_vaesr.engine.stream import ResultFile
 from napari_vaesr.files.image import ImageFile
-from napari_vaesr.files.output import Output, OutputImage
+from napari_vaesr.files.output import OutputImage
 from napari_vaesr.files.place import fingerprint
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.region import Factors
 from napari_vaesr.zoo.download import MODEL_SUFFIXES
+
+from .parts import Parts
 
 FLOAT32 = 4
 """Bytes of a number written."""
@@ -36,7 +39,8 @@ def made_from(image: ImageFile, job: UpscaleJob) -> dict[str, Any]:
     """Return all that decides the pixels of an output, by names that people know."""
     size, time = fingerprint(image.path)
     file = {"size": size, "time": time, "series": image.series}
-    return {**job.record().deciding, "input": file, "block": BlockGrid.of(job).side}
+    blocks = [dict(job.grid(number).sides) for number in range(len(job.passes))]
+    return {**job.record().deciding, "input": file, "blocks": blocks}
 
 
 def output_image(image: ImageFile, job: UpscaleJob, told: Mapping[str, Any]) -> OutputImage:
@@ -97,8 +101,13 @@ def _first_pixel(image: ImageFile, job: UpscaleJob) -> dict[str, float]:
     }
 
 
-def worker_task(image: ImageFile, job: UpscaleJob, grid: BlockGrid, output: Output) -> Task:
-    """Tell workers what to do, with paths that mean the same in another folder."""
+def worker_task(image: ImageFile, parts: Parts, number: int) -> Task:
+    """Tell workers what to do in a pass, with paths that mean the same in another folder."""
+    job, store, made = parts.job, parts.stores[number], parts.read_by(number)
+    if isinstance(store, ResultFile):
+        store = replace(store, output=replace(store.output, path=store.output.path.resolve()))
+    elif isinstance(store, Stored):
+        store = replace(store, path=store.path.resolve())
     reference = Path(job.settings.model).expanduser()
     is_file = reference.suffix in MODEL_SUFFIXES and reference.exists()
     model = str(reference.resolve()) if is_file else job.settings.model
@@ -110,8 +119,10 @@ def worker_task(image: ImageFile, job: UpscaleJob, grid: BlockGrid, output: Outp
         source=image.path.resolve(),
         series=image.series,
         record=record.model_copy(update={"settings": settings}),
-        grid=grid,
-        output=replace(output, path=output.path.resolve()),
+        grid=parts.grids[number],
+        store=store,
+        number=number,
+        made=replace(made, path=made.path.resolve()) if isinstance(made, Stored) else None,
     )
 
 

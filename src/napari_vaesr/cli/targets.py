@@ -237,7 +237,13 @@ def refuse_overwriting(targets: Sequence[Target], spread: bool, figure: bool, fo
 
 
 def is_made(
-    target: Target, axes: str | None, settings: UpscaleSettings, card: ModelCard, extent: Region, figure: bool
+    target: Target,
+    axes: str | None,
+    settings: UpscaleSettings,
+    card: ModelCard,
+    extent: Region,
+    figure: bool,
+    isotropic: bool = False,
 ) -> bool:
     """Tell whether an earlier run has made all files of a target just so, and since the input changed.
 
@@ -247,6 +253,10 @@ def is_made(
         told = json.loads(target.record.read_text(encoding="utf-8"))
         is_newer = target.record.stat().st_mtime_ns > fingerprint(target.source)[1]
         record = Record.read(told)
+        if isotropic:  # the factor along Z is the image's own
+            depth = {"Z": record.settings.factors.along("Z")}
+            scale = Factors({**settings.factors, **depth}).setting
+            settings = settings.model_copy(update={"scale": scale})
         return (
             is_newer
             and told["files"] == target.named()

@@ -48,9 +48,18 @@ def upscale(
     scale: Annotated[
         str,
         typer.Option(
-            "--scale", "-s", help="How many times more pixels along Y and X; or for each axis: Y=2,X=2."
+            "--scale",
+            "-s",
+            help="How many times more pixels along Y and X; or for each axis: Z=4 or Z=3,Y=2,X=2.",
         ),
     ] = "2",
+    isotropic: Annotated[
+        bool,
+        typer.Option(
+            "--isotropic",
+            help="Upscale along Z, too, by the factor nearest to cubic voxels, from the voxel size.",
+        ),
+    ] = False,
     samples: Annotated[
         int, typer.Option("--samples", "-k", help="Images drawn for each plane; 1 gives no uncertainty.")
     ] = 16,
@@ -71,6 +80,10 @@ def upscale(
         str,
         typer.Option(help="Kind of image that the uncertainty is calibrated for, one on the model's card."),
     ] = "any",
+    context: Annotated[
+        Literal["auto", "Z", "T", "none"],
+        typer.Option(help="Where neighbouring planes are looked at, by models that do; auto: Z, else T."),
+    ] = "auto",
     seed: Annotated[int, typer.Option(help="The same seed gives the same result.")] = 0,
     temperature: Annotated[
         float, typer.Option(help="Strength of the samples' variation; 1 is the model's.")
@@ -144,6 +157,7 @@ def upscale(
             samples=samples,
             uncertainty=uncertainty,
             domain=domain,
+            context=context,
             seed=seed,
             temperature=temperature,
             device=device,
@@ -165,7 +179,9 @@ def upscale(
             several and not force and not calibrate
         ):  # a run that was stopped goes on with the inputs that are left
             card = get_card(settings.model)
-            left = [each for each in targets if not is_made(each, axes, settings, card, part, figure)]
+            left = [
+                each for each in targets if not is_made(each, axes, settings, card, part, figure, isotropic)
+            ]
             if len(left) < len(targets) and not quiet:
                 made = len(targets) - len(left)
                 err().print(f"Note: {made} of {len(targets)} inputs were upscaled like this before.")
@@ -175,7 +191,7 @@ def upscale(
         refuse_overwriting(targets, settings.has_spread, figure, force or dry_run)
         loaded = _load(settings, quiet)
         failures = (
-            _describe(targets, axes, settings, loaded, part)
+            _describe(targets, axes, settings, loaded, part, isotropic)
             if dry_run
             else _run(
                 targets,
@@ -184,6 +200,7 @@ def upscale(
                 loaded,
                 part,
                 figure=figure,
+                isotropic=isotropic,
                 restart=force,
                 scheduler=scheduler,
                 workers=workers,
@@ -198,15 +215,12 @@ def upscale(
 
 def _load(settings: UpscaleSettings, quiet: bool) -> Model:
     """Load the model once, and refuse a scale that it cannot make before any input is opened."""
+    from napari_vaesr.engine.passes import split
     from napari_vaesr.zoo.registry import load_model
 
     model = load_model(settings.model, progress=(lambda done, total: None) if quiet else None)
-    if settings.scale not in model.card.scales:
-        scales = ", ".join(map(str, model.card.scales))
-        raise VaesrError(
-            f"The model {model.card.name} cannot upscale {settings.factors} times, "
-            f"please choose from {scales}."
-        )
+    if settings.factors:  # the factor along Z may be the image's own
+        split(settings.factors, model.card.network.factors, model.card.name)
     return model
 
 
@@ -218,6 +232,7 @@ def _run(
     extent: Region,
     *,
     figure: bool,
+    isotropic: bool,
     restart: bool,
     scheduler: str | None,
     workers: int | None,
@@ -242,6 +257,7 @@ def _run(
                         model,
                         extent,
                         figure=figure,
+                        isotropic=isotropic,
                         restart=restart,
                         client=client,
                         calibrate=calibrate,
@@ -273,7 +289,12 @@ def _client(scheduler: str | None, workers: int | None) -> AbstractContextManage
 
 
 def _describe(
-    targets: list[Target], axes: str | None, settings: UpscaleSettings, model: Model, extent: Region
+    targets: list[Target],
+    axes: str | None,
+    settings: UpscaleSettings,
+    model: Model,
+    extent: Region,
+    isotropic: bool,
 ) -> int:
     """Print what would be done to every input and return how many would fail."""
     from .layout import written_bytes
@@ -284,7 +305,7 @@ def _describe(
     failures, seconds, where = 0, 0.0, ""
     for target in targets:
         try:
-            image, job = open_job(target, axes, settings, model, extent)
+            image, job = open_job(target, axes, settings, model, extent, isotropic)
         except VaesrError as error:
             report_error(error, target.title if len(targets) > 1 else None)
             failures += 1
@@ -304,6 +325,18 @@ def _describe(
             readable_bytes(written_bytes(job)),
             f"about {readable_seconds(plan.seconds)}",
         )
+        for number, each in enumerate(plan.passes if len(plan.passes) > 1 else (), start=1):
+            disk = f"{readable_bytes(each.disk)} for a while" if each.disk else ""
+            table.add_row(
+                f"  pass {number} of {len(plan.passes)}",
+                f"scale {each.factors}",
+                "",
+                "",
+                str(each.tiles),
+                readable_bytes(each.memory),
+                disk,
+                f"about {readable_seconds(each.seconds)}",
+            )
     if failures < len(targets):
         out().print(table)
         out().print(f"Runs {where}, in all about {readable_seconds(seconds)}.", markup=False)

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_vaesr.engine.blocks import BlockGrid
 from napari_vaesr.engine.cluster import cluster_blocks, workers_choice
 from napari_vaesr.engine.job import UpscaleJob
+from napari_vaesr.engine.passes import isotropic as cubic
+from napari_vaesr.engine.pixels import bytes_of
 from napari_vaesr.engine.progress import Progress, readable_bytes
-from napari_vaesr.engine.result import as_maps, map_names
+from napari_vaesr.engine.result import as_maps, map_names, maps_of
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.engine.stored import as_planes, lay_out, parts_of, reopen, write_whole
 from napari_vaesr.engine.stream import stream_blocks
@@ -28,11 +29,12 @@ from napari_vaesr.files.output import Output, OutputImage
 from napari_vaesr.files.partial import PartialOutput, partial_output
 from napari_vaesr.files.png import png_bytes
 from napari_vaesr.imaging.axes import Source
-from napari_vaesr.imaging.region import Factors, Region
+from napari_vaesr.imaging.region import Region
 from napari_vaesr.trust.check import check_source
 from napari_vaesr.zoo.registry import Model
 
 from .layout import made_from, middle_plane, output_image, worker_task
+from .parts import Parts
 from .targets import Target
 
 if TYPE_CHECKING:
@@ -45,9 +47,16 @@ FIGURE_PIXELS = 2**28
 
 
 def open_job(
-    target: Target, axes: str | None, settings: UpscaleSettings, model: Model, extent: Region
+    target: Target,
+    axes: str | None,
+    settings: UpscaleSettings,
+    model: Model,
+    extent: Region,
+    isotropic: bool = False,
 ) -> tuple[ImageFile, UpscaleJob]:
     """Open an input and check everything that can be checked before computing.
+
+    With `isotropic`, the factor along ``Z`` is that which comes nearest to cubic voxels.
 
     Raises
     ------
@@ -55,6 +64,9 @@ def open_job(
         The file can't be read, its axes are not known, or the output can't hold it.
     """
     image = read_image(target.source, axes, target.series)
+    if isotropic:
+        factors = cubic(settings.factors, _sizes_in_one_unit(image), model.card)
+        settings = settings.model_copy(update={"scale": factors.setting})
     job = UpscaleJob(Source.of(image.data, image.axes), settings, extent, model=model)
     if job.axes.is_rgb and "C" in job.axes.names:
         raise VaesrError(
@@ -72,6 +84,12 @@ def open_job(
     return image, job
 
 
+def _sizes_in_one_unit(image: ImageFile) -> dict[str, float]:
+    """Return the sizes of voxels, none where their units differ."""
+    units = {image.units.get(name, "") for name in "ZX"}
+    return dict(image.pixel_size) if len(units) == 1 else {}
+
+
 def upscale_file(
     target: Target,
     axes: str | None,
@@ -80,6 +98,7 @@ def upscale_file(
     extent: Region,
     *,
     figure: bool = False,
+    isotropic: bool = False,
     restart: bool = False,
     client: Client | None = None,
     calibrate: bool = False,
@@ -101,6 +120,8 @@ def upscale_file(
         The part of the input to upscale.
     figure : bool
         Draw the middle plane.
+    isotropic : bool
+        Upscale along ``Z``, too, as near to cubic voxels as the model can.
     restart : bool
         Start anew where an unfinished output was made from something else.
     client : distributed.Client, optional
@@ -123,7 +144,7 @@ def upscale_file(
     Cancelled
         When the user stopped it with something done already.
     """
-    image, job = open_job(target, axes, settings, model, extent)
+    image, job = open_job(target, axes, settings, model, extent, isotropic)
     height, width = job.plane_shape
     if figure and height * width > FIGURE_PIXELS:
         raise VaesrError(
@@ -169,18 +190,26 @@ def _write_png(
     progress: Callable[[Progress], None] | None,
 ) -> None:
     """Write the mean as PNG, and beside it the uncertainty as TIFF."""
-    with closing(job.planes_stream(progress)) as planes:
-        ((number, mean, uncertainty),) = planes
+    with closing(iter(job)) as steps:
+        for step in steps:
+            if progress is not None:
+                progress(step)
+    axes, everything = job.result_axes, slice(None)
+    mean = axes.read_plane(job.result.mean, 0, everything, everything)
+    maps = [] if job.result.uncertainty is None else maps_of(job.settings.uncertainty, job.result.uncertainty)
+    outline = axes.without_samples()
+    drawn = [outline.read_plane(each, 0, everything, everything) for each in maps]
+    uncertainty = np.stack(drawn) if len(drawn) > 1 else drawn[0] if drawn else None
     described = output_image(image, job, {})
     with atomic_path(target.output) as temporary:
         temporary.write_bytes(png_bytes(mean, described.icc, described.dots_per_meter))
     if uncertainty is not None:
-        maps = map_names(job.settings.uncertainty)
-        alone = replace(described, channel_names=maps, annotation={}, colours=(), windows=(), icc=None)
+        names = map_names(job.settings.uncertainty)
+        alone = replace(described, channel_names=names, annotation={}, colours=(), windows=(), icc=None)
         write_whole(target.std, alone, [as_maps(uncertainty)])
     write_json(target.record, _record(target, job))
     if figure:
-        _draw(target.figure, target, image, job, number, mean, uncertainty)
+        _draw(target.figure, target, image, job, 0, mean, uncertainty)
 
 
 def _write_blocks(
@@ -194,39 +223,25 @@ def _write_blocks(
 ) -> None:
     """Write mean and uncertainty as float32 channels, and go on where an earlier run stopped."""
     if client is not None:  # this process computes nothing, and the record tells who does
-        job.upscaler.choice = workers_choice(client, job.settings)
-    grid = BlockGrid.of(job)
+        for upscaler in job.upscalers:
+            upscaler.choice = workers_choice(client, job.settings)
     with partial_output(target.output, made_from(image, job)) as partial:
         # A lone file tells how it was made, too, but not its own name, which may change.
         named = {key: name for key, name in target.named().items() if key != "output"}
         told = {"files": named, **job.record().plain()}
         described = output_image(image, job, told)
-        output = _laid_out(target, partial, described, grid, job.factors, restart)
-        missing = [number for number in range(len(grid)) if number not in partial.done]
+        output = _laid_out(target, partial, described, job, restart)
+        parts = Parts.of(job, partial.folder, output)
+        partial.keep(parts.sound(partial.done))
         if partial.done:
-            job.messages.append(f"{len(partial.done)} of {len(grid)} parts were there from an earlier run.")
-        done = job.total - job.upscaler.work(sum(grid[number].size for number in missing))
-        steps = (
-            stream_blocks(job, output, grid, missing)
-            if client is None
-            else cluster_blocks(client, job, worker_task(image, job, grid, output), missing)
-        )
+            job.messages.append(f"{len(partial.done)} of {len(parts)} parts were there from an earlier run.")
         try:
-            with closing(steps):
-                for work, number in steps:
-                    done += work
-                    if number is not None:
-                        checksum = output.stored(grid.place(number, job.factors))
-                        if checksum is None:
-                            raise TryAgain(f"Part {number} of {target.output} is gone, please try again.")
-                        partial.mark(number, checksum)
-                    if progress is not None:
-                        progress(Progress(done, job.total, f"{len(partial.done)} of {len(grid)} parts"))
+            _run(parts, partial, image, client, progress)
         except (KeyboardInterrupt, Cancelled) as stop:
             if not partial.done:
                 raise
             raise Cancelled(
-                f"Stopped; {len(partial.done)} of {len(grid)} parts of {target.output} are kept, and the "
+                f"Stopped; {len(partial.done)} of {len(parts)} parts of {target.output} are kept, and the "
                 "same command goes on from there."
             ) from stop
         record = _record(target, job)
@@ -238,41 +253,63 @@ def _write_blocks(
             mean, *maps = as_planes(output.read(position), parts_of(job))
             uncertainty = np.stack(maps) if len(maps) > 1 else maps[0] if maps else None
             drawn = partial.folder / "figure.png"
-            _draw(drawn, target, image, job, job.planes[position], mean, uncertainty)
+            _draw(drawn, target, image, job, position, mean, uncertainty)
         partial.complete({source: place for source, place in beside.items() if source.exists()})
 
 
-def _laid_out(
-    target: Target,
+def _run(
+    parts: Parts,
     partial: PartialOutput,
-    image: OutputImage,
-    grid: BlockGrid,
-    factors: Factors,
-    restart: bool,
+    image: ImageFile,
+    client: Client | None,
+    progress: Callable[[Progress], None] | None,
+) -> None:
+    """Compute what is missing of every pass, one after the other."""
+    job = parts.job
+    missing = [parts.missing(number, partial.done) for number in range(len(job.passes))]
+    done = job.total - sum(parts.work(number, blocks) for number, blocks in enumerate(missing))
+    for number, blocks in enumerate(missing):
+        first, last = parts.first(number), len(job.passes) > 1
+        prefix = f"pass {number + 1} of {len(job.passes)}, " if last else ""
+        steps = (
+            stream_blocks(
+                job.stage(number, parts.read_by(number)), parts.stores[number], parts.grids[number], blocks
+            )
+            if client is None
+            else cluster_blocks(client, job, worker_task(image, parts, number), blocks)
+        )
+        with closing(steps):
+            for work, block in steps:
+                done += work
+                if block is not None:
+                    checksum = parts.checksum(number, block)
+                    if checksum is None:
+                        raise TryAgain(f"Part {block} of {partial.path} is gone, please try again.")
+                    partial.mark(first + block, checksum)
+                if progress is not None:
+                    told = f"{prefix}{len(partial.done)} of {len(parts)} parts"
+                    progress(Progress(done, job.total, told))
+        parts.finish(number)
+
+
+def _laid_out(
+    target: Target, partial: PartialOutput, image: OutputImage, job: UpscaleJob, restart: bool
 ) -> Output:
-    """Open the output that was begun, keeping what is sound of it, or lay out a new one."""
-    factor = image.axes.height // len(grid.region["Y"])
-    block = grid.block_shape[0] * factor, grid.block_shape[1] * factor
+    """Open the output that was begun, or lay out a new one."""
+    factors, shape = job.passes[-1].factors, job.grid(len(job.passes) - 1).block_shape
+    block = shape["Y"] * factors.along("Y"), shape["X"] * factors.along("X")
     if partial.resume(restart):
         begun = reopen(partial.data, image, block, partial.laid_out)
         if begun is not None:
-            partial.keep(_sound(partial, begun, grid, factors))
             return begun
         partial.clear()
-    if not target.is_zarr:
-        _check_room(target.output, image.nbytes)
+    between = [bytes_of(step, job.settings.has_spread) for step in job.passes[:-1]]
+    needed = (0 if target.is_zarr else image.nbytes) + max(between, default=0)
+    if needed:
+        _check_room(target.output, needed)
     output = lay_out(partial.data, image, block)
     partial.begin(output.laid_out())
     return output
-
-
-def _sound(partial: PartialOutput, output: Output, grid: BlockGrid, factors: Factors) -> dict[int, int]:
-    """Return the parts, with their checksums, that are on the disk as the journal says."""
-    return {
-        number: checksum
-        for number, checksum in partial.done.items()
-        if number in range(len(grid)) and output.stored(grid.place(number, factors)) == checksum
-    }
 
 
 def _check_room(path: Path, needed: int) -> None:
@@ -297,16 +334,14 @@ def _draw(
     mean: npt.NDArray[Any],
     uncertainty: npt.NDArray[np.float32] | None,
 ) -> None:
-    """Draw a plane beside its input."""
-    where = ", ".join(f"{name} {index}" for name, index in job.axes.plane_coordinates(number).items())
+    """Draw a plane of the result, by its number, beside the plane of the input that it lies in."""
+    at = job.result_axes.plane_coordinates(number)
+    place = {name: job.region[name].start + index // job.factors.along(name) for name, index in at.items()}
+    where = ", ".join(f"{name} {index}" for name, index in place.items())
+    rows, columns = (slice(job.region[name].start, job.region[name].stop) for name in "YX")
     write_figure(
         path,
-        job.axes.read_plane(
-            image.data,
-            number,
-            slice(job.rows.start, job.rows.stop),
-            slice(job.columns.start, job.columns.stop),
-        ),
+        job.axes.read_plane(image.data, job.axes.plane_number(place), rows, columns),
         mean,
         _drawn(uncertainty),
         image.pixel_size.get("X"),

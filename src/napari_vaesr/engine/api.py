@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from os import PathLike
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -30,6 +30,7 @@ def upscale(
     samples: int = 16,
     uncertainty: UncertaintyKind = "std",
     domain: str = ANY,
+    context: Literal["auto", "Z", "T", "none"] = "auto",
     seed: int = 0,
     temperature: float = 1.0,
     device: str = "auto",
@@ -40,7 +41,7 @@ def upscale(
     keep_samples: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> Result:
-    """Upscale an image along ``Y`` and ``X``, with the uncertainty of every pixel.
+    """Upscale an image along ``Y`` and ``X``, or ``Z`` too, with the uncertainty of every pixel.
 
     Parameters
     ----------
@@ -52,8 +53,8 @@ def upscale(
     model : str, path or Model
         A name (see `napari_vaesr.models`), a path, an address, or what `napari_vaesr.load_model` returned.
     scale : int or mapping of str to int
-        How many times more pixels along ``Y`` and ``X``, one of the model's scales; or the same by axis
-        letter, ``{"Y": 2, "X": 2}``.
+        How many times more pixels along ``Y`` and ``X``; or by axis letter, along ``Z`` too:
+        ``{"Z": 4}``, ``{"Z": 3, "Y": 2, "X": 2}``. Products of the model's own factors take several passes.
     samples : int
         How many possible images are drawn. Their number costs time but no memory; 1 gives no uncertainty.
     uncertainty : {"std", "variance", "relative", "interval"}
@@ -62,6 +63,9 @@ def upscale(
     domain : str
         Kind of image that the uncertainty is calibrated for, ``any`` or one of the model card's ``domains``,
         such as ``fluorescence``.
+    context : {"auto", "Z", "T", "none"}
+        Where neighbouring planes are looked at, by models that do; auto: along ``Z`` where there is a stack,
+        else along ``T``.
     seed : int
         The same seed gives the same result.
     temperature : float
@@ -104,6 +108,7 @@ def upscale(
         samples=samples,
         uncertainty=uncertainty,
         domain=domain,
+        context=context,
         seed=seed,
         temperature=temperature,
         device=device,

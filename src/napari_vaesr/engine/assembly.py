@@ -66,13 +66,12 @@ class Assembly:
             What was computed.
         """
         where = _index(self._axes, inside)
-        self.mean[where] = self._axes.arrange_plane(piece.mean)
+        self.mean[where] = piece.mean
         if self.samples is not None and piece.samples is not None:
-            for kept, sample in zip(self.samples, piece.samples, strict=True):
-                kept[where] = self._axes.arrange_plane(sample)
+            self.samples[(slice(None), *where)] = piece.samples
         where = _index(self._spread_axes, inside)
         if self.std is not None and piece.std is not None:
-            self.std[where] = self._spread_axes.arrange_plane(piece.std)
+            self.std[where] = piece.std
         if (
             self.uncertainty is not None
             and self.uncertainty is not self.std
@@ -80,15 +79,11 @@ class Assembly:
         ):
             parts = maps_of(self._kind, piece.uncertainty)
             for whole, part in zip(maps_of(self._kind, self.uncertainty), parts, strict=True):
-                whole[where] = self._spread_axes.arrange_plane(part)
+                whole[where] = part
 
 
-def _index(axes: Axes, inside: Mapping[str, slice]) -> tuple[int | slice, ...]:
-    """Return the index of a part of one plane in an array."""
-    return tuple(
-        inside[name].start if name in axes.loop_names else inside.get(name, slice(None))
-        for name in axes.names
-    )
+def _index(axes: Axes, inside: Mapping[str, slice]) -> tuple[slice, ...]:
+    return tuple(inside.get(name, slice(None)) for name in axes.names)
 
 
 def allocate(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:

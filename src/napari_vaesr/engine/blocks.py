@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from napari_vaesr.engine.job import UpscaleJob
+from napari_vaesr.engine.passes import Pass
 from napari_vaesr.engine.planes import Piece
-from napari_vaesr.engine.result import maps_shape, result_dtype
+from napari_vaesr.engine.stage import Stage
 from napari_vaesr.engine.upscaler import Step
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.region import Factors, Region
@@ -18,36 +18,53 @@ from napari_vaesr.imaging.region import Factors, Region
 LARGEST_BLOCK = 2048
 """Side of a block in pixels of the result; a larger plane is cut."""
 
+SIDE, DEPTH = 256, 512
+"""Sides along ``Y`` and ``X``, and along ``Z``, of the boxes that are made longer along ``Z``, in pixels of
+the result."""
+
 
 @dataclass(frozen=True)
 class BlockGrid:
-    """The blocks of a job, each a part of one plane, numbered plane by plane and row by row.
+    """The blocks of a pass: parts of one plane, or boxes of a volume.
 
     Attributes
     ----------
     axes : Axes
-        Of the source.
+        Of what the pass reads.
     region : Region
-        What is upscaled, low-res pixels, every axis named.
-    side : int
-        Side of a block in low-res pixels; blocks at the lower and right border are smaller.
+        What it enlarges, low-res pixels, every axis named.
+    sides : mapping of str to int
+        Sides of a block in low-res pixels, 1 where they are not named; the last ones are smaller.
+    order : str
+        Letters of all axes but ``S``, the last of which changes fastest from block to block.
     """
 
     axes: Axes
     region: Region
-    side: int
+    sides: Mapping[str, int]
+    order: str
 
     @classmethod
-    def of(cls, job: UpscaleJob) -> BlockGrid:
-        """Return the grid for a job; sides are powers of two, as chunks of files often are."""
-        largest = max(job.factors.along(name) for name in job.axes.plane)
-        side = 2 ** (max(LARGEST_BLOCK // largest, 1).bit_length() - 1)
-        return cls(job.axes, job.region, side)
+    def of(cls, step: Pass, along: str | None = None) -> BlockGrid:
+        """Return the grid for a pass; sides are powers of two, as chunks of files often are.
 
-    @property
-    def order(self) -> str:
-        """Letters of the axes, the last of which changes fastest from block to block."""
-        return self.axes.loop_names + self.axes.plane
+        Parameters
+        ----------
+        step : Pass
+            What is done.
+        along : str, optional
+            The axis that neighbours of planes lie along: what was read for one block serves the next.
+        """
+        axes, factors = step.axes, step.factors
+        if step.views == ("YX",):
+            side = 2 ** (max(LARGEST_BLOCK // factors.along("Y"), 1).bit_length() - 1)
+            sides = {"Y": side, "X": side}
+        else:
+            sides = {"Z": max(DEPTH // factors.along("Z"), 1), "Y": SIDE, "X": SIDE}
+        order = axes.loop_names + axes.plane
+        if along is not None and along in order:
+            order = order.replace(along, "") + along
+        return cls(axes, step.region, sides, order)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -55,20 +72,21 @@ class BlockGrid:
         return tuple(len(self.parts(name)) for name in self.order)
 
     @property
-    def block_shape(self) -> tuple[int, int]:
-        """Height and width that hold the largest block, powers of two, in low-res pixels."""
-        height, width = (_power_of_two(min(self.side, len(self.region[name]))) for name in self.axes.plane)
-        return height, width
+    def block_shape(self) -> dict[str, int]:
+        """Sides that hold the largest block, powers of two along ``Y`` and ``X``, in low-res pixels."""
+        held = {name: min(self.sides.get(name, 1), len(part)) for name, part in self.region.items()}
+        return {name: _power_of_two(side) if name in "YX" else side for name, side in held.items()}
 
     def __len__(self) -> int:
         return math.prod(self.shape)
 
     def __getitem__(self, number: int) -> Region:
-        return self.at(tuple(int(n) for n in np.unravel_index(number, self.shape)))
+        place = (int(n) for n in np.unravel_index(number, self.shape))
+        return self.at(dict(zip(self.order, place, strict=True)))
 
-    def at(self, place: tuple[int, ...]) -> Region:
-        """Return a block by its place along each axis, in `order`."""
-        return Region({name: self.parts(name)[index] for name, index in zip(self.order, place, strict=True)})
+    def at(self, place: Mapping[str, int]) -> Region:
+        """Return a block by its place along each axis."""
+        return Region({name: self.parts(name)[place[name]] for name in self.region})
 
     def place(self, number: int, factors: Factors) -> Region:
         """Return where a block lies in the result."""
@@ -77,38 +95,16 @@ class BlockGrid:
 
     def parts(self, name: str) -> list[range]:
         """Return how the blocks cut an axis."""
-        whole, side = self.region[name], self.side if name in self.axes.plane else 1
+        whole, side = self.region[name], self.sides.get(name, 1)
         return [whole[start : start + side] for start in range(0, len(whole), side)]
 
 
-def block_steps(job: UpscaleJob, block: Region) -> Generator[Step, None, Piece]:
+def block_steps(stage: Stage, block: Region) -> Generator[Step, None, Piece]:
     """Compute a block: yields as the work goes on, and returns the result.
 
     Closing the generator cancels.
     """
-    (number,) = job.axes.planes_of(block)
-    plane = job.source_plane(number)
-    rows, columns = (block[name] for name in job.axes.plane)
-    plane.hold(job.tiles(rows, columns))
-    made = job.axes.of_region(block).upscaled(job.factors)
-    shape = made.height, made.width
-    samples = (job.axes.lengths["S"],) if job.axes.is_rgb else ()
-    mean = np.empty(shape + samples, result_dtype(job.array.dtype))
-    kind = job.settings.uncertainty
-    spread = np.empty(maps_shape(kind, shape), np.float32) if job.settings.has_spread else None
-    for step in job.upscaler.moments(plane, rows, columns):
-        if step.message:
-            job.messages.append(step.message)
-        if step.finished is not None:
-            done = step.finished
-            piece = plane.finish(done.tile, job.upscaler.factor, done.mean, done.std, kind)
-            inside = piece.inside(block, job.factors)
-            where = inside[job.axes.plane[0]], inside[job.axes.plane[1]]
-            mean[where] = piece.mean
-            if spread is not None and piece.uncertainty is not None:
-                spread[..., *where] = piece.uncertainty
-        yield step
-    return Piece(block, mean, None, spread)
+    return stage.compute(block)
 
 
 def _power_of_two(value: int) -> int:

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 from napari_vaesr.engine.record import Record, network_hash
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import TryAgain, VaesrError
-from napari_vaesr.files.output import Output
 from napari_vaesr.files.place import Place
 
 if TYPE_CHECKING:
@@ -27,7 +26,10 @@ if TYPE_CHECKING:
     from napari_vaesr.engine.blocks import BlockGrid
     from napari_vaesr.engine.device import DeviceChoice
     from napari_vaesr.engine.job import UpscaleJob
-    from napari_vaesr.engine.stream import Done
+    from napari_vaesr.engine.pixels import Stored
+    from napari_vaesr.engine.stage import Stage
+    from napari_vaesr.engine.stream import Done, Store
+    from napari_vaesr.imaging.region import Region
 
 CONNECT_SECONDS = 20
 AHEAD = 3
@@ -48,18 +50,24 @@ class Task:
         How the result is made, the model named so that every worker finds it.
     grid : BlockGrid
         The blocks.
-    output : Output
+    store : Store
         Where they go.
     series : str
         Which of the images in the input; empty where it is the only one.
+    number : int
+        Which pass they are of.
+    made : Stored or None
+        What the pass before it made.
     """
 
     key: str
     source: Place
     record: Record
     grid: BlockGrid
-    output: Output
+    store: Store
     series: str = ""
+    number: int = 0
+    made: Stored | None = None
 
 
 @contextmanager
@@ -138,7 +146,7 @@ def cluster_blocks(
             number, messages = future.result()
             job.messages.extend(messages)
             running.update(submit(running.count()))
-            yield job.upscaler.work(task.grid[number].size), number
+            yield work_of(job, task.number, task.grid[number]), number
     except KilledWorker as error:
         raise TryAgain(
             "Workers died again and again over the same part, perhaps for lack of memory: please give them "
@@ -150,6 +158,11 @@ def cluster_blocks(
         raise TryAgain(f"A worker says: {error}") from error  # another one may have done much already
     finally:
         client.cancel(list(running.futures))
+
+
+def work_of(job: UpscaleJob, number: int, block: Region) -> int:
+    """Return the work that a block of a pass is."""
+    return job.upscalers[number].work(block.size * len(job.passes[number].views))
 
 
 def workers_choice(client: Client, settings: UpscaleSettings) -> DeviceChoice:
@@ -176,7 +189,7 @@ def _lacking(error: ModuleNotFoundError) -> VaesrError:
 
 
 _lock = Lock()
-_opened: dict[str, UpscaleJob] = {}
+_opened: dict[str, Stage] = {}
 
 
 def _on_worker(task: Task, number: int) -> tuple[int, list[str]]:
@@ -190,14 +203,14 @@ def _on_worker(task: Task, number: int) -> tuple[int, list[str]]:
         if task.key not in _opened:
             _opened.clear()
             _opened[task.key] = _open(task)
-        job = _opened[task.key]
-        told = len(job.messages)
-        for _ in stream_blocks(job, task.output, task.grid, [number]):
+        stage = _opened[task.key]
+        told = len(stage.messages)
+        for _ in stream_blocks(stage, task.store, task.grid, [number]):
             pass
-        return number, job.messages[told:]
+        return number, stage.messages[told:]
 
 
-def _open(task: Task) -> UpscaleJob:
+def _open(task: Task) -> Stage:
     import torch
     from distributed import get_worker
 
@@ -218,6 +231,6 @@ def _open(task: Task) -> UpscaleJob:
     model = load_model(settings.model)
     if (model.card.sha256, network_hash(model.card)) != (record.model.sha256, record.network):
         raise VaesrError(f"A worker has another model {model.card.name}, please install the same.")
-    return UpscaleJob.from_record(
-        read_image(task.source, record.axes, task.series or None).data, record, model=model
-    )
+    array = read_image(task.source, record.axes, task.series or None).data
+    job = UpscaleJob.from_record(array, record, model=model)
+    return job.stage(task.number, task.made or job.original())

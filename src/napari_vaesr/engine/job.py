@@ -4,38 +4,73 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import torch
 
-from napari_vaesr.engine.assembly import Assembly, allocate
+from napari_vaesr.engine.assembly import Assembly
+from napari_vaesr.engine.blocks import BlockGrid
 from napari_vaesr.engine.conditions import conditions_of, learnt_blur, noise_found, noise_level
+from napari_vaesr.engine.cuts import Cuts
 from napari_vaesr.engine.device import memory_released
-from napari_vaesr.engine.planes import Piece, SourcePlane
+from napari_vaesr.engine.passes import Pass, calibration_keys, calibrations_of, factor_of, split
+from napari_vaesr.engine.pixels import Held, Original, Pixels, bytes_of
+from napari_vaesr.engine.planes import Piece, Place
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.record import ModelVersion, Record, RecordedInput, network_hash
-from napari_vaesr.engine.result import Array, FloatArray, Result, map_names, maps_shape, result_dtype
+from napari_vaesr.engine.result import Result, map_names, result_dtype
 from napari_vaesr.engine.settings import UpscaleSettings
+from napari_vaesr.engine.stage import Stage, Surroundings, always, needed
 from napari_vaesr.engine.upscaler import Upscaler
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes, Source, SourceArray
 from napari_vaesr.imaging.intensity import IntensityScaling, check_array, fit_scalings
-from napari_vaesr.imaging.region import Region
-from napari_vaesr.imaging.tiling import Tile
+from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.zoo.card import Calibration
 from napari_vaesr.zoo.registry import Model, load_model
 
 ONE_SAMPLE = "One sample has no spread, so there is no uncertainty: draw 2 samples or more to get one."
 NO_TEMPERATURE = "At temperature 0 all samples agree, so there is no uncertainty: raise it to 1 to get one."
 WHOLE = Region()
+UNIT = IntensityScaling(offset=0, gain=1)
+"""What one pass leaves to the next is in unit intensity."""
+
+GOLDEN = 0x9E3779B97F4A7C15
+"""Keeps the seeds of passes apart."""
 
 UNCALIBRATED = (
     "The model {} is not calibrated for scale {}, so the uncertainty is only how much its samples differ: "
     "calibrate it with napari-vaesr calibrate."
 )
+
+
+@dataclass(frozen=True)
+class PassDescription:
+    """What a pass of a job would do.
+
+    Attributes
+    ----------
+    factors : str
+        How much it enlarges.
+    tiles : int
+        How much there is to compute.
+    seconds : float
+        Estimated time.
+    memory : int
+        Estimated bytes for computing and for one block of what it makes.
+    disk : int
+        Bytes that it leaves to the next pass, beside the output until that is done; 0 of the last.
+    """
+
+    factors: str
+    tiles: int
+    seconds: float
+    memory: int
+    disk: int
 
 
 @dataclass(frozen=True)
@@ -56,6 +91,8 @@ class Description:
         Estimated time.
     device, precision, reason : str
         Where it would run, in which number format, and why there.
+    passes : tuple of PassDescription
+        The same for every pass.
     """
 
     planes: int
@@ -67,6 +104,7 @@ class Description:
     device: str
     precision: str
     reason: str
+    passes: tuple[PassDescription, ...] = ()
 
 
 class UpscaleJob:
@@ -95,7 +133,8 @@ class UpscaleJob:
     Attributes
     ----------
     partial : Result or None
-        While the job is iterated, its arrays as they fill, 0 where nothing is done yet, without samples.
+        While the last pass is iterated, its arrays as they fill, 0 where nothing is done yet, without
+        samples.
 
     Raises
     ------
@@ -118,30 +157,61 @@ class UpscaleJob:
         check_array(self.array, self.axes)
         self.settings, self.factors = settings, settings.factors
         self.region = Region(region).of(self.axes)
-        self.planes = self.axes.planes_of(self.region)
-        self.rows, self.columns = self.region["Y"], self.region["X"]
         self.model = load_model(settings.model if model is None else model)
-        self.upscaler = Upscaler(self.model, settings)
+        card = self.model.card
+        if missing := [name for name in self.factors if name not in self.axes.names]:
+            raise VaesrError(
+                f"The image has no axis {missing[0]} to upscale along, please leave it out of the scale."
+            )
+        parts = split(self.factors, card.network.factors, card.name)
+        self.upscalers = tuple(
+            Upscaler(self.model, _seeded(settings, number), factor_of(part))
+            for number, part in enumerate(parts)
+        )
+        self.surroundings = Surroundings(
+            context_of(self.axes, settings.context), card.network.frames // 2, card.alike_planes, always
+        )
+        self.passes = self._plan(parts)
         if scalings is None:
-            scalings = fit_scalings(self.array, self.axes, self.model.card.intensity)
+            scalings = fit_scalings(self.array, self.axes, card.intensity)
         self.scalings = tuple(scalings)
+        self._cuts = Cuts(source, self.scalings)
         self.messages = _without_spread(settings)
         self._check_conditions()
         self.conditions = tuple(
             conditions_of(settings.noise, settings.blur, scaling) for scaling in self.scalings
         )
-        if calibrations is None:
-            card, scale, domain = self.model.card, self.upscaler.factor, settings.domain
-            calibrations = [
-                card.calibration_at(scale, noise_level(settings.noise, scaling), domain)
-                for scaling in self.scalings
-            ]
-            if settings.has_spread and not card.levels(scale, domain):
-                self.messages.append(UNCALIBRATED.format(card.name, self.factors))
-        self.calibrations = tuple(calibrations)
+        self.calibrations = self._calibrated() if calibrations is None else tuple(calibrations)
         self.keep_samples = keep_samples
         self._result: Result | None = None
         self.partial: Result | None = None
+
+    def _plan(self, parts: Sequence[Factors]) -> tuple[Pass, ...]:
+        """Return the passes, each with what the later ones need of it."""
+        axes, whole = [self.axes], Factors()
+        for part in parts[:-1]:
+            axes.append(axes[-1].upscaled(part))
+            whole = whole.times(part)
+        region = self.region.enlarged(whole)
+        passes: list[Pass] = []
+        for number in reversed(range(len(parts))):
+            step = Pass(number, len(parts), parts[number], axes[number], region)
+            passes.append(step)
+            if number:
+                upscaler = self.upscalers[number]
+                halo, alignment = upscaler.halo, upscaler.network.alignment
+                region = needed(step, region, halo, alignment, self.surroundings).reduced(parts[number - 1])
+        return tuple(reversed(passes))
+
+    def _calibrated(self) -> tuple[Calibration, ...]:
+        """Return what the model's card says, for every pass and channel."""
+        card, domain = self.model.card, self.settings.domain
+        keys = calibration_keys(card, self.factors)
+        for step, key in zip(self.passes, keys, strict=True):
+            if self.settings.has_spread and not card.levels(key, domain):
+                self.messages.append(UNCALIBRATED.format(card.name, step.factors))
+        noises = [noise_level(self.settings.noise, scaling) for scaling in self.scalings]
+        return calibrations_of(card, self.factors, noises, domain)
 
     @classmethod
     def from_record(
@@ -197,9 +267,68 @@ class UpscaleJob:
         return self.result_axes.height, self.result_axes.width
 
     @property
+    def upscaler(self) -> Upscaler:
+        """What runs the network in the last pass."""
+        return self.upscalers[-1]
+
+    @property
     def total(self) -> int:
-        """The `Progress.total` of the job."""
-        return self.upscaler.work(self.region.size)
+        """The `Progress.total` of the job, over all passes."""
+        pairs = zip(self.passes, self.upscalers, strict=True)
+        return sum(upscaler.work(step.work) for step, upscaler in pairs)
+
+    def original(self) -> Original:
+        """Return what the first pass reads."""
+        along = self.surroundings.along if self.passes[0].views == ("YX",) else None
+        reach = self.surroundings.reach
+        return Original(self.source, along if reach else None, 2 * reach + 2)
+
+    def stage(self, number: int, pixels: Pixels) -> Stage:
+        """Return a pass with what it reads: `original`, or what the pass before it made.
+
+        Parameters
+        ----------
+        number : int
+            Which pass, from 0.
+        pixels : Pixels
+            What it reads.
+        """
+        step, count = self.passes[number], len(self.scalings)
+        units = (UNIT,) * count
+        blur_of = next((each.number for each in self.passes if each.views == ("YX",)), None)
+        conditions = tuple(
+            (*(told[:2] if step.is_first else (0.0, 0.0)), told[2] if number == blur_of else 0.0)
+            for told in self.conditions
+        )
+        surroundings = self.surroundings
+        if surroundings.along == "T" and surroundings.reach:
+            surroundings = replace(surroundings, is_joined=partial(self._is_joined, number))
+        return Stage(
+            step=step,
+            pixels=pixels,
+            upscaler=self.upscalers[number],
+            reading=self.scalings if step.is_first else units,
+            writing=self.scalings if step.is_last else units,
+            calibrations=self.calibrations[number * count : (number + 1) * count],
+            conditions=conditions,
+            surroundings=surroundings,
+            kind=self.settings.uncertainty if step.is_last else "std",
+            dtype=result_dtype(self.array.dtype) if step.is_last else np.dtype(np.float32),
+            source_dtype=self.source.dtype,
+            messages=self.messages,
+        )
+
+    def grid(self, number: int) -> BlockGrid:
+        """Return the blocks of a pass."""
+        step = self.passes[number]
+        along = self.surroundings.along if self.surroundings.reach and step.views == ("YX",) else None
+        return BlockGrid.of(step, along)
+
+    def _is_joined(self, number: int, one: Place, other: Place) -> bool:
+        """Whether two planes of a pass belong together, as the image itself says."""
+        depth = math.prod(step.factors.along("Z") for step in self.passes[:number])
+        at = [{**place, **({"Z": place["Z"] // depth} if "Z" in place else {})} for place in (one, other)]
+        return self._cuts.is_joined(*at)
 
     @property
     def result(self) -> Result:
@@ -211,7 +340,7 @@ class UpscaleJob:
     @property
     def result_bytes(self) -> int:
         """Bytes of the whole result, for those who hold it in memory."""
-        mean, spread = self._result_shapes()
+        mean, spread = self.result_axes.shape, self.result_axes.without_samples().shape
         kind = self.settings.uncertainty
         maps = 0 if not self.settings.has_spread else 1 if kind == "std" else 1 + len(map_names(kind))
         images = 1 + self.settings.samples * self.keep_samples
@@ -220,43 +349,72 @@ class UpscaleJob:
         )
 
     def describe(self) -> Description:
-        """Estimate what the job needs; takes well under a second."""
-        upscaler = self.upscaler
-        tiles = self.tiles(self.rows, self.columns)
-        computed = len(self.planes) * sum(math.prod(tile.padded_shape) for tile in tiles)
-        result_bytes = self.result_bytes
+        """Estimate what the job needs; takes about a second."""
+        passes = tuple(self._describe(number) for number in range(len(self.passes)))
+        choice = self.upscaler.choice
         return Description(
-            planes=len(self.planes),
-            tiles=len(self.planes) * len(tiles),
-            shape=self._result_shapes()[0],
-            memory=max(upscaler.memory(tile) for tile in tiles) + result_bytes // len(self.planes),
-            result_bytes=result_bytes,
+            planes=self.axes.of_region(self.region).plane_count,
+            tiles=sum(each.tiles for each in passes),
+            shape=self.result_axes.shape,
+            memory=max(each.memory for each in passes),
+            result_bytes=self.result_bytes,
+            seconds=sum(each.seconds for each in passes),
+            device=choice.device,
+            precision=choice.precision,
+            reason=choice.reason,
+            passes=passes,
+        )
+
+    def _describe(self, number: int) -> PassDescription:
+        step, grid, upscaler = self.passes[number], self.grid(number), self.upscalers[number]
+        tiles = computed = memory = 0
+        for view in step.views:
+            shape = step.axes.lengths[view[0]], step.axes.lengths[view[1]]
+            plans = [
+                upscaler.plan(rows, columns, shape)
+                for rows in grid.parts(view[0])
+                for columns in grid.parts(view[1])
+            ]
+            planes = math.prod(len(part) for name, part in step.region.items() if name not in view)
+            tiles += planes * sum(map(len, plans))
+            computed += planes * sum(math.prod(tile.padded_shape) for plan in plans for tile in plan)
+            memory = max(memory, *(upscaler.memory(tile) for plan in plans for tile in plan))
+        block = math.prod(grid.block_shape.values()) * step.factors.size
+        dtype = result_dtype(self.array.dtype) if step.is_last else np.dtype(np.float32)
+        held = 12 * len(step.views) + dtype.itemsize * self.axes.lengths.get("S", 1)
+        return PassDescription(
+            factors=str(step.factors),
+            tiles=tiles,
             seconds=computed * upscaler.seconds_per_pixel(),
-            device=upscaler.choice.device,
-            precision=upscaler.choice.precision,
-            reason=upscaler.choice.reason,
+            memory=memory + block * held,
+            disk=0 if step.is_last else bytes_of(step, self.settings.has_spread),
         )
 
     def __iter__(self) -> Generator[Progress, None, None]:
         """Do the work; see the class."""
         with memory_released():
-            whole = Assembly(self.result_axes, self.settings, self.array.dtype, self.keep_samples)
-            self.partial = Result(
-                whole.mean, whole.std, whole.uncertainty, self.record().plain(), self.axes.names
-            )
-            for progress, _, piece in self._pieces():
-                if piece is not None:
-                    whole.put(piece.inside(self.region, self.factors), piece)
-                yield progress
+            done = [0]
+            pixels: Pixels = self.original()
+            for step in self.passes:
+                stage = self.stage(step.number, pixels)
+                uncertainty = stage.kind
+                settings = self.settings.model_copy(update={"uncertainty": uncertainty})
+                whole = Assembly(step.result_axes, settings, stage.dtype, self.keep_samples)
+                if step.is_last:
+                    told = self.record().plain()
+                    self.partial = Result(whole.mean, whole.std, whole.uncertainty, told, self.axes.names)
+                for progress, piece in self._computed(stage, done):
+                    if piece is not None:
+                        whole.put(piece.inside(step.region, step.factors), piece)
+                    yield progress
+                pixels = Held(whole, step.result_region, step.axes.upscaled(step.factors))
             record = self.record().plain()
             self._result = Result(
                 whole.mean, whole.std, whole.uncertainty, record, self.axes.names, whole.samples
             )
 
-    def planes_stream(
-        self, progress: Callable[[Progress], None] | None = None
-    ) -> Generator[tuple[int, Array, FloatArray | None], None, None]:
-        """Do the work one plane after the other, for writers that never hold the stack.
+    def pieces(self, progress: Callable[[Progress], None] | None = None) -> Generator[Piece, None, None]:
+        """Do the work one piece after the other, for writers that never hold the result.
 
         Parameters
         ----------
@@ -265,38 +423,52 @@ class UpscaleJob:
 
         Yields
         ------
-        number : int
-            The plane's number in the source.
-        mean : ndarray of shape (Y, X) or (Y, X, S)
-            In the dtype of the result.
-        uncertainty : ndarray of shape (Y, X) or None
-            Of the kind asked for, the standard deviation by default; float32. Of shape (2, Y, X) for an
-            interval, None for a single sample.
+        Piece
+            A plane, a part of a large one, or of a volume that is made longer along ``Z`` a box. What an
+            earlier pass makes is held in memory; the command line leaves it on disk.
         """
-        samples = (self.axes.shape[self.axes.names.index("S")],) if self.axes.is_rgb else ()
-        has_spread = self.settings.has_spread
-        spread_shape = maps_shape(self.settings.uncertainty, self.plane_shape)
         with memory_released():
-            mean = np.empty(0)
-            uncertainty: FloatArray | None = None
-            missing = 0
-            for step, position, piece in self._pieces():
-                if progress is not None:
-                    progress(step)
-                if piece is None:
-                    continue
-                if not missing:
-                    missing = len(self.rows) * len(self.columns)
-                    mean = allocate(self.plane_shape + samples, result_dtype(self.array.dtype))
-                    uncertainty = allocate(spread_shape, np.float32) if has_spread else None
-                inside = piece.inside(self.region, self.factors)
-                where = inside["Y"], inside["X"]
-                mean[where] = piece.mean
-                if uncertainty is not None and piece.uncertainty is not None:
-                    uncertainty[..., *where] = piece.uncertainty
-                missing -= piece.region.size
-                if not missing:
-                    yield self.planes[position], mean, uncertainty
+            done = [0]
+            pixels: Pixels = self.original()
+            for step in self.passes:
+                stage = self.stage(step.number, pixels)
+                whole = None
+                if not step.is_last:
+                    settings = self.settings.model_copy(update={"uncertainty": "std"})
+                    whole = Assembly(step.result_axes, settings, stage.dtype)
+                for told, piece in self._computed(stage, done, keep_samples=False):
+                    if progress is not None:
+                        progress(told)
+                    if piece is not None and whole is not None:
+                        whole.put(piece.inside(step.region, step.factors), piece)
+                    elif piece is not None:
+                        yield piece
+                if whole is not None:
+                    pixels = Held(whole, step.result_region, step.axes.upscaled(step.factors))
+
+    def _computed(
+        self, stage: Stage, done: list[int], keep_samples: bool | None = None
+    ) -> Iterator[tuple[Progress, Piece | None]]:
+        """Compute all blocks of a pass; yields progress, and each piece with the last progress of it."""
+        keep = self.keep_samples if keep_samples is None else keep_samples
+        grid, step, total = self.grid(stage.step.number), stage.step, self.total
+        what = "plane" if len(grid) == step.axes.of_region(step.region).plane_count else "part"
+        prefix = f"pass {step.number + 1} of {step.count}, " if step.count > 1 else ""
+        for number in range(len(grid)):
+            block = grid[number]
+            usual = f"{prefix}{what} {number + 1} of {len(grid)}"
+            steps, last = stage.compute(block, keep), None
+            while True:
+                try:
+                    told = next(steps)
+                except StopIteration as finished:
+                    assert last is not None
+                    yield last, finished.value
+                    break
+                if last is not None:
+                    yield last, None
+                done[0] += told.work
+                last = Progress(done[0], total, told.message or usual)
 
     def record(self) -> Record:
         """Return all that is needed to make the result again."""
@@ -325,46 +497,6 @@ class UpscaleJob:
             messages=tuple(self.messages),
         )
 
-    def tiles(self, rows: range, columns: range) -> list[Tile]:
-        """Return the tiles of a region of any plane."""
-        return self.upscaler.plan(rows, columns, (self.axes.height, self.axes.width))
-
-    def source_plane(self, number: int) -> SourcePlane:
-        """Return a plane of the image, by its number."""
-        channel = self.axes.channel_of(number)
-        return SourcePlane(
-            self.array,
-            self.axes,
-            number,
-            self.scalings[channel],
-            self.calibrations[channel],
-            self.conditions[channel],
-        )
-
-    def _pieces(self) -> Iterator[tuple[Progress, int, Piece | None]]:
-        """Compute all planes; yields progress, the plane's position in `planes`, and what was finished."""
-        done, total, count = 0, self.total, len(self.planes)
-        for position, number in enumerate(self.planes):
-            plane = self.source_plane(number)
-            plane.hold(self.tiles(self.rows, self.columns))
-            usual = f"plane {position + 1} of {count}"
-            steps = self.upscaler.moments(plane, self.rows, self.columns, keep_samples=self.keep_samples)
-            for step in steps:
-                done += step.work
-                if step.message:
-                    self.messages.append(step.message)
-                piece = None
-                if step.finished is not None:
-                    piece = plane.finish(
-                        step.finished.tile,
-                        self.upscaler.factor,
-                        step.finished.mean,
-                        step.finished.std,
-                        self.settings.uncertainty,
-                        step.finished.samples,
-                    )
-                yield Progress(done, total, step.message or usual), position, piece
-
     def _check_conditions(self) -> None:
         """Refuse to tell a network what it does not listen to, and warn of a blur that it has not learnt."""
         settings, card = self.settings, self.model.card
@@ -383,8 +515,18 @@ class UpscaleJob:
                 f"{learnt:g} pixels: expect some blur to stay, or make the image smaller first."
             )
 
-    def _result_shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        return self.result_axes.shape, self.result_axes.without_samples().shape
+
+def context_of(axes: Axes, context: str) -> str | None:
+    """Return the letter of the axis that neighbours of planes lie along, None for no neighbours."""
+    if context == "none":
+        return None
+    wanted = "ZT" if context == "auto" else context
+    return next((name for name in wanted if axes.lengths.get(name, 1) > 1), None)
+
+
+def _seeded(settings: UpscaleSettings, number: int) -> UpscaleSettings:
+    """Return the settings of a pass, each of which draws noise of its own."""
+    return settings.model_copy(update={"seed": (settings.seed + number * GOLDEN) % 2**63})
 
 
 def _without_spread(settings: UpscaleSettings) -> list[str]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import uuid
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import partial
+from itertools import product
 from threading import Lock, Thread
 from time import sleep
 from typing import Any
@@ -18,11 +19,15 @@ import numpy as np
 from napari_vaesr.engine.blocks import BlockGrid, block_steps
 from napari_vaesr.engine.device import memory_released
 from napari_vaesr.engine.job import UpscaleJob
+from napari_vaesr.engine.pixels import Pixels, index_of
 from napari_vaesr.engine.planes import Piece
-from napari_vaesr.engine.result import Array, map_names, maps_of, result_dtype
+from napari_vaesr.engine.result import Array, FloatArray, map_names, maps_of, result_dtype
 from napari_vaesr.engine.settings import UpscaleSettings
+from napari_vaesr.engine.stage import Stage
+from napari_vaesr.engine.upscaler import Step
 from napari_vaesr.engine.wanted import GivenUp, unwanted_test
-from napari_vaesr.imaging.axes import Source, SourceArray
+from napari_vaesr.imaging.axes import Axes, Source, SourceArray
+from napari_vaesr.imaging.region import Region
 from napari_vaesr.zoo.registry import Model
 
 CACHED_BYTES = 2**29
@@ -94,11 +99,11 @@ def lazy_arrays(
         As `lazy_upscale`.
     """
     chunks = _Chunks(job, look_ahead)
-    outline, grid = chunks.outline, chunks.grid
+    outline, grid, factors = chunks.outline, chunks.grid, chunks.stage.step.factors
     both = da.map_blocks(  # type: ignore[no-untyped-call]
         chunks.compute,
         chunks=tuple(
-            tuple(len(part) * job.factors.along(name) for part in grid.parts(name)) for name in outline.names
+            tuple(len(part) * factors.along(name) for part in grid.parts(name)) for name in outline.names
         ),
         dtype=chunks.dtype,
         meta=np.empty((0,) * len(outline.names), chunks.dtype),
@@ -113,6 +118,75 @@ def lazy_arrays(
     return mean, uncertainty, job.record().plain()
 
 
+class LazyPixels:
+    """What a pass makes, computed when the next one reads it; the blocks used last are remembered.
+
+    Parameters
+    ----------
+    stage : Stage
+        The pass that makes it.
+    grid : BlockGrid
+        Its blocks.
+    """
+
+    def __init__(self, stage: Stage, grid: BlockGrid) -> None:
+        self._stage, self._grid = stage, grid
+        self._recent: OrderedDict[Region, Piece] = OrderedDict()
+
+    def prepare(self, region: Region) -> Generator[Step, None, None]:
+        """Compute the blocks that a region has a part of; see `Pixels`."""
+        blocks = self._blocks(region)
+        for block in blocks:
+            if block not in self._recent:
+                self._recent[block] = yield from block_steps(self._stage, block)
+            self._recent.move_to_end(block)
+        while len(self._recent) > len(blocks) and self._kept_bytes() > CACHED_BYTES:
+            self._recent.popitem(last=False)
+
+    def read(self, region: Region) -> Array:
+        """Return a part; see `Pixels`."""
+        mean: Array = self._joined(region, self._stage.step.result_axes, lambda piece: piece.mean)
+        return mean
+
+    def variance(self, region: Region) -> FloatArray | None:
+        """Return the variance of a part; see `Pixels`."""
+        if not self._stage.upscaler.settings.has_spread:
+            return None
+        std: FloatArray = self._joined(
+            region, self._stage.step.result_axes.without_samples(), lambda piece: piece.std
+        )
+        return std**2
+
+    def residuals(self, region: Region) -> FloatArray | None:
+        """Return None: samples are not kept where planes are computed as they are looked at."""
+        return None
+
+    def _blocks(self, region: Region) -> list[Region]:
+        wanted = region.reduced(self._stage.step.factors)
+        places = {
+            name: [index for index, part in enumerate(self._grid.parts(name)) if _overlap(part, wanted[name])]
+            for name in wanted
+        }
+        names = list(places)
+        return [self._grid.at(dict(zip(names, place, strict=True))) for place in product(*places.values())]
+
+    def _joined(self, region: Region, axes: Axes, part_of: Callable[[Piece], Any]) -> Any:
+        whole = np.empty(axes.of_region(region).shape, np.float32)
+        for block in self._blocks(region):
+            made = block.enlarged(self._stage.step.factors)
+            common = Region({name: _overlap(part, region[name]) for name, part in made.items()})
+            whole[index_of(common, region, axes)] = part_of(self._recent[block])[index_of(common, made, axes)]
+        return whole
+
+    def _kept_bytes(self) -> int:
+        pieces = self._recent.values()
+        return sum(piece.mean.nbytes + (0 if piece.std is None else piece.std.nbytes) for piece in pieces)
+
+
+def _overlap(one: range, other: range) -> range:
+    return range(max(one.start, other.start), max(one.start, other.start, min(one.stop, other.stop)))
+
+
 class _Chunks:
     """Computes chunks of mean and uncertainty together, one at a time, and remembers the last ones.
 
@@ -121,7 +195,11 @@ class _Chunks:
     """
 
     def __init__(self, job: UpscaleJob, look_ahead: bool = False) -> None:
-        self.job, self.grid, self.look_ahead = job, BlockGrid.of(job), look_ahead
+        self.job, self.grid, self.look_ahead = job, job.grid(len(job.passes) - 1), look_ahead
+        pixels: Pixels = job.original()
+        for step in job.passes[:-1]:
+            pixels = LazyPixels(job.stage(step.number, pixels), job.grid(step.number))
+        self.stage = job.stage(len(job.passes) - 1, pixels)
         self.outline = job.result_axes.without_samples()
         samples = (job.axes.shape[job.axes.names.index("S")],) if job.axes.is_rgb else ()
         fields: list[tuple[Any, ...]] = [("mean", result_dtype(job.array.dtype), samples)]
@@ -132,7 +210,9 @@ class _Chunks:
         self._lock = Lock()
         self._asked: list[Key] = []
         self._requests = 0
-        self._last: Key = (0,) * len(self.grid.order)
+        self._order = self.outline.loop_names + self.outline.plane
+        self._shape = tuple(len(self.grid.parts(name)) for name in self._order)
+        self._last: Key = (0,) * len(self._order)
         self._move = (len(self.outline.loop_names) - 1, 1)  # axis and direction of the last move
 
     def __dask_tokenize__(self) -> str:
@@ -141,7 +221,7 @@ class _Chunks:
     def compute(self, block_id: tuple[int, ...]) -> Array:
         """Return one chunk, from memory if it was computed lately; see `given_up_when` for `GivenUp`."""
         place = dict(zip(self.outline.names, block_id, strict=True))
-        key = tuple(place[name] for name in self.grid.order)
+        key = tuple(place[name] for name in self._order)
         given_up = unwanted_test()
         self._asked.append(key)
         try:
@@ -178,9 +258,9 @@ class _Chunks:
 
     def _upscale(self, key: Key, given_up: Callable[[], bool]) -> Array | None:
         """Compute a chunk; None if it was given up on the way."""
-        block = self.grid.at(key)
+        block = self.grid.at(dict(zip(self._order, key, strict=True)))
         piece: Piece | None = None
-        with memory_released(), closing(block_steps(self.job, block)) as steps:
+        with memory_released(), closing(block_steps(self.stage, block)) as steps:
             while piece is None:
                 if given_up():
                     return None
@@ -188,14 +268,15 @@ class _Chunks:
                     next(steps)
                 except StopIteration as finished:
                     piece = finished.value
-        lengths = block.enlarged(self.job.factors).lengths
-        chunk = np.empty([lengths[name] for name in self.outline.plane], self.dtype)
-        chunk["mean"] = piece.mean
+        lengths = block.enlarged(self.stage.step.factors).lengths
+        chunk = np.empty([lengths[name] for name in self.outline.names], self.dtype)
+        axes = self.job.axes
+        chunk["mean"] = np.moveaxis(piece.mean, axes.names.index("S"), -1) if axes.is_rgb else piece.mean
         if piece.uncertainty is not None:
             parts = maps_of(self.job.settings.uncertainty, piece.uncertainty)
             for name, part in zip(self.maps, parts, strict=True):
                 chunk[name] = part
-        return self.outline.arrange_plane(chunk).reshape([lengths[name] for name in self.outline.names])
+        return chunk
 
     def _keep(self, key: Key, chunk: Array) -> None:
         self._recent[key] = chunk
@@ -243,7 +324,7 @@ class _Chunks:
         axis, direction = self._move
         loops = len(self.outline.loop_names)
         for steps in (direction, 2 * direction, -direction):
-            if 0 <= position[axis] + steps < self.grid.shape[axis]:
+            if 0 <= position[axis] + steps < self._shape[axis]:
                 plane = (*position[:axis], position[axis] + steps, *position[axis + 1 : loops])
-                for row_and_column in np.ndindex(*self.grid.shape[loops:]):
+                for row_and_column in np.ndindex(*self._shape[loops:]):
                     yield *plane, *row_and_column

@@ -1,48 +1,41 @@
-"""One plane: its pixels as the network wants them, and the network's answer as the user wants it."""
+"""Planes within a part of an image that was read once, and their neighbours, as the network sees them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
 from napari_vaesr.engine.conditions import Conditions
-from napari_vaesr.engine.result import Array, FloatArray, result_dtype, uncertainty_map
-from napari_vaesr.engine.settings import UncertaintyKind
-from napari_vaesr.errors import VaesrError
-from napari_vaesr.imaging.axes import Axes, SourceArray
-from napari_vaesr.imaging.colour import luma_chroma_to_rgb, premultiplied, rgb_to_luma_chroma, straight
-from napari_vaesr.imaging.intensity import IntensityScaling, check_finite
+from napari_vaesr.engine.result import Array, FloatArray
+from napari_vaesr.engine.upscaler import NoiseKeys
+from napari_vaesr.imaging.axes import Axes
+from napari_vaesr.imaging.colour import rgb_to_luma_chroma
+from napari_vaesr.imaging.intensity import IntensityScaling
 from napari_vaesr.imaging.region import Factors, Region
-from napari_vaesr.imaging.tiling import Tile, plan_tiles, read_padded, reflect_indices
-from napari_vaesr.vae.resize import REACH, upsample_bicubic
-from napari_vaesr.zoo.card import Calibration
 
-LARGEST_HELD = 2**26
-"""Pixels of a region that is read once and held; a larger one is read tile by tile."""
-
-UNCHANGED = Calibration()
-AS_IT_IS = IntensityScaling(offset=0, gain=1)
+Place = Mapping[str, int]
+"""An index for every looped axis."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A finished part of one plane, in the source's intensities.
+    """A finished part of an image; arrays have their axes in the image's order.
 
     Attributes
     ----------
     region : Region
         Where it is, low-res pixels.
-    mean : ndarray of shape (scale * rows, scale * columns) or with S behind
-        In the dtype of the result.
-    std : ndarray of shape (scale * rows, scale * columns) or None
-        Calibrated, float32; None for a single sample.
-    uncertainty : ndarray of the same shape or None
+    mean : ndarray
+        In the dtype of the result, enlarged.
+    std : ndarray or None
+        Calibrated, float32, without ``S``; None for a single sample.
+    uncertainty : ndarray or None
         The same, or the kind asked for; an interval has its two bounds along a first axis.
-    samples : ndarray of the mean's shape behind one axis of samples, or None
-        In the dtype of the result, where they were kept.
+    samples : ndarray or None
+        Like the mean behind one axis of samples, where they were kept.
     """
 
     region: Region
@@ -56,144 +49,165 @@ class Piece:
         return self.region.enlarged(factors).within(region.enlarged(factors))
 
 
-class SourcePlane:
-    """A plane of an image, read in source intensities and shown to the network as unit intensities.
+@dataclass(frozen=True)
+class Box:
+    """A part of an image.
 
-    Grey planes go through the network as they are. Of colours the luma does; chroma and alpha are enlarged by
-    bicubic interpolation. Colours are weighted by their alpha meanwhile, and so is the uncertainty.
+    Attributes
+    ----------
+    pixels : array
+        Axes in the image's order, ``S`` whole.
+    region : Region
+        Where it is, every axis named.
+    axes : Axes
+        Of the whole image.
+    """
+
+    pixels: Array
+    region: Region
+    axes: Axes
+
+    def plane(self, view: str, place: Place, rows: slice, columns: slice) -> Array:
+        """Return a part of a plane, (rows, columns) or with ``S`` behind; indices are those of the image."""
+        index: dict[str, int | slice] = {"S": slice(None)}
+        index |= {name: at - self.region[name].start for name, at in place.items()}
+        for name, part in zip(view, (rows, columns), strict=True):
+            start = self.region[name].start
+            index[name] = slice(part.start - start, part.stop - start)
+        own: Array = self.pixels[tuple(index[name] for name in self.axes.names)]
+        kept = [name for name in self.axes.names if name in view + "S"]
+        return np.transpose(own, [kept.index(name) for name in view + "S" if name in kept])
+
+
+def unit_luma(pixels: Array, scaling: IntensityScaling, is_rgb: bool) -> FloatArray:
+    """Return what the network sees: unit intensities, of colours (..., S) their luma."""
+    if not is_rgb:
+        return scaling.to_unit(pixels)
+    return rgb_to_luma_chroma(scaling.to_unit(pixels[..., :3]))[0]
+
+
+@dataclass(frozen=True)
+class SourcePlane:
+    """A plane as the network sees it, among its neighbours.
+
+    Attributes
+    ----------
+    box : Box
+        Holds all that is needed of it.
+    view : str
+        Letters of its rows and columns.
+    place : mapping of str to int
+        Where it is.
+    scaling : IntensityScaling
+        From the box's intensities to unit intensities.
+    conditions : Conditions
+        What the network is told of it.
+    keys : NoiseKeys
+        What decides its noise.
+    neighbours : tuple of (mapping or None)
+        Places of the planes seen with it, it among them; where there is none it stands for it.
+    """
+
+    box: Box
+    view: str
+    place: Place
+    scaling: IntensityScaling
+    conditions: Conditions
+    keys: NoiseKeys
+    neighbours: tuple[Place | None, ...] = (None,)
+
+    @property
+    def height(self) -> int:
+        """Rows of the whole plane."""
+        return self.box.axes.lengths[self.view[0]]
+
+    @property
+    def width(self) -> int:
+        """Columns of the whole plane."""
+        return self.box.axes.lengths[self.view[1]]
+
+    def luma(self, rows: slice, columns: slice) -> FloatArray:
+        """Read unit intensities of shape (rows, columns, frames); see `Plane`."""
+        own = self._luma(self.place, rows, columns)
+        frames = [own if each is None else self._luma(each, rows, columns) for each in self.neighbours]
+        return np.stack(frames, axis=-1)
+
+    def _luma(self, place: Place, rows: slice, columns: slice) -> FloatArray:
+        pixels = self.box.plane(self.view, place, rows, columns)
+        return unit_luma(pixels, self.scaling, self.box.axes.is_rgb)
+
+
+def neighbours_of(
+    axes: Axes, place: Place, along: str | None, reach: int, is_joined: Callable[[Place, Place], bool]
+) -> tuple[Place | None, ...]:
+    """Return the places of a plane's neighbours on either side, itself in the middle.
 
     Parameters
     ----------
-    array : NumPy, Dask or Zarr array
-        The whole image.
     axes : Axes
-        Its axes.
-    number : int
-        Which plane, counted as in `Axes`.
-    scaling : IntensityScaling
-        From source to unit intensities.
-    calibration : Calibration
-        From the spread of the samples to an expected error; left out, the spread stays as it is.
-    conditions : Conditions
-        What a conditioned network is told of it; left out, there is neither noise nor blur.
+        Of the whole image.
+    place : mapping of str to int
+        The plane's.
+    along : str, optional
+        Letter of the axis that they lie along; none has any without.
+    reach : int
+        How many on either side.
+    is_joined : callable
+        Whether two planes belong together; beyond one that does not, there are none.
+
+    Returns
+    -------
+    tuple
+        ``2 * reach + 1`` places, None where there is no neighbour.
     """
+    if along is None:
+        return (None,) * (2 * reach + 1)
 
-    def __init__(
-        self,
-        array: SourceArray,
-        axes: Axes,
-        number: int,
-        scaling: IntensityScaling,
-        calibration: Calibration = UNCHANGED,
-        conditions: Conditions = (0.0, 0.0, 0.0),
-    ) -> None:
-        self.number, self.conditions = number, conditions
-        self.height, self.width = axes.height, axes.width
-        self._array, self._axes, self._scaling, self._calibration = array, axes, scaling, calibration
-        self._held: Array | None = None
-        self._corner = (0, 0)
+    def side(step: int) -> list[Place | None]:
+        found: list[Place | None] = []
+        for distance in range(1, reach + 1):
+            at = place[along] + step * distance
+            other = {**place, along: at}
+            if not 0 <= at < axes.lengths[along] or not is_joined(place, other):
+                break
+            found.append(other)
+        return found + [None] * (reach - len(found))
 
-    def hold(self, tiles: Sequence[Tile]) -> None:
-        """Read once what these tiles need, so that they don't read it piece by piece."""
-        rows = _box([tile.padded_rows for tile in tiles], self.height)
-        columns = _box([tile.padded_columns for tile in tiles], self.width)
-        if len(rows) * len(columns) <= LARGEST_HELD:
-            self._held = self._fetch(_slice(rows), _slice(columns))
-            self._corner = (rows.start, columns.start)
+    return (*reversed(side(-1)), None, *side(1))
 
-    def luma(self, rows: slice, columns: slice) -> FloatArray:
-        """Read what the network sees: unit intensities of shape (Y, X)."""
-        pixels = self._read(rows, columns)
-        if not self._axes.is_rgb:
-            return self._scaling.to_unit(pixels)
-        return rgb_to_luma_chroma(self._scaling.to_unit(pixels[..., :3]))[0]
 
-    def finish(
-        self,
-        tile: Tile,
-        scale: int,
-        mean: FloatArray,
-        std: FloatArray | None,
-        kind: UncertaintyKind,
-        samples: FloatArray | None = None,
-    ) -> Piece:
-        """Calibrate a tile's core and bring it back from unit intensities to the source's, samples too.
+def noise_keys(axes: Axes, place: Place, depth: str, width: float, first: int) -> NoiseKeys:
+    """Return what decides the noise of a plane: its position along every looped axis but time.
 
-        Raises
-        ------
-        VaesrError
-            When a number of the result is not finite.
-        """
-        with np.errstate(all="ignore"):  # what the caller has set is about his numbers; ours are looked at
-            piece = self._in_source(tile, scale, mean, std, kind, samples)
-        for numbers in (piece.mean, piece.std, piece.uncertainty, piece.samples):
-            if numbers is not None and not np.isfinite(numbers).all():
-                raise VaesrError(
-                    "The result holds numbers beyond float32, please choose a lower temperature, another "
-                    "uncertainty or a model whose calibration is sound."
-                )
-        return piece
+    So what stands still has the same noise at every time.
 
-    def _in_source(
-        self,
-        tile: Tile,
-        scale: int,
-        mean: FloatArray,
-        std: FloatArray | None,
-        kind: UncertaintyKind,
-        samples: FloatArray | None,
-    ) -> Piece:
-        scaling, dtype = self._scaling, result_dtype(self._array.dtype)
-        spread = shown = None
-        if std is not None:
-            expected = self._calibration.apply(std)
-            spread = scaling.std_from_unit(expected)
-            shown = spread
-            if samples is not None:
-                samples = spread_out(samples, mean, std, expected)
-            if kind != "std":
-                centre, reach = scaling.from_unit(mean, np.float32), self._calibration.interval
-                shown = uncertainty_map(kind, centre, spread, scaling.gain, reach)
-        others = self._enlarge_chroma(tile, scale) if self._axes.is_rgb else None
+    Parameters
+    ----------
+    axes : Axes
+        Of the whole image, with the plane's letters.
+    place : mapping of str to int
+        The plane's.
+    depth : str
+        Letter of the axis along which noise is alike.
+    width : float
+        Over how many planes along it, the standard deviation of a Gaussian; 0 where each has its own.
+    first : int
+        Key of the first plane.
+    """
+    reach = math.ceil(2 * width) if depth in axes.loop_names else 0
+    names = [name for name in axes.loop_names if name != "T"]
+    # Room for what lies beyond the first plane and the last.
+    shape = [axes.lengths[name] + 2 * reach * (name == depth) for name in names]
 
-        def in_source(luma: FloatArray) -> Array:
-            if others is None:
-                return scaling.from_unit(luma, dtype)
-            colours = luma_chroma_to_rgb(luma, others[..., :2])
-            if others.shape[-1] == 2:
-                return scaling.from_unit(colours, dtype)
-            weighted = scaling.from_unit(np.concatenate([colours, others[..., 2:]], axis=-1), np.float64)
-            return AS_IT_IS.from_unit(straight(weighted, np.dtype(self._array.dtype)), dtype)
+    def key(distance: int) -> int:
+        number = 0
+        for name, length in zip(names, shape, strict=True):
+            number = number * length + place[name] + (distance + reach) * (name == depth)
+        return first + number
 
-        drawn = None if samples is None else np.stack([in_source(sample) for sample in samples])
-        where = self._axes.region(self.number, tile.rows, tile.columns)
-        return Piece(where, in_source(mean), spread, shown, drawn)
-
-    def _enlarge_chroma(self, tile: Tile, scale: int) -> FloatArray:
-        """Bicubic chroma and alpha of a tile's core, shape (Y, X, 2 or 3)."""
-        (core,) = plan_tiles(tile.rows, tile.columns, max(len(tile.rows), len(tile.columns)), REACH, 1)
-        pixels = self._scaling.to_unit(read_padded(self._read, core, self.height, self.width))
-        others = np.concatenate([rgb_to_luma_chroma(pixels[..., :3])[1], pixels[..., 3:]], axis=-1)
-        enlarged = upsample_bicubic(torch.from_numpy(others).movedim(-1, 0)[None], scale)[0].movedim(0, -1)
-        part: FloatArray = enlarged.numpy()[core.core_slices(scale)]
-        return part
-
-    def _read(self, rows: slice, columns: slice) -> Array:
-        if self._held is None:
-            return self._fetch(rows, columns)
-        top, left = self._corner
-        height, width = self._held.shape[:2]
-        if not (top <= rows.start and rows.stop <= top + height) or not (
-            left <= columns.start and columns.stop <= left + width
-        ):
-            # Tiles that were halved when memory ran out may reach a little further than those before.
-            return self._fetch(rows, columns)
-        return self._held[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
-
-    def _fetch(self, rows: slice, columns: slice) -> Array:
-        pixels = self._axes.read_plane(self._array, self.number, rows, columns)
-        check_finite(pixels)
-        return premultiplied(pixels) if self._axes.is_rgb else pixels
+    weights = [math.exp(-0.5 * (distance / max(width, 1e-9)) ** 2) for distance in range(-reach, reach + 1)]
+    norm = math.sqrt(sum(weight**2 for weight in weights))
+    return tuple((key(distance), weight / norm) for distance, weight in enumerate(weights, -reach))
 
 
 def spread_out(samples: FloatArray, mean: FloatArray, std: FloatArray, expected: FloatArray) -> FloatArray:
@@ -211,12 +225,6 @@ def spread_out(samples: FloatArray, mean: FloatArray, std: FloatArray, expected:
     return calibrated
 
 
-def _box(extents: Sequence[range], size: int) -> range:
-    """Return the pixels of an axis that all these ranges need, after reflection at the border."""
-    reach = range(min(extent.start for extent in extents), max(extent.stop for extent in extents))
-    needed = reflect_indices(reach, size)
-    return range(int(needed.min()), int(needed.max()) + 1)
-
-
-def _slice(extent: range) -> slice:
-    return slice(extent.start, extent.stop)
+def with_plane(axes: Axes, view: str) -> Axes:
+    """Return the axes with other letters of rows and columns."""
+    return replace(axes, plane=view)

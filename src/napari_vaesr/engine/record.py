@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidat
 from pydantic import model_validator as validator
 
 from napari_vaesr.engine.conditions import Noise, noise_level
+from napari_vaesr.engine.passes import calibrations_of
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
@@ -217,16 +218,13 @@ class Record(BaseModel):
         """
         used = self.settings.model_dump()
         left = {name: used[name] for name, value in settings.model_dump().items() if value == "auto"}
-        factor = settings.factors.along("Y")
+        noises = [noise_level(settings.noise, each) for each in self.intensity]
         return self.model_copy(
             update={
                 "model": ModelVersion(name=card.name, version=card.version, sha256=card.sha256),
                 "network": network_hash(card),
                 "settings": settings.model_copy(update=left),
-                "calibration": tuple(
-                    card.calibration_at(factor, noise_level(settings.noise, each), settings.domain)
-                    for each in self.intensity
-                ),
+                "calibration": calibrations_of(card, settings.factors, noises, settings.domain),
                 "axes": axes,
                 "extent": region.of(self.image_axes),
             }

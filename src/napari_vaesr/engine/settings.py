@@ -61,6 +61,11 @@ class UpscaleSettings(BaseModel):
         description="Blur of the optics to undo, for models that are told it: its standard deviation in "
         "input pixels, or na, wavelength and pixel_size; 0 leaves the optics alone.",
     )
+    context: Literal["auto", "Z", "T", "none"] = Field(
+        default="auto",
+        description="Where neighbouring planes are looked at, by models that do: along Z, along T, nowhere "
+        "(none), or auto, along Z where there is a stack and else along T.",
+    )
     seed: int = Field(
         default=0, ge=0, lt=2**63, description="The same seed draws the same samples; another draws others."
     )

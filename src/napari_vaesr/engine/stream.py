@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
 
 from napari_vaesr.engine.blocks import BlockGrid, block_steps
 from napari_vaesr.engine.device import memory_released
-from napari_vaesr.engine.job import UpscaleJob
+from napari_vaesr.engine.passes import Pass
 from napari_vaesr.engine.planes import Piece
-from napari_vaesr.engine.result import as_maps
+from napari_vaesr.engine.stage import Stage
 from napari_vaesr.engine.stored import as_channels
 from napari_vaesr.files.output import Output
 from napari_vaesr.imaging.region import Region
@@ -22,19 +24,82 @@ Done = tuple[int, int | None]
 """Work done since the last one, and the number of a block that was written, if any was."""
 
 
+class Store(Protocol):
+    """Where pieces go; several processes may put some at once."""
+
+    def put(self, piece: Piece) -> None:
+        """Write a piece, and return when it would outlast a power failure."""
+
+    def stored(self, block: Region) -> int | None:
+        """Return a checksum of what was made of a block, as it is on the disk; None where it is not."""
+
+
+@dataclass(frozen=True)
+class ResultFile:
+    """The file of a result, as a place for the pieces of its last pass.
+
+    Attributes
+    ----------
+    output : Output
+        The file: the mean, or its colours, and its uncertainty as float32 channels.
+    step : Pass
+        The last pass.
+    """
+
+    output: Output
+    step: Pass
+
+    def put(self, piece: Piece) -> None:
+        """Write a piece, plane by plane."""
+        inside = piece.inside(self.step.region, self.step.factors)
+        whole = self.step.result_axes
+        own = whole.with_lengths({name: part.stop - part.start for name, part in inside.items()})
+        outline = own.without_samples()
+        everything = slice(None)
+        maps = [] if piece.uncertainty is None else [piece.uncertainty]
+        if piece.uncertainty is not None and piece.uncertainty.ndim > len(outline.names):
+            maps = list(piece.uncertainty)
+        for number in range(own.plane_count):
+            place = own.plane_coordinates(number)
+            at = {
+                name: range(inside[name].start + index, inside[name].start + index + 1)
+                for name, index in place.items()
+            }
+            at |= {name: range(inside[name].start, inside[name].stop) for name in own.plane}
+            parts = [own.read_plane(piece.mean, number, everything, everything)]
+            parts += [outline.read_plane(each, number, everything, everything) for each in maps]
+            self.output.write(Region(at), as_channels(parts))
+            self.output.settle(Region(at))
+
+    def stored(self, block: Region) -> int | None:
+        """Return a checksum of a block; see `Store`."""
+        inside = block.within(self.step.region)
+        place = Region({name: range(part.start, part.stop) for name, part in inside.items()})
+        whole = self.step.result_axes.without_samples()
+        made = place.enlarged(self.step.factors)
+        checksum = 0
+        for number in whole.planes_of(made):
+            plane = whole.region(number, *(made[name] for name in whole.plane))
+            own = self.output.stored(plane)
+            if own is None:
+                return None
+            checksum = checksum * 31 + own & 0xFFFFFFFF
+        return checksum
+
+
 def stream_blocks(
-    job: UpscaleJob, output: Output, grid: BlockGrid, numbers: Iterable[int]
+    stage: Stage, store: Store, grid: BlockGrid, numbers: Iterable[int]
 ) -> Generator[Done, None, None]:
     """Compute blocks one after the other, and write them meanwhile.
 
     Parameters
     ----------
-    job : UpscaleJob
+    stage : Stage
         What to do.
-    output : Output
-        Where blocks go: their mean, or their colours, and their uncertainty as channels.
+    store : Store
+        Where blocks go.
     grid : BlockGrid
-        The blocks of the job.
+        The blocks of the pass.
     numbers : iterable of int
         Which of them.
 
@@ -43,30 +108,20 @@ def stream_blocks(
     work : int
         In units of `Progress`, since the last one.
     number : int or None
-        The number of a block that is in the file now, and on the disk.
+        The number of a block that is in the file now.
     """
     writing: deque[tuple[int, Future[None]]] = deque()
     with memory_released(), ThreadPoolExecutor(WRITERS, "write") as writers:
         for number in numbers:
-            block = grid[number]
-            piece = yield from _computed(job, block)
-            writing.append((number, writers.submit(write_piece, job, output, piece)))
+            piece = yield from _computed(stage, grid[number])
+            writing.append((number, writers.submit(store.put, piece)))
             del piece
             yield from _written(writing, at_most=WRITERS)
         yield from _written(writing, at_most=0)
 
 
-def write_piece(job: UpscaleJob, output: Output, piece: Piece) -> None:
-    """Write a piece of one plane as float32 channels."""
-    inside = piece.inside(job.region, job.factors)
-    where = Region({name: range(part.start, part.stop) for name, part in inside.items()})
-    maps = () if piece.uncertainty is None else as_maps(piece.uncertainty)
-    output.write(where, as_channels([piece.mean, *maps]))
-    output.settle(where)
-
-
-def _computed(job: UpscaleJob, block: Region) -> Generator[Done, None, Piece]:
-    steps = block_steps(job, block)
+def _computed(stage: Stage, block: Region) -> Generator[Done, None, Piece]:
+    steps = block_steps(stage, block)
     while True:
         try:
             step = next(steps)

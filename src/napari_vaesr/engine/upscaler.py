@@ -5,14 +5,13 @@ from __future__ import annotations
 import copy
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 
 from napari_vaesr.engine.conditions import Conditions
 from napari_vaesr.engine.device import DeviceChoice, choose_device, is_out_of_memory, release_memory
@@ -23,6 +22,8 @@ from napari_vaesr.engine.torch_state import own_state
 from napari_vaesr.errors import TryAgain, VaesrError
 from napari_vaesr.imaging.tiling import Tile, plan_tiles, read_padded, round_up
 from napari_vaesr.vae.base import Encoded, SuperResolutionVAE
+from napari_vaesr.vae.config import Factor
+from napari_vaesr.vae.factor import shuffle
 from napari_vaesr.vae.noise import latent_noise
 from napari_vaesr.zoo.registry import Model
 
@@ -41,6 +42,9 @@ CPU_CHUNK = 2**19
 ACCELERATOR_SHARE = 0.4
 """Part of an accelerator's free memory that activations may take."""
 
+NoiseKeys = Sequence[tuple[int, float]]
+"""Keys of independent noise, and weights whose squares sum to 1."""
+
 ENCODING_WORK = 10
 """Progress counts the encoding of a tile as so many samples of it."""
 
@@ -49,8 +53,8 @@ class Plane(Protocol):
     """What the upscaler asks of a plane."""
 
     @property
-    def number(self) -> int:
-        """Which plane of the stack it is; decides its noise."""
+    def keys(self) -> NoiseKeys:
+        """What decides its noise: keys, and how much of the noise of each it has."""
 
     @property
     def height(self) -> int:
@@ -65,7 +69,7 @@ class Plane(Protocol):
         """What a conditioned network is told of it."""
 
     def luma(self, rows: slice, columns: slice) -> FloatArray:
-        """Read unit intensities of shape (rows, columns)."""
+        """Read unit intensities of shape (rows, columns, frames): it is in the middle of its neighbours."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +80,11 @@ class TileMoments:
     ----------
     tile : Tile
         Where.
-    mean : ndarray of shape (scale * rows, scale * columns)
+    mean : ndarray of shape (rows, columns), each times its factor
         Float32.
     std : ndarray of the same shape, or None
         None where the settings give no spread.
-    samples : ndarray of shape (samples, scale * rows, scale * columns), or None
+    samples : ndarray of one axis more, the first, or None
         What the model drew, where that was asked for. Their spread is not calibrated.
     """
 
@@ -120,10 +124,11 @@ class Upscaler:
     settings : UpscaleSettings
         What to do with it; ``settings.model`` plays no part here.
 
+    factor : (int, int)
+        How many times more rows and columns; one of those that the network makes.
+
     Attributes
     ----------
-    factor : int
-        How many times larger a plane becomes.
     choice : DeviceChoice
         Where it runs, and why.
     halo : int
@@ -134,19 +139,16 @@ class Upscaler:
     Raises
     ------
     VaesrError
-        When the model can't make the scale or the device is not there.
+        When the device is not there.
+    ValueError
+        When the network lacks the factor.
     """
 
-    def __init__(self, model: Model, settings: UpscaleSettings) -> None:
+    def __init__(self, model: Model, settings: UpscaleSettings, factor: Factor = (2, 2)) -> None:
         config = model.card.network
-        if settings.scale not in config.scales:
-            scales = ", ".join(str(scale) for scale in config.scales)
-            raise VaesrError(
-                f"The model {model.card.name} can't upscale {settings.factors} times, "
-                f"please choose from {scales}."
-            )
-        self.factor = settings.factors.along("Y")
-        self.settings = settings
+        if factor not in config.factors:
+            raise ValueError(f"The model {model.card.name} can't make {factor} in one pass.")
+        self.settings, self.factor = settings, factor
         self.choice = choose_device(settings.device, settings.precision)
         self.network = prepare_network(model.network, self.choice)
         self.halo = round_up(self.network.receptive_radius + NEIGHBOURS, self.network.alignment)
@@ -227,13 +229,13 @@ class Upscaler:
         """Time a small tile, in well under a second, and return seconds per low-res pixel for an estimate."""
         side = round_up(128, self.network.alignment)
         tile = Tile(range(side), range(side), range(side), range(side))
-        pixels = np.zeros((side, side), dtype=np.float32)
+        pixels = np.zeros((side, side, 1), dtype=np.float32)
         encoding = decoding = float("inf")
         for _ in range(2):  # the first pass warms up
             start = time.perf_counter()
             encoded = self._encode(pixels, (0.0, 0.01, 0.0))
             middle = time.perf_counter()
-            self._add_samples(PairedMoments(), encoded, tile, plane_number=0, samples=range(2))
+            self._add_samples(PairedMoments(), encoded, tile, ((0, 1.0),), range(2))
             encoding = min(encoding, middle - start)
             decoding = min(decoding, time.perf_counter() - middle)
         return (encoding + decoding / 2 * self.settings.samples) / side**2
@@ -241,15 +243,15 @@ class Upscaler:
     def _tile_steps(self, plane: Plane, tile: Tile, keep_samples: bool) -> Iterator[Step]:
         pixels = len(tile.rows) * len(tile.columns)
         wide = tile.widened(NEIGHBOURS, (plane.height, plane.width))
-        pixels_seen = read_padded(plane.luma, tile, plane.height, plane.width)
-        encoded = self._encode(pixels_seen, plane.conditions)
+        seen = read_padded(plane.luma, tile, plane.height, plane.width)
+        encoded = self._encode(seen, plane.conditions)
         yield Step(pixels * ENCODING_WORK)
         moments = PairedMoments()
         kept: list[FloatArray] = []
         samples, at_once = self.settings.samples, self.samples_at_once(tile)
         for first in range(0, samples, at_once):
             chunk = range(first, min(first + at_once, samples))
-            drawn = self._add_samples(moments, encoded, wide, plane.number, chunk)
+            drawn = self._add_samples(moments, encoded, wide, plane.keys, chunk)
             if keep_samples:
                 kept.append(self._placed(drawn, encoded, tile, wide).cpu().numpy())
             del drawn  # or it would stay while the next ones are drawn
@@ -260,42 +262,48 @@ class Upscaler:
 
     @own_state()
     def _encode(self, pixels: FloatArray, conditions: Conditions) -> Encoded:
-        planes = torch.from_numpy(np.ascontiguousarray(pixels))[None, None].to(self.choice.device)
+        frames = np.ascontiguousarray(np.moveaxis(pixels, -1, 0))
+        planes = torch.from_numpy(frames)[None].to(self.choice.device)
         told = torch.tensor([conditions], dtype=torch.float32, device=planes.device)
         return self.network.encode(self.network.seen(planes), self.factor, told)
 
     @own_state()
     def _add_samples(
-        self, moments: PairedMoments, encoded: Encoded, tile: Tile, plane_number: int, samples: range
+        self, moments: PairedMoments, encoded: Encoded, tile: Tile, keys: NoiseKeys, samples: range
     ) -> torch.Tensor:
         """Draw samples, add what they add to the base to the moments and return its cores."""
         odd = self.network.is_odd
-        noise = [
-            latent_noise(
-                self.settings.seed,
-                plane_number,
-                samples[::2] if odd else samples,
-                index,
-                level.channels,
-                _latent_range(tile.padded_rows, level.stride),
-                _latent_range(tile.padded_columns, level.stride),
-                self.choice.device,
-            )[:, None].mul_(self.settings.temperature)
-            for index, level in enumerate(self.network.levels)
-        ]
-        rows, columns = tile.core_slices(1)
+        drawn_from = samples[::2] if odd else samples
+        noise = [self._noise(keys, drawn_from, index, tile) for index in range(len(self.network.levels))]
+        rows, columns = tile.core_slices()
         drawn = self.network.residuals(encoded, noise)[:, 0, :, rows, columns]
         if odd:  # the other of each antithetic pair
             drawn = torch.stack([drawn, -drawn], dim=1).flatten(0, 1)
         moments.add(drawn)  # whole pairs, so that the mean is the base, however many samples are asked for
         return drawn[: len(samples)]
 
+    def _noise(self, keys: NoiseKeys, samples: range, index: int, tile: Tile) -> torch.Tensor:
+        """Return the latent noise of one level for a padded tile, times the temperature."""
+        level = self.network.levels[index]
+        rows, columns = (
+            _latent_range(each, level.stride) for each in (tile.padded_rows, tile.padded_columns)
+        )
+
+        def of(key: int) -> torch.Tensor:
+            seed, device = self.settings.seed, self.choice.device
+            return latent_noise(seed, key, samples, index, level.channels, rows, columns, device)
+
+        (first, weight), *others = keys
+        noise = of(first).mul_(weight * self.settings.temperature)
+        for key, weight in others:
+            noise.add_(of(key), alpha=weight * self.settings.temperature)
+        return noise[:, None]
+
     @own_state()
     def _placed(self, drawn: torch.Tensor, encoded: Encoded, tile: Tile, wide: Tile) -> torch.Tensor:
         """Add the base to the cores of what samples add to it, each high-res pixel in its place."""
-        scale = self.factor
-        rows, columns = tile.core_slices(scale)
-        inner = F.pixel_shuffle(drawn[(..., *tile.inside(wide))], scale)[..., 0, :, :]
+        rows, columns = tile.core_slices(self.factor)
+        inner = shuffle(drawn[(..., *tile.inside(wide))], self.factor)[..., 0, :, :]
         return inner + encoded.base[0, 0, rows, columns]
 
     @own_state()
@@ -311,9 +319,8 @@ class Upscaler:
         samples = np.concatenate(kept) if kept else None
         if moments.variance is None or not self.settings.has_spread:
             return TileMoments(tile, mean, None, samples)
-        scale = self.factor
-        variance = smoothed(F.pixel_shuffle(moments.variance, scale)[None])[0, 0]
-        std = variance[tile.inside(wide, scale)].sqrt()
+        variance = smoothed(shuffle(moments.variance, self.factor)[None])[0, 0]
+        std = variance[tile.inside(wide, self.factor)].sqrt()
         if not torch.isfinite(std).all():
             raise VaesrError(
                 f"The samples left the range of {self.choice.precision}, please choose a lower "
@@ -336,11 +343,12 @@ class Upscaler:
 
     def _bytes_per_pixel(self) -> tuple[int, int, int]:
         """Estimate activations per low-res pixel: while encoding, kept from that, and of one sample."""
-        config, scale, item = self.network.config, self.factor, self.choice.dtype.itemsize
+        config, item = self.network.config, self.choice.dtype.itemsize
+        pixels = self.factor[0] * self.factor[1]
         latents = sum(4 * level.channels // level.stride**2 for level in config.levels)
-        encoding = 4 * config.width * item + 4 * (3 + config.orientations) * scale**2
-        kept = 2 * config.decoder_width * item + 4 * 4 * scale**2  # with the running moments
-        each = 4 * config.decoder_width * item + 4 * latents + 4 * 4 * scale**2
+        encoding = 4 * config.width * item + 4 * (3 + config.orientations) * pixels
+        kept = 2 * config.decoder_width * item + 4 * 4 * pixels  # with the running moments
+        each = 4 * config.decoder_width * item + 4 * latents + 4 * 4 * pixels
         return encoding, kept, each
 
     def _memory_budget(self) -> int:

@@ -185,6 +185,8 @@ class PartialOutput:
         """Whether this is a name, and a kind of file, that is made here."""
         if name in (self.path.name, REPLACED):
             return S_ISREG(mode) or S_ISDIR(mode)
+        if re.fullmatch(r"pass-\d+", name):  # what one pass leaves to the next
+            return S_ISDIR(mode)
         temporary = re.fullmatch(r"\.[0-9a-f]{8}\.partial\.(.*)", name)  # of `atomic_path`
         plain = temporary[1] if temporary else name
         return S_ISREG(mode) and plain in (JOURNAL, NEW_JOURNAL, LOCK, *BESIDE)

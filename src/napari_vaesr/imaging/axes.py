@@ -281,6 +281,14 @@ class Source:
         """
         return cls(array, Axes.parse(names, array.shape))
 
+    def read(self, region: Region) -> npt.NDArray[Any]:
+        """Read a region, every axis but ``S`` named, in one bounded read; axes in the array's order."""
+        where = (
+            slice(None) if name == "S" else slice(region[name].start, region[name].stop)
+            for name in self.axes.names
+        )
+        return np.asarray(self.array[tuple(where)])
+
     @property
     def dtype(self) -> np.dtype[Any]:
         """Type of a pixel."""

@@ -125,6 +125,15 @@ class Region(Mapping[str, range]):
             }
         )
 
+    def reduced(self, factors: Factors) -> Region:
+        """Return the smallest region that becomes this one, or holds it, when it is enlarged."""
+        return Region(
+            {
+                name: range(part.start // factors.along(name), -(-part.stop // factors.along(name)))
+                for name, part in self.items()
+            }
+        )
+
     def within(self, other: Mapping[str, range]) -> dict[str, slice]:
         """Return by axis letter where this region lies inside another one that holds it."""
         return {
@@ -203,6 +212,10 @@ class Factors(Mapping[str, int]):
     def along(self, name: str) -> int:
         """Return the factor of an axis, 1 where it keeps its pixels."""
         return self._factors.get(name, 1)
+
+    def times(self, other: Factors) -> Factors:
+        """Return what one after the other comes to."""
+        return Factors({name: self.along(name) * other.along(name) for name in {**self, **other}})
 
     @property
     def size(self) -> int:

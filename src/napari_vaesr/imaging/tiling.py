@@ -9,6 +9,7 @@ pixels in between, and whatever else is asked for outside of the image, are refl
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -41,9 +42,10 @@ class Tile:
         """Height and width of the padded tile, low-res pixels."""
         return len(self.padded_rows), len(self.padded_columns)
 
-    def core_slices(self, scale: int = 1) -> tuple[slice, slice]:
-        """Return where the core lies inside the padded tile upscaled by `scale`."""
-        return _inside(self.rows, self.padded_rows, scale), _inside(self.columns, self.padded_columns, scale)
+    def core_slices(self, factor: tuple[int, int] = (1, 1)) -> tuple[slice, slice]:
+        """Return where the core lies inside the padded tile enlarged by factors of rows and columns."""
+        rows, columns = factor
+        return _inside(self.rows, self.padded_rows, rows), _inside(self.columns, self.padded_columns, columns)
 
     def widened(self, pixels: int, shape: tuple[int, int]) -> Tile:
         """Return the tile with so many low-res pixels more around its core, those within image and halo."""
@@ -63,9 +65,10 @@ class Tile:
             self.padded_columns,
         )
 
-    def inside(self, other: Tile, scale: int = 1) -> tuple[slice, slice]:
-        """Return where the core lies inside the core of another tile upscaled by `scale`."""
-        return _inside(self.rows, other.rows, scale), _inside(self.columns, other.columns, scale)
+    def inside(self, other: Tile, factor: tuple[int, int] = (1, 1)) -> tuple[slice, slice]:
+        """Return where the core lies inside the core of another tile, enlarged as for `core_slices`."""
+        rows, columns = factor
+        return _inside(self.rows, other.rows, rows), _inside(self.columns, other.columns, columns)
 
 
 def _inside(core: range, padded: range, scale: int) -> slice:
@@ -140,22 +143,23 @@ def _plan_axis(
     count = -(-length // round_up(tile, alignment))
     cell = round_up(-(-length // count), alignment)
     first_pixel = -halo if size is None else 0
-    end = extent.stop + cell + halo if size is None else round_up(size, alignment)
+    # Whatever the size of the tiles, they look no farther around the extent.
+    end = min(first + length + halo, math.inf if size is None else round_up(size, alignment))
     return [
         (
             range(max(start, extent.start), min(start + cell, extent.stop)),
-            range(max(start - halo, first_pixel), min(start + cell + halo, end)),
+            range(max(start - halo, first_pixel), int(min(start + cell + halo, end))),
         )
         for start in range(first, extent.stop, cell)
     ]
 
 
-def reflect_indices(indices: range, size: int) -> npt.NDArray[np.intp]:
+def reflect_indices(indices: range | npt.NDArray[np.intp], size: int) -> npt.NDArray[np.intp]:
     """Return which pixel stands in for each index, by the rule of ``numpy.pad(mode="reflect")``.
 
     Parameters
     ----------
-    indices : range
+    indices : range or array of int
         Positions along an axis, any distance outside it.
     size : int
         Length of the axis in pixels, at least 1; a single pixel stands in for everything.

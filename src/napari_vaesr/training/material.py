@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_vaesr.engine.planes import SourcePlane
+from napari_vaesr.engine.planes import unit_luma
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.atomic import atomic_path
 from napari_vaesr.imaging.axes import Axes, SourceArray
-from napari_vaesr.imaging.intensity import IntensityMethod, fit_scalings
+from napari_vaesr.imaging.colour import premultiplied
+from napari_vaesr.imaging.intensity import IntensityMethod, check_finite, fit_scalings
 from napari_vaesr.training.data import hold_out, load_planes
 from napari_vaesr.trust.consistency import downscaled
 from napari_vaesr.vae.config import NetworkConfig
@@ -288,8 +289,10 @@ def _planes(
     scalings = fit_scalings(array, named, intensity)
     planes = []
     for done, number in enumerate(numbers):
-        plane = SourcePlane(array, named, number, scalings[named.channel_of(number)])
-        planes.append(plane.luma(rows, columns))
+        pixels = named.read_plane(array, number, rows, columns)
+        check_finite(pixels)
+        pixels = premultiplied(pixels) if named.is_rgb else pixels
+        planes.append(unit_luma(pixels, scalings[named.channel_of(number)], named.is_rgb))
         if report is not None:
             report(done + 1, len(numbers))
     return planes

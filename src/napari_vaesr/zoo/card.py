@@ -151,6 +151,12 @@ class ModelCard(BaseModel):
     domains: dict[str, dict[str, Calibrations]] = Field(
         default_factory=dict, description="The same for each kind of image that the model was validated on."
     )
+    alike_planes: FiniteFloat = Field(
+        default=0.0,
+        ge=0,
+        description="Over how many planes along Z samples are alike: the standard deviation of the Gaussian "
+        "that their noise is averaged with. 0: each plane has noise of its own.",
+    )
     sha256: str = Field(
         default="",
         pattern=r"^([0-9a-f]{64})?$",
@@ -189,13 +195,14 @@ class ModelCard(BaseModel):
             raise ValueError(f"{ANY!r} stands for all domains")
         return {name: cls._calibration_is_by_scale(scales) for name, scales in domains.items()}
 
-    def calibration_at(self, scale: int, noise: float = 0.0, domain: str = ANY) -> Calibration:
+    def calibration_at(self, scale: int | str, noise: float = 0.0, domain: str = ANY) -> Calibration:
         """Return the calibration for images of a kind, with so much noise.
 
         Parameters
         ----------
-        scale : int
-            The scale; one without any calibration leaves the standard deviation as it is.
+        scale : int or str
+            The scale, or its name on the card, such as ``3x1`` along rows alone; one without any calibration
+            leaves the standard deviation as it is.
         noise : float
             Standard deviation of the noise in unit intensity. Calibrations are interpolated linearly between
             the levels of noise that they were fitted at, and stay as they are beyond these.
@@ -210,12 +217,12 @@ class ModelCard(BaseModel):
         levels = self.levels(scale, domain)
         return interpolated(levels, noise) if levels else Calibration(noise=noise)
 
-    def levels(self, scale: int, domain: str = ANY) -> Calibrations:
+    def levels(self, scale: int | str, domain: str = ANY) -> Calibrations:
         """Return the calibrations of a scale at all levels of noise; none where it was not calibrated.
 
         Parameters
         ----------
-        scale : int
+        scale : int or str
             The scale.
         domain : str
             ``any`` or one of `domains`; what this one lacks is that of all images.

@@ -64,7 +64,7 @@ def test_the_panel_follows_layer_and_model(viewer, qtbot):
     assert not widget.run_button.enabled and "(3, 12, 16)" in widget.status.value
     form.axes.value = "zyx"
     assert widget.run_button.enabled
-    assert list(form.scale.choices) == [2, 3, 4]
+    assert list(form.scale.choices) == [2, 3, 4, 6, 8, 9, 12, 16]
     assert "Random weights" in form.model.tooltip
 
 

@@ -9,10 +9,11 @@ from napari.layers import Image
 from napari.utils.notifications import show_warning
 from qtpy.compat import isalive
 
+from napari_vaesr.engine.passes import isotropic, products
 from napari_vaesr.engine.settings import UpscaleSettings, make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
-from napari_vaesr.imaging.region import Region
+from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.plugin.upscale.extent_inputs import ExtentInputs
 from napari_vaesr.plugin.viewer.layers import checked_axes, labelled_axes, source_array, suggested_axes
 from napari_vaesr.plugin.viewer.preferences import starting_settings
@@ -40,6 +41,9 @@ WARNING = "#e08a1e"
 """Colour of what asks to be looked at, in both themes."""
 TILES = [("automatic", AUTOMATIC), *((f"{side} pixels", side) for side in (64, 128, 256, 512, 1024, 2048))]
 
+KEEP, CUBIC = 1, "cubic"
+"""Choices of a factor that are no factors."""
+
 TIMES = [("automatic", None), ("all at once", False), ("as I scroll", True)]
 
 TOOLTIPS = {
@@ -49,6 +53,9 @@ TOOLTIPS = {
     "Taken from the layer's axis labels where they are such letters, or from the file that it was opened\n"
     "from; otherwise a guess, framed in orange: please check it.",
     "scale": "How many times as many pixels along Y and along X; the model says which it can do.",
+    "depth": "How many times as many planes along Z: looked at across the planes, from two sides. Cubic\n"
+    "voxels takes the factor that comes nearest, by the layer's voxel sizes. Detail along Z is guessed\n"
+    "from what images look like along Y and X.",
     "samples": "How many possible images are drawn of each plane; the new layers show their mean and how\n"
     "much they differ. More take longer and make the uncertainty smoother; the mean stays the same, for\n"
     "samples come in pairs around it. One gives no uncertainty layer.",
@@ -107,6 +114,9 @@ class UpscaleForm(Container):
         model_list.changed.connect(self.refresh_models)
         self.layer.changed.connect(self._on_layer_changed)
         self.axes.changed.connect(self._show_guess)
+        self._offer_depths()
+        for each in (self.axes, self.layer, self.model, self.scale):
+            each.changed.connect(self._offer_depths)
 
     def _make_inputs(self, start: UpscaleSettings) -> list[Any]:
         self.layer = ComboBox(label="Image layer", choices=self._image_layers)
@@ -115,8 +125,11 @@ class UpscaleForm(Container):
         if start.model in self._cards:
             self.model.value = start.model
         self.scale = ComboBox(label="Scale", choices=self._scales)
-        if start.scale in self.scale.choices:
-            self.scale.value = start.scale
+        if start.factors.along("Y") in self.scale.choices:
+            self.scale.value = start.factors.along("Y")
+        self.depth = ComboBox(label="Along Z", choices=self._depths, value=KEEP)
+        if start.factors.along("Z") in self.depth.choices:
+            self.depth.value = start.factors.along("Z")
         self.samples = SpinBox(label="Samples", value=start.samples, min=1, max=max(1024, start.samples))
         self.uncertainty = ComboBox(label="Uncertainty", choices=UNCERTAINTIES, value=start.uncertainty)
         self.domain = ComboBox(label="Image kind", choices=self._domains)
@@ -129,6 +142,7 @@ class UpscaleForm(Container):
             axes=self.axes,
             model=self.model,
             scale=self.scale,
+            depth=self.depth,
             samples=self.samples,
             uncertainty=self.uncertainty,
             domain=self.domain,
@@ -175,8 +189,46 @@ class UpscaleForm(Container):
     def _show_guess(self, *_: Any) -> None:
         self.axes.native.setStyleSheet(f"border: 1px solid {WARNING};" if self.has_guessed_axes else "")
 
-    def _scales(self, *_: Any) -> tuple[int, ...]:
-        return self._cards[self.model.value].scales if self._cards else ()
+    def _scales(self, *_: Any) -> list[tuple[str, int]]:
+        if not self._cards:
+            return []
+        card = self._cards[self.model.value]
+        keep = [("keep", 1)] if card.network.row_factors else []
+        return keep + [(str(scale), scale) for scale in products(card.scales)]
+
+    def _depths(self, *_: Any) -> list[tuple[str, int | str]]:
+        """Return the factors along Z that the model can make; to keep the planes where there is no Z."""
+        keep: list[tuple[str, int | str]] = [("keep", KEEP)]
+        depths = self._cards[self.model.value].network.row_factors if self._cards else ()
+        if not depths or "Z" not in self.axes.value.upper():
+            return keep
+        cubic = self._cubic()
+        offered = [("to cubic voxels" + (f" (×{cubic})" if cubic else ""), CUBIC)] if cubic else []
+        return [*keep, *((str(factor), factor) for factor in products(depths)), *offered]
+
+    def _cubic(self) -> int | None:
+        """Return the factor along Z that comes nearest to cubic voxels; None where sizes are not known."""
+        layer, axes = self.layer.value, self.axes.value.upper().replace("S", "")
+        if layer is None or len(axes) != layer.ndim or not {"Z", "X"} <= set(axes):
+            return None
+        sizes = {name: abs(float(size)) for name, size in zip(axes, layer.scale, strict=True)}
+        units = dict(zip(axes, layer.units, strict=True))
+        if units["Z"] != units["X"]:
+            return None
+        card = self._cards[self.model.value]
+        return isotropic(Factors.of(self.scale.value), sizes, card).along("Z")
+
+    def _offer_depths(self, *_: Any) -> None:
+        """Offer along Z what the layer and the model allow, and show it where there is more than one."""
+        chosen = self.depth.value
+        self.depth.reset_choices()
+        if chosen in self.depth.choices:
+            self.depth.value = chosen
+        self.depth.visible = "Z" in self.axes.value.upper()
+
+    def _factors(self) -> Factors:
+        depth = self._cubic() or 1 if self.depth.value == CUBIC else self.depth.value
+        return Factors({**Factors.of(self.scale.value), "Z": depth})
 
     def _domains(self, *_: Any) -> tuple[str, ...]:
         return (ANY, *(self._cards[self.model.value].domains if self._cards else ()))
@@ -219,7 +271,7 @@ class UpscaleForm(Container):
         """
         return make_settings(
             model=self.model.value,
-            scale=self.scale.value,
+            scale=self._factors().setting,
             samples=self.samples.value,
             uncertainty=self.uncertainty.value,
             domain=self.domain.value,
@@ -233,7 +285,7 @@ class UpscaleForm(Container):
 
     def scales_by_model(self) -> dict[str, tuple[int, ...]]:
         """Return the scales that each of the models known can make."""
-        return {reference: card.scales for reference, card in self._cards.items()}
+        return {reference: tuple(products(card.scales)) for reference, card in self._cards.items()}
 
     def outlook(self) -> str:
         """Say in one line what would be made.
@@ -257,12 +309,17 @@ class UpscaleForm(Container):
         guess = f"{self.axes.value} is a guess: please check the axes. " if self.has_guessed_axes else ""
         return (
             f"{guess}{part.plane_count} plane{'s' if part.plane_count > 1 else ''} of {part.width} × "
-            f"{part.height} pixels to {made.width} × {made.height}."
+            f"{part.height} pixels to {made.width} × {made.height}{_depth_in_words(part, made)}."
         )
 
     def chosen_extent(self) -> dict[str, range]:
         """Return the part of the layer that is to be upscaled; see `chosen_extent`."""
         return self.extent.extent(self.layer.value, self.axes.value)
+
+
+def _depth_in_words(part: Axes, made: Axes) -> str:
+    grown = made.lengths.get("Z", 1), part.lengths.get("Z", 1)
+    return f", {grown[1]} along Z to {grown[0]}" if grown[0] != grown[1] else ""
 
 
 def _known_cards(preferred: str) -> dict[str, ModelCard]:

@@ -40,10 +40,17 @@ def live_settings(settings: UpscaleSettings, scales: Mapping[str, Collection[int
     scales : mapping of str to collection of int
         What the models known can make, by reference.
     """
+    settings = flat_settings(settings)
     changes: dict[str, Any] = {"samples": min(settings.samples, LIVE_SAMPLES)}
     if settings.scale in scales.get(LIVE_MODEL, ()):
         changes |= {"model": LIVE_MODEL, "domain": ANY}  # it may not know the kind of image chosen
     return settings.model_copy(update=changes)
+
+
+def flat_settings(settings: UpscaleSettings) -> UpscaleSettings:
+    """Return the settings of a preview: planes alone, where they grow, for a volume takes long."""
+    scale = settings.factors.along("Y")
+    return settings if scale == 1 else settings.model_copy(update={"scale": scale})
 
 
 class Pace:

@@ -17,6 +17,7 @@ from napari_vaesr.plugin.upscale.preview import (
     SECONDS,
     Pace,
     PreviewLayers,
+    flat_settings,
     live_settings,
     preview_tuples,
 )
@@ -130,7 +131,7 @@ class PreviewControls(Container):
         if not self.enabled or form.layer.value is None or form.layer.value in self.layers:
             return
         try:
-            settings = form.settings()
+            settings = flat_settings(form.settings())
             if live:
                 settings = live_settings(settings, form.scales_by_model())
             layer, axes = form.layer.value, form.axes.value

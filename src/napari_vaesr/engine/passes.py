@@ -1,0 +1,219 @@
+"""An upscaling as a chain of passes, each of which enlarges planes spanned by two axes.
+
+Along ``Y`` and ``X`` a pass looks at their planes. Along ``Z`` it looks at those of ``Z`` and ``X`` and at
+those of ``Z`` and ``Y``, and the two answers are averaged. Larger factors are products: 8 is 4 and then 2.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.axes import Axes
+from napari_vaesr.imaging.region import Factors, Region
+from napari_vaesr.vae.config import Factor
+from napari_vaesr.zoo.card import Calibration, ModelCard
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One step of a chain.
+
+    Attributes
+    ----------
+    number, count : int
+        Which of how many, from 0.
+    factors : Factors
+        How much it enlarges: ``Y`` and ``X`` alike, or ``Z`` alone.
+    axes : Axes
+        Of what it enlarges, the whole image.
+    region : Region
+        The part of that to enlarge; more than was asked for where a later pass looks around it.
+    """
+
+    number: int
+    count: int
+    factors: Factors
+    axes: Axes
+    region: Region
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """Letters of rows and columns of the planes that it looks at."""
+        return views_of(self.factors)
+
+    @property
+    def factor(self) -> Factor:
+        """The factor of rows and columns."""
+        return factor_of(self.factors)
+
+    @property
+    def is_first(self) -> bool:
+        """Whether it reads the image itself."""
+        return self.number == 0
+
+    @property
+    def is_last(self) -> bool:
+        """Whether it makes the result."""
+        return self.number == self.count - 1
+
+    @property
+    def result_region(self) -> Region:
+        """Where what it makes lies in the enlarged image."""
+        return self.region.enlarged(self.factors)
+
+    @property
+    def result_axes(self) -> Axes:
+        """Axes of what it makes."""
+        return self.axes.of_region(self.region).upscaled(self.factors)
+
+    @property
+    def work(self) -> int:
+        """How many pixels the network looks at."""
+        return self.region.size * len(self.views)
+
+
+def views_of(factors: Factors) -> tuple[str, ...]:
+    """Return the letters of rows and columns of the planes that a pass with these factors looks at."""
+    return ("ZX", "ZY") if "Z" in factors else ("YX",)
+
+
+def factor_of(factors: Factors) -> Factor:
+    """Return the factor of rows and columns of a pass with these factors."""
+    view = views_of(factors)[0]
+    return factors.along(view[0]), factors.along(view[1])
+
+
+def split(factors: Factors, known: Iterable[Factor], model: str) -> list[Factors]:
+    """Return the factors of each pass, those along ``Z`` first, for they are cheaper.
+
+    Parameters
+    ----------
+    factors : Factors
+        What is asked for.
+    known : iterable of (int, int)
+        Factors of rows and columns that the model can make in one pass.
+    model : str
+        Its name, for messages.
+
+    Raises
+    ------
+    VaesrError
+        When the model can't make them, or ``Y`` and ``X`` are to differ.
+    """
+    known = list(known)
+    if not factors:
+        raise VaesrError("A scale of 1 leaves the image as it is, please choose a larger one.")
+    scale = factors.along("Y")
+    if scale != factors.along("X"):
+        raise VaesrError(
+            f"The factors along Y and X are {scale} and {factors.along('X')}, please make them the same."
+        )
+    depths = {rows for rows, columns in known if columns == 1}
+    sides = {rows for rows, columns in known if rows == columns}
+    passes: list[Factors] = []
+    if "Z" in factors:
+        if not depths:
+            raise VaesrError(
+                f"The model {model} has not learnt to upscale along Z, please choose another model or leave "
+                "Z out of the scale."
+            )
+        passes += [Factors(Z=each) for each in _product(factors["Z"], depths, model, " along Z")]
+    return passes + [Factors.of(each) for each in _product(scale, sides, model, "")]
+
+
+def isotropic(factors: Factors, pixel_size: Mapping[str, float], card: ModelCard) -> Factors:
+    """Return the factors with that along ``Z`` which comes nearest to cubic voxels.
+
+    Parameters
+    ----------
+    factors : Factors
+        Those along ``Y`` and ``X``.
+    pixel_size : mapping of str to float
+        Of the image, by axis letter, in one unit.
+    card : ModelCard
+        The model's, which says what it can make.
+
+    Raises
+    ------
+    VaesrError
+        When the size of a voxel is not known.
+    """
+    if not {"Z", "X"} <= pixel_size.keys() or min(pixel_size["Z"], pixel_size["X"]) <= 0:
+        raise VaesrError(
+            "The image does not tell the size of its voxels, please give the factor along Z, such as Z=4."
+        )
+    ratio = pixel_size["Z"] / pixel_size["X"] * factors.along("X")
+    depths = {rows for rows, columns in card.network.factors if columns == 1}
+    choices = [1, *products(depths)] if depths else [1, max(round(ratio), 1)]
+    nearest = min(choices, key=lambda factor: abs(math.log(ratio / factor)))
+    return Factors({**factors, "Z": nearest})
+
+
+def calibration_keys(card: ModelCard, factors: Factors) -> list[str]:
+    """Return which calibration of a card is that of each pass: of the last, the chain's own, if any.
+
+    Raises
+    ------
+    VaesrError
+        As `split`.
+    """
+    pairs = [factor_of(part) for part in split(factors, card.network.factors, card.name)]
+    keys = [str(rows) if rows == columns else f"{rows}x{columns}" for rows, columns in pairs]
+    whole = factors.setting
+    if isinstance(whole, int) and str(whole) in card.calibration:
+        keys[-1] = str(whole)
+    return keys
+
+
+def calibrations_of(
+    card: ModelCard, factors: Factors, noises: Sequence[float], domain: str
+) -> tuple[Calibration, ...]:
+    """Return the calibrations of every pass, and in each of every channel, that a card has.
+
+    Parameters
+    ----------
+    card : ModelCard
+        The model's.
+    factors : Factors
+        What is asked for.
+    noises : sequence of float
+        Of each channel, in unit intensity; what the first pass makes has none.
+    domain : str
+        Kind of image.
+    """
+    keys = calibration_keys(card, factors)
+    return tuple(
+        card.calibration_at(key, noise if number == 0 else 0.0, domain)
+        for number, key in enumerate(keys)
+        for noise in noises
+    )
+
+
+def _product(factor: int, known: set[int], model: str, along: str) -> list[int]:
+    """Write a factor as a product of as few known ones as possible, the largest first."""
+    if factor == 1:
+        return []
+    shortest: dict[int, list[int]] = {1: []}
+    for value in range(2, factor + 1):
+        ways = [
+            [each, *shortest[value // each]]
+            for each in known
+            if value % each == 0 and value // each in shortest
+        ]
+        if ways:
+            shortest[value] = max(ways, key=lambda way: (-len(way), way))
+    if factor not in shortest:
+        choices = ", ".join(str(value) for value in products(known))
+        raise VaesrError(
+            f"The model {model} can't upscale {factor} times{along}, please choose from {choices}."
+        )
+    return shortest[factor]
+
+
+def products(known: Iterable[int]) -> list[int]:
+    """Return the factors that one pass or two make, in order."""
+    single = set(known)
+    return sorted(single | {first * second for first in single for second in single})

@@ -1,0 +1,283 @@
+"""What a pass reads: the image itself, or what the pass before it made, in memory or on disk."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import zlib
+from collections import OrderedDict
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import zarr
+from zarr.codecs import BloscCodec
+
+from napari_vaesr.engine.assembly import Assembly
+from napari_vaesr.engine.passes import Pass
+from napari_vaesr.engine.planes import Piece
+from napari_vaesr.engine.result import Array, FloatArray
+from napari_vaesr.engine.upscaler import Step
+from napari_vaesr.files.atomic import sync
+from napari_vaesr.imaging.axes import Axes, Source
+from napari_vaesr.imaging.colour import premultiplied
+from napari_vaesr.imaging.intensity import check_finite
+from napari_vaesr.imaging.region import Region
+
+CHUNK = 256
+"""Longest side of the chunks in which an intermediate result lies on disk."""
+
+
+class Pixels(Protocol):
+    """What is asked of what a pass reads; regions are pixels of the whole image, every axis named."""
+
+    def prepare(self, region: Region) -> Generator[Step, None, None]:
+        """Do what has to be done before a region can be read; yields as the work goes on."""
+
+    def read(self, region: Region) -> Array:
+        """Return the pixels of a region, the axes in the image's order, ``S`` whole."""
+
+    def variance(self, region: Region) -> FloatArray | None:
+        """Return their variance in unit intensity, without ``S``; None of the image itself."""
+
+    def residuals(self, region: Region) -> FloatArray | None:
+        """Return what samples add to them, an axis of samples first; None where none were kept."""
+
+
+class Original:
+    """The image itself, in its own intensities.
+
+    Parameters
+    ----------
+    source : Source
+        The image.
+    along : str, optional
+        Letter of the axis that neighbours of planes lie along. The planes read last are remembered, so that
+        each is read once when one after the other is computed.
+    remembered : int
+        How many.
+    """
+
+    def __init__(self, source: Source, along: str | None = None, remembered: int = 0) -> None:
+        self._source, self._along, self._remembered = source, along, remembered
+        self._recent: OrderedDict[Region, Array] = OrderedDict()
+
+    def prepare(self, region: Region) -> Generator[Step, None, None]:
+        """Nothing has to be done; see `Pixels`."""
+        yield from ()
+
+    def read(self, region: Region) -> Array:
+        """Read a region; see `Pixels`.
+
+        Raises
+        ------
+        VaesrError
+            When it holds NaN or infinity.
+        """
+        along = self._along
+        if along is None or len(region[along]) > self._remembered:
+            return self._fetch(region)
+        planes = [self._plane(region.changed({along: range(at, at + 1)})) for at in region[along]]
+        return np.concatenate(planes, axis=self._source.axes.names.index(along))
+
+    def _plane(self, region: Region) -> Array:
+        if region not in self._recent:
+            self._recent[region] = self._fetch(region)
+        self._recent.move_to_end(region)
+        while len(self._recent) > self._remembered:
+            self._recent.popitem(last=False)
+        return self._recent[region]
+
+    def _fetch(self, region: Region) -> Array:
+        pixels: Array = self._source.read(region)
+        check_finite(pixels)
+        names = self._source.axes.names
+        if "S" not in names:
+            return pixels
+        # Colours are weighted by their alpha until the result is written.
+        at = names.index("S")
+        return np.moveaxis(premultiplied(np.moveaxis(pixels, at, -1)), -1, at)
+
+    def variance(self, region: Region) -> FloatArray | None:
+        """Return None: the image is what it is."""
+        return None
+
+    def residuals(self, region: Region) -> FloatArray | None:
+        """Return None: the image is what it is."""
+        return None
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a pass made, in memory, in unit intensities.
+
+    Attributes
+    ----------
+    made : Assembly
+        The pixels.
+    region : Region
+        Where in the enlarged image they are.
+    axes : Axes
+        Of that image.
+    """
+
+    made: Assembly
+    region: Region
+    axes: Axes
+
+    def prepare(self, region: Region) -> Generator[Step, None, None]:
+        """All is there already; see `Pixels`."""
+        yield from ()
+
+    def read(self, region: Region) -> Array:
+        """Return a part; see `Pixels`."""
+        part: Array = self.made.mean[index_of(region, self.region, self.axes)]
+        return part
+
+    def variance(self, region: Region) -> FloatArray | None:
+        """Return the variance of a part; see `Pixels`."""
+        if self.made.std is None:
+            return None
+        part: FloatArray = self.made.std[index_of(region, self.region, self.axes.without_samples())]
+        return part**2
+
+    def residuals(self, region: Region) -> FloatArray | None:
+        """Return what samples add to a part's mean; see `Pixels`."""
+        if self.made.samples is None:
+            return None
+        where = index_of(region, self.region, self.axes)
+        parts: FloatArray = self.made.samples[(slice(None), *where)] - self.made.mean[where]
+        return parts
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a pass makes, in a Zarr folder that any process can write blocks of and read.
+
+    Attributes
+    ----------
+    path : Path
+        The folder.
+    step : Pass
+        What makes it.
+    """
+
+    path: Path
+    step: Pass
+
+    @classmethod
+    def create(cls, path: Path, step: Pass, block: Mapping[str, int], has_spread: bool) -> Stored:
+        """Lay out a new one for blocks of these sides, low-res pixels, with variances or without."""
+        if path.exists():
+            shutil.rmtree(path)
+        group = zarr.create_group(path)
+        outline = step.result_axes
+        sides = {name: side * step.factors.along(name) for name, side in block.items()}
+        sides["S"] = outline.lengths.get("S", 1)
+        names = ["mean", "std"] if has_spread else ["mean"]
+        for name in names:
+            axes = outline if name == "mean" else outline.without_samples()
+            group.create_array(
+                name,
+                shape=axes.shape,
+                chunks=tuple(_chunk(sides[letter]) for letter in axes.names),
+                dtype=np.float32,
+                compressors=BloscCodec(cname="zstd", clevel=1, shuffle="shuffle"),
+            )
+        return cls(path, step)
+
+    def put(self, piece: Piece) -> None:
+        """Write a block."""
+        region = piece.region.enlarged(self.step.factors)
+        axes = self.step.result_axes
+        self._arrays["mean"][index_of(region, self.step.result_region, axes)] = piece.mean
+        if piece.std is not None:
+            where = index_of(region, self.step.result_region, axes.without_samples())
+            self._arrays["std"][where] = piece.std
+
+        for file in self._files(piece.region):
+            sync(file)
+
+    def stored(self, block: Region) -> int | None:
+        """Return a checksum of what was made of a block, as it is on the disk; None where it is not."""
+        checksum = 0
+        try:
+            for file in self._files(block):
+                checksum = zlib.crc32(file.read_bytes(), checksum)
+        except OSError:
+            return None
+        return checksum
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether there is a folder that was laid out to the end."""
+        try:
+            return bool(self._arrays["mean"].shape == self.step.result_axes.shape)
+        except (OSError, KeyError, ValueError):
+            return False
+
+    def _files(self, block: Region) -> Iterator[Path]:
+        """Yield the files that hold what was made of a block."""
+        region = block.enlarged(self.step.factors)
+        for name, array in sorted(self._arrays.items()):
+            axes = self.step.result_axes if name == "mean" else self.step.result_axes.without_samples()
+            where = index_of(region, self.step.result_region, axes)
+            chunks = (
+                range(part.start // side, -(-part.stop // side)) if part.stop is not None else range(1)
+                for part, side in zip(where, array.chunks, strict=True)
+            )
+            for place in product(*chunks):
+                yield self.path.joinpath(name, "c", *map(str, place))
+
+    def prepare(self, region: Region) -> Generator[Step, None, None]:
+        """All is there already; see `Pixels`."""
+        yield from ()
+
+    def read(self, region: Region) -> Array:
+        """Return a part; see `Pixels`."""
+        where = index_of(region, self.step.result_region, self.step.result_axes)
+        return np.asarray(self._arrays["mean"][where])
+
+    def variance(self, region: Region) -> FloatArray | None:
+        """Return the variance of a part; see `Pixels`."""
+        if "std" not in self._arrays:
+            return None
+        where = index_of(region, self.step.result_region, self.step.result_axes.without_samples())
+        std: FloatArray = np.asarray(self._arrays["std"][where])
+        return std**2
+
+    def residuals(self, region: Region) -> FloatArray | None:
+        """Return None: samples are not stored."""
+        return None
+
+    @cached_property
+    def _arrays(self) -> dict[str, Any]:
+        # Empty chunks are written too: what is not there has not been computed.
+        with zarr.config.set({"array.write_empty_chunks": True}):
+            return dict(zarr.open_group(self.path, mode="r+").arrays())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Stored, (self.path, self.step)
+
+
+def index_of(region: Region, whole: Region, axes: Axes) -> tuple[slice, ...]:
+    """Return the index of a region in an array that holds another one around it."""
+    inside = region.within(whole)
+    return tuple(inside.get(name, slice(None)) for name in axes.names)
+
+
+def _chunk(side: int) -> int:
+    """Halve the side of a block until it is short enough for a chunk, so that chunks fill blocks."""
+    while side > CHUNK and side % 2 == 0:
+        side //= 2
+    return side
+
+
+def bytes_of(step: Pass, has_spread: bool) -> int:
+    """Return the size of what a pass leaves to the next."""
+    axes = step.result_axes
+    return 4 * (math.prod(axes.shape) + math.prod(axes.without_samples().shape) * has_spread)

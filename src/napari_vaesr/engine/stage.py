@@ -1,0 +1,340 @@
+"""One pass over the pixels that it reads: any part of its result, computed alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from napari_vaesr.engine.assembly import allocate
+from napari_vaesr.engine.conditions import Conditions
+from napari_vaesr.engine.passes import Pass
+from napari_vaesr.engine.pixels import Pixels
+from napari_vaesr.engine.planes import (
+    Box,
+    Piece,
+    Place,
+    SourcePlane,
+    neighbours_of,
+    noise_keys,
+    spread_out,
+)
+from napari_vaesr.engine.result import Array, FloatArray, maps_shape, uncertainty_map
+from napari_vaesr.engine.settings import UncertaintyKind
+from napari_vaesr.engine.upscaler import Step, Upscaler
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.axes import Axes
+from napari_vaesr.imaging.colour import luma_chroma_to_rgb, rgb_to_luma_chroma, straight
+from napari_vaesr.imaging.intensity import IntensityScaling
+from napari_vaesr.imaging.region import Region
+from napari_vaesr.imaging.resample import CUBIC, LINEAR, around, enlarged
+from napari_vaesr.imaging.tiling import plan_tiles, reflect_indices
+from napari_vaesr.zoo.card import Calibration
+
+AS_IT_IS = IntensityScaling(offset=0, gain=1)
+
+OTHER = {"ZX": "Y", "ZY": "X"}
+"""Where the neighbours of planes along ``Z`` lie."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What is seen of a plane's neighbours, and how alike samples of neighbours are.
+
+    Attributes
+    ----------
+    along : str or None
+        Letter of the axis that neighbours lie along for planes of ``Y`` and ``X``.
+    reach : int
+        How many are seen on either side.
+    alike : float
+        Over how many planes along ``Z`` samples are alike.
+    is_joined : callable
+        Whether two planes of ``Y`` and ``X`` belong together.
+    """
+
+    along: str | None
+    reach: int
+    alike: float
+    is_joined: Callable[[Place, Place], bool]
+
+    def letter(self, view: str) -> str | None:
+        """Return the letter of the axis that the neighbours of such planes lie along."""
+        return None if self.along is None else OTHER.get(view, self.along)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A pass with all that it needs.
+
+    Attributes
+    ----------
+    step : Pass
+        What it does.
+    pixels : Pixels
+        What it reads.
+    upscaler : Upscaler
+        Runs the network.
+    reading, writing : tuple of IntensityScaling
+        Of each channel: from what is read to unit intensity, and from there to what is written.
+    calibrations : tuple of Calibration
+        Of each channel.
+    conditions : tuple of Conditions
+        Of each channel.
+    surroundings : Surroundings
+        Of planes.
+    kind : {"std", "variance", "relative", "interval"}
+        Uncertainty to give.
+    dtype, source_dtype : dtype
+        Of the mean, and of the image itself.
+    messages : list of str
+        What the user should know is added to it.
+    """
+
+    step: Pass
+    pixels: Pixels
+    upscaler: Upscaler
+    reading: tuple[IntensityScaling, ...]
+    writing: tuple[IntensityScaling, ...]
+    calibrations: tuple[Calibration, ...]
+    conditions: tuple[Conditions, ...]
+    surroundings: Surroundings
+    kind: UncertaintyKind
+    dtype: np.dtype[np.generic]
+    source_dtype: np.dtype[np.generic]
+    messages: list[str]
+
+    @property
+    def work(self) -> int:
+        """Sum of the work of all steps of the whole pass."""
+        return self.upscaler.work(self.step.work)
+
+    def work_of(self, region: Region) -> int:
+        """Return the sum of the work of all steps of a part."""
+        return self.upscaler.work(region.size * len(self.step.views))
+
+    def needs(self, region: Region) -> Region:
+        """Return what is read for a region: it, the halo of its tiles and the neighbours of its planes."""
+        halo, alignment = self.upscaler.halo, self.upscaler.network.alignment
+        return needed(self.step, region, halo, alignment, self.surroundings)
+
+    def compute(self, region: Region, keep_samples: bool = False) -> Generator[Step, None, Piece]:
+        """Compute a part; yields as the work goes on, and returns the result. Closing cancels.
+
+        Parameters
+        ----------
+        region : Region
+            Of the pass's region, every axis named, a single channel.
+        keep_samples : bool
+            Give every sample, too.
+        """
+        held = self.needs(region)
+        yield from self.pixels.prepare(held)
+        box = Box(self.pixels.read(held), held, self.step.axes)
+        answers: list[_Answer] = []
+        for number in range(len(self.step.views)):
+            answer = _Answer(self, region, keep_samples)
+            yield from self._look(number, box, region, answer)
+            answers.append(answer)
+        answer = answers[0] if len(answers) == 1 else _averaged(*answers)
+        del answers
+        with np.errstate(all="ignore"):  # what the caller has set is about his numbers; ours are looked at
+            piece = self._finished(region, box, answer)
+        for numbers in (piece.mean, piece.std, piece.uncertainty, piece.samples):
+            if numbers is not None and not np.isfinite(numbers).all():
+                raise VaesrError(
+                    "The result holds numbers beyond float32, please choose a lower temperature, another "
+                    "uncertainty or a model whose calibration is sound."
+                )
+        return piece
+
+    def _look(self, number: int, box: Box, region: Region, answer: _Answer) -> Iterator[Step]:
+        """Look at all planes of a view."""
+        view, channel = self.step.views[number], _channel(region)
+        axes = replace(self.step.axes, plane=view)
+        rows, columns = (region[name] for name in view)
+        # The views of a pass draw noise of their own.
+        first = sum(replace(axes, plane=each).plane_count for each in self.step.views[:number])
+        for index in axes.planes_of(region):
+            place = axes.plane_coordinates(index)
+            plane = SourcePlane(
+                box,
+                view,
+                place,
+                self.reading[channel],
+                self.conditions[channel],
+                noise_keys(axes, place, OTHER.get(view, "Z"), self.surroundings.alike, first),
+                self._neighbours(axes, view, place),
+            )
+            keep = answer.samples is not None
+            for step in self.upscaler.moments(plane, rows, columns, keep_samples=keep):
+                if step.message:
+                    self.messages.append(step.message)
+                if step.finished is not None:
+                    tile = step.finished.tile
+                    where = Region({**region, **axes.region(index, tile.rows, tile.columns)})
+                    answer.put(axes, where, step.finished.mean, step.finished.std, step.finished.samples)
+                yield step
+
+    def _neighbours(self, axes: Axes, view: str, place: Place) -> tuple[Place | None, ...]:
+        around = self.surroundings
+        is_joined = around.is_joined if view == "YX" else always
+        return neighbours_of(axes, place, around.letter(view), around.reach, is_joined)
+
+    def _finished(self, region: Region, box: Box, answer: _Answer) -> Piece:
+        """Add what is known of the pass before, calibrate, and bring all to the intensities to write."""
+        outline, channel = self.step.axes.without_samples(), _channel(region)
+        calibration, scaling = self.calibrations[channel], self.writing[channel]
+        close = around(region, self.step.factors, outline)
+        if answer.samples is not None and (earlier := self.pixels.residuals(close)) is not None:
+            _add_earlier(answer.samples, earlier, self, close, region)
+        std = shown = None
+        if answer.variance is not None:
+            variance, before = answer.variance, self.pixels.variance(close)
+            if before is not None:  # law of total variance, as if this pass were linear
+                variance += enlarged(before, close, region, self.step.factors, outline, LINEAR)
+            drawn_std = np.sqrt(variance, out=variance)
+            expected = calibration.apply(drawn_std)
+            if answer.samples is not None:
+                for number, sample in enumerate(answer.samples):
+                    answer.samples[number] = spread_out(sample, answer.mean, drawn_std, expected)
+            std = scaling.std_from_unit(expected)
+            shown = std
+            if self.kind != "std":
+                shown = np.empty(maps_shape(self.kind, std.shape), np.float32)
+                for index in np.ndindex(std.shape[:-2]):  # what is in between takes room
+                    centre = scaling.from_unit(answer.mean[index], np.float32)
+                    maps = uncertainty_map(self.kind, centre, std[index], scaling.gain, calibration.interval)
+                    shown[(..., *index, slice(None), slice(None))] = maps
+        others = self._others(region, box, close) if self.step.axes.is_rgb else None
+        mean = self._in_source(answer.mean, others, scaling)
+        drawn = None
+        if answer.samples is not None:
+            drawn = np.stack([self._in_source(sample, others, scaling) for sample in answer.samples])
+        return Piece(region, mean, std, shown, drawn)
+
+    def _others(self, region: Region, box: Box, close: Region) -> FloatArray:
+        """Return bicubic chroma and alpha, axes as the image's less ``S``, and (2 or 3) last."""
+        axes = self.step.axes
+        where = tuple(
+            slice(close[name].start - box.region[name].start, close[name].stop - box.region[name].start)
+            if name != "S"
+            else slice(None)
+            for name in axes.names
+        )
+        colours = np.moveaxis(box.pixels[where], axes.names.index("S"), -1)
+        unit = self.reading[_channel(region)].to_unit(colours)
+        others = np.concatenate([rgb_to_luma_chroma(unit[..., :3])[1], unit[..., 3:]], axis=-1)
+        return enlarged(others, close, region, self.step.factors, axes.without_samples(), CUBIC)
+
+    def _in_source(self, luma: FloatArray, others: FloatArray | None, scaling: IntensityScaling) -> Array:
+        """Bring unit intensities, with chroma and alpha if there are any, to those to write."""
+        colours = () if others is None else (others.shape[-1] + 1,)
+        whole: Array = np.empty(luma.shape + colours, self.dtype)
+        for index in np.ndindex(luma.shape[:-2]):
+            pixels = luma[index]
+            if others is not None:
+                rest = others[index]
+                pixels = np.concatenate([luma_chroma_to_rgb(pixels, rest[..., :2]), rest[..., 2:]], axis=-1)
+            if self.step.is_last and others is not None and others.shape[-1] == 3:  # there is alpha
+                weighted = scaling.from_unit(pixels, np.float64)
+                whole[index] = AS_IT_IS.from_unit(straight(weighted, self.source_dtype), self.dtype)
+            else:
+                whole[index] = scaling.from_unit(pixels, self.dtype)
+        return whole if others is None else np.moveaxis(whole, -1, self.step.axes.names.index("S"))
+
+
+class _Answer:
+    """What the planes of one view say of a region, in unit intensity; axes as the image's less ``S``."""
+
+    def __init__(self, stage: Stage, region: Region, keep_samples: bool) -> None:
+        settings = stage.upscaler.settings
+        self._factors, self._region = stage.step.factors, region
+        outline = stage.step.axes.without_samples().of_region(region).upscaled(self._factors)
+        self.mean: FloatArray = allocate(outline.shape, np.float32)
+        self.variance = allocate(outline.shape, np.float32) if settings.has_spread else None
+        self.samples = allocate((settings.samples, *outline.shape), np.float32) if keep_samples else None
+
+    def put(
+        self,
+        axes: Axes,
+        where: Region,
+        mean: FloatArray,
+        std: FloatArray | None,
+        samples: FloatArray | None,
+    ) -> None:
+        """Put what was found of a part of one plane in its place; arrays are (..., rows, columns)."""
+        outline = axes.without_samples()
+        inside = where.enlarged(self._factors).within(self._region.enlarged(self._factors))
+        index = tuple(inside[name] if name in outline.plane else inside[name].start for name in outline.names)
+        self.mean[index] = outline.arrange_plane(mean)
+        if self.variance is not None and std is not None:
+            self.variance[index] = outline.arrange_plane(std) ** 2
+        if self.samples is not None and samples is not None:
+            for kept, sample in zip(self.samples, samples, strict=True):
+                kept[index] = outline.arrange_plane(sample)
+
+
+def _averaged(one: _Answer, other: _Answer) -> _Answer:
+    """Average two answers; where they differ, neither is to be trusted as much."""
+    half = (one.mean - other.mean) / 2
+    if one.samples is not None and other.samples is not None:
+        # The two drew apart from each other: their sum over the root of two varies as much as either.
+        for sample, its in zip(one.samples, other.samples, strict=True):
+            sample += (its - other.mean) * np.float32(0.5**0.5) + (sample - one.mean) * np.float32(
+                0.5**0.5 - 1
+            )
+            sample -= half
+    one.mean -= half
+    if one.variance is not None and other.variance is not None:
+        one.variance += other.variance
+        one.variance /= 2
+        one.variance += half**2
+    return one
+
+
+def _add_earlier(
+    samples: FloatArray, earlier: FloatArray, stage: Stage, close: Region, region: Region
+) -> None:
+    """Add to each sample what the pass before drew, enlarged."""
+    axes = stage.step.axes.without_samples()
+    for sample, before in zip(samples, earlier, strict=True):
+        luma = before
+        if stage.step.axes.is_rgb:
+            luma = rgb_to_luma_chroma(np.moveaxis(before, stage.step.axes.names.index("S"), -1)[..., :3])[0]
+        sample += enlarged(luma, close, region, stage.step.factors, axes, LINEAR)
+
+
+def needed(step: Pass, region: Region, halo: int, alignment: int, surroundings: Surroundings) -> Region:
+    """Return what a pass reads for a region; see `Stage.needs`."""
+    lengths = step.axes.lengths
+    ranges = dict(region)
+
+    def widen(name: str, wanted: range) -> None:
+        start, stop = min(ranges[name].start, wanted.start), max(ranges[name].stop, wanted.stop)
+        ranges[name] = range(max(0, start), min(lengths[name], stop))
+
+    for view in step.views:
+        rows, columns = (region[name] for name in view)
+        shape = lengths[view[0]], lengths[view[1]]
+        (tile,) = plan_tiles(rows, columns, max(*shape, 1), halo, alignment, shape)
+        for name, padded in zip(view, (tile.padded_rows, tile.padded_columns), strict=True):
+            inside = reflect_indices(padded, lengths[name])
+            widen(name, range(int(inside.min()), int(inside.max()) + 1))
+        along = surroundings.letter(view)
+        if along is not None and along in region:
+            reach = surroundings.reach
+            widen(along, range(region[along].start - reach, region[along].stop + reach))
+    for name in step.factors:  # what is interpolated beside the network
+        widen(name, around(region, step.factors, step.axes)[name])
+    return Region(ranges)
+
+
+def _channel(region: Region) -> int:
+    return region["C"].start if "C" in region else 0
+
+
+def always(one: Place, other: Place) -> bool:
+    """Say that two planes belong together."""
+    return True

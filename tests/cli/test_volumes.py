@@ -1,0 +1,148 @@
+"""Volumes on the command line: factors along Z, cubic voxels, and runs that are killed in any pass."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_vaesr.files.image import read_image
+from napari_vaesr.vae.config import Level, NetworkConfig
+from napari_vaesr.zoo.weights import save_model
+
+COMMAND = """
+import time
+from napari_vaesr.engine import blocks, pixels, stream
+blocks.LARGEST_BLOCK, blocks.SIDE, blocks.DEPTH = 64, 16, 16
+for store in (stream.ResultFile, pixels.Stored):
+    def slowly(self, piece, real=store.put):
+        real(self, piece)
+        time.sleep(0.05)
+    store.put = slowly
+from napari_vaesr.cli import main
+main()
+"""
+
+
+@pytest.fixture(scope="module")
+def deep(tmp_path_factory, make_network, make_card) -> Path:
+    levels = (Level(stride=2, channels=2), Level(stride=1, channels=2))
+    config = NetworkConfig(
+        scales=(2,), row_factors=(2, 3), frames=3, width=4, blocks=0, decoder_width=4, levels=levels
+    )
+    card = make_card("deep", network=config, calibration={}, training={}, metrics={})
+    return save_model(tmp_path_factory.mktemp("models"), make_network(config, seed=2), card)
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Path:
+    """Planes of 30 x 33 pixels of 0.25 micrometers, 1 micrometer apart."""
+    path = tmp_path / "volume.tif"
+    pixels = np.random.default_rng(0).integers(100, 4000, (10, 30, 33), dtype=np.uint16)
+    metadata = {"axes": "ZYX", "spacing": 1.0, "unit": "um"}
+    tifffile.imwrite(path, pixels, imagej=True, resolution=(4, 4), metadata=metadata)
+    return path
+
+
+@pytest.fixture
+def upscale(run, deep):
+    return lambda *arguments: run("upscale", "--model", deep, "--samples", 2, *arguments)
+
+
+@pytest.mark.parametrize("name", ["out.ome.tif", "out.zarr"])
+def test_a_volume_has_its_voxels_and_its_place(upscale, volume, tmp_path, name):
+    result = upscale(volume, name, "--scale", "Z=2,Y=2,X=2")
+    assert result.exit_code == 0, result.output
+    made, source = read_image(tmp_path / name), read_image(volume)
+    lengths = dict(zip(made.axes, made.data.shape, strict=True))
+    assert (lengths["Z"], lengths["Y"], lengths["X"]) == (20, 60, 66)
+    for letter in "ZYX":
+        assert made.pixel_size[letter] == pytest.approx(source.pixel_size[letter] / 2, rel=1e-9)
+        corner = made.offset[letter] - made.pixel_size[letter] / 2
+        its = source.offset.get(letter, 0.0) - source.pixel_size[letter] / 2
+        assert corner == pytest.approx(its, abs=1e-9)
+    (record,) = tmp_path.glob("*.json")
+    assert json.loads(record.read_text())["settings"]["scale"] == {"Z": 2, "Y": 2, "X": 2}
+    assert {path.name for path in tmp_path.iterdir()} == {"volume.tif", name, record.name}
+
+
+def test_along_z_alone(upscale, volume, tmp_path):
+    assert upscale(volume, "out.zarr", "--scale", "Z=3", "--figure").exit_code == 0
+    made = read_image(tmp_path / "out.zarr")
+    assert dict(zip(made.axes, made.data.shape, strict=True)) == {"C": 2, "Z": 30, "Y": 30, "X": 33}
+    assert made.pixel_size["Z"] == pytest.approx(1 / 3) and made.pixel_size["X"] == pytest.approx(0.25)
+
+
+def test_cubic_voxels(upscale, volume, tmp_path):
+    result = upscale(volume, "out.ome.tif", "--isotropic", "--scale", "1")
+    assert result.exit_code == 0, result.output
+    made = read_image(tmp_path / "out.ome.tif")
+    assert made.pixel_size["Z"] == pytest.approx(made.pixel_size["X"]) == pytest.approx(0.25)
+    tifffile.imwrite(tmp_path / "plain.tif", np.zeros((4, 9, 9), np.uint8), photometric="minisblack")
+    refused = upscale("plain.tif", "plain.zarr", "--axes", "ZYX", "--isotropic")
+    assert refused.exit_code == 2 and "size of its voxels" in " ".join(refused.stderr.split())
+
+
+def test_a_model_without_depth_says_so(run, tiny_model_path, volume):
+    result = run("upscale", "--model", tiny_model_path, volume, "out.zarr", "--scale", "Z=2")
+    assert result.exit_code == 2 and "has not learnt to upscale along Z" in " ".join(result.stderr.split())
+
+
+def test_a_dry_run_tells_every_pass(upscale, volume):
+    result = upscale(volume, "out.zarr", "--scale", "Z=4,Y=2,X=2", "--dry-run")
+    assert result.exit_code == 0, result.output
+    told = " ".join(result.stdout.split())
+    assert "pass 1 of 3" in told and "pass 3 of 3" in told and "for a while" in told
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signal")
+def test_runs_killed_in_every_pass_go_on_and_make_the_same_file(upscale, volume, tmp_path, deep):
+    arguments = ["--scale", "Z=4,Y=2,X=2"]
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"LARGEST_BLOCK": 64, "SIDE": 16, "DEPTH": 16}.items():
+            patch.setattr(f"napari_vaesr.engine.blocks.{name}", value)
+        assert upscale(volume, "whole.ome.tif", *arguments).exit_code == 0
+    output = tmp_path / "out.ome.tif"
+    folder = tmp_path / ".out.ome.tif.partial"
+    command = [
+        sys.executable,
+        "-c",
+        COMMAND,
+        "upscale",
+        volume,
+        output,
+        "--model",
+        deep,
+        "-k",
+        "2",
+        *arguments,
+    ]
+
+    def done():
+        try:
+            return len((folder / "journal.jsonl").read_text().splitlines()) - 1
+        except FileNotFoundError:
+            return 0
+
+    # 2 x 2 x 2 blocks of 8 planes, then 2 x 3 x 2 of 16, then 40 planes.
+    for enough in (3, 20, 45):
+        process = subprocess.Popen([*map(str, command), "--quiet"], stderr=subprocess.PIPE)
+        deadline = time.monotonic() + 120
+        while done() < enough and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        os.kill(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL, process.stderr.read()
+        process.stderr.close()
+        assert not output.exists() and done() >= enough
+    last = subprocess.run([*map(str, command)], capture_output=True, text=True, check=True)
+    assert "parts were there from an earlier run" in " ".join(last.stderr.split())
+    assert output.read_bytes() == (tmp_path / "whole.ome.tif").read_bytes()
+    assert not folder.exists(), "nothing of an intermediate is left behind"

@@ -1,0 +1,239 @@
+"""Chains of passes: how they are planned, and that no door and no cutting changes a pixel."""
+
+from __future__ import annotations
+
+import dask
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings as settings_of_hypothesis
+from hypothesis import strategies as st
+
+from napari_vaesr.engine.job import UpscaleJob
+from napari_vaesr.engine.lazy import lazy_arrays
+from napari_vaesr.engine.passes import products, split
+from napari_vaesr.engine.pixels import Stored
+from napari_vaesr.engine.settings import make_settings
+from napari_vaesr.engine.stream import stream_blocks
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.axes import Axes, Source
+from napari_vaesr.imaging.region import Factors, Region
+from napari_vaesr.vae.config import Level, NetworkConfig
+from napari_vaesr.zoo.registry import Model
+
+KNOWN = [(2, 2), (3, 3), (4, 4), (2, 1), (3, 1), (4, 1)]
+SCALES = [4, {"Z": 2}, {"Z": 4, "Y": 2, "X": 2}]
+
+
+@pytest.fixture(scope="module")
+def deep(make_network, make_card) -> Model:
+    """A small network that sees neighbours and makes rows alone."""
+    config = NetworkConfig(
+        scales=(2, 3),
+        row_factors=(2, 3),
+        frames=3,
+        conditioned=True,
+        width=4,
+        blocks=0,
+        decoder_width=4,
+        levels=(Level(stride=2, channels=2), Level(stride=1, channels=2)),
+    )
+    network = make_network(config, seed=1, std=0.12)
+    return Model(card=make_card("deep", network=config, calibration={}), network=network)
+
+
+def job(array, axes, model, region=None, **changes):
+    chosen = {"samples": 4, "device": "cpu", "precision": "float32", **changes}
+    options = {name: chosen.pop(name) for name in ("keep_samples",) if name in chosen}
+    return UpscaleJob(Source.of(array, axes), make_settings(**chosen), region or {}, model=model, **options)
+
+
+def finish(work):
+    for _ in work:
+        pass
+    return work.result
+
+
+@pytest.fixture(scope="module")
+def volume() -> np.ndarray:
+    """Larger than the reach of two passes along every axis."""
+    return np.random.default_rng(0).random((34, 37, 41), dtype=np.float32)
+
+
+@pytest.mark.parametrize(
+    ("asked", "passes"),
+    [
+        ("2", ["2"]),
+        ("8", ["4", "2"]),
+        ("6", ["3", "2"]),
+        ("9", ["3", "3"]),
+        ("12", ["4", "3"]),
+        ("16", ["4", "4"]),
+        ("Z=4", ["Z=4"]),
+        ("Z=6,Y=2,X=2", ["Z=3", "Z=2", "2"]),
+        ("Z=8", ["Z=4", "Z=2"]),
+    ],
+)
+def test_factors_are_split_into_few_passes_those_along_z_first(asked, passes):
+    assert [str(part) for part in split(Factors.parse(asked), KNOWN, "m")] == passes
+
+
+@given(st.sampled_from([2, 3, 4, 6, 8, 9, 12, 16]), st.sampled_from([1, 2, 3, 4, 6, 8]))
+def test_passes_come_to_what_was_asked_for(scale, depth):
+    whole = Factors()
+    for part in split(Factors(Z=depth, Y=scale, X=scale), KNOWN, "m"):
+        whole = whole.times(part)
+    assert whole == Factors(Z=depth, Y=scale, X=scale)
+
+
+@pytest.mark.parametrize(
+    ("asked", "known", "says"),
+    [
+        ("5", KNOWN, "can't upscale 5 times, please choose from 2, 3, 4, 6, 8, 9, 12, 16"),
+        ("Z=5", KNOWN, "can't upscale 5 times along Z, please choose from 2, 3, 4"),
+        ("Z=2", KNOWN[:3], "has not learnt to upscale along Z"),
+        ("Y=2,X=3", KNOWN, "make them the same"),
+        ("1", KNOWN, "leaves the image as it is"),
+    ],
+)
+def test_what_cannot_be_made_is_one_sentence(asked, known, says):
+    with pytest.raises(VaesrError, match=says) as caught:
+        split(Factors.parse(asked), known, "m")
+    assert "\n" not in str(caught.value) and str(caught.value).endswith(".")
+    assert products([2, 3, 4]) == [2, 3, 4, 6, 8, 9, 12, 16]
+
+
+def test_an_image_without_depth_is_told(deep):
+    with pytest.raises(VaesrError, match="no axis Z to upscale along"):
+        job(np.zeros((9, 9)), "YX", deep, scale={"Z": 2})
+
+
+@pytest.mark.parametrize("scale", SCALES, ids=str)
+def test_results_are_as_large_as_asked_for_and_have_spread(deep, volume, scale):
+    work = job(volume[:6, :9, :11], "ZYX", deep, scale=scale)
+    seen = [(step.done, step.total) for step in work]
+    result = work.result
+    factors = Factors.of(scale)
+    assert (
+        result.mean.shape
+        == result.std.shape
+        == (6 * factors.along("Z"), 9 * factors.along("Y"), 11 * factors.along("X"))
+    )
+    assert result.std.min() > 0 and result.mean.dtype == np.float32
+    assert seen[-1] == (work.total, work.total) and [done for done, _ in seen] == sorted(d for d, _ in seen)
+
+
+@settings_of_hypothesis(max_examples=4, deadline=None)
+@given(data=st.data(), scale=st.sampled_from(SCALES))
+def test_any_part_is_that_part_of_the_whole_in_any_tiles(deep, volume, data, scale):
+    """A crop uses what lies around it, along Z too, and nothing depends on how the work is cut."""
+    whole = finish(job(volume, "ZYX", deep, scale=scale, samples=2))
+
+    def part_of(length):
+        start = data.draw(st.integers(0, length - 1))
+        return range(start, data.draw(st.integers(start + 1, min(length, start + 12))))
+
+    region = Region({name: part_of(length) for name, length in zip("ZYX", volume.shape, strict=True)})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("napari_vaesr.engine.blocks.LARGEST_BLOCK", 16)
+        patch.setattr("napari_vaesr.engine.blocks.SIDE", 16)
+        patch.setattr("napari_vaesr.engine.blocks.DEPTH", 32)
+        part = finish(job(volume, "ZYX", deep, region, scale=scale, samples=2, tile=8))
+    made = region.enlarged(Factors.of(scale))
+    where = tuple(slice(made[name].start, made[name].stop) for name in "ZYX")
+    spread = np.ptp(whole.mean)
+    np.testing.assert_allclose(part.mean, whole.mean[where], atol=2e-5 * spread)
+    np.testing.assert_allclose(part.std, whole.std[where], atol=2e-5 * spread)
+
+
+@pytest.mark.parametrize("axes", ["ZYX", "XZY", "TZYX", "ZCYX", "ZYXS"])
+def test_lazy_streamed_and_eager_are_the_same(deep, tmp_path, monkeypatch, axes):
+    lengths = {"T": 2, "C": 2, "Z": 9, "Y": 11, "X": 13, "S": 3}
+    image = np.random.default_rng(1).integers(0, 255, [lengths[name] for name in axes], dtype=np.uint8)
+    scale = {"Z": 2, "Y": 2, "X": 2}
+    expected = finish(job(image, axes, deep, scale=scale, uncertainty="interval"))
+    monkeypatch.setattr("napari_vaesr.engine.blocks.LARGEST_BLOCK", 16)
+    monkeypatch.setattr("napari_vaesr.engine.blocks.SIDE", 8)
+    mean, bounds, _ = lazy_arrays(job(image, axes, deep, scale=scale, uncertainty="interval"))
+    made, its_bounds = dask.compute(mean, bounds, scheduler="synchronous")
+    np.testing.assert_allclose(made.astype(int), expected.mean.astype(int), atol=1)
+    np.testing.assert_allclose(its_bounds, expected.uncertainty, atol=0.02)
+
+    work = job(image, axes, deep, scale=scale, uncertainty="interval")
+    pixels = work.original()
+    stored = Stored.create(tmp_path / "pass-1", work.passes[0], work.grid(0).block_shape, True)
+    grid = work.grid(0)
+    assert all(stored.stored(grid[number]) is None for number in range(len(grid)))
+    for _ in stream_blocks(work.stage(0, pixels), stored, grid, range(len(grid))):
+        pass
+    checksums = [stored.stored(grid[number]) for number in range(len(grid))]
+    assert None not in checksums
+    again = np.empty_like(expected.mean)
+    stage = work.stage(1, Stored(tmp_path / "pass-1", work.passes[1 - 1]))
+    for number in range(len(work.grid(1))):
+        piece = yield_from(stage.compute(work.grid(1)[number]))
+        inside = piece.inside(work.passes[1].region, work.passes[1].factors)
+        again[tuple(inside.get(name, slice(None)) for name in axes)] = piece.mean
+    np.testing.assert_allclose(again.astype(int), expected.mean.astype(int), atol=1)
+
+
+def yield_from(steps):
+    while True:
+        try:
+            next(steps)
+        except StopIteration as finished:
+            return finished.value
+
+
+def test_the_variance_of_a_chain_is_that_of_both_passes(deep, volume):
+    """The second pass alone, on the mean of the first, is surer than the chain."""
+    image = volume[0]
+    chain = finish(job(image, "YX", deep, scale=4))
+    work = job(image, "YX", deep, scale=4)
+    first = finish(job(image, "YX", deep, scale=2))
+    scaling = work.scalings[0]
+    alone = UpscaleJob(
+        Source.of((first.mean - scaling.offset) / scaling.gain, "YX"),
+        work.upscalers[1].settings.model_copy(update={"scale": 2, "noise": 0.0}),
+        model=deep,
+        scalings=[type(scaling)(offset=0, gain=1)],
+    )
+    second = finish(alone).std * scaling.gain
+    earlier = np.sqrt(np.maximum(chain.std**2 - second**2, 0))
+    assert (chain.std >= second * (1 - 1e-4)).all()
+    assert earlier.mean() == pytest.approx(first.std.mean(), rel=0.1)
+
+
+def test_kept_samples_of_a_chain_lie_around_its_mean(deep, volume):
+    kept = finish(
+        job(volume[:5, :9, :8], "ZYX", deep, scale={"Z": 2, "Y": 2, "X": 2}, samples=8, keep_samples=True)
+    )
+    assert kept.samples.shape == (8, *kept.mean.shape)
+    np.testing.assert_allclose(kept.samples.mean(axis=0), kept.mean, atol=1e-4 * np.ptp(kept.mean))
+    # The std is smoothed over neighbours, so that it is compared on average.
+    assert np.sqrt(kept.samples.var(axis=0)).mean() == pytest.approx(kept.std.mean(), rel=0.35)
+
+
+@pytest.mark.parametrize("shape", [(1, 9, 8), (2, 9, 8), (6, 9, 1), (6, 1, 8), (1, 1, 1)])
+def test_thin_volumes(deep, shape):
+    image = np.random.default_rng(2).random(shape, dtype=np.float32)
+    result = finish(job(image, "ZYX", deep, scale={"Z": 3, "Y": 2, "X": 2}))
+    assert result.mean.shape == (3 * shape[0], 2 * shape[1], 2 * shape[2])
+    assert np.isfinite(result.mean).all() and np.isfinite(result.std).all()
+
+
+def test_a_description_tells_every_pass(deep, volume):
+    told = job(volume, "ZYX", deep, scale={"Z": 4, "Y": 2, "X": 2}).describe()
+    assert [each.factors for each in told.passes] == ["Z=2", "Z=2", "2"]
+    assert told.shape == (136, 74, 82)
+    assert told.passes[0].disk == 2 * 4 * 68 * 37 * 41 and told.passes[2].disk == 0
+    assert told.tiles == sum(each.tiles for each in told.passes) and told.seconds > 0
+
+
+def test_records_make_chains_again(deep, volume):
+    work = job(volume[:5, :9, :8], "ZYX", deep, scale={"Z": 2, "Y": 2, "X": 2}, seed=3)
+    first = finish(work)
+    again = UpscaleJob.from_record(volume[:5, :9, :8], first.record, model=deep)
+    np.testing.assert_array_equal(finish(again).mean, first.mean)
+    np.testing.assert_array_equal(again.result.std, first.std)
+    assert Axes.parse("ZYX", first.mean.shape).shape == (10, 18, 16)

@@ -37,30 +37,65 @@ def main() -> None:
 
 
 def widget_pictures() -> None:
-    """Draw the panel before, during and after a run, and what it made."""
+    """Draw the panel before and after a run, and the looks at what it made."""
     viewer, widget = open_viewer()
     save(viewer, "panel")
 
-    widget.form.extent.planes.value = "all"
-    widget.run()
-    wait_until(lambda: widget.progress.value > 0.02 * widget.progress.max > 0)
-    save(viewer, "running")
-    widget.cancel()
-    wait_until(lambda: widget.run_button.enabled)
-
-    widget.form.extent.planes.value = "plane"
-    widget.form.folded.expand()
     upscale(viewer, widget)
     zoom_in(viewer)
     save(viewer, "mean")
 
-    for layer in viewer.layers:
-        layer.visible = True
-    viewer.canvas.grid.enabled = True
-    viewer.canvas.grid.shape = (1, 3)
+    widget.look.buttons["certainty"].native.click()
+    save(viewer, "certainty")
+    viewer.reset_view()
+    widget.look.go_button.native.click()
+    save(viewer, "least-sure")
+    widget.look.grid_button.native.click()
     viewer.reset_view()
     zoom_in(viewer, 6)
     save(viewer, "side-by-side")
+    widget.look.swipe_button.native.click()
+    viewer.reset_view()
+    zoom_in(viewer)
+    widget.look.swipe.move(130)
+    save(viewer, "swipe")
+    widget.look.stop()
+    viewer.close()
+
+
+def volume_pictures() -> None:
+    """Draw a stack that is half done, and its joint map in 3-D."""
+    viewer, widget = open_viewer()
+    widget.form.samples.value = 4
+    widget.form.extent.planes.value = "range"
+    ends = widget.form.extent.ranges["Z"]
+    ends.first.value, ends.last.value = 4, 34
+    viewer.dims.set_current_step(0, 6)
+    widget.run()
+    wait_until(lambda: widget.progress.value > 0.4 * widget.progress.max > 0 and len(viewer.layers) > 1)
+    save(viewer, "growing")
+    wait_until(lambda: not widget.runner.is_running)
+    widget.look.buttons["certainty"].native.click()
+    viewer.dims.ndisplay = 3
+    viewer.reset_view()
+    viewer.scene.camera.angles = (20, -25, 120)
+    viewer.scene.camera.zoom *= 1.4
+    save(viewer, "joint-3d")
+    viewer.close()
+
+
+def calm_pictures() -> None:
+    """Draw the panels as tabs, and the estimate before a run, in a small window."""
+    viewer, widget = open_viewer()
+    viewer.window.resize(1280, 720)
+    for title in ("Inspect uncertainty", "Fine-tune a model"):
+        viewer.window.add_plugin_dock_widget("napari-vaesr", title)
+    settled = time.monotonic() + 1
+    wait_until(lambda: time.monotonic() > settled)
+    widget.native.parent().raise_()
+    widget.form.extent.planes.value = "all"
+    wait_until(lambda: "About" in widget.status.value)
+    save(viewer, "tabs")
     viewer.close()
 
 
@@ -113,7 +148,6 @@ def inspect_pictures() -> None:
     viewer, widget = open_viewer()
     upscale(viewer, widget)
     mean = viewer.layers["nuclei x2 mean"]
-    viewer.window.remove_dock_widget(widget.native)
     _, panel = viewer.window.add_plugin_dock_widget("napari-vaesr", "Inspect uncertainty")
     zoom_in(viewer)
 
@@ -130,7 +164,6 @@ def inspect_pictures() -> None:
     save(viewer, "relative")
     panel.maps.visible_map.value = False
 
-    panel.maps.threshold.value = 15
     panel.maps.veil.value = True
     save(viewer, "veil")
     panel.maps.veil.value = False
@@ -157,7 +190,6 @@ def measure_picture() -> None:
     viewer, widget = open_viewer()
     upscale(viewer, widget)
     wait_until(lambda: not widget.runner.is_running)
-    viewer.window.remove_dock_widget(widget.native)
     _, panel = viewer.window.add_plugin_dock_widget("napari-vaesr", "Measure with error bars")
     panel.split.value = 25
     panel.measure()
@@ -217,9 +249,8 @@ def open_viewer() -> tuple[napari.Viewer, UpscaleWidget]:
 
 def upscale(viewer: napari.Viewer, widget: UpscaleWidget) -> None:
     """Run and wait for the new layers."""
-    before = len(viewer.layers)
     widget.run()
-    wait_until(lambda: len(viewer.layers) > before)
+    wait_until(lambda: not widget.runner.is_running)
 
 
 def zoom_in(viewer: napari.Viewer, factor: float = 3) -> None:
@@ -237,7 +268,7 @@ def save(viewer: napari.Viewer, name: str) -> None:
     viewer.screenshot(IMAGES / f"{name}.png", canvas_only=False, flash=False)
 
 
-def wait_until(condition: Callable[[], bool], timeout: float = 1200) -> None:
+def wait_until(condition: Callable[[], bool], timeout: float = 600) -> None:
     """Let the window live until something is true."""
     end = time.monotonic() + timeout
     while not condition():
@@ -249,6 +280,8 @@ def wait_until(condition: Callable[[], bool], timeout: float = 1200) -> None:
 
 PICTURES: dict[str, Callable[[], None]] = {
     "panel": widget_pictures,
+    "volume": volume_pictures,
+    "calm": calm_pictures,
     "reader": reader_picture,
     "preview": preview_pictures,
     "inspect": inspect_pictures,

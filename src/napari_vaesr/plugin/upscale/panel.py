@@ -261,7 +261,8 @@ class UpscaleWidget(Panel):
         layer = event.value
         if layer in self.form.layer.choices:
             self.form.layer.value = layer
-        self.look.follow(layer)
+        if layer not in self.preview.layers:
+            self.look.follow(layer)
 
     def _on_layer_removed(self, event: Any) -> None:
         task = self.runner.task

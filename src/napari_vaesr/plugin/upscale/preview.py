@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from napari_vaesr.engine.settings import UpscaleSettings
 
+FRAME = "orange"
+"""Colour of the line around a preview."""
+
 LIVE_MODEL = "tiny"
 """Name of the model that live previews use where it is there and can make the scale."""
 
@@ -167,6 +170,9 @@ class PreviewLayers:
         self._source = source
         self._layers = [Layer.create(*each) for each in tuples]
         mean = self._layers[0]
+        mean.bounding_box.visible = True  # a frame, for it covers a part of its source alone
+        mean.bounding_box.points = False
+        mean.bounding_box.line_color = FRAME
         if mean.blending == "additive":
             mean.blending = "translucent_no_depth"  # or it would be added to its own source
         place = layers.index(source) + 1

@@ -68,6 +68,8 @@ class Panel(Container):
             return
         if self.title:
             dock.setWindowTitle(self.title)
+            dock.visibilityChanged.connect(lambda _shown: self._shorten_title(dock))
+            self._shorten_title(dock)
         self.native.setProperty(OURS, True)
         window = dock.parent()
         if not isinstance(window, QMainWindow) or dock.isFloating():
@@ -84,6 +86,13 @@ class Panel(Container):
             window.tabifyDockWidget(others[-1], dock)
             dock.show()
             dock.raise_()
+
+    def _shorten_title(self, dock: QDockWidget) -> None:
+        """Show the short title above the panel, too: the whole name is cut where the panel is narrow."""
+        bar = dock.titleBarWidget()
+        for label in bar.findChildren(QLabel) if bar is not None else ():
+            if label.text():
+                label.setText(self.title)
 
     @property
     def is_alive(self) -> bool:
@@ -150,6 +159,7 @@ def row(widgets: list[Any]) -> Container:
     """Put widgets beside each other."""
     line = Container(widgets=widgets, layout="horizontal", labels=False)
     line.margins = (0, 0, 0, 0)
+    line.native.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
     return line
 
 

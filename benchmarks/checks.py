@@ -25,9 +25,9 @@ from scipy.stats import spearmanr
 from napari_vaesr import Source, UpscaleJob, VaesrError, load_model
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.files.atomic import write_json
-from napari_vaesr.training.pairs import find_sources, made_pairs
+from napari_vaesr.pairs.pair import Pair
+from napari_vaesr.pairs.sources import find_sources, made_pairs
 from napari_vaesr.trust.check import check_source
-from napari_vaesr.trust.evaluation import Pair
 from napari_vaesr.trust.rivals import bicubic, lanczos
 from napari_vaesr.zoo.registry import Model
 

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from napari_vaesr import Source, UpscaleJob, load_model
 from napari_vaesr.engine.settings import UpscaleSettings
-from napari_vaesr.training.pairs import find_sources, made_pairs
+from napari_vaesr.pairs.sources import find_sources, made_pairs
 from napari_vaesr.trust.consistency import UNFAITHFUL, consistency_map, inconsistent_share
 
 

@@ -23,10 +23,10 @@ from torch import Tensor
 
 from napari_vaesr import load_model
 from napari_vaesr.files.atomic import write_json
+from napari_vaesr.pairs.images import hold_out_listed
 from napari_vaesr.training.config import RECIPES
-from napari_vaesr.training.data import Patches
-from napari_vaesr.training.held_out import hold_out_listed
 from napari_vaesr.training.module import Training, psnr
+from napari_vaesr.training.patches import Patches
 from napari_vaesr.training.validation import ValidationPairs
 
 HELD_OUT = Path(__file__).with_name("held_out.txt")

@@ -24,8 +24,9 @@ from torch.nn import functional as F
 
 from napari_vaesr import load_model
 from napari_vaesr.files.atomic import write_json
+from napari_vaesr.pairs.images import grey, read_planes
+from napari_vaesr.pairs.sources import find_sources, low_res
 from napari_vaesr.training.module import Training
-from napari_vaesr.training.pairs import find_sources, grey, low_res, read_planes
 
 
 class Dropping(nn.Module):

@@ -31,7 +31,7 @@ from napari_vaesr import load_model
 from napari_vaesr.engine.device import choose_device, memory_released
 from napari_vaesr.engine.settings import Precision
 from napari_vaesr.engine.upscaler import prepare_network
-from napari_vaesr.training.pairs import find_sources, made_pairs
+from napari_vaesr.pairs.sources import find_sources, made_pairs
 from napari_vaesr.trust.metrics import psnr
 from napari_vaesr.vae.resize import upsample_bicubic
 

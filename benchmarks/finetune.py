@@ -16,11 +16,11 @@ import numpy as np
 import torch
 
 from napari_vaesr.files.image import read_image
+from napari_vaesr.pairs.material import material_from_image
 from napari_vaesr.samples import SAMPLES, sample_path
 from napari_vaesr.training.config import finetune_config
 from napari_vaesr.training.events import TrainingProgress, Verdict
 from napari_vaesr.training.finetune import FineTune, estimated_degradation
-from napari_vaesr.training.material import material_from_image
 from napari_vaesr.zoo.registry import load_model
 
 
@@ -34,7 +34,7 @@ def main() -> None:
     start = load_model(given.start)
     pixels, axes = pixels_of(given.sample)
     material = material_from_image(pixels, axes, start.card.network, start.card.intensity, name=given.sample)
-    degradation = estimated_degradation([view.high for view in material.learn])
+    degradation = estimated_degradation([pair.truth for pair in material.learn])
     plain = finetune_config(start.card)
     config = finetune_config(
         start.card,

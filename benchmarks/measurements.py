@@ -35,7 +35,7 @@ from napari_vaesr.engine.draws import Field, fields_of_arrays, fields_of_job
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.files.atomic import write_json
 from napari_vaesr.imaging.intensity import estimate_noise
-from napari_vaesr.training.pairs import find_sources, made_pairs
+from napari_vaesr.pairs.sources import find_sources, made_pairs
 from napari_vaesr.trust.evaluation import own_domain
 from napari_vaesr.trust.lines import width_at_half
 from napari_vaesr.trust.measure import Measured, measure_field, prediction_range

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, shift
 from skimage.registration import phase_cross_correlation
 
-from napari_vaesr.training.pairs import find_pairs, real_pairs
+from napari_vaesr.pairs.sources import find_pairs, real_pairs
 from napari_vaesr.trust.metrics import affine_psnr
 from napari_vaesr.trust.rivals import bicubic
 

@@ -16,8 +16,8 @@ from torch.optim.swa_utils import AveragedModel
 from napari_vaesr.engine.moments import PairedMoments, smoothed
 from napari_vaesr.imaging.intensity import estimate_noise
 from napari_vaesr.training.config import RECIPES, TrainingConfig
-from napari_vaesr.training.data import Patches
 from napari_vaesr.training.module import Training, antithetic_noise, psnr
+from napari_vaesr.training.patches import Patches
 from napari_vaesr.training.validation import ValidationPairs
 from napari_vaesr.trust.calibration import rank_correlation
 from napari_vaesr.trust.crps import gaussian_crps

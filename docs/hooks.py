@@ -17,7 +17,8 @@ from ziamath import Latex
 
 from napari_vaesr.cli import app
 from napari_vaesr.engine.settings import UpscaleSettings
-from napari_vaesr.training.config import RECIPES, Degradation, TrainingConfig
+from napari_vaesr.pairs.settings import Degradation
+from napari_vaesr.training.config import RECIPES, TrainingConfig
 from napari_vaesr.vae.config import Level, NetworkConfig
 from napari_vaesr.zoo.card import ModelCard, read_card
 from napari_vaesr.zoo.registry import BUNDLED_MODELS

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 if TYPE_CHECKING:
     from napari_vaesr.vae.base import SuperResolutionVAE
     from napari_vaesr.vae.config import NetworkConfig
     from napari_vaesr.zoo.card import ModelCard
+    from napari_vaesr.zoo.registry import Model
 
 VIEWER_FIXTURES = {"make_napari_viewer", "make_napari_viewer_proxy", "qtbot", "qapp"}
 
@@ -98,3 +100,27 @@ def tiny_model_path(
 def own_choices(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep what the panel remembers out of the user's folders, and every test out of the others'."""
     monkeypatch.setenv("NAPARI_VAESR_CHOICES", str(tmp_path_factory.mktemp("state") / "choices.json"))
+
+
+@pytest.fixture(scope="session")
+def blobs() -> Callable[..., np.ndarray]:
+    """A function that makes a 16-bit stack of round spots."""
+
+    def blobs(shape: tuple[int, ...] = (2, 80, 160), seed: int = 0) -> np.ndarray:
+        rng = np.random.default_rng(seed)
+        rows, columns = np.mgrid[: shape[-2], : shape[-1]]
+        planes = []
+        for _ in range(int(np.prod(shape[:-2]))):
+            spots = rng.random((40, 2)) * shape[-2:]
+            planes.append(sum(np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / 8) for y, x in spots))
+        return (np.reshape(planes, shape) / np.max(planes) * 4000 + 100).astype(np.uint16)
+
+    return blobs
+
+
+@pytest.fixture
+def start(tiny_model_path: Path) -> Model:
+    """A model to begin with."""
+    from napari_vaesr.zoo.registry import load_model
+
+    return load_model(tiny_model_path)

@@ -19,19 +19,20 @@ if TYPE_CHECKING:
     from napari_vaesr.errors import VaesrError
     from napari_vaesr.files.image import read_image, series_names
     from napari_vaesr.imaging.axes import Source
-    from napari_vaesr.plugin.viewer.layers import source_array, upscale_layer
-    from napari_vaesr.samples import sample_path
-    from napari_vaesr.training.config import finetune_config
-    from napari_vaesr.training.finetune import FineTune, estimated_degradation
-    from napari_vaesr.training.material import (
+    from napari_vaesr.pairs.degradation import downscaled
+    from napari_vaesr.pairs.material import (
         material_from_folder,
         material_from_image,
         material_from_pair,
     )
+    from napari_vaesr.plugin.viewer.layers import source_array, upscale_layer
+    from napari_vaesr.samples import sample_path
+    from napari_vaesr.training.config import finetune_config
+    from napari_vaesr.training.finetune import FineTune, estimated_degradation
     from napari_vaesr.trust.calibration import fit_calibration, rank_correlation
     from napari_vaesr.trust.certainty import certainty, joint_map
     from napari_vaesr.trust.check import Check, check
-    from napari_vaesr.trust.consistency import consistency_map, downscaled, low_res_psnr
+    from napari_vaesr.trust.consistency import consistency_map, low_res_psnr
     from napari_vaesr.trust.measure import measure
     from napari_vaesr.trust.metrics import affine_psnr
     from napari_vaesr.trust.segment import Threshold
@@ -54,7 +55,7 @@ _HOMES = {
     "check": "trust.check",
     "choose_device": "engine.device",
     "consistency_map": "trust.consistency",
-    "downscaled": "trust.consistency",
+    "downscaled": "pairs.degradation",
     "estimated_degradation": "training.finetune",
     "export_model": "zoo.exchange",
     "finetune_config": "training.config",
@@ -65,9 +66,9 @@ _HOMES = {
     "load_model": "zoo.registry",
     "low_res_psnr": "trust.consistency",
     "make_settings": "engine.settings",
-    "material_from_folder": "training.material",
-    "material_from_image": "training.material",
-    "material_from_pair": "training.material",
+    "material_from_folder": "pairs.material",
+    "material_from_image": "pairs.material",
+    "material_from_pair": "pairs.material",
     "measure": "trust.measure",
     "models": "zoo.registry",
     "rank_correlation": "trust.calibration",

@@ -7,7 +7,7 @@ import tifffile
 from PIL import Image
 
 from napari_vaesr.files.made import is_mask, is_result
-from napari_vaesr.training.data import find_images, grey_planes
+from napari_vaesr.pairs.images import find_images, grey_planes
 
 PIXELS = np.zeros((8, 9), np.uint8)
 

@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 
 from napari_vaesr import load_model, upscale
 from napari_vaesr.cli import app
+from napari_vaesr.pairs.settings import Degradation
+from napari_vaesr.pairs.sources import low_res
 from napari_vaesr.training.batches import Batch
 from napari_vaesr.training.calibrate import (
     calibrate,
@@ -21,8 +23,6 @@ from napari_vaesr.training.calibrate import (
     originals,
     spreads_of_file,
 )
-from napari_vaesr.training.config import Degradation
-from napari_vaesr.training.pairs import low_res
 from napari_vaesr.training.validation import FixedPairs
 from napari_vaesr.trust.evaluation import own_domain
 from napari_vaesr.vae.build import build

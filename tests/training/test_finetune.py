@@ -10,11 +10,13 @@ import pytest
 import torch
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.training.config import Degradation, TrainingConfig, finetune_config
+from napari_vaesr.pairs.material import Material, material_from_image
+from napari_vaesr.pairs.pair import Pair
+from napari_vaesr.pairs.settings import Degradation
+from napari_vaesr.training.config import TrainingConfig, finetune_config
 from napari_vaesr.training.events import PATIENCE, Check, Pictures, TrainingProgress, Verdict
 from napari_vaesr.training.finetune import FineTune, estimated_degradation, fitting_patch
 from napari_vaesr.training.fit import fit, newest_checkpoint
-from napari_vaesr.training.material import Material, View, material_from_image
 from napari_vaesr.training.module import BLOCKS, Training
 from napari_vaesr.training.watch import best_weights, read_checks
 from napari_vaesr.zoo.registry import Model, load_model
@@ -38,14 +40,14 @@ def prepared(start: Model, material: Material, tmp_path: Path) -> FineTune:
 
 
 def test_patches_fit_small_images(start: Model) -> None:
-    view = View(np.zeros((50, 90), np.float32))
+    view = Pair.of_truth(np.zeros((50, 90), np.float32))
     assert fitting_patch(Material((view,), (view,)), small(start, patch=24)) == 12
-    view = View(np.zeros((500, 900), np.float32))
+    view = Pair.of_truth(np.zeros((500, 900), np.float32))
     assert fitting_patch(Material((view,), (view,)), small(start, patch=24)) == 24
 
 
 def test_the_estimated_degradation_is_within_reason(material: Material) -> None:
-    degradation = estimated_degradation([view.high for view in material.learn])
+    degradation = estimated_degradation([view.truth for view in material.learn])
     assert 0 < degradation.blur[0] < degradation.blur[1] < 5
     assert degradation.clean == 0
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from napari_vaesr.pairs.degradation import downscaled
+from napari_vaesr.pairs.material import material_from_pair
 from napari_vaesr.training.config import finetune_config
-from napari_vaesr.training.material import material_from_pair
 from napari_vaesr.training.material_patches import MaterialPatches, checked_pairs
-from napari_vaesr.trust.consistency import downscaled
 from napari_vaesr.zoo.registry import Model
 
 

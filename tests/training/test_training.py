@@ -14,13 +14,14 @@ from pydantic import ValidationError
 from skimage.io import imsave
 
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.pairs.images import hold_out, hold_out_listed, load_planes
+from napari_vaesr.pairs.settings import Degradation
 from napari_vaesr.training.batches import Batch
-from napari_vaesr.training.config import RECIPES, Degradation, TrainingConfig
-from napari_vaesr.training.data import Patches, hold_out, load_planes
+from napari_vaesr.training.config import RECIPES, TrainingConfig
 from napari_vaesr.training.export import export_model
 from napari_vaesr.training.fit import fit, newest_checkpoint
-from napari_vaesr.training.held_out import hold_out_listed
 from napari_vaesr.training.module import Training
+from napari_vaesr.training.patches import Patches
 from napari_vaesr.vae.base import Elbo, Encoded
 from napari_vaesr.vae.build import build
 from napari_vaesr.vae.config import PRESETS, Level
@@ -167,11 +168,13 @@ def test_batches_are_a_function_of_the_step(images: Path) -> None:
 def test_patches_have_the_range_of_their_plane_and_cost_no_more_than_themselves(
     images: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from napari_vaesr.training import data
+    from napari_vaesr.training import patches as module
 
     sizes = []
-    real = data.to_unit
-    monkeypatch.setattr(data, "to_unit", lambda plane, *rest: sizes.append(plane.shape) or real(plane, *rest))
+    real = module.to_unit
+    monkeypatch.setattr(
+        module, "to_unit", lambda plane, *rest: sizes.append(plane.shape) or real(plane, *rest)
+    )
     patches = Patches([images / "blobs" / "1.tif"], SMALL)  # the one of 16 bits
     ((plane,),) = patches.groups[0]
     whole = real(plane)

@@ -16,8 +16,8 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.training import workers
 from napari_vaesr.training.batches import Batch, Batches
 from napari_vaesr.training.config import TrainingConfig
-from napari_vaesr.training.data import Patches
 from napari_vaesr.training.fit import fit
+from napari_vaesr.training.patches import Patches
 from napari_vaesr.vae.config import Level, NetworkConfig
 
 SMALL = TrainingConfig(

@@ -10,8 +10,9 @@ import pytest
 from napari_vaesr import Source, UpscaleJob, VaesrError, check, load_model, sample_path
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.files.image import read_image
+from napari_vaesr.pairs.degradation import downscaled
 from napari_vaesr.trust.check import with_noise
-from napari_vaesr.trust.consistency import consistency_map, downscaled, inconsistent_share
+from napari_vaesr.trust.consistency import consistency_map, inconsistent_share
 from napari_vaesr.trust.image_noise import NoiseModel, fit_noise
 from napari_vaesr.trust.plots import write_check
 from napari_vaesr.trust.rivals import bicubic

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.trust.consistency import downscaled, low_res_psnr
+from napari_vaesr.pairs.degradation import downscaled
+from napari_vaesr.trust.consistency import low_res_psnr
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ def calibrate(
     with spoken_errors(debug):
         from pydantic import ValidationError
 
-        from napari_vaesr.training.config import Degradation
+        from napari_vaesr.pairs.settings import Degradation
         from napari_vaesr.zoo.card import checked_name
         from napari_vaesr.zoo.registry import card_path, load_model, user_models
         from napari_vaesr.zoo.weights import write_model

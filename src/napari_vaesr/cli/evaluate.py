@@ -17,7 +17,7 @@ from .console import ExitCode, err, out, report_error, spoken_errors
 
 if TYPE_CHECKING:
     from napari_vaesr.engine.settings import UpscaleSettings
-    from napari_vaesr.training.pairs import Source
+    from napari_vaesr.pairs.sources import Original
     from napari_vaesr.trust.evaluation import Evaluation, ImageScores
     from napari_vaesr.trust.summary import Summary
     from napari_vaesr.zoo.registry import Model
@@ -82,7 +82,7 @@ def evaluate(
     """
     with spoken_errors(debug):
         from napari_vaesr.engine.settings import make_settings
-        from napari_vaesr.training.pairs import find_pairs, find_sources
+        from napari_vaesr.pairs.sources import find_pairs, find_sources
 
         if (pairs is None) == (not folders):
             raise VaesrError("Give folders of sharp images, or --pairs LOW HIGH, and not both.")
@@ -144,7 +144,7 @@ def _prepare_outputs(json: Path | None, plots: Path | None, scales: Sequence[int
 
 
 def _evaluate(
-    sources: Sequence[Source],
+    sources: Sequence[Original],
     model: Model,
     scales: Sequence[int],
     settings: UpscaleSettings,
@@ -152,7 +152,7 @@ def _evaluate(
     debug: bool,
 ) -> tuple[list[Evaluation], int]:
     """Evaluate one image after the other; return what succeeded and how many failed."""
-    from napari_vaesr.training.pairs import made_pairs, real_pairs
+    from napari_vaesr.pairs.sources import made_pairs, real_pairs
     from napari_vaesr.trust.evaluation import evaluate_pair
     from napari_vaesr.trust.rivals import RIVALS
 

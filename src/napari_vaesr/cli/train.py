@@ -199,17 +199,17 @@ def _material(
     images: list[Path],
     pairs: bool,
     validate: list[Path] | None,
-    hold_out: Path | None,
+    listing: Path | None,
     settings: TrainingConfig,
 ) -> tuple[list[Path] | Supply, FixedPairs, list[Path] | FixedPairs, TrainingConfig]:
     """Return what is learnt from, pairs to validate on, what to score on at the end, and fitting settings."""
-    from napari_vaesr.training import data
-    from napari_vaesr.training.held_out import hold_out_listed
-    from napari_vaesr.training.recorded import RecordedPatches, for_pairs, read_recorded, recorded_checks
+    from napari_vaesr.pairs.images import hold_out, hold_out_listed
+    from napari_vaesr.pairs.recorded import read_recorded
+    from napari_vaesr.training.recorded_patches import RecordedPatches, for_pairs, recorded_checks
     from napari_vaesr.training.validation import ValidationPairs
 
     if pairs:
-        if validate or hold_out or len(images) % 2:
+        if validate or listing or len(images) % 2:
             raise VaesrError(
                 "With --pairs give folders two by two, LOW HIGH, without --validate and --hold-out: the last "
                 "tenth of the names is validated on."
@@ -222,12 +222,12 @@ def _material(
             err().print(f"Note: the pairs are of {scales}, so the model will make no other scale.")
         checks = recorded_checks(held, own)
         return partial(RecordedPatches, recorded, own), checks, checks, own
-    if hold_out:
-        learn, kept = hold_out_listed(images, hold_out)
+    if listing:
+        learn, kept = hold_out_listed(images, listing)
         scored = [*kept, *(validate or [])]
     else:
         passed: list[Path] = []
-        learn, scored = (images, validate) if validate else data.hold_out(images, passed=passed)
+        learn, scored = (images, validate) if validate else hold_out(images, passed=passed)
         if passed:
             err().print(f"Note: {len(passed)} results, masks and labels are passed over.")
     return learn, ValidationPairs(scored, settings), scored, settings

@@ -27,7 +27,17 @@ Series = str | int | None
 
 
 class UnknownAxes(VaesrError):
-    """The file doesn't name its axes; the message asks for them."""
+    """The file doesn't name its axes; the message asks for them.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        That of the image.
+    """
+
+    def __init__(self, message: str, shape: Sequence[int]) -> None:
+        super().__init__(message)
+        self.shape = tuple(shape)
 
 
 @dataclass(frozen=True)
@@ -312,7 +322,8 @@ def ask_for_axes(path: Place, shape: Sequence[int], known: str = "") -> UnknownA
     says = f"only says {known!r} about" if known else "doesn't name"
     return UnknownAxes(
         f"{path} has the shape {tuple(shape)} and {says} its axes, please give one letter for each, "
-        f"such as ZYX for a z-stack ({MEANING})."
+        f"such as ZYX for a z-stack ({MEANING}).",
+        shape,
     )
 
 

@@ -228,3 +228,15 @@ def _fit(sample: npt.NDArray[Any], method: IntensityMethod) -> IntensityScaling:
             "please subtract their mean first."
         )
     return IntensityScaling(offset=low, gain=gain if gain > 0 else 1)  # a constant image maps to 0 and back
+
+
+def straight_line(values: npt.NDArray[np.float64], wanted: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """Return slope and offset of the least-squares line from values to those wanted at the same places.
+
+    The slope is 0 where all values are alike.
+    """
+    mean = float(values.mean())
+    centred = values - mean
+    power = float(np.sum(centred**2))
+    slope = float(np.sum(centred * wanted)) / power if power else 0.0
+    return slope, float(wanted.mean()) - slope * mean

@@ -25,14 +25,14 @@ from napari_vaesr.files.image import image_name
 from napari_vaesr.imaging.axes import Axes, Source
 from napari_vaesr.imaging.intensity import estimate_noise, fit_scalings
 from napari_vaesr.imaging.region import Region
+from napari_vaesr.pairs.degradation import degrade
+from napari_vaesr.pairs.images import find_images, grey, grey_planes, read_planes
+from napari_vaesr.pairs.pair import Array, Pair
+from napari_vaesr.pairs.settings import Degradation
+from napari_vaesr.pairs.sources import always_noisy, low_res
 from napari_vaesr.training.batches import Batch
-from napari_vaesr.training.config import Degradation
-from napari_vaesr.training.data import find_images, grey_planes
-from napari_vaesr.training.degradation import degrade
 from napari_vaesr.training.module import antithetic_noise
-from napari_vaesr.training.pairs import Array, always_noisy, grey, low_res, read_planes
 from napari_vaesr.training.validation import FixedPairs
-from napari_vaesr.trust.evaluation import Pair
 from napari_vaesr.trust.levels import (
     FloatArray,
     Spread,

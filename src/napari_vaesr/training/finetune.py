@@ -16,12 +16,13 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.training.config import Degradation, TrainingConfig
+from napari_vaesr.pairs.material import Material
+from napari_vaesr.pairs.settings import Degradation
+from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.training.estimates import FloatArray, noise_level, psf_from_spectrum
 from napari_vaesr.training.events import Listen, Verdict
 from napari_vaesr.training.export import export_model
 from napari_vaesr.training.fit import fit
-from napari_vaesr.training.material import Material
 from napari_vaesr.training.material_patches import MaterialPatches, checked_pairs
 from napari_vaesr.training.watch import Watch, read_checks
 from napari_vaesr.zoo.card import DataSource

@@ -17,8 +17,8 @@ from napari_vaesr.engine.device import choose_device
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.training.batches import Batch
 from napari_vaesr.training.config import TrainingConfig
-from napari_vaesr.training.data import Patches
 from napari_vaesr.training.module import LOG_EVERY, Training
+from napari_vaesr.training.patches import Patches
 from napari_vaesr.training.validation import FixedPairs, ValidationPairs
 from napari_vaesr.training.workers import START_METHOD, leave_interrupts
 from napari_vaesr.zoo.registry import Model

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
+from napari_vaesr.pairs.degradation import degrade, neighboured
+from napari_vaesr.pairs.material import Material, whole_side
+from napari_vaesr.pairs.pair import Pair
 from napari_vaesr.training.batches import Batch, Batches, scale_odds, turned
 from napari_vaesr.training.config import TrainingConfig
-from napari_vaesr.training.degradation import degrade, neighboured
-from napari_vaesr.training.material import Material, View, whole_side
 from napari_vaesr.training.told import recorded_conditions, shown
 from napari_vaesr.training.validation import FixedPairs
 from napari_vaesr.vae.config import Factor
@@ -36,7 +39,7 @@ class MaterialPatches(Batches):
     def __init__(self, material: Material, config: TrainingConfig, first_step: int = 0) -> None:
         super().__init__(config, first_step)
         self.views, self.paired = material.learn, material.scale
-        areas = np.array([view.high.size for view in self.views], float)
+        areas = np.array([view.truth.size for view in self.views], float)
         self.odds = areas / areas.sum()
         factors = config.network.factors
         self.scale_odds = scale_odds(config)
@@ -51,10 +54,11 @@ class MaterialPatches(Batches):
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         factor = config.network.factors[rng.choice(len(self.scale_odds), p=self.scale_odds)]
         patches = [self._patch(rng, factor) for _ in range(config.batch)]
-        high = torch.from_numpy(np.stack([patch.high for patch in patches]))[:, None]
+        high = torch.from_numpy(np.stack([patch.truth for patch in patches]))[:, None]
         if self._is_paired(factor):
-            lows = [patch.low for patch in patches if patch.low is not None]
-            low = torch.from_numpy(np.stack(lows))[:, None].expand(-1, config.network.frames, -1, -1)
+            low = torch.from_numpy(np.stack([patch.low for patch in patches]))[:, None].expand(
+                -1, config.network.frames, -1, -1
+            )
             return Batch(low, high, factor, recorded_conditions(low))
         high = neighboured(high, config.network.frames, float(factor[1]), generator)
         low, high, conditions = degrade(high, factor, config.degradation, generator)
@@ -63,7 +67,7 @@ class MaterialPatches(Batches):
     def _is_paired(self, factor: Factor) -> bool:
         return factor == (self.paired, self.paired)
 
-    def _patch(self, rng: np.random.Generator, factor: Factor) -> View:
+    def _patch(self, rng: np.random.Generator, factor: Factor) -> Pair:
         view = self.views[rng.choice(len(self.views), p=self.odds)]
         is_paired = self._is_paired(factor)
         step = factor[0] if is_paired else 1
@@ -72,12 +76,13 @@ class MaterialPatches(Batches):
         sides = [self.config.patch * each for each in (factor if turns % 2 == 0 else factor[::-1])]
         row, column = (
             int(rng.integers((size - side) // step + 1)) * step
-            for size, side in zip(view.high.shape, sides, strict=True)
+            for size, side in zip(view.truth.shape, sides, strict=True)
         )
         corner = slice(row, row + sides[0]), slice(column, column + sides[1])
-        patch = view.part(*corner, factor[0]) if is_paired else View(view.high[corner])
-        low = None if patch.low is None else turned(patch.low, flip, turns)
-        return View(turned(patch.high, flip, turns), low)
+        if not is_paired:
+            return Pair.of_truth(turned(view.truth[corner], flip, turns))
+        patch = view.part(*corner)
+        return replace(patch, low=turned(patch.low, flip, turns), truth=turned(patch.truth, flip, turns))
 
 
 def checked_pairs(material: Material, config: TrainingConfig) -> FixedPairs:
@@ -91,12 +96,12 @@ def checked_pairs(material: Material, config: TrainingConfig) -> FixedPairs:
     pairs = []
     for index in np.linspace(0, len(material.check) - 1, count).round().astype(int):
         view = material.check[index]
-        cut = tuple(_cut(size, min(size, CHECK_SIDE) // unit * unit, unit) for size in view.high.shape)
+        cut = tuple(_cut(size, min(size, CHECK_SIDE) // unit * unit, unit) for size in view.truth.shape)
         for factor in config.network.factors:
             is_paired = factor == (material.scale, material.scale)
-            part = view.part(*cut, factor[0]) if is_paired else View(view.high[cut])
-            high = torch.from_numpy(np.ascontiguousarray(part.high))[None, None]
-            if part.low is not None:
+            part = view.part(*cut) if is_paired else Pair.of_truth(view.truth[cut])
+            high = torch.from_numpy(np.ascontiguousarray(part.truth))[None, None]
+            if is_paired:
                 low = torch.from_numpy(np.ascontiguousarray(part.low))[None, None]
                 conditions = recorded_conditions(low)
             else:

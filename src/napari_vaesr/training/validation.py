@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from napari_vaesr.pairs.degradation import degrade
+from napari_vaesr.pairs.images import load_stacks, to_unit, value_range
 from napari_vaesr.training.batches import Batch
 from napari_vaesr.training.config import TrainingConfig
-from napari_vaesr.training.data import load_stacks, to_unit, value_range
-from napari_vaesr.training.degradation import degrade
 
 
 class FixedPairs(Dataset[Batch]):

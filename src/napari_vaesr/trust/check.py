@@ -20,7 +20,7 @@ from napari_vaesr.imaging.axes import Source
 from napari_vaesr.imaging.colour import rgb_to_luma_chroma
 from napari_vaesr.imaging.intensity import IntensityScaling, fit_scalings
 from napari_vaesr.imaging.region import Region
-from napari_vaesr.trust.consistency import downscaled
+from napari_vaesr.pairs.degradation import downscaled
 from napari_vaesr.trust.image_noise import NoiseModel, fit_noise
 from napari_vaesr.trust.levels import without_truth_noise
 from napari_vaesr.trust.rivals import bicubic, lanczos

@@ -11,39 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.pairs.degradation import downscaled
 from napari_vaesr.trust.metrics import psnr
-
-
-def downscaled(image: npt.NDArray[Any], scale: int) -> npt.NDArray[np.float32]:
-    """Make an image small again by antialiased bicubic interpolation.
-
-    Parameters
-    ----------
-    image : array
-        (..., Y, X), sizes divisible by `scale`.
-    scale : int
-        The factor.
-
-    Returns
-    -------
-    array
-        (..., Y / scale, X / scale), float32.
-
-    Raises
-    ------
-    VaesrError
-        When the sizes are not divisible by `scale`.
-    """
-    import torch
-
-    from napari_vaesr.vae.resize import downsample_bicubic
-
-    height, width = image.shape[-2:]
-    if height % scale or width % scale:
-        raise VaesrError(f"A {height} x {width} image can't be made {scale} times smaller, crop it first.")
-    planes = torch.as_tensor(np.ascontiguousarray(image, np.float32)).reshape(-1, 1, height, width)
-    small = downsample_bicubic(planes, scale).numpy()
-    return small.reshape(*image.shape[:-2], height // scale, width // scale)
 
 
 def low_res_psnr(

@@ -9,18 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes, Source
-from napari_vaesr.imaging.colour import rgb_to_luma_chroma
 from napari_vaesr.imaging.intensity import fit_scalings
+from napari_vaesr.pairs.pair import Array, FloatArray, Pair
 from napari_vaesr.trust.blocks import SIDES, block_errors
 from napari_vaesr.trust.consistency import low_res_psnr
 from napari_vaesr.trust.metrics import (
@@ -36,62 +34,12 @@ from napari_vaesr.trust.rivals import RIVALS, gradient_magnitude
 from napari_vaesr.zoo.card import ANY
 from napari_vaesr.zoo.registry import Model
 
-Array = npt.NDArray[Any]
-FloatArray = npt.NDArray[np.float64]
-
 PIXELS_PER_IMAGE = 20_000
 """Pixels of each image, drawn at random, that the uncertainty is scored on; memory stays bounded."""
 
 OWN = "own"
 
 MEAN, BASE, ONE = "mean", "base", "one sample"
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A low-res image and the truth it has to become.
-
-    Attributes
-    ----------
-    name, domain : str
-        Which image, and which group its scores are averaged in.
-    low : array
-        (Y, X) or (Y, X, 3), what the model gets.
-    truth : array
-        (scale * Y, scale * X), or with 3 behind.
-    scale : int
-        How many times larger the truth is.
-    black, span : float
-        Intensity of the truth that counts as 0, and the distance from there to 1.
-    fitted : bool
-        Whether gain and offset between the two are unknown, as between two microscopes; errors are then
-        measured after the best linear fit of the mean to the truth.
-    original : str
-        What it shares with pairs that tell nothing new, such as the other planes of its stack; its own name
-        by default.
-    blur : float
-        Blur between the two in low-res pixels, where it is known; a conditioned model is told.
-    """
-
-    name: str
-    domain: str
-    low: Array
-    truth: Array
-    scale: int
-    black: float = 0.0
-    span: float = 255.0
-    fitted: bool = False
-    original: str = ""
-    blur: float = 0.0
-
-    def unit(self, image: Array) -> FloatArray:
-        """Return an image in parts of the intensity range."""
-        return (np.asarray(image, np.float64) - self.black) / self.span
-
-    def luma(self, image: Array) -> FloatArray:
-        """Return what the network sees of an image, in parts of the intensity range."""
-        unit = self.unit(image)
-        return rgb_to_luma_chroma(unit)[0] if unit.ndim == 3 else unit
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.intensity import straight_line
 
 Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float64]
@@ -224,11 +225,7 @@ def affine_coefficients(estimate: Array, truth: Array) -> tuple[float, float]:
         The gain is 0 for a constant estimate.
     """
     estimate, truth = _comparable(estimate, truth)
-    mean = float(estimate.mean())
-    centred = estimate - mean
-    power = float(np.sum(centred**2))
-    gain = float(np.sum(centred * truth)) / power if power else 0.0
-    return gain, float(truth.mean()) - gain * mean
+    return straight_line(estimate, truth)
 
 
 def affine_psnr(estimate: Array, truth: Array, *, data_range: float = 1.0, border: int = 0) -> float:

@@ -144,7 +144,7 @@ def test_blur_and_noise_are_those_asked_for(request_, look):
 def test_pairs_of_layers(request_):
     from dataclasses import replace
 
-    from napari_vaesr.trust.consistency import downscaled
+    from napari_vaesr.pairs.degradation import downscaled
 
     low = Image(downscaled(spots().astype("float32"), 2), name="low")
     asked = replace(request_, low=Pixels(low, "ZYX"))
@@ -174,12 +174,12 @@ def test_what_cannot_be_run_is_said_first(request_, tmp_path):
 
 
 def test_an_unexpected_error_is_one_sentence(request_, monkeypatch, caplog):
-    import napari_vaesr.training.material
+    import napari_vaesr.pairs.material
 
     def broken(*_, **__):
         raise RuntimeError("wires crossed\nsecond line")
 
-    monkeypatch.setattr(napari_vaesr.training.material, "material_from_image", broken)
+    monkeypatch.setattr(napari_vaesr.pairs.material, "material_from_image", broken)
     failure = FineTuneTask(request_).run()
     assert failure == Failure("The fine-tuning failed: RuntimeError: wires crossed")
     assert "second line" in caplog.text

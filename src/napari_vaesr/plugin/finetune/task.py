@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from napari_vaesr.errors import Cancelled, VaesrError
 from napari_vaesr.imaging.axes import Axes
+from napari_vaesr.pairs.settings import Degradation
 from napari_vaesr.plugin.viewer.layers import checked_axes, source_array
 from napari_vaesr.plugin.viewer.task import Failure, first_sentence
-from napari_vaesr.training.config import Degradation, finetune_config
+from napari_vaesr.training.config import finetune_config
 from napari_vaesr.training.events import Event, Verdict
 from napari_vaesr.zoo.card import ModelCard, checked_name
 from napari_vaesr.zoo.registry import get_card, models, user_models
@@ -29,8 +30,8 @@ from napari_vaesr.zoo.registry import get_card, models, user_models
 if TYPE_CHECKING:
     import napari.layers
 
+    from napari_vaesr.pairs.material import Material
     from napari_vaesr.training.finetune import FineTune
-    from napari_vaesr.training.material import Material
     from napari_vaesr.zoo.registry import Model
 
 logger = logging.getLogger(__name__)
@@ -294,7 +295,7 @@ class FineTuneTask:
             self._say(material.message)
         changes: dict[str, Any] = {}
         if request.look == "estimated":
-            changes["degradation"] = estimated_degradation([view.high for view in material.learn])
+            changes["degradation"] = estimated_degradation([pair.truth for pair in material.learn])
         elif request.look == "measured":
             changes["degradation"] = measured_degradation(request.psf, request.noise)
         if "degradation" in changes:
@@ -315,7 +316,7 @@ class FineTuneTask:
         return FineTune.prepare(runs_folder() / f"{request.name}-{stamp}", material, model, config)
 
     def _read(self, request: Request, model: Model) -> Material:
-        from napari_vaesr.training.material import (
+        from napari_vaesr.pairs.material import (
             material_from_folder,
             material_from_image,
             material_from_pair,

@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.training.material import (
+from napari_vaesr.pairs.degradation import downscaled
+from napari_vaesr.pairs.material import (
     GAP,
     Material,
     material_from_folder,
     material_from_image,
     material_from_pair,
 )
-from napari_vaesr.trust.consistency import downscaled
 from napari_vaesr.vae.config import PRESETS
 from napari_vaesr.zoo.registry import Model
 
@@ -38,9 +38,9 @@ def test_the_held_out_part_shares_no_pixel(height: int, width: int) -> None:
         assert max(height, width) < UNIT + LEAST + GAP + 12 or min(height, width) < LEAST + 12
         return
     (learn,), (check,) = material.learn, material.check
-    assert not set(learn.high.ravel().tolist()) & set(check.high.ravel().tolist())
-    assert min(check.high.shape) >= UNIT and min(learn.high.shape) >= LEAST
-    assert all(size % 12 == 0 for size in check.high.shape)
+    assert not set(learn.truth.ravel().tolist()) & set(check.truth.ravel().tolist())
+    assert min(check.truth.shape) >= UNIT and min(learn.truth.shape) >= LEAST
+    assert all(size % 12 == 0 for size in check.truth.shape)
 
 
 @pytest.mark.parametrize(
@@ -71,9 +71,9 @@ def test_files_are_held_out_whole(tmp_path: Path, blobs: Callable[..., np.ndarra
         imsave(tmp_path / f"{index}.png", blobs((96, 96), index).astype(np.uint8), check_contrast=False)
     material = material_from_folder([tmp_path], NETWORK, "percentile")
     assert len(material.learn) == 3 and len(material.check) == 1
-    assert all(view.high.shape == (96, 96) for view in material.learn)
+    assert all(view.truth.shape == (96, 96) for view in material.learn)
     alone = material_from_folder([tmp_path / "0.png"], NETWORK, "percentile")
-    assert len(alone.learn) == len(alone.check) == 1 and alone.learn[0].high.shape != (96, 96)
+    assert len(alone.learn) == len(alone.check) == 1 and alone.learn[0].truth.shape != (96, 96)
 
 
 def test_large_files_are_cut(
@@ -81,12 +81,12 @@ def test_large_files_are_cut(
 ) -> None:
     from skimage.io import imsave
 
-    monkeypatch.setattr("napari_vaesr.training.material.LARGEST", 4 * 80 * 80)
+    monkeypatch.setattr("napari_vaesr.pairs.material.LARGEST", 4 * 80 * 80)
     for index in range(3):
         imsave(tmp_path / f"{index}.png", blobs((200, 200), index).astype(np.uint8), check_contrast=False)
     material = material_from_folder([tmp_path], NETWORK, "percentile")
     assert material.learn and material.check
-    assert sum(view.high.size for view in material.learn) <= 4 * 80 * 80
+    assert sum(view.truth.size for view in material.learn) <= 4 * 80 * 80
     alone = material_from_folder([tmp_path / "0.png"], NETWORK, "percentile")
     assert alone.learn and alone.check
 
@@ -94,7 +94,7 @@ def test_large_files_are_cut(
 def test_many_planes_are_thinned_out_and_large_ones_cut(
     start: Model, monkeypatch: pytest.MonkeyPatch, blobs: Callable[..., np.ndarray]
 ) -> None:
-    monkeypatch.setattr("napari_vaesr.training.material.LARGEST", 3 * 80 * 160)
+    monkeypatch.setattr("napari_vaesr.pairs.material.LARGEST", 3 * 80 * 160)
     reads: list[tuple[int, int]] = []
     material = material_from_image(
         blobs((9, 80, 160)),
@@ -107,7 +107,7 @@ def test_many_planes_are_thinned_out_and_large_ones_cut(
     assert len(material.learn) == 3 and "3 of the 9 planes" in material.message
     assert reads == [(1, 3), (2, 3), (3, 3)]
     large = material_from_image(blobs((400, 400)), "YX", start.card.network, "percentile", name="large")
-    assert sum(view.high.size for view in (*large.learn, *large.check)) <= 3 * 80 * 160
+    assert sum(view.truth.size for view in (*large.learn, *large.check)) <= 3 * 80 * 160
 
 
 def test_material_survives_its_file(blobs: Callable[..., np.ndarray], tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_material_survives_its_file(blobs: Callable[..., np.ndarray], tmp_path: 
         assert (again.scale, again.origin, again.message) == (each.scale, each.origin, each.message)
         for part in ("learn", "check"):
             for one, other in zip(getattr(again, part), getattr(each, part), strict=True):
-                np.testing.assert_array_equal(one.high, other.high)
+                np.testing.assert_array_equal(one.truth, other.truth)
                 assert (one.low is None) == (other.low is None)
     content = (tmp_path / "images.npz").read_bytes()
     (tmp_path / "images.npz").write_bytes(content[: len(content) // 2])

@@ -6,9 +6,8 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from napari_vaesr.training.config import Degradation
-from napari_vaesr.training.degradation import degrade, gaussian_blur
-from napari_vaesr.training.muon import Muon, orthogonalised
+from napari_vaesr.pairs.degradation import degrade, gaussian_blur, microscope
+from napari_vaesr.pairs.settings import Degradation
 from napari_vaesr.vae.resize import downsample_bicubic
 
 
@@ -72,40 +71,14 @@ def test_gain_and_offset_change_the_truth_too() -> None:
     torch.testing.assert_close(low, downsample_bicubic(truth, 2))
 
 
-@pytest.mark.parametrize("shape", [(8, 40), (40, 8), (16, 16)])
-def test_orthogonalised_singular_values_are_near_one(shape: tuple[int, int]) -> None:
-    generator = torch.Generator().manual_seed(0)
-    values = torch.linalg.svdvals(orthogonalised(torch.randn(shape, generator=generator)))
-    assert values.min() > 0.3
-    assert values.max() < 1.4
-
-
-def test_muon_minimises_a_quadratic() -> None:
-    torch.manual_seed(0)
-    target = torch.randn(6, 3, 3, 3)
-    weight = torch.nn.Parameter(torch.zeros_like(target))
-    optimiser = Muon([weight], lr=0.05, weight_decay=0.0)
-    for _ in range(300):
-        optimiser.zero_grad()
-        (weight - target).square().sum().backward()
-        optimiser.step()
-    assert (weight - target).square().mean() < 0.01 * target.square().mean()
-
-
-def test_muon_treats_kernels_of_one_size_each_on_its_own() -> None:
-    torch.manual_seed(0)
-    shapes = [(16, 8, 3, 3), (8, 8, 3, 3), (16, 8, 3, 3), (8, 8, 3, 3), (40, 8, 1, 1)]
-    start, gradients = ([torch.randn(shape) for shape in shapes] for _ in range(2))
-
-    def stepped(chosen: slice) -> list[torch.Tensor]:
-        weights = [torch.nn.Parameter(weight.clone()) for weight in start[chosen]]
-        optimiser = Muon(weights, lr=0.1)
-        for _ in range(2):
-            for weight, gradient in zip(weights, gradients[chosen], strict=True):
-                weight.grad = gradient
-            optimiser.step()
-        return [weight.detach() for weight in weights]
-
-    alone = [stepped(slice(place, place + 1))[0] for place in range(len(shapes))]
-    for together, single in zip(stepped(slice(None)), alone, strict=True):
-        torch.testing.assert_close(together, single)
+def test_what_benchmarks_see_has_the_noise_of_its_photons() -> None:
+    flat = torch.full((200, 1, 32, 32), 0.5)
+    low, blur = microscope(flat, 2, torch.Generator().manual_seed(0))
+    assert blur.shape == (200,) and 0 == float(blur.min()) < float(blur.max()) <= 0.7
+    assert low.shape == (200, 1, 16, 16)
+    spreads = low.flatten(1).std(dim=1)
+    brightest = (0.5 / 30 + 0.04**2) ** 0.5
+    assert float(spreads.min()) ** 2 > 0.5 / 3000 and float(spreads.max()) < 1.15 * brightest
+    torch.testing.assert_close(low.mean(), torch.tensor(0.5), rtol=0, atol=0.005)
+    again, _ = microscope(flat, 2, torch.Generator().manual_seed(0))
+    assert torch.equal(again, low)

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from napari_vaesr.training.data import find_images
-from napari_vaesr.training.pairs import find_sources
+from napari_vaesr.pairs.images import find_images
+from napari_vaesr.pairs.sources import find_sources
 
 
 def test_hidden_files_are_passed_over_unless_they_are_named(tmp_path: Path) -> None:

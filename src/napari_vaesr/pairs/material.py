@@ -17,8 +17,9 @@ from napari_vaesr.files.atomic import atomic_path
 from napari_vaesr.imaging.axes import Axes, SourceArray
 from napari_vaesr.imaging.colour import premultiplied
 from napari_vaesr.imaging.intensity import IntensityMethod, check_finite, fit_scalings
-from napari_vaesr.training.data import hold_out, load_planes
-from napari_vaesr.trust.consistency import downscaled
+from napari_vaesr.pairs.degradation import downscaled
+from napari_vaesr.pairs.images import hold_out, load_planes
+from napari_vaesr.pairs.pair import Pair
 from napari_vaesr.vae.config import NetworkConfig
 
 FloatArray = NDArray[np.float32]
@@ -37,35 +38,12 @@ Report = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class View:
-    """One plane in unit intensity, and the low-res plane of the same field where one was recorded.
-
-    Attributes
-    ----------
-    high : array
-        (scale * Y, scale * X), float32: the truth.
-    low : array, optional
-        (Y, X), float32.
-    """
-
-    high: FloatArray
-    low: FloatArray | None = None
-
-    def part(self, rows: slice, columns: slice, scale: int) -> View:
-        """Cut out a part; rows and columns are of the high-res plane and multiples of `scale`."""
-        if self.low is None:
-            return View(self.high[rows, columns])
-        small = (slice(each.start // scale, each.stop // scale) for each in (rows, columns))
-        return View(self.high[rows, columns], self.low[tuple(small)])
-
-
-@dataclass(frozen=True)
 class Material:
     """Planes to learn from and planes to check on.
 
     Attributes
     ----------
-    learn, check : tuple of View
+    learn, check : tuple of Pair
         They share no pixel: other parts of the same planes, or other files.
     scale : int, optional
         The factor between recorded pairs; None where the low-res planes are simulated.
@@ -75,8 +53,8 @@ class Material:
         What the user should know about the choice of planes.
     """
 
-    learn: tuple[View, ...]
-    check: tuple[View, ...]
+    learn: tuple[Pair, ...]
+    check: tuple[Pair, ...]
     scale: int | None = None
     origin: str = ""
     message: str = ""
@@ -84,15 +62,15 @@ class Material:
     @property
     def smallest_side(self) -> int:
         """The shortest side of all planes to learn from, in high-res pixels."""
-        return int(min(min(view.high.shape) for view in self.learn))
+        return int(min(min(view.truth.shape) for view in self.learn))
 
     def save(self, path: Path) -> None:
         """Write it to an ``.npz`` file, which holds numbers only."""
         arrays: dict[str, NDArray[np.generic]] = {}
         for part in ("learn", "check"):
             for index, view in enumerate(getattr(self, part)):
-                arrays[f"{part}_{index}_high"] = view.high
-                if view.low is not None:
+                arrays[f"{part}_{index}_high"] = view.truth
+                if view.scale > 1:
                     arrays[f"{part}_{index}_low"] = view.low
         about = {"scale": self.scale, "origin": self.origin, "message": self.message}
         with atomic_path(path) as temporary:
@@ -110,11 +88,17 @@ class Material:
         try:
             with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
                 about = json.loads(str(file["about"]))
-                parts: dict[str, list[View]] = {"learn": [], "check": []}
+                parts: dict[str, list[Pair]] = {"learn": [], "check": []}
                 for part, views in parts.items():
                     while (key := f"{part}_{len(views)}") + "_high" in file:
+                        high = file[f"{key}_high"]
                         low = file.get(f"{key}_low", None)
-                        views.append(View(file[f"{key}_high"], low))
+                        paired = low is not None and about["scale"]
+                        views.append(
+                            Pair("", "", low, high, about["scale"], span=1.0)
+                            if paired
+                            else Pair.of_truth(high)
+                        )
             return cls(tuple(parts["learn"]), tuple(parts["check"]), **about)
         except Exception as error:  # a zip file can break in many ways
             raise VaesrError(
@@ -154,7 +138,9 @@ def material_from_image(
         When the image can't be upscaled or is too small.
     """
     named = Axes.parse(axes, array.shape)
-    views = [View(plane) for plane in _planes(array, named, intensity, _choice(named, LARGEST), report)]
+    views = [
+        Pair.of_truth(plane) for plane in _planes(array, named, intensity, _choice(named, LARGEST), report)
+    ]
     message = _told(len(views), named.plane_count)
     return _split(views, network, Material((), (), None, f"the image '{name}'", message))
 
@@ -210,7 +196,8 @@ def material_from_pair(
     lows = _planes(low, small, intensity, (numbers, rows, columns), report)
     rows, columns = (slice(scale * each.start, scale * each.stop) for each in (rows, columns))
     highs = _planes(high, large, intensity, (numbers, rows, columns), report)
-    views = [View(plane, pair) for plane, pair in zip(_matched(highs, lows, scale), lows, strict=True)]
+    matched = zip(lows, _matched(highs, lows, scale), strict=True)
+    views = [Pair("", "", low, high, scale, span=1.0) for low, high in matched]
     message = _told(len(views), small.plane_count)
     return _split(views, network, Material((), (), scale, f"the images '{name}'", message))
 
@@ -234,7 +221,7 @@ def material_from_folder(
     learn, check = hold_out(places)
     origin = f"{len(learn) + len(check)} files in " + ", ".join(place.name for place in places)
 
-    def views(files: Sequence[Path], most: int) -> Iterator[View]:
+    def views(files: Sequence[Path], most: int) -> Iterator[Pair]:
         pixels = 0
         for number, file in enumerate(files):
             if report is not None:
@@ -248,7 +235,7 @@ def material_from_folder(
                         return
                     pixels += part.size
                     (scaling,) = fit_scalings(plane, named, intensity)
-                    yield View(scaling.to_unit(part))
+                    yield Pair.of_truth(scaling.to_unit(part))
 
     if set(learn) & set(check):  # one file only
         found = list(views(learn, LARGEST))
@@ -256,8 +243,8 @@ def material_from_folder(
     need, unit = _least_side(network), whole_side(network)
     # Files in an order of their own, so that a folder that is too large is not cut off at its end.
     shuffled = [learn[index] for index in np.random.default_rng(0).permutation(len(learn))]
-    kept = tuple(view for view in views(shuffled, LARGEST) if min(view.high.shape) >= need)
-    held = tuple(view for view in views(check, LARGEST // 4) if min(view.high.shape) >= unit)
+    kept = tuple(view for view in views(shuffled, LARGEST) if min(view.truth.shape) >= need)
+    held = tuple(view for view in views(check, LARGEST // 4) if min(view.truth.shape) >= unit)
     if not kept or not held:
         raise VaesrError(f"There are too few images of {max(need, unit)} pixels a side: give larger ones.")
     return Material(kept, held, None, origin)
@@ -326,13 +313,13 @@ def _least_side(network: NetworkConfig) -> int:
     return max(8, lcm(*(level.stride for level in network.levels))) * max(network.scales)
 
 
-def _split(views: Sequence[View], network: NetworkConfig, frame: Material) -> Material:
+def _split(views: Sequence[Pair], network: NetworkConfig, frame: Material) -> Material:
     """Keep one end of every plane, along its longer side, for checking; a gap lies in between."""
     unit, need = whole_side(network), _least_side(network)
-    learn: list[View] = []
-    check: list[View] = []
+    learn: list[Pair] = []
+    check: list[Pair] = []
     for view in views:
-        height, width = (size // lcm(*network.scales) * lcm(*network.scales) for size in view.high.shape)
+        height, width = (size // lcm(*network.scales) * lcm(*network.scales) for size in view.truth.shape)
         longer = max(height, width)
         checked = max(unit, round(CHECKED * longer / unit) * unit)
         if longer - checked - GAP < need or min(height, width) < max(unit, need):
@@ -346,5 +333,5 @@ def _split(views: Sequence[View], network: NetworkConfig, frame: Material) -> Ma
         for part, end in zip((learn, check), ends, strict=True):
             whole = (slice(0, height), slice(0, width))
             rows, columns = (end, whole[1]) if height > width else (whole[0], end)
-            part.append(view.part(rows, columns, step))
+            part.append(view.part(rows, columns))
     return replace(frame, learn=tuple(learn), check=tuple(check))

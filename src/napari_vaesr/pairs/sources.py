@@ -7,24 +7,21 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.files.image import SUFFIXES, can_read, image_name, read_image
-from napari_vaesr.imaging.axes import Axes
-from napari_vaesr.training.config import RECIPES, Degradation
-from napari_vaesr.training.data import with_intensities
-from napari_vaesr.trust.evaluation import Pair
+from napari_vaesr.files.image import SUFFIXES, can_read, image_name
+from napari_vaesr.pairs.images import as_dtype, grey, read_planes, with_intensities
+from napari_vaesr.pairs.pair import Array, Pair
+from napari_vaesr.pairs.settings import Degradation
 
-Array = npt.NDArray[Any]
 DegradationKind = Literal["clean", "noisy"]
 
 
 @dataclass(frozen=True)
-class Source:
+class Original:
     """An image to evaluate on, and the real low-res image of it if there is one."""
 
     path: Path
@@ -32,7 +29,7 @@ class Source:
     low: Path | None = None
 
 
-def find_sources(folders: Sequence[Path], limit: int | None = None) -> list[Source]:
+def find_sources(folders: Sequence[Path], limit: int | None = None) -> list[Original]:
     """List the images of folders; every subfolder is a domain of its own.
 
     Parameters
@@ -47,18 +44,18 @@ def find_sources(folders: Sequence[Path], limit: int | None = None) -> list[Sour
     VaesrError
         When a folder doesn't exist or holds no image.
     """
-    domains: dict[str, list[Source]] = {}
+    domains: dict[str, list[Original]] = {}
     owners: dict[str, Path] = {}
     for folder in dict.fromkeys(folders):
         for path in _images(folder):
             domain = _domain(folder, path)
             if owners.setdefault(domain, path.parent) != path.parent:
                 domain = path.parent.as_posix()  # two folders of one name
-            domains.setdefault(domain, []).append(Source(path, domain))
+            domains.setdefault(domain, []).append(Original(path, domain))
     return _limited(domains, limit)
 
 
-def find_pairs(low: Path, high: Path, limit: int | None = None) -> list[Source]:
+def find_pairs(low: Path, high: Path, limit: int | None = None) -> list[Original]:
     """Match the images of two folders by their names and subfolders, whatever the format.
 
     Raises
@@ -67,29 +64,29 @@ def find_pairs(low: Path, high: Path, limit: int | None = None) -> list[Source]:
         When a folder doesn't exist or holds no image, or an image has no partner.
     """
     partners = {path.relative_to(high).parent / image_name(path): path for path in _images(high)}
-    domains: dict[str, list[Source]] = {}
+    domains: dict[str, list[Original]] = {}
     for path in _images(low):
         name = path.relative_to(low).parent / image_name(path)
         if name not in partners:
             raise VaesrError(f"{path} has no partner of that name in {high}, add it or take it away.")
         domain = _domain(low, path)
-        domains.setdefault(domain, []).append(Source(partners[name], domain, low=path))
+        domains.setdefault(domain, []).append(Original(partners[name], domain, low=path))
     return _limited(domains, limit)
 
 
-def made_pairs(source: Source, scale: int, degradation: DegradationKind) -> Iterator[Pair]:
+def made_pairs(source: Original, scale: int, degradation: DegradationKind) -> Iterator[Pair]:
     """Yield each plane of a high-res image with a low-res image made from it.
 
     Parameters
     ----------
-    source : Source
+    source : Original
         The image; it is cropped to a multiple of the scale.
     scale : int
         How many times smaller the low-res image is.
     degradation : {"clean", "noisy"}
         Clean is antialiased bicubic interpolation, in the dtype of the image. Noisy is the blur, shot noise
-        and camera noise that the microscopy model is trained for, drawn anew for each plane but the same
-        every time; colour becomes luma.
+        and camera noise of `microscope`, drawn anew for each plane but the same every time; colour becomes
+        luma.
     """
     for name, plane in read_planes(source.path):
         height, width = (size // scale * scale for size in plane.shape[:2])
@@ -97,14 +94,18 @@ def made_pairs(source: Source, scale: int, degradation: DegradationKind) -> Iter
         if degradation == "clean":
             pair = low_res(name, source.domain, truth, scale)
         else:
-            way = always_noisy(RECIPES["microscopy"].degradation)
-            way = way.model_copy(update={"own_blur": (0.0, 0.0)})  # so that models of all ages compare
-            pair = low_res(name, source.domain, grey(truth), scale, way, zlib.crc32(os.fsencode(name)))
+            seed = zlib.crc32(os.fsencode(name))
+            pair = low_res(name, source.domain, grey(truth), scale, "microscope", seed)
         yield replace(pair, original=str(source.path))
 
 
 def low_res(
-    name: str, domain: str, truth: Array, scale: int, way: Degradation | None = None, seed: int = 0
+    name: str,
+    domain: str,
+    truth: Array,
+    scale: int,
+    way: Degradation | Literal["microscope"] | None = None,
+    seed: int = 0,
 ) -> Pair:
     """Make a low-res image of the same dtype: by a degradation, or by antialiased bicubic interpolation.
 
@@ -116,18 +117,18 @@ def low_res(
         (Y, X), or without a degradation (Y, X, 3) too; sizes divisible by `scale`.
     scale : int
         How many times smaller the low-res image is.
-    way : Degradation, optional
+    way : Degradation or "microscope", optional
         How it is made.
     seed : int
         Of what the degradation draws.
     """
     black, span = _range(truth)
     if way is None:
-        return Pair(name, domain, _as(truth.dtype, _shrunk(truth, scale)), truth, scale, black, span)
+        return Pair(name, domain, as_dtype(truth.dtype, _shrunk(truth, scale)), truth, scale, black, span)
     low, high, blur = _degraded((truth - black) / span, scale, way, seed)
-    if way.own_blur[1] > 0:  # it stays, so it is in the truth
-        truth = _as(truth.dtype, high * span + black)
-    return Pair(name, domain, _as(truth.dtype, low * span + black), truth, scale, black, span, blur=blur)
+    if way != "microscope" and way.own_blur[1] > 0:  # it stays, so it is in the truth
+        truth = as_dtype(truth.dtype, high * span + black)
+    return Pair(name, domain, as_dtype(truth.dtype, low * span + black), truth, scale, black, span, blur=blur)
 
 
 def always_noisy(degradation: Degradation) -> Degradation:
@@ -136,7 +137,7 @@ def always_noisy(degradation: Degradation) -> Degradation:
     return degradation.model_copy(update={"clean": 0.0, **truth})
 
 
-def real_pairs(source: Source, scales: Sequence[int]) -> Iterator[Pair]:
+def real_pairs(source: Original, scales: Sequence[int]) -> Iterator[Pair]:
     """Yield each plane of a real pair; one of unknown gain and offset between the two.
 
     Raises
@@ -178,23 +179,13 @@ def _domain(folder: Path, path: Path) -> str:
     return "/".join((folder.resolve() / path.relative_to(folder).parent).parts[-2:])
 
 
-def _limited(domains: dict[str, list[Source]], limit: int | None) -> list[Source]:
-    chosen: list[Source] = []
+def _limited(domains: dict[str, list[Original]], limit: int | None) -> list[Original]:
+    chosen: list[Original] = []
     for sources in domains.values():
         count = len(sources) if limit is None else min(limit, len(sources))
         places = np.unique(np.linspace(0, len(sources) - 1, count).round().astype(int))
         chosen += [sources[place] for place in places]
     return chosen
-
-
-def read_planes(path: Path) -> Iterator[tuple[str, Array]]:
-    """Read an image plane by plane; alpha is left out."""
-    image = read_image(path)
-    axes = Axes.parse(image.axes, image.data.shape)
-    for number in range(axes.plane_count):
-        plane = np.asarray(axes.read_plane(image.data, number, slice(None), slice(None)))
-        name = image.name if axes.plane_count == 1 else f"{image.name}, plane {number}"
-        yield name, plane[..., :3] if plane.ndim == 3 else plane
 
 
 def _range(truth: Array) -> tuple[float, float]:
@@ -204,35 +195,29 @@ def _range(truth: Array) -> tuple[float, float]:
     return float(truth.min()), float(truth.max()) - float(truth.min()) or 1.0
 
 
-def grey(image: Array) -> Array:
-    """Return the luma of a colour image, and a grey one as it is."""
-    from napari_vaesr.imaging.colour import rgb_to_luma_chroma
-
-    return image if image.ndim == 2 else _as(image.dtype, rgb_to_luma_chroma(image.astype(np.float64))[0])
-
-
-def _as(dtype: np.dtype[Any], image: Array) -> Array:
-    """Return an image in a dtype, as a camera or a file would hold it."""
-    if dtype.kind not in "iu":
-        return image.astype(np.float32)
-    limits = np.iinfo(dtype)
-    return np.clip(np.rint(image), limits.min, limits.max).astype(dtype)
-
-
 def _shrunk(truth: Array, scale: int) -> Array:
     """Make an image small by antialiased bicubic interpolation."""
-    from napari_vaesr.trust.consistency import downscaled
+    from napari_vaesr.pairs.degradation import downscaled
 
     planes = downscaled(np.moveaxis(np.atleast_3d(truth), -1, 0), scale)
     return np.moveaxis(planes, 0, -1) if truth.ndim == 3 else planes[0]
 
 
-def _degraded(unit: Array, scale: int, way: Degradation, seed: int) -> tuple[Array, Array, float]:
-    """Make an image in unit intensity small as in a training; also return its truth and the blur between."""
+def _degraded(
+    unit: Array, scale: int, way: Degradation | Literal["microscope"], seed: int
+) -> tuple[Array, Array, float]:
+    """Make an image in unit intensity small as a microscope sees it, or as in a training.
+
+    Also return its truth and the blur between the two.
+    """
     import torch
 
-    from napari_vaesr.training.degradation import degrade
+    from napari_vaesr.pairs.degradation import degrade, microscope
 
     high = torch.from_numpy(np.ascontiguousarray(unit, np.float32))[None, None]
-    low, high, conditions = degrade(high, scale, way, torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(seed)
+    if way == "microscope":
+        low, blur = microscope(high, scale, generator)
+        return np.asarray(low[0, 0]), unit, float(blur)
+    low, high, conditions = degrade(high, scale, way, generator)
     return np.asarray(low[0, 0]), np.asarray(high[0, 0]), float(conditions[0, 2])

@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 
 from napari_vaesr.cli import app
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.pairs.recorded import read_recorded
 from napari_vaesr.training.config import TrainingConfig
-from napari_vaesr.training.recorded import RecordedPatches, read_recorded, recorded_checks
+from napari_vaesr.training.recorded_patches import RecordedPatches, recorded_checks
 from napari_vaesr.vae.config import PRESETS, Level
 from napari_vaesr.zoo.registry import load_model
 
@@ -47,7 +48,7 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
 
 def test_patches_are_aligned_and_of_one_intensity(folders: tuple[Path, Path]) -> None:
     learn, _ = read_recorded([folders], (2, 3), "minmax")
-    assert all(pair.slope == pytest.approx(2, rel=0.02) for pair in learn)
+    assert all(pair.line[0] == pytest.approx(2, rel=0.02) for pair in learn)
     patches = RecordedPatches(learn, CONFIG)
     seen = []
     for step in range(8):
@@ -67,7 +68,7 @@ def test_patches_are_aligned_and_of_one_intensity(folders: tuple[Path, Path]) ->
 def test_no_name_is_both_learnt_from_and_validated_on(folders: tuple[Path, Path]) -> None:
     learn, check = read_recorded([folders, folders], (2, 3), "minmax")
     assert (len(learn), len(check)) == (22, 2)  # the last of twelve names, in both pairs of folders
-    assert not any(np.array_equal(a.high, b.high) for a in learn for b in check)
+    assert not any(np.array_equal(a.truth, b.truth) for a in learn for b in check)
     pairs = recorded_checks(check, CONFIG)
     assert all(
         high.shape[-1] == 2 * low.shape[-1] and factor == (2, 2) for low, high, factor, _ in pairs.pairs

@@ -1,0 +1,1 @@
+"""Low-res images and their truth, made or found, for learning and for judging alike."""

@@ -1,0 +1,234 @@
+"""Images on disk: which there are, and their planes as they are there."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.files.image import UnknownAxes, read_image
+from napari_vaesr.files.made import is_mask, is_result
+from napari_vaesr.imaging.axes import Axes
+from napari_vaesr.imaging.colour import BLUE, GREEN, RED, rgb_to_luma_chroma
+
+SUFFIXES = {".png", ".tif", ".tiff", ".jpg", ".jpeg"}
+
+
+def find_images(places: Sequence[Path], passed: list[Path] | None = None) -> list[Path]:
+    """List image files: those named, and all below the folders named but results, masks and labels.
+
+    Parameters
+    ----------
+    places : sequence of Path
+        Files and folders.
+    passed : list of Path, optional
+        Gets what is passed over.
+
+    Raises
+    ------
+    VaesrError
+        When a place does not exist or there is no image.
+    """
+    files: list[Path] = []
+    for place in places:
+        if not place.exists():
+            raise VaesrError(f"{place} does not exist: give a folder of images or an image file.")
+        if place.is_file():
+            files.append(place)
+        else:
+            files += with_intensities(place, SUFFIXES, passed)
+    if not files:
+        listed = " and ".join(map(str, places))
+        raise VaesrError(f"{listed} holds no PNG, TIFF or JPEG image: give another folder.")
+    return sorted(set(files))
+
+
+def with_intensities(
+    folder: Path, suffixes: Collection[str], passed: list[Path] | None = None
+) -> Iterator[Path]:
+    """Yield the images below a folder, without results of upscalings, masks and labels; see `find_images`."""
+    for path in visible_files(folder):
+        if path.suffix.lower() not in suffixes:
+            continue
+        if not (is_result(path) or is_mask(path, folder)):
+            yield path
+        elif passed is not None:
+            passed.append(path)
+
+
+def visible_files(folder: Path) -> Iterator[Path]:
+    """Yield what lies below a folder, without what is hidden: macOS's ``._cells.tif``, unfinished results."""
+    for path in folder.rglob("*"):
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts):
+            yield path
+
+
+def hold_out(
+    places: Sequence[Path], every: int = 10, passed: list[Path] | None = None
+) -> tuple[list[Path], list[Path]]:
+    """Split image files into those to train on and every tenth, to validate on; one file serves for both."""
+    files = find_images(places, passed)
+    held = files[every // 2 :: every] or files[-1:]
+    left = set(files) - set(held)
+    return sorted(left) or files, held
+
+
+def hold_out_listed(places: Sequence[Path], listing: Path) -> tuple[list[Path], list[Path]]:
+    """Split image files into those to train on and those named in a text file, to validate on.
+
+    Parameters
+    ----------
+    places : sequence of Path
+        Images and folders of them.
+    listing : Path
+        One image a line, by its name or the end of its path, such as ``phase/cell_7.png``.
+
+    Raises
+    ------
+    VaesrError
+        When the list can't be read, names an image that is not there or leaves none to train on.
+    """
+    try:
+        lines = [line.strip() for line in listing.read_text(encoding="utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise VaesrError(f"The list {listing} can't be read: give a text file of image names.") from error
+    files = find_images(places)
+    ends = {path: f"/{path.as_posix()}" for path in files}
+    held: list[Path] = []
+    for line in filter(None, lines):
+        named = [path for path in files if ends[path].endswith(f"/{line}")]
+        if not named:
+            raise VaesrError(f"{listing} names {line!r}, which is not among the images: correct the list.")
+        held += named
+    left = sorted(set(files) - set(held))
+    if not left:
+        raise VaesrError(f"{listing} names all images, so none is left to train on: name fewer.")
+    return left, sorted(set(held))
+
+
+def load_planes(places: Sequence[Path], smallest: int) -> dict[str, list[NDArray[np.generic]]]:
+    """Read images as grey planes, grouped by the folder they lie in; see `load_stacks`."""
+    groups = load_stacks(places, smallest)
+    return {name: [plane for stack in stacks for plane in stack] for name, stacks in groups.items()}
+
+
+def load_stacks(places: Sequence[Path], smallest: int) -> dict[str, list[NDArray[np.generic]]]:
+    """Read images as grey stacks of neighbouring planes, grouped by the folder they lie in.
+
+    Parameters
+    ----------
+    places : sequence of Path
+        PNG, TIFF or JPEG files, or folders of them. Colour is turned to luma.
+    smallest : int
+        Images with a shorter side than this are left out.
+
+    Returns
+    -------
+    dict
+        By folder, arrays (planes, Y, X); single images have one plane.
+
+    Raises
+    ------
+    VaesrError
+        When there is nothing to train on, or a file cannot be read.
+    """
+    groups: dict[str, list[NDArray[np.generic]]] = {}
+    for path in find_images(places):
+        for stack in grey_stacks(path):
+            if min(stack.shape[1:]) >= smallest:
+                groups.setdefault(path.parent.name, []).append(stack)
+    if not groups:
+        listed = " and ".join(map(str, places))
+        raise VaesrError(f"{listed} holds no image of {smallest} pixels a side or more: give larger images.")
+    return groups
+
+
+def grey_planes(path: Path) -> list[NDArray[np.generic]]:
+    """Read all planes of an image file, whatever their axes; see `grey_stacks`."""
+    return [plane for stack in grey_stacks(path) for plane in stack]
+
+
+def grey_stacks(path: Path) -> list[NDArray[np.generic]]:
+    """Read an image file as stacks of neighbouring planes, along Z or else time; colour as its luma.
+
+    Returns
+    -------
+    list of array
+        (planes, Y, X) each, one for every channel and whatever else there is. Axes that a file does not name
+        are taken for depth.
+
+    Raises
+    ------
+    VaesrError
+        When it can't be read, or a value is NaN or infinite.
+    """
+    try:
+        pixels, axes = _pixels(path)
+    except (OSError, VaesrError) as error:
+        raise VaesrError(f"{path} cannot be read as an image: remove it or replace it.") from error
+    if "S" in axes:
+        pixels, axes = _luma(np.moveaxis(pixels, axes.index("S"), -1)), axes.replace("S", "")
+    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
+        raise VaesrError(f"{path} holds NaN or infinite values: replace them, or leave the image out.")
+    pixels = np.moveaxis(pixels, (axes.index("Y"), axes.index("X")), (-2, -1))
+    others = axes.replace("Y", "").replace("X", "")
+    along = next((name for name in "ZT" if name in others and pixels.shape[others.index(name)] > 1), None)
+    if along is None:
+        return list(pixels.reshape(-1, 1, *pixels.shape[-2:]))
+    pixels = np.moveaxis(pixels, others.index(along), -3)
+    return list(pixels.reshape(-1, *pixels.shape[-3:]))
+
+
+def _pixels(path: Path) -> tuple[NDArray[Any], str]:
+    try:
+        image = read_image(path)
+    except UnknownAxes as error:
+        image = read_image(path, "TCZYX"[-len(error.shape) :])
+    return np.asarray(image.data), image.axes
+
+
+def _luma(colours: NDArray[Any]) -> NDArray[Any]:
+    """Return (..., Y, X) of (..., Y, X, S) in its dtype."""
+    luma: NDArray[Any] = colours[..., :3].astype(np.float32) @ np.array([RED, GREEN, BLUE], np.float32)
+    return luma.round().astype(colours.dtype) if colours.dtype.kind == "u" else luma
+
+
+def value_range(plane: NDArray[np.generic]) -> tuple[float, float]:
+    """Return the intensities that become 0 and 1: 0 and 255 for 8 bits, else the plane's extremes."""
+    return (0.0, 255.0) if plane.dtype == np.uint8 else (float(plane.min()), float(plane.max()))
+
+
+def to_unit(plane: NDArray[np.generic], limits: tuple[float, float] | None = None) -> NDArray[np.float32]:
+    """Bring a plane to [0, 1], or a part of it by the `value_range` of the whole."""
+    low, high = limits or value_range(plane)
+    return ((plane.astype(np.float32) - low) / (high - low or 1.0)).astype(np.float32)
+
+
+def read_planes(path: Path) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Read an image plane by plane; alpha is left out."""
+    image = read_image(path)
+    axes = Axes.parse(image.axes, image.data.shape)
+    for number in range(axes.plane_count):
+        plane = np.asarray(axes.read_plane(image.data, number, slice(None), slice(None)))
+        name = image.name if axes.plane_count == 1 else f"{image.name}, plane {number}"
+        yield name, plane[..., :3] if plane.ndim == 3 else plane
+
+
+def grey(image: NDArray[Any]) -> NDArray[Any]:
+    """Return the luma of a colour image, and a grey one as it is."""
+    return (
+        image if image.ndim == 2 else as_dtype(image.dtype, rgb_to_luma_chroma(image.astype(np.float64))[0])
+    )
+
+
+def as_dtype(dtype: np.dtype[Any], image: NDArray[Any]) -> NDArray[Any]:
+    """Return an image in a dtype, as a camera or a file would hold it."""
+    if dtype.kind not in "iu":
+        return image.astype(np.float32)
+    limits = np.iinfo(dtype)
+    rounded: NDArray[Any] = np.clip(np.rint(image), limits.min, limits.max).astype(dtype)
+    return rounded

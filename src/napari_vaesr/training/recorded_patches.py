@@ -1,0 +1,99 @@
+"""Patches from real pairs: low-res images of a microscope, and high-res ones of the same fields."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import lcm
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.pairs.pair import Pair
+from napari_vaesr.training.batches import Batch, Batches, turned
+from napari_vaesr.training.config import TrainingConfig
+from napari_vaesr.training.told import recorded_conditions
+from napari_vaesr.training.validation import FixedPairs
+
+FloatArray = npt.NDArray[np.float32]
+
+CHECKED, SIDE = 24, 192
+"""Pairs that are validated on at most, and the largest side of what is taken of each, in high-res pixels."""
+
+
+def for_pairs(config: TrainingConfig, pairs: Sequence[Pair]) -> TrainingConfig:
+    """Return settings of a network that makes the scales of these pairs alone, for it learns no others."""
+    scales = tuple(sorted({pair.scale for pair in pairs}))
+    network = config.network.model_copy(update={"scales": scales, "row_factors": ()})
+    return config.model_copy(update={"network": network, "scale_weights": None})
+
+
+class RecordedPatches(Batches):
+    """Batches of patches of real pairs, flipped and rotated.
+
+    Parameters
+    ----------
+    pairs : sequence of Pair
+        Drawn in proportion to their pixels.
+    config : TrainingConfig
+        Patch and batch; its degradation plays no part.
+    first_step : int
+        Where to begin; the same step gives the same batch.
+
+    Raises
+    ------
+    VaesrError
+        When all pairs are smaller than a patch, or the settings weigh folders.
+    """
+
+    def __init__(self, pairs: Sequence[Pair], config: TrainingConfig, first_step: int = 0) -> None:
+        if config.folder_weights is not None:
+            raise VaesrError("Pairs are drawn by their size: leave the setting 'folder_weights' out.")
+        self.pairs = [pair for pair in pairs if min(pair.low.shape) >= config.patch]
+        if not self.pairs:
+            raise VaesrError(f"No pair has {config.patch} low-res pixels a side, lower the setting 'patch'.")
+        super().__init__(config, first_step)
+        self.scales = sorted({pair.scale for pair in self.pairs})
+
+    def batch(self, step: int) -> Batch:
+        """Make the batch of one step, all of one scale."""
+        rng = self.random(step)
+        scale = int(rng.choice(self.scales))
+        pairs = [pair for pair in self.pairs if pair.scale == scale]
+        areas = np.array([pair.low.size for pair in pairs], float)
+        chosen = rng.choice(len(pairs), self.config.batch, p=areas / areas.sum())
+        low, high = zip(*(self._patch(rng, pairs[index]) for index in chosen), strict=True)
+        return _batch(np.stack(low), np.stack(high), scale, self.config)
+
+    def _patch(self, rng: np.random.Generator, pair: Pair) -> tuple[FloatArray, FloatArray]:
+        side = self.config.patch
+        row, column = (pair.scale * int(rng.integers(size - side + 1)) for size in pair.low.shape)
+        wide = pair.scale * side
+        low, high = pair.part(slice(row, row + wide), slice(column, column + wide)).units()
+        flip, turns = bool(rng.integers(2)), int(rng.integers(4))
+        return turned(low, flip, turns), turned(high, flip, turns)
+
+
+def recorded_checks(pairs: Sequence[Pair], config: TrainingConfig) -> FixedPairs:
+    """Cut fixed pairs to validate on from the middle of a few, evenly spaced."""
+    unit = lcm(*(level.stride for level in config.network.levels))
+    chosen = np.unique(np.linspace(0, len(pairs) - 1, min(CHECKED, len(pairs))).round().astype(int))
+    made = []
+    for pair in (pairs[index] for index in chosen):
+        height, width = (min(size, SIDE // pair.scale) // unit * unit for size in pair.low.shape)
+        row, column = (pair.low.shape[0] - height) // 2, (pair.low.shape[1] - width) // 2
+        rows, columns = (
+            slice(pair.scale * start, pair.scale * (start + length))
+            for start, length in ((row, height), (column, width))
+        )
+        low, high = pair.part(rows, columns).units()
+        made.append(_batch(low[None], high[None], pair.scale, config))
+    return FixedPairs(made, ["real pairs"] * len(made))
+
+
+def _batch(low: FloatArray, high: FloatArray, scale: int, config: TrainingConfig) -> Batch:
+    """Return pairs (batch, Y, X) and (batch, scale * Y, scale * X) as a network takes them."""
+    small, large = (torch.from_numpy(np.ascontiguousarray(part))[:, None] for part in (low, high))
+    planes = small.expand(-1, config.network.frames, -1, -1)
+    return Batch(planes, large, (scale, scale), recorded_conditions(planes))

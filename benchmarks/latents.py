@@ -25,7 +25,7 @@ from short_runs import Budget, Pair, ladder_on, learn, photo_config, pool, score
 from napari_vaesr import load_model
 from napari_vaesr.engine.moments import PairedMoments, smoothed
 from napari_vaesr.files.atomic import write_json
-from napari_vaesr.training.module import Training, antithetic_noise
+from napari_vaesr.training.module import Training
 from napari_vaesr.vae.base import SuperResolutionVAE
 from napari_vaesr.vae.config import PRESETS, Level, NetworkConfig
 
@@ -107,7 +107,7 @@ def samples_needed(network: SuperResolutionVAE, pairs: Sequence[Pair]) -> list[d
             generator = torch.Generator().manual_seed(seed)
             found = PairedMoments()
             for _ in range(0, draws, 2):
-                found.add(network.decode(encoded, antithetic_noise(network, low, 2, generator)))  # noqa: B023
+                found.add(network.decode(encoded, network.antithetic_noise(low, 2, generator)))  # noqa: B023
             return found
 
         truth = moments(REFERENCE, 1)

@@ -16,7 +16,7 @@ from torch.optim.swa_utils import AveragedModel
 from napari_vaesr.engine.moments import PairedMoments, smoothed
 from napari_vaesr.imaging.intensity import estimate_noise
 from napari_vaesr.training.config import RECIPES, TrainingConfig
-from napari_vaesr.training.module import Training, antithetic_noise, psnr
+from napari_vaesr.training.module import Training, psnr
 from napari_vaesr.training.patches import Patches
 from napari_vaesr.training.validation import ValidationPairs
 from napari_vaesr.trust.calibration import rank_correlation
@@ -172,7 +172,7 @@ def score(network: SuperResolutionVAE, pairs: Sequence[Pair], temperature: float
 
     def draw(low: Tensor, scale: int) -> tuple[Tensor, Tensor, float]:
         encoded = network.encode(low, scale)
-        noise = [part * temperature for part in antithetic_noise(network, low, SAMPLES, generator)]
+        noise = [part * temperature for part in network.antithetic_noise(low, SAMPLES, generator)]
         start = time.process_time()
         samples = network.decode(encoded, noise)
         return encoded.base, samples, time.process_time() - start

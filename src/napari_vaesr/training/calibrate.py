@@ -31,7 +31,6 @@ from napari_vaesr.pairs.pair import Array, Pair
 from napari_vaesr.pairs.settings import Degradation
 from napari_vaesr.pairs.sources import always_noisy, low_res
 from napari_vaesr.training.batches import Batch
-from napari_vaesr.training.module import antithetic_noise
 from napari_vaesr.training.validation import FixedPairs
 from napari_vaesr.trust.levels import (
     FloatArray,
@@ -362,7 +361,7 @@ def _sampled_pair(network: SuperResolutionVAE, pair: Batch, name: str) -> Spread
     generator = torch.Generator().manual_seed(zlib.crc32(os.fsencode(name)))
     moments = PairedMoments()
     encoded = network.encode(network.seen(low), factor, conditions)
-    moments.add(network.decode(encoded, antithetic_noise(network, low, SAMPLES, generator)))
+    moments.add(network.decode(encoded, network.antithetic_noise(low, SAMPLES, generator)))
     assert moments.variance is not None
     std, error = smoothed(moments.variance).sqrt(), moments.mean - high
     noise = estimate_noise(low[0, low.shape[1] // 2].numpy())

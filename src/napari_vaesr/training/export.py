@@ -17,7 +17,7 @@ from napari_vaesr.training.calibrate import SAMPLES, calibrate, calibrate_on_pai
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.training.events import Verdict
 from napari_vaesr.training.fit import newest_checkpoint
-from napari_vaesr.training.module import antithetic_noise, psnr
+from napari_vaesr.training.module import psnr
 from napari_vaesr.training.validation import FixedPairs, ValidationPairs
 from napari_vaesr.training.watch import best_weights, read_checks
 from napari_vaesr.trust.calibration import rank_correlation
@@ -171,7 +171,7 @@ def evaluate(network: SuperResolutionVAE, pairs: FixedPairs) -> dict[str, float]
         deviations, errors = [], []
         for low, high, _, conditions in (pair for pair in pairs.pairs if pair.factor == factor):
             encoded = network.encode(network.seen(low), factor, conditions)
-            samples = network.decode(encoded, antithetic_noise(network, low, SAMPLES, generator))
+            samples = network.decode(encoded, network.antithetic_noise(low, SAMPLES, generator))
             estimates = {
                 "bicubic": upsample_bicubic(low[:, low.shape[1] // 2, None], factor),
                 "base": encoded.base,

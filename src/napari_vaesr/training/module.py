@@ -34,18 +34,6 @@ LOG_EVERY = 50
 """Steps between lines of the log."""
 
 
-def antithetic_noise(
-    network: SuperResolutionVAE, low: Tensor, samples: int, generator: torch.Generator | None = None
-) -> list[Tensor]:
-    """Draw latent noise for planes (batch, frames, height, width), in antithetic pairs, without a place."""
-    noise = []
-    for level in network.levels:
-        size = (low.shape[-2] // level.stride, low.shape[-1] // level.stride)
-        one = torch.randn(samples // 2, len(low), level.channels, *size, generator=generator).to(low.device)
-        noise.append(torch.stack([one, -one], dim=1).flatten(0, 1))
-    return noise
-
-
 def psnr(estimate: Tensor, truth: Tensor, border: int) -> float:
     """Peak signal-to-noise ratio in dB for a peak of 1, without a border of so many pixels."""
     inside = slice(border, -border)
@@ -65,7 +53,7 @@ def _scored(network: SuperResolutionVAE, batch: Batch, seed: int) -> tuple[dict[
     """Return `validation_scores` and, for each of `BLOCKS`, squared error and variance of block means."""
     low, high, factor, conditions = batch
     encoded = network.encode(low, factor, conditions)
-    noise = antithetic_noise(network, low, VALIDATION_SAMPLES, torch.Generator().manual_seed(seed))
+    noise = network.antithetic_noise(low, VALIDATION_SAMPLES, torch.Generator().manual_seed(seed))
     samples = network.decode(encoded, noise)
     mean = samples.mean(dim=0)
     estimates = {"base": encoded.base, "mean": mean, "one": samples[0]}

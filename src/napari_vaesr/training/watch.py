@@ -21,7 +21,7 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.atomic import atomic_path
 from napari_vaesr.training.batches import Batch
 from napari_vaesr.training.events import Check, Listen, Pictures, TrainingProgress, Verdict
-from napari_vaesr.training.module import Training, antithetic_noise, validation_scores
+from napari_vaesr.training.module import Training, validation_scores
 from napari_vaesr.training.validation import FixedPairs
 from napari_vaesr.vae.base import SuperResolutionVAE
 from napari_vaesr.vae.factor import factor_name
@@ -185,7 +185,7 @@ def _middle(size: int, side: int) -> slice:
 
 def _mean(network: SuperResolutionVAE, pair: Batch) -> Tensor:
     """Return the mean of a few samples."""
-    noise = antithetic_noise(network, pair.low, 8, torch.Generator().manual_seed(0))
+    noise = network.antithetic_noise(pair.low, 8, torch.Generator().manual_seed(0))
     encoded = network.encode(network.seen(pair.low), pair.factor, pair.conditions)
     return network.decode(encoded, noise).mean(dim=0)
 

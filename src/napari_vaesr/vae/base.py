@@ -180,6 +180,24 @@ class SuperResolutionVAE(nn.Module, ABC):
         """
         return encoded.base + shuffle(self.residuals(encoded, noise), encoded.factor)
 
+    def antithetic_noise(
+        self, low: Tensor, samples: int, generator: torch.Generator | None = None
+    ) -> list[Tensor]:
+        """Draw noise for planes (batch, frames, height, width), in antithetic pairs and without a place.
+
+        Returns
+        -------
+        list of Tensor
+            For each level, (samples, batch, channels, height / stride, width / stride).
+        """
+        noise = []
+        for level in self.levels:
+            size = (low.shape[-2] // level.stride, low.shape[-1] // level.stride)
+            one = torch.randn(samples // 2, len(low), level.channels, *size, generator=generator)
+            one = one.to(low.device)
+            noise.append(torch.stack([one, -one], dim=1).flatten(0, 1))
+        return noise
+
     @abstractmethod
     def elbo(self, low: Tensor, high: Tensor, factor: int | Factor, conditions: Tensor | None = None) -> Elbo:
         """Evaluate the bound's terms, sampling the posterior once (the reparameterised gradient estimator).

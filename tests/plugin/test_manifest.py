@@ -8,7 +8,7 @@ from napari.settings import get_plugin_settings
 from npe2 import PluginManifest
 
 import napari_vaesr
-from napari_vaesr.engine.settings import UpscaleSettings, make_settings
+from napari_vaesr.engine.settings import UpscaleSettings, about, make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.image import SUFFIXES
 from napari_vaesr.plugin.viewer.preferences import (
@@ -18,6 +18,9 @@ from napari_vaesr.plugin.viewer.preferences import (
     starting_settings,
 )
 from napari_vaesr.zoo.registry import download_cache
+
+SHARED = ("samples", "uncertainty", "device", "seed")
+"""Preferences that are settings of an upscaling."""
 
 MANIFEST = Path(napari_vaesr.__file__).with_name("napari.yaml")
 
@@ -111,3 +114,9 @@ def test_a_wrong_preference_is_told(registered):
 
 def test_without_the_plugin_there_are_the_defaults(plugin_settings):
     assert preferred_settings() == UpscaleSettings()
+
+
+def test_preferences_are_described_where_settings_are_defined():
+    (page,) = PluginManifest.from_file(MANIFEST).contributions.configurations.values()
+    for name in SHARED:
+        assert page.properties[name].description == about(name)

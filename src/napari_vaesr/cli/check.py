@@ -9,6 +9,7 @@ import typer
 from rich import box
 from rich.table import Table
 
+from napari_vaesr.engine.settings import about
 from napari_vaesr.errors import VaesrError
 
 from .console import ExitCode, err, out, report_error, spoken_errors
@@ -22,16 +23,12 @@ def check(
         list[str], typer.Argument(metavar="IN...", help="Images, folders of images or glob patterns.")
     ],
     scale: Annotated[int, typer.Option("--scale", "-s", help="How many times more pixels.")] = 2,
-    model: Annotated[
-        str, typer.Option("--model", "-m", help="A model's name, the path of its file, or an https address.")
-    ] = "microscopy",
-    samples: Annotated[int, typer.Option("--samples", "-k", help="Images drawn for each plane.")] = 16,
+    model: Annotated[str, typer.Option("--model", "-m", help=about("model"))] = "microscopy",
+    samples: Annotated[int, typer.Option("--samples", "-k", help=about("samples"))] = 16,
     axes: Annotated[
         str | None, typer.Option(help="One letter per axis in order, such as ZYX; for files that don't say.")
     ] = None,
-    domain: Annotated[
-        str, typer.Option(help="Kind of image that the uncertainty is calibrated for.")
-    ] = "any",
+    domain: Annotated[str, typer.Option(help=about("domain"))] = "any",
     extent: Annotated[
         str, typer.Option(help="Check on this part: Z=10:20,Y=0:64, input pixels.", show_default=False)
     ] = "",
@@ -39,7 +36,7 @@ def check(
     figure: Annotated[
         Path | None, typer.Option(help="Draw the last image checked here, beside what was made of it (.png).")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps or xpu.")] = "auto",
+    device: Annotated[str, typer.Option(help=about("device"))] = "auto",
     force: Annotated[bool, typer.Option("--force", help="Replace outputs that exist.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:

@@ -11,6 +11,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from napari_vaesr.engine.settings import about
 from napari_vaesr.errors import VaesrError
 
 from .console import ExitCode, err, out, report_error, spoken_errors
@@ -38,13 +39,11 @@ def evaluate(
             help="Two folders instead: real low-res images, and high-res ones of the same names.",
         ),
     ] = None,
-    model: Annotated[
-        str, typer.Option("--model", "-m", help="A model's name, the path of its file, or an https address.")
-    ] = "microscopy",
+    model: Annotated[str, typer.Option("--model", "-m", help=about("model"))] = "microscopy",
     scales: Annotated[
         str | None, typer.Option("--scales", "-s", help="Such as 2,4; left out, all of the model's.")
     ] = None,
-    samples: Annotated[int, typer.Option("--samples", "-k", help="Images drawn for each image.")] = 16,
+    samples: Annotated[int, typer.Option("--samples", "-k", help=about("samples"))] = 16,
     degradation: Annotated[
         Literal["clean", "noisy"],
         typer.Option(
@@ -55,15 +54,14 @@ def evaluate(
     domain: Annotated[
         str,
         typer.Option(
-            help="Kind of image that the uncertainty is calibrated for; own is that of the folder's name, or "
-            "any if the model does not know it."
+            help=f"{about('domain')} Own is that of the folder's name, or any if the model does not know it."
         ),
     ] = "own",
     limit: Annotated[
         int | None, typer.Option(min=1, help="Images of each domain at most, evenly spaced.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same result.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps or xpu.")] = "auto",
+    seed: Annotated[int, typer.Option(help=about("seed"))] = 0,
+    device: Annotated[str, typer.Option(help=about("device"))] = "auto",
     json: Annotated[
         Path | None, typer.Option("--json", help="Write all scores here, image by image too.")
     ] = None,

@@ -10,6 +10,7 @@ import typer
 from rich import box
 from rich.table import Table
 
+from napari_vaesr.engine.settings import about
 from napari_vaesr.errors import VaesrError
 
 from .console import ExitCode, err, out, report_error, spoken_errors
@@ -65,24 +66,18 @@ def measure(
         ),
     ] = "area,intensity_mean",
     scale: Annotated[int, typer.Option("--scale", "-s", help="How many times more pixels.")] = 2,
-    samples: Annotated[
-        int, typer.Option("--samples", "-k", help="Images drawn and measured for each plane.")
-    ] = 32,
+    samples: Annotated[int, typer.Option("--samples", "-k", help=about("samples"))] = 32,
     axes: Annotated[
         str | None, typer.Option(help="One letter per axis in order, such as ZYX; for files that don't say.")
     ] = None,
-    model: Annotated[
-        str, typer.Option("--model", "-m", help="A model's name, the path of its file, or an https address.")
-    ] = "microscopy",
-    domain: Annotated[
-        str, typer.Option(help="Kind of image that the uncertainty is calibrated for.")
-    ] = "any",
+    model: Annotated[str, typer.Option("--model", "-m", help=about("model"))] = "microscopy",
+    domain: Annotated[str, typer.Option(help=about("domain"))] = "any",
     extent: Annotated[
         str,
         typer.Option(help="Measure this part alone: Z=10:20,Y=0:64, input pixels.", show_default=False),
     ] = "",
-    seed: Annotated[int, typer.Option(help="The same seed gives the same result.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps or xpu.")] = "auto",
+    seed: Annotated[int, typer.Option(help=about("seed"))] = 0,
+    device: Annotated[str, typer.Option(help=about("device"))] = "auto",
     force: Annotated[bool, typer.Option("--force", help="Replace a table that exists.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from napari_vaesr.engine.progress import readable_bytes
+from napari_vaesr.engine.settings import about
 from napari_vaesr.errors import VaesrError
 
 from .console import (
@@ -50,7 +51,7 @@ def upscale(
         typer.Option(
             "--scale",
             "-s",
-            help="How many times more pixels along Y and X; or for each axis: Z=4 or Z=3,Y=2,X=2.",
+            help=about("scale"),
         ),
     ] = "2",
     isotropic: Annotated[
@@ -60,44 +61,34 @@ def upscale(
             help="Upscale along Z, too, by the factor nearest to cubic voxels, from the voxel size.",
         ),
     ] = False,
-    samples: Annotated[
-        int, typer.Option("--samples", "-k", help="Images drawn for each plane; 1 gives no uncertainty.")
-    ] = 16,
+    samples: Annotated[int, typer.Option("--samples", "-k", help=about("samples"))] = 16,
     axes: Annotated[
         str | None,
         typer.Option(
             help="One letter per axis in order, from TCZYXS, such as ZYX; for files that don't say."
         ),
     ] = None,
-    model: Annotated[
-        str, typer.Option("--model", "-m", help="A model's name, the path of its file, or an https address.")
-    ] = "microscopy",
+    model: Annotated[str, typer.Option("--model", "-m", help=about("model"))] = "microscopy",
     uncertainty: Annotated[
         Literal["std", "variance", "relative", "interval"],
-        typer.Option(help="What follows the mean: interval is two channels, its lower and upper bound."),
+        typer.Option(help=about("uncertainty")),
     ] = "std",
     domain: Annotated[
         str,
-        typer.Option(help="Kind of image that the uncertainty is calibrated for, one on the model's card."),
+        typer.Option(help=about("domain")),
     ] = "any",
     context: Annotated[
         Literal["auto", "Z", "T", "none"],
-        typer.Option(help="Where neighbouring planes are looked at, by models that do; auto: Z, else T."),
+        typer.Option(help=about("context")),
     ] = "auto",
-    seed: Annotated[int, typer.Option(help="The same seed gives the same result.")] = 0,
-    temperature: Annotated[
-        float, typer.Option(help="Strength of the samples' variation; 1 is the model's.")
-    ] = 1.0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps or xpu.")] = "auto",
+    seed: Annotated[int, typer.Option(help=about("seed"))] = 0,
+    temperature: Annotated[float, typer.Option(help=about("temperature"))] = 1.0,
+    device: Annotated[str, typer.Option(help=about("device"))] = "auto",
     precision: Annotated[
-        Literal["auto", "float32", "bfloat16", "float16"], typer.Option(help="Number format of the network.")
+        Literal["auto", "float32", "bfloat16", "float16"], typer.Option(help=about("precision"))
     ] = "auto",
-    tile: Annotated[
-        int | None, typer.Option(help="Largest side of a tile in input pixels; made to fit if left out.")
-    ] = None,
-    memory: Annotated[
-        int | None, typer.Option(help="MiB that the network may use at a time; a share of all if left out.")
-    ] = None,
+    tile: Annotated[int | None, typer.Option(help=about("tile"))] = None,
+    memory: Annotated[int | None, typer.Option(help=about("memory"))] = None,
     extent: Annotated[
         str,
         typer.Option(

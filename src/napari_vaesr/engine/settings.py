@@ -28,7 +28,7 @@ class UpscaleSettings(BaseModel):
     model: str = Field(
         default="microscopy",
         min_length=1,
-        description="Which model: a name, a path to its file, or an address it can be downloaded from.",
+        description="Which model: a name, the path of its file, or an https address.",
     )
     scale: int | dict[str, int] = Field(
         default=2,
@@ -37,12 +37,14 @@ class UpscaleSettings(BaseModel):
     samples: int = Field(
         default=16,
         ge=1,
-        description="How many possible images are drawn; their mean and spread are the result.",
+        description="How many possible images are drawn of each plane. More take longer and make the "
+        "uncertainty smoother; the mean stays the same. One gives no uncertainty.",
     )
     uncertainty: UncertaintyKind = Field(
         default="std",
-        description="Standard deviation in intensity units, its square, or relative to the mean; or the "
-        "lower and upper bound of the interval that holds the truth in nine pixels of ten.",
+        description="What is given beside the mean: the standard deviation in the image's intensity units, "
+        "its square (variance), the standard deviation relative to the mean, or the interval in which nine "
+        "of ten true pixels are to be expected, as its lower and upper bound.",
     )
     domain: str = Field(
         default=ANY,
@@ -87,12 +89,13 @@ class UpscaleSettings(BaseModel):
     tile: int | None = Field(
         default=None,
         ge=1,
-        description="Largest side of a tile in input pixels; empty for one that fits the memory.",
+        description="Largest side of a tile in input pixels; left out, one that fits the memory. Smaller "
+        "ones need less memory and give the same pixels.",
     )
     memory: int | None = Field(
         default=None,
         ge=1,
-        description="MiB that the network may use at a time; empty for a share of what the device has.",
+        description="MiB that the network may use at a time; left out, a share of what the device has.",
     )
 
     @field_validator("scale", mode="before")
@@ -116,6 +119,11 @@ class UpscaleSettings(BaseModel):
     def has_spread(self) -> bool:
         """Whether samples differ, so that there is an uncertainty."""
         return self.samples > 1 and self.temperature > 0
+
+
+def about(name: str) -> str:
+    """Return what a setting does, as every door tells it."""
+    return str(UpscaleSettings.model_fields[name].description)
 
 
 def make_settings(**values: Any) -> UpscaleSettings:

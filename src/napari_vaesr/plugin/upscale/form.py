@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, LineEdit, SpinBox
@@ -10,7 +11,7 @@ from napari.utils.notifications import show_warning
 from qtpy.compat import isalive
 
 from napari_vaesr.engine.passes import isotropic, products
-from napari_vaesr.engine.settings import UpscaleSettings, make_settings
+from napari_vaesr.engine.settings import UpscaleSettings, about, make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.region import Factors, Region
@@ -46,30 +47,19 @@ KEEP, CUBIC = 1, "cubic"
 
 TIMES = [("automatic", None), ("all at once", False), ("as I scroll", True)]
 
+SHARED = ("scale", "samples", "uncertainty", "domain", "seed", "temperature", "device", "precision", "tile")
+"""Settings that every door has; they are described where they are defined."""
+
 TOOLTIPS = {
+    **{name: fill(about(name), 95) for name in SHARED},
     "layer": "The image to upscale: grey or colour, in memory, lazy or multiscale. It is not changed.",
     "axes": "One letter per axis of the image, in order: T time, C channel, Z depth, Y rows, X columns,\n"
     "S the colours of a colour image. Y and X are upscaled, plane by plane along all other axes.\n"
     "Taken from the layer's axis labels where they are such letters, or from the file that it was opened\n"
     "from; otherwise a guess, framed in orange: please check it.",
-    "scale": "How many times as many pixels along Y and along X; the model says which it can do.",
     "depth": "How many times as many planes along Z: looked at across the planes, from two sides. Cubic\n"
     "voxels takes the factor that comes nearest, by the layer's voxel sizes. Detail along Z is guessed\n"
     "from what images look like along Y and X.",
-    "samples": "How many possible images are drawn of each plane; the new layers show their mean and how\n"
-    "much they differ. More take longer and make the uncertainty smoother; the mean stays the same, for\n"
-    "samples come in pairs around it. One gives no uncertainty layer.",
-    "uncertainty": "What the second layer shows, pixel by pixel: the standard deviation in the image's\n"
-    "intensity units, its square, or the standard deviation divided by the mean. The interval is two\n"
-    "layers, its lower and upper bound: nine of ten true pixels are to be expected within.",
-    "domain": "The kind of image that the uncertainty is calibrated for: one that the model was validated\n"
-    "on, or any of them.",
-    "seed": "The same seed gives the same pixels; another draws other samples.",
-    "temperature": "Strength of the samples' variation: 1 as the model learned it, 0 for none.",
-    "device": "Where to compute: auto, cpu, cuda, mps or xpu. The status line says what is used and why.",
-    "precision": "Number format of the network; auto takes the fastest one that the device does well.",
-    "tile": "Largest side, in source pixels, of the pieces that a plane is upscaled in. Smaller ones need\n"
-    "less memory and give the same pixels. Automatic: as large as memory allows.",
     "lazy": "All at once: compute everything now. As I scroll: add the layers at once, and compute a plane\n"
     "when it is shown and its neighbours while nothing else is asked for. Automatic: as I scroll where\n"
     "the result would take more than half of the free memory.",

@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from napari_vaesr.engine.job import ONE_SAMPLE, UpscaleJob
+from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.lazy import lazy_upscale
-from napari_vaesr.engine.settings import make_settings
+from napari_vaesr.engine.settings import ONE_SAMPLE, make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Source
 from napari_vaesr.zoo.card import Calibration

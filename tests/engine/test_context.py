@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from napari_vaesr.engine.cuts import Cuts
-from napari_vaesr.engine.job import UpscaleJob, context_of
+from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.planes import neighbours_of, noise_keys
 from napari_vaesr.engine.settings import make_settings
-from napari_vaesr.engine.stage import always
+from napari_vaesr.engine.stage import always, context_of
 from napari_vaesr.engine.stream import stream_blocks
 from napari_vaesr.imaging.axes import Axes, Source
 from napari_vaesr.imaging.intensity import fit_scalings

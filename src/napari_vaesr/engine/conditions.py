@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.intensity import IntensityScaling
 from napari_vaesr.zoo.card import ModelCard
 
@@ -104,3 +105,28 @@ def learnt_blur(card: ModelCard) -> float | None:
     if isinstance(blur, list) and len(blur) == 2 and isinstance(blur[1], (int, float)):
         return float(blur[1])
     return None
+
+
+def check_conditions(noise: NoiseSetting, blur: BlurSetting, card: ModelCard) -> list[str]:
+    """Refuse to tell a network what it does not listen to; return a warning of a blur that it has not learnt.
+
+    Raises
+    ------
+    VaesrError
+        When noise or blur are given for a model that can't be told them.
+    """
+    pixels = conditions_of(0.0, blur, IntensityScaling(offset=0, gain=1))[2]
+    if not card.network.conditioned:
+        if noise != "auto" or pixels > 0:
+            raise VaesrError(
+                f"The model {card.name} can't be told the noise or the blur of an image, please leave "
+                "these settings alone or choose another model."
+            )
+        return []
+    learnt = learnt_blur(card)
+    if learnt is None or pixels <= learnt * 1.01:
+        return []
+    return [
+        f"The blur of {pixels:.2f} pixels is beyond what the model {card.name} has learnt to undo, "
+        f"{learnt:g} pixels: expect some blur to stay, or make the image smaller first."
+    ]

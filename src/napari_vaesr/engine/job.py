@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -14,17 +14,18 @@ import torch
 
 from napari_vaesr.engine.assembly import Assembly
 from napari_vaesr.engine.blocks import BlockGrid
-from napari_vaesr.engine.conditions import conditions_of, learnt_blur, noise_found, noise_level
+from napari_vaesr.engine.conditions import check_conditions, conditions_of, noise_found, noise_level
 from napari_vaesr.engine.cuts import Cuts
+from napari_vaesr.engine.description import Description, describe
 from napari_vaesr.engine.device import memory_released
-from napari_vaesr.engine.passes import Pass, calibration_keys, calibrations_of, factor_of, split
-from napari_vaesr.engine.pixels import Held, Original, Pixels, bytes_of
+from napari_vaesr.engine.passes import Pass, calibration_keys, calibrations_of, factor_of, seeded, split
+from napari_vaesr.engine.pixels import Held, Original, Pixels
 from napari_vaesr.engine.planes import Piece, Place
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.record import ModelVersion, Record, RecordedInput, network_hash
 from napari_vaesr.engine.result import Result, map_names, result_dtype
-from napari_vaesr.engine.settings import UpscaleSettings
-from napari_vaesr.engine.stage import Stage, Surroundings, always, needed
+from napari_vaesr.engine.settings import UpscaleSettings, without_spread
+from napari_vaesr.engine.stage import Stage, Surroundings, always, context_of, needed
 from napari_vaesr.engine.upscaler import Upscaler
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes, Source, SourceArray
@@ -33,78 +34,14 @@ from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.zoo.card import Calibration
 from napari_vaesr.zoo.registry import Model, load_model
 
-ONE_SAMPLE = "One sample has no spread, so there is no uncertainty: draw 2 samples or more to get one."
-NO_TEMPERATURE = "At temperature 0 all samples agree, so there is no uncertainty: raise it to 1 to get one."
 WHOLE = Region()
 UNIT = IntensityScaling(offset=0, gain=1)
 """What one pass leaves to the next is in unit intensity."""
-
-GOLDEN = 0x9E3779B97F4A7C15
-"""Keeps the seeds of passes apart."""
 
 UNCALIBRATED = (
     "The model {} is not calibrated for scale {}, so the uncertainty is only how much its samples differ: "
     "calibrate it with napari-vaesr calibrate."
 )
-
-
-@dataclass(frozen=True)
-class PassDescription:
-    """What a pass of a job would do.
-
-    Attributes
-    ----------
-    factors : str
-        How much it enlarges.
-    tiles : int
-        How much there is to compute.
-    seconds : float
-        Estimated time.
-    memory : int
-        Estimated bytes for computing and for one block of what it makes.
-    disk : int
-        Bytes that it leaves to the next pass, beside the output until that is done; 0 of the last.
-    """
-
-    factors: str
-    tiles: int
-    seconds: float
-    memory: int
-    disk: int
-
-
-@dataclass(frozen=True)
-class Description:
-    """What a job would do.
-
-    Attributes
-    ----------
-    planes, tiles : int
-        How much there is to compute, in all.
-    shape : tuple of int
-        Shape of the result's mean.
-    memory : int
-        Estimated bytes for computing and for one plane of the result.
-    result_bytes : int
-        Bytes of the whole result, for those who hold it in memory.
-    seconds : float
-        Estimated time.
-    device, precision, reason : str
-        Where it would run, in which number format, and why there.
-    passes : tuple of PassDescription
-        The same for every pass.
-    """
-
-    planes: int
-    tiles: int
-    shape: tuple[int, ...]
-    memory: int
-    result_bytes: int
-    seconds: float
-    device: str
-    precision: str
-    reason: str
-    passes: tuple[PassDescription, ...] = ()
 
 
 class UpscaleJob:
@@ -165,7 +102,7 @@ class UpscaleJob:
             )
         parts = split(self.factors, card.network.factors, card.name)
         self.upscalers = tuple(
-            Upscaler(self.model, _seeded(settings, number), factor_of(part))
+            Upscaler(self.model, seeded(settings, number), factor_of(part))
             for number, part in enumerate(parts)
         )
         self.surroundings = Surroundings(
@@ -176,8 +113,8 @@ class UpscaleJob:
             scalings = fit_scalings(self.array, self.axes, card.intensity)
         self.scalings = tuple(scalings)
         self._cuts = Cuts(source, self.scalings)
-        self.messages = _without_spread(settings)
-        self._check_conditions()
+        self.messages = without_spread(settings)
+        self.messages += check_conditions(settings.noise, settings.blur, card)
         self.conditions = tuple(
             conditions_of(settings.noise, settings.blur, scaling) for scaling in self.scalings
         )
@@ -350,45 +287,7 @@ class UpscaleJob:
 
     def describe(self) -> Description:
         """Estimate what the job needs; takes about a second."""
-        passes = tuple(self._describe(number) for number in range(len(self.passes)))
-        choice = self.upscaler.choice
-        return Description(
-            planes=self.axes.of_region(self.region).plane_count,
-            tiles=sum(each.tiles for each in passes),
-            shape=self.result_axes.shape,
-            memory=max(each.memory for each in passes),
-            result_bytes=self.result_bytes,
-            seconds=sum(each.seconds for each in passes),
-            device=choice.device,
-            precision=choice.precision,
-            reason=choice.reason,
-            passes=passes,
-        )
-
-    def _describe(self, number: int) -> PassDescription:
-        step, grid, upscaler = self.passes[number], self.grid(number), self.upscalers[number]
-        tiles = computed = memory = 0
-        for view in step.views:
-            shape = step.axes.lengths[view[0]], step.axes.lengths[view[1]]
-            plans = [
-                upscaler.plan(rows, columns, shape)
-                for rows in grid.parts(view[0])
-                for columns in grid.parts(view[1])
-            ]
-            planes = math.prod(len(part) for name, part in step.region.items() if name not in view)
-            tiles += planes * sum(map(len, plans))
-            computed += planes * sum(math.prod(tile.padded_shape) for plan in plans for tile in plan)
-            memory = max(memory, *(upscaler.memory(tile) for plan in plans for tile in plan))
-        block = math.prod(grid.block_shape.values()) * step.factors.size
-        dtype = result_dtype(self.array.dtype) if step.is_last else np.dtype(np.float32)
-        held = 12 * len(step.views) + dtype.itemsize * self.axes.lengths.get("S", 1)
-        return PassDescription(
-            factors=str(step.factors),
-            tiles=tiles,
-            seconds=computed * upscaler.seconds_per_pixel(),
-            memory=memory + block * held,
-            disk=0 if step.is_last else bytes_of(step, self.settings.has_spread),
-        )
+        return describe(self)
 
     def __iter__(self) -> Generator[Progress, None, None]:
         """Do the work; see the class."""
@@ -496,41 +395,3 @@ class UpscaleJob:
             keep_samples=self.keep_samples,
             messages=tuple(self.messages),
         )
-
-    def _check_conditions(self) -> None:
-        """Refuse to tell a network what it does not listen to, and warn of a blur that it has not learnt."""
-        settings, card = self.settings, self.model.card
-        blur = conditions_of(0.0, settings.blur, self.scalings[0])[2]
-        if not card.network.conditioned:
-            if settings.noise != "auto" or blur > 0:
-                raise VaesrError(
-                    f"The model {card.name} can't be told the noise or the blur of an image, please leave "
-                    "these settings alone or choose another model."
-                )
-            return
-        learnt = learnt_blur(card)
-        if learnt is not None and blur > learnt * 1.01:
-            self.messages.append(
-                f"The blur of {blur:.2f} pixels is beyond what the model {card.name} has learnt to undo, "
-                f"{learnt:g} pixels: expect some blur to stay, or make the image smaller first."
-            )
-
-
-def context_of(axes: Axes, context: str) -> str | None:
-    """Return the letter of the axis that neighbours of planes lie along, None for no neighbours."""
-    if context == "none":
-        return None
-    wanted = "ZT" if context == "auto" else context
-    return next((name for name in wanted if axes.lengths.get(name, 1) > 1), None)
-
-
-def _seeded(settings: UpscaleSettings, number: int) -> UpscaleSettings:
-    """Return the settings of a pass, each of which draws noise of its own."""
-    return settings.model_copy(update={"seed": (settings.seed + number * GOLDEN) % 2**63})
-
-
-def _without_spread(settings: UpscaleSettings) -> list[str]:
-    """Say why there is no uncertainty, if there is none."""
-    if settings.samples == 1:
-        return [ONE_SAMPLE]
-    return [] if settings.has_spread else [NO_TEMPERATURE]

@@ -10,11 +10,15 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.vae.config import Factor
 from napari_vaesr.zoo.card import Calibration, ModelCard
+
+GOLDEN = 0x9E3779B97F4A7C15
+"""Keeps the seeds of passes apart."""
 
 
 @dataclass(frozen=True)
@@ -217,3 +221,8 @@ def products(known: Iterable[int]) -> list[int]:
     """Return the factors that one pass or two make, in order."""
     single = set(known)
     return sorted(single | {first * second for first in single for second in single})
+
+
+def seeded(settings: UpscaleSettings, number: int) -> UpscaleSettings:
+    """Return the settings of a pass, each of which draws noise of its own."""
+    return settings.model_copy(update={"seed": (settings.seed + number * GOLDEN) % 2**63})

@@ -20,6 +20,10 @@ GROWING = "ZYX"
 """Axes that can be made longer."""
 
 
+ONE_SAMPLE = "One sample has no spread, so there is no uncertainty: draw 2 samples or more to get one."
+NO_TEMPERATURE = "At temperature 0 all samples agree, so there is no uncertainty: raise it to 1 to get one."
+
+
 class UpscaleSettings(BaseModel):
     """All the choices that make a result, together with the model and the input."""
 
@@ -119,6 +123,13 @@ class UpscaleSettings(BaseModel):
     def has_spread(self) -> bool:
         """Whether samples differ, so that there is an uncertainty."""
         return self.samples > 1 and self.temperature > 0
+
+
+def without_spread(settings: UpscaleSettings) -> list[str]:
+    """Say why there is no uncertainty, if there is none."""
+    if settings.samples == 1:
+        return [ONE_SAMPLE]
+    return [] if settings.has_spread else [NO_TEMPERATURE]
 
 
 def about(name: str) -> str:

@@ -338,3 +338,11 @@ def _channel(region: Region) -> int:
 def always(one: Place, other: Place) -> bool:
     """Say that two planes belong together."""
     return True
+
+
+def context_of(axes: Axes, context: str) -> str | None:
+    """Return the letter of the axis that neighbours of planes lie along, None for no neighbours."""
+    if context == "none":
+        return None
+    wanted = "ZT" if context == "auto" else context
+    return next((name for name in wanted if axes.lengths.get(name, 1) > 1), None)

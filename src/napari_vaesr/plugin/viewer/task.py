@@ -27,8 +27,9 @@ from napari_vaesr.plugin.viewer.layers import (
 )
 
 if TYPE_CHECKING:
+    from napari_vaesr.engine.description import Description
     from napari_vaesr.engine.device import DeviceChoice
-    from napari_vaesr.engine.job import Description, UpscaleJob
+    from napari_vaesr.engine.job import UpscaleJob
     from napari_vaesr.engine.result import Result
     from napari_vaesr.engine.settings import UpscaleSettings
     from napari_vaesr.imaging.intensity import IntensityScaling

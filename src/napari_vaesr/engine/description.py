@@ -1,0 +1,118 @@
+"""What a job would do: how much there is to compute, the memory, the disk and the time it takes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_vaesr.engine.pixels import bytes_of
+from napari_vaesr.engine.result import result_dtype
+
+if TYPE_CHECKING:
+    from napari_vaesr.engine.job import UpscaleJob
+
+
+@dataclass(frozen=True)
+class PassDescription:
+    """What a pass of a job would do.
+
+    Attributes
+    ----------
+    factors : str
+        How much it enlarges.
+    tiles : int
+        How much there is to compute.
+    seconds : float
+        Estimated time.
+    memory : int
+        Estimated bytes for computing and for one block of what it makes.
+    disk : int
+        Bytes that it leaves to the next pass, beside the output until that is done; 0 of the last.
+    """
+
+    factors: str
+    tiles: int
+    seconds: float
+    memory: int
+    disk: int
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a job would do.
+
+    Attributes
+    ----------
+    planes, tiles : int
+        How much there is to compute, in all.
+    shape : tuple of int
+        Shape of the result's mean.
+    memory : int
+        Estimated bytes for computing and for one plane of the result.
+    result_bytes : int
+        Bytes of the whole result, for those who hold it in memory.
+    seconds : float
+        Estimated time.
+    device, precision, reason : str
+        Where it would run, in which number format, and why there.
+    passes : tuple of PassDescription
+        The same for every pass.
+    """
+
+    planes: int
+    tiles: int
+    shape: tuple[int, ...]
+    memory: int
+    result_bytes: int
+    seconds: float
+    device: str
+    precision: str
+    reason: str
+    passes: tuple[PassDescription, ...] = ()
+
+
+def describe(job: UpscaleJob) -> Description:
+    """Estimate what the job needs; takes about a second."""
+    passes = tuple(_describe(job, number) for number in range(len(job.passes)))
+    choice = job.upscaler.choice
+    return Description(
+        planes=job.axes.of_region(job.region).plane_count,
+        tiles=sum(each.tiles for each in passes),
+        shape=job.result_axes.shape,
+        memory=max(each.memory for each in passes),
+        result_bytes=job.result_bytes,
+        seconds=sum(each.seconds for each in passes),
+        device=choice.device,
+        precision=choice.precision,
+        reason=choice.reason,
+        passes=passes,
+    )
+
+
+def _describe(job: UpscaleJob, number: int) -> PassDescription:
+    step, grid, upscaler = job.passes[number], job.grid(number), job.upscalers[number]
+    tiles = computed = memory = 0
+    for view in step.views:
+        shape = step.axes.lengths[view[0]], step.axes.lengths[view[1]]
+        plans = [
+            upscaler.plan(rows, columns, shape)
+            for rows in grid.parts(view[0])
+            for columns in grid.parts(view[1])
+        ]
+        planes = math.prod(len(part) for name, part in step.region.items() if name not in view)
+        tiles += planes * sum(map(len, plans))
+        computed += planes * sum(math.prod(tile.padded_shape) for plan in plans for tile in plan)
+        memory = max(memory, *(upscaler.memory(tile) for plan in plans for tile in plan))
+    block = math.prod(grid.block_shape.values()) * step.factors.size
+    dtype = result_dtype(job.array.dtype) if step.is_last else np.dtype(np.float32)
+    held = 12 * len(step.views) + dtype.itemsize * job.axes.lengths.get("S", 1)
+    return PassDescription(
+        factors=str(step.factors),
+        tiles=tiles,
+        seconds=computed * upscaler.seconds_per_pixel(),
+        memory=memory + block * held,
+        disk=0 if step.is_last else bytes_of(step, job.settings.has_spread),
+    )

@@ -13,9 +13,10 @@ from npe2 import PluginManifest
 
 from napari_vaesr.engine.result import DARKEST
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.plugin.inspect.provenance import as_command, as_python, source_of
+from napari_vaesr.plugin.inspect.provenance import as_command, as_python
 from napari_vaesr.plugin.io.reader import get_reader, read_upscaled
 from napari_vaesr.plugin.viewer.results import results
+from napari_vaesr.plugin.viewer.sources import source_of
 
 
 @pytest.fixture(autouse=True)

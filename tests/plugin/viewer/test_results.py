@@ -9,9 +9,9 @@ from napari.layers import Image, Layer, Shapes
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.inspect.line_profile import line_of, line_profile
-from napari_vaesr.plugin.inspect.provenance import source_of
 from napari_vaesr.plugin.viewer.layers import STD_KEY
 from napari_vaesr.plugin.viewer.results import result_of, results
+from napari_vaesr.plugin.viewer.sources import source_of
 from napari_vaesr.plugin.viewer.status import show_std_in_status, std_at_cursor
 from napari_vaesr.plugin.viewer.task import UpscaleTask
 

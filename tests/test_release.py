@@ -19,6 +19,11 @@ def test_the_citation_names_the_same_version():
     assert f"\nversion: {PROJECT['version']}\n" in citation
 
 
+def test_the_notes_are_the_section_of_the_version():
+    section = notes(PROJECT["version"])
+    assert section.startswith("### ") and "\n## " not in section
+
+
 def test_another_tag_makes_no_release():
     with pytest.raises(ValueError, match=r"version 99\.0\.0"):
         notes("99.0.0")

@@ -31,6 +31,7 @@ from napari_vaesr.files.png import png_bytes
 from napari_vaesr.imaging.axes import Source
 from napari_vaesr.imaging.region import Region
 from napari_vaesr.trust.check import check_source
+from napari_vaesr.trust.familiar import unlike
 from napari_vaesr.zoo.registry import Model
 
 from .layout import made_from, middle_plane, output_image, worker_task
@@ -151,6 +152,8 @@ def upscale_file(
             f"A figure of {width} × {height} pixels takes too much memory: leave out --figure, or choose a "
             "part of the plane with --extent."
         )
+    if strange := unlike(job.source, model, extent):
+        job.messages.append(strange)
     if calibrate:
         done = check_source(job.source, settings, extent, model, scalings=job.scalings)
         job.calibrations = done.calibrations  # kept in the record

@@ -116,6 +116,20 @@ def interpolated(levels: Calibrations, noise: float) -> Calibration:
     return Calibration(noise=noise, **values)
 
 
+class InputStatistics(BaseModel):
+    """What the inputs look like that a model learnt from; see `napari_vaesr.trust.familiar`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    centre: tuple[FiniteFloat, ...] = Field(description="Median of every feature.")
+    scale: tuple[FiniteFloat, ...] = Field(description="Spread of every feature, above 0.")
+    hidden: tuple[tuple[FiniteFloat, ...], ...] = Field(
+        description="Weights of the classifier's units, the last of each its offset."
+    )
+    output: tuple[FiniteFloat, ...] = Field(description="Weights of the units, the last an offset.")
+    limit: FiniteFloat = Field(description="Score above which an image is unlike the training inputs.")
+
+
 class ModelCard(BaseModel):
     """What a model is, what it is for, where it comes from and how far to trust it."""
 
@@ -156,6 +170,9 @@ class ModelCard(BaseModel):
         ge=0,
         description="Over how many planes along Z samples are alike: the standard deviation of the Gaussian "
         "that their noise is averaged with. 0: each plane has noise of its own.",
+    )
+    inputs: InputStatistics | None = Field(
+        default=None, description="Statistics of the inputs that the model learnt from."
     )
     sha256: str = Field(
         default="",

@@ -134,6 +134,11 @@ class UpscaleTask:
         yield Progress(0, 0, f"Loading the model '{self.settings.model}' ...")
         try:
             job = self._job()
+            from napari_vaesr.trust.familiar import unlike
+
+            if strange := unlike(self._source, job.model, self.extent):
+                job.messages.append(strange)
+                yield Progress(0, 0, strange)
             self.scalings = job.scalings
             if self.lazy is None:
                 self.lazy = job.result_bytes > virtual_memory().available / 2

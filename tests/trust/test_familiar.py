@@ -1,4 +1,4 @@
-"""Images unlike the training inputs are told from those that are like them, whatever their gain and offset."""
+"""Images unlike the training inputs are told from those like them, whatever their gain and offset."""
 
 from __future__ import annotations
 

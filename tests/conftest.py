@@ -96,6 +96,24 @@ def tiny_model_path(
     return save_model(tmp_path_factory.mktemp("models"), make_network(config), card)
 
 
+@pytest.fixture(scope="session")
+def deep_model_path(
+    tmp_path_factory: pytest.TempPathFactory,
+    make_network: Callable[..., SuperResolutionVAE],
+    make_card: Callable[..., ModelCard],
+) -> Path:
+    """A very small ladder that sees neighbouring planes and makes rows alone, saved."""
+    from napari_vaesr.vae.config import Level, NetworkConfig
+    from napari_vaesr.zoo.weights import save_model
+
+    levels = (Level(stride=2, channels=2), Level(stride=1, channels=2))
+    config = NetworkConfig(
+        scales=(2,), row_factors=(2, 3), frames=3, width=4, blocks=0, decoder_width=4, levels=levels
+    )
+    card = make_card("test-deep", version="0", network=config, calibration={}, training={}, metrics={})
+    return save_model(tmp_path_factory.mktemp("models"), make_network(config, seed=2), card)
+
+
 @pytest.fixture(autouse=True)
 def own_choices(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep what the panel remembers out of the user's folders, and every test out of the others'."""

@@ -15,8 +15,6 @@ import pytest
 import tifffile
 
 from napari_vaesr.files.image import read_image
-from napari_vaesr.vae.config import Level, NetworkConfig
-from napari_vaesr.zoo.weights import save_model
 
 COMMAND = """
 import time
@@ -32,16 +30,6 @@ main()
 """
 
 
-@pytest.fixture(scope="module")
-def deep(tmp_path_factory, make_network, make_card) -> Path:
-    levels = (Level(stride=2, channels=2), Level(stride=1, channels=2))
-    config = NetworkConfig(
-        scales=(2,), row_factors=(2, 3), frames=3, width=4, blocks=0, decoder_width=4, levels=levels
-    )
-    card = make_card("deep", network=config, calibration={}, training={}, metrics={})
-    return save_model(tmp_path_factory.mktemp("models"), make_network(config, seed=2), card)
-
-
 @pytest.fixture
 def volume(tmp_path: Path) -> Path:
     """Planes of 30 x 33 pixels of 0.25 micrometers, 1 micrometer apart."""
@@ -53,8 +41,8 @@ def volume(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def upscale(run, deep):
-    return lambda *arguments: run("upscale", "--model", deep, "--samples", 2, *arguments)
+def upscale(run, deep_model_path):
+    return lambda *arguments: run("upscale", "--model", deep_model_path, "--samples", 2, *arguments)
 
 
 @pytest.mark.parametrize("name", ["out.ome.tif", "out.zarr"])
@@ -103,8 +91,22 @@ def test_a_dry_run_tells_every_pass(upscale, volume):
     assert "pass 1 of 3" in told and "pass 3 of 3" in told and "for a while" in told
 
 
+@pytest.mark.timeout(240)
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # sockets of processes that were closed
+def test_workers_make_the_same_volume(upscale, volume, tmp_path):
+    arguments = ["--scale", "Z=2,Y=2,X=2", "--device", "cpu", "--precision", "float32"]
+    assert upscale(volume, "alone.ome.tif", *arguments).exit_code == 0
+    together = upscale(volume, "together.ome.tif", *arguments, "--workers", 2)
+    assert together.exit_code == 0, together.output
+    alone, made = (
+        np.asarray(read_image(tmp_path / f"{name}.ome.tif").data) for name in ("alone", "together")
+    )
+    np.testing.assert_array_equal(made, alone)
+    assert not list(tmp_path.glob(".*partial"))
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signal")
-def test_runs_killed_in_every_pass_go_on_and_make_the_same_file(upscale, volume, tmp_path, deep):
+def test_runs_killed_in_every_pass_go_on_and_make_the_same_file(upscale, volume, tmp_path, deep_model_path):
     arguments = ["--scale", "Z=4,Y=2,X=2"]
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {"LARGEST_BLOCK": 64, "SIDE": 16, "DEPTH": 16}.items():
@@ -119,8 +121,8 @@ def test_runs_killed_in_every_pass_go_on_and_make_the_same_file(upscale, volume,
         "upscale",
         volume,
         output,
-        "--model",
-        deep,
+        "-m",
+        deep_model_path,
         "-k",
         "2",
         *arguments,

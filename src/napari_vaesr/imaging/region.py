@@ -152,13 +152,14 @@ class Factors(Mapping[str, int]):
     Parameters
     ----------
     factors : mapping of str to int
-        By axis letter; those of 1 are left out.
+        By axis letter; those of 1 are left out, the others kept in the order ``TCZYX``.
     """
 
     __slots__ = ("_factors",)
 
     def __init__(self, factors: Mapping[str, int] = MappingProxyType({}), /, **more: int) -> None:
-        self._factors = {name: factor for name, factor in {**factors, **more}.items() if factor != 1}
+        given = {**factors, **more}
+        self._factors = {name: given[name] for name in sorted(given, key="TCZYX".find) if given[name] != 1}
 
     @classmethod
     def of(cls, scale: int | Mapping[str, int]) -> Factors:

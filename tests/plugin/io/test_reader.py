@@ -277,3 +277,13 @@ def test_nothing_is_offered_for_a_result_that_is_there(tmp_path, tiny_model_path
     layers = read_upscaled(tmp_path / "out.zarr")
     assert len(layers) == 2 and not any(attributes["rgb"] for _, attributes, _ in layers)
     assert not [record for record in notification_manager.records[start:] if record.actions]
+
+
+def test_a_stack_is_made_longer_along_z_where_that_is_preferred(preferences, stack_path, deep_model_path):
+    preferences.model, preferences.along_z = str(deep_model_path), 3
+    source, mean, _ = (Layer.create(*each) for each in read_upscaled(stack_path))
+    assert mean.data.shape == (9, 24, 32)
+    assert np.asarray(mean.data[4]).shape == (24, 32)
+    np.testing.assert_allclose(mean.scale, [2 / 3, 0.125, 0.125])
+    first = np.full(3, -0.5)
+    np.testing.assert_allclose(mean.data_to_world(first), source.data_to_world(first), atol=1e-9)

@@ -12,6 +12,7 @@ from napari.layers._source import layer_source
 
 from napari_vaesr.engine.result import Result
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.region import Factors
 from napari_vaesr.plugin.viewer.layers import (
     checked_axes,
     labelled_axes,
@@ -38,7 +39,8 @@ def corners(layer, low=-0.5, high=None):
 
 
 def upscaled_shape(shape, axes, scale):
-    return tuple(n * scale if name in "YX" else n for n, name in zip(shape, axes, strict=True))
+    factors = Factors.of(scale)
+    return tuple(n * factors.along(name) for n, name in zip(shape, axes, strict=True))
 
 
 oblique = pytest.mark.filterwarnings("ignore:Non-orthogonal slicing")  # napari, on showing such a layer
@@ -54,7 +56,7 @@ ROTATED = {
 
 
 @oblique
-@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("scale", [2, 3, 4, {"Z": 3}, {"Z": 4, "Y": 2, "X": 2}], ids=str)
 @pytest.mark.parametrize("axes", ["ZYX", "YXZ"])
 def test_world_corners_agree_to_a_billionth_of_a_pixel(scale, axes):
     layer = Image(np.zeros((4, 6, 8), "uint16"), name="cells", **ROTATED)

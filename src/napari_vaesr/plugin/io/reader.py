@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Source
+from napari_vaesr.imaging.region import Factors
 from napari_vaesr.plugin.viewer.layers import KEY, LayerTuple, layer_tuples, lazy_uncertainty_limits
 
 if TYPE_CHECKING:
@@ -138,9 +139,12 @@ def _upscaled_layers(image: ImageFile, show_mean: bool) -> list[LayerTuple]:
     from napari_vaesr.engine.lazy import lazy_arrays
     from napari_vaesr.engine.record import Record
     from napari_vaesr.engine.result import Result
-    from napari_vaesr.plugin.viewer.preferences import preferred_settings
+    from napari_vaesr.plugin.viewer.preferences import preferred_depth, preferred_settings
 
     settings = preferred_settings()
+    if "Z" in image.axes and (depth := preferred_depth()) > 1:
+        scale = Factors({**settings.factors, "Z": depth}).setting
+        settings = settings.model_copy(update={"scale": scale})
     mean, uncertainty, record = lazy_arrays(
         UpscaleJob(Source.of(image.data, image.axes), settings), look_ahead=True
     )

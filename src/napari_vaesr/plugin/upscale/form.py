@@ -105,6 +105,7 @@ class UpscaleForm(Container):
         self.layer.changed.connect(self._on_layer_changed)
         self.axes.changed.connect(self._show_guess)
         self._offer_depths()
+        self.depth.changed.connect(self._on_depth_changed)
         for each in (self.axes, self.layer, self.model, self.scale):
             each.changed.connect(self._offer_depths)
 
@@ -215,6 +216,11 @@ class UpscaleForm(Container):
         if chosen in self.depth.choices:
             self.depth.value = chosen
         self.depth.visible = "Z" in self.axes.value.upper()
+
+    def _on_depth_changed(self, depth: int | str) -> None:
+        """Take all planes where they are to become more."""
+        if depth != KEEP and "all" in self.extent.planes.choices:
+            self.extent.planes.value = "all"
 
     def _factors(self) -> Factors:
         depth = self._cubic() or 1 if self.depth.value == CUBIC else self.depth.value

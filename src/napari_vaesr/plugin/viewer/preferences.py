@@ -26,10 +26,16 @@ def preferred_settings(**changes: Any) -> UpscaleSettings:
     """
     preferences = _page()
     preferences.pop("remember", None)
+    preferences.pop("along_z", None)
     if cache := preferences.pop("cache", ""):
         os.environ[CACHE] = str(Path(cache).expanduser())
     preferences["memory"] = preferences.get("memory") or None
     return make_settings(**{**preferences, **changes})
+
+
+def preferred_depth() -> int:
+    """Return how many times as many planes along Z are made of a stack that is opened."""
+    return int(_page().get("along_z", 1))
 
 
 def starting_settings() -> UpscaleSettings:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import dask
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes, Source
 from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.vae.config import Level, NetworkConfig
+from napari_vaesr.zoo.card import Calibration
 from napari_vaesr.zoo.registry import Model
 
 KNOWN = [(2, 2), (3, 3), (4, 4), (2, 1), (3, 1), (4, 1)]
@@ -202,6 +205,18 @@ def test_the_variance_of_a_chain_is_that_of_both_passes(deep, volume):
     earlier = np.sqrt(np.maximum(chain.std**2 - second**2, 0))
     assert (chain.std >= second * (1 - 1e-4)).all()
     assert earlier.mean() == pytest.approx(first.std.mean(), rel=0.1)
+
+
+def test_a_chain_may_be_calibrated_as_a_whole(deep, volume):
+    image = volume[0]
+    plain = finish(job(image, "YX", deep, scale=4))
+    calibration = {"2": (Calibration(),), "4": (Calibration(slope=3.0, interval=2.5),)}
+    card = deep.card.model_copy(update={"calibration": calibration})
+    whole = job(image, "YX", replace(deep, card=card), scale=4)
+    np.testing.assert_allclose(finish(whole).std, 3 * plain.std, rtol=1e-5)
+    assert [each.slope for each in whole.calibrations] == [1, 3] and not whole.messages
+    given = UpscaleJob(whole.source, whole.settings, model=deep, calibrations=[Calibration(slope=2.0)])
+    np.testing.assert_allclose(finish(given).std, 2 * plain.std, rtol=1e-5)
 
 
 def test_kept_samples_of_a_chain_lie_around_its_mean(deep, volume):

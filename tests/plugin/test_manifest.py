@@ -64,6 +64,7 @@ def test_preferences_start_with_the_defaults_of_the_engine(registered):
     defaults = UpscaleSettings()
     page = registered.model_dump()
     assert (page.pop("cache"), page.pop("remember"), page.pop("memory")) == ("", True, 0)
+    assert page.pop("along_z") == 1
     for name, value in page.items():
         assert value == getattr(defaults, name), name
     assert preferred_settings() == defaults

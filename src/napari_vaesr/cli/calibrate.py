@@ -29,6 +29,13 @@ def calibrate(
         Path | None, typer.Option(help="Folder of the model; left out, where all doors find it.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="Another name for the model.")] = None,
+    chains: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--chain",
+            help="Also calibrate this scale, which takes several passes, as a whole: 8. May be given again.",
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a model that exists.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
@@ -67,7 +74,7 @@ def calibrate(
                 f'Calibrating needs {error.name}: install it with pip install "napari-vaesr[train]".'
             ) from error
         with progress_bars(quiet=False) as bars, bars.follow("calibrating") as progress:
-            fitted = fit(loaded, images, degradation, progress=progress)
+            fitted = fit(loaded, images, degradation, progress=progress, chains=chains or ())
         metrics = {key: value for key, value in card.metrics.items() if not key.startswith("coverage90")}
         changes = {
             "metrics": metrics | fitted.metrics,

@@ -63,7 +63,8 @@ class UpscaleJob:
     scalings : sequence of IntensityScaling, optional
         One per channel; fitted to the image by default.
     calibrations : sequence of Calibration, optional
-        One per channel; from the model's card by default.
+        One per channel, of the last pass, which corrects all of them, or of every pass; from the model's card
+        by default.
     keep_samples : bool
         Keep every sample in `Result.samples`; they take as many times the memory of the mean.
 
@@ -118,7 +119,7 @@ class UpscaleJob:
         self.conditions = tuple(
             conditions_of(settings.noise, settings.blur, scaling) for scaling in self.scalings
         )
-        self.calibrations = self._calibrated() if calibrations is None else tuple(calibrations)
+        self.calibrations = self._calibrated(None if calibrations is None else tuple(calibrations))
         self.keep_samples = keep_samples
         self._result: Result | None = None
         self.partial: Result | None = None
@@ -140,15 +141,18 @@ class UpscaleJob:
                 region = needed(step, region, halo, alignment, self.surroundings).reduced(parts[number - 1])
         return tuple(reversed(passes))
 
-    def _calibrated(self) -> tuple[Calibration, ...]:
-        """Return what the model's card says, for every pass and channel."""
+    def _calibrated(self, given: tuple[Calibration, ...] | None) -> tuple[Calibration, ...]:
+        """Return what is given for every pass and channel, or for the last pass, or what the card says."""
+        if given is not None and len(given) == len(self.passes) * len(self.scalings):
+            return given
         card, domain = self.model.card, self.settings.domain
         keys = calibration_keys(card, self.factors)
         for step, key in zip(self.passes, keys, strict=True):
-            if self.settings.has_spread and not card.levels(key, domain):
+            if given is None and self.settings.has_spread and not card.levels(key, domain):
                 self.messages.append(UNCALIBRATED.format(card.name, step.factors))
         noises = [noise_level(self.settings.noise, scaling) for scaling in self.scalings]
-        return calibrations_of(card, self.factors, noises, domain)
+        own = calibrations_of(card, self.factors, noises, domain)
+        return own if given is None else own[: -len(self.scalings)] + given
 
     @classmethod
     def from_record(

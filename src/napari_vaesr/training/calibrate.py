@@ -84,6 +84,7 @@ def calibrate(
     degradation: Degradation,
     per_domain: int = PER_DOMAIN,
     progress: Callable[[Progress], None] | None = None,
+    chains: Sequence[int] = (),
 ) -> Fitted:
     """Fit a model's calibration to sharp images; every folder's name is a domain.
 
@@ -103,6 +104,8 @@ def calibrate(
         Images of each domain at most.
     progress : callable, optional
         Called after every image and scale.
+    chains : sequence of int
+        Scales that take several passes, to be calibrated as a whole.
 
     Returns
     -------
@@ -118,8 +121,9 @@ def calibrate(
     counts = Counter(path.parent.name for path in files)
     fitted = Fitted({}, {}, {})
     of = originals(files)
-    done, total = 0, len(model.card.network.factors) * len(files)
-    for factor in model.card.network.factors:
+    factors = [*model.card.network.factors, *((scale, scale) for scale in chains)]
+    done, total = 0, len(factors) * len(files)
+    for factor in factors:
         spreads: list[Spread] = []
         measure = spreads_of_rows if factor[1] == 1 else spreads_of_file
         for path in files:

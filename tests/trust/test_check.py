@@ -70,6 +70,11 @@ def test_what_tells_nothing_is_refused(image, message, model):
         check(image, model=model)
 
 
+def test_scales_along_z_are_not_checked(nuclei, model):
+    with pytest.raises(VaesrError, match="one number"):
+        check(np.stack([nuclei] * 2), "ZYX", model=model, scale={"Z": 2})
+
+
 def test_the_noise_is_found_at_every_intensity():
     generator = np.random.default_rng(0)
     ramp = np.tile(np.linspace(0.05, 1, 256), (256, 1))

@@ -87,6 +87,12 @@ def test_lengths_and_places_are_physical():
     assert units["area"] == "µm²" and units["centroid_y"] == units["perimeter"] == "µm"
 
 
+def test_lengths_in_a_unit_that_was_not_told_have_none():
+    samples = np.stack([squares()] * 2)
+    assert "px²" in set(measure(samples)["unit"])
+    assert set(measure(samples, pixel_size={"Y": 0.5, "X": 0.5})["unit"]) == {""}
+
+
 def test_a_crop_tells_the_same_places_as_the_whole(model, stack):
     """With the pixel size, centroids are those of the image that was upscaled, halves of pixels and all."""
 

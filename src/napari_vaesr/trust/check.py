@@ -193,7 +193,9 @@ def check_source(
     progress: Callable[[Progress], None] | None = None,
 ) -> Check:
     """Check a part of an image with settings; see `check`."""
-    axes = source.axes
+    axes, factors = source.axes, settings.factors
+    if set(factors) != {"Y", "X"} or factors["Y"] != factors["X"]:
+        raise VaesrError("A check is made along Y and X alike: give it one number as the scale, such as 2.")
     if scalings is None:
         scalings = fit_scalings(source.array, axes, model.card.intensity)
     part = Region(region).of(axes)

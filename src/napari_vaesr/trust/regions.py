@@ -178,9 +178,10 @@ class Spacing:
         )
 
     def units_of(self, quantities: set[str], axes: str) -> dict[str, str]:
-        """Return the unit of every quantity that has one; pixels where none was told."""
-        found = {self.units.get(name, "px") for name in axes}
-        if len(found) > 1:
+        """Return the unit of every quantity that has one; pixels where no pixel size was told."""
+        unknown = "" if self.size else "px"
+        found = {self.units.get(name, unknown) for name in axes}
+        if len(found) > 1 or "" in found:
             return {}
         (unit,) = found
         power = {2: "²", 3: "³"}[len(axes)]

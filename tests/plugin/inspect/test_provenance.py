@@ -58,6 +58,12 @@ def run_here(code):
     return names["result"]
 
 
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """The scripts save what they make where they are run."""
+    monkeypatch.chdir(tmp_path)
+
+
 EXTENTS = [None, {"Z": range(1, 3), "Y": range(2, 9), "X": range(5, 6)}]
 
 
@@ -70,6 +76,8 @@ def test_the_python_of_a_file_gives_the_same_pixels(path, tiny_model_path, exten
     again = run_here(as_python(record))
     np.testing.assert_array_equal(again.mean, result.mean)
     np.testing.assert_array_equal(again.uncertainty, result.uncertainty)
+    np.testing.assert_array_equal(tifffile.imread("a_x2_mean.tif"), result.mean)
+    assert "device=" not in as_python(record)  # it runs where it is run
 
 
 def test_the_python_of_a_sample_runs_as_a_script(tiny_model_path):

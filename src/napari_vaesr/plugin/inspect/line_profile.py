@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.colour import BLUE, GREEN, RED
 from napari_vaesr.plugin.viewer.layers import source_array
 from napari_vaesr.plugin.viewer.results import ShownResult
 from napari_vaesr.plugin.viewer.world import Units, to_pixels, to_world
@@ -119,6 +120,44 @@ def line_profile(
     mean, half = read(result.luma(box)), read(result.std(box) * result.reach(box))
     unit = (units or result.mean.units)[-1]
     return Profile(distance - distance[0], mean, mean - half, mean + half, f"{unit:~P}" or "px", points)
+
+
+def source_along(result: ShownResult, source: napari.layers.Image, profile: Profile, units: Units) -> Vector:
+    """Read the source of a result at the points of a profile, by linear interpolation.
+
+    Parameters
+    ----------
+    result : ShownResult
+        Of which the profile is.
+    source : napari.layers.Image
+        Its source; only the box around the line is computed where it is lazy.
+    profile : Profile
+        Where to read.
+    units : sequence of pint.Unit or None
+        ``viewer.dims.units``.
+
+    Returns
+    -------
+    ndarray of shape (points,)
+        Colours as their luma.
+    """
+    from scipy.ndimage import map_coordinates
+
+    size = result.mean.ndim
+    corners = np.vstack([np.zeros(size), np.eye(size)])  # the way from pixels to pixels is affine
+    there = np.array([to_pixels(source, to_world(result.mean, each, units), units) for each in corners])
+    points = profile.points @ (there[1:] - there[0]) + there[0]
+    pixels = source_array(source)
+    lowest = np.floor(points.min(axis=0)).astype(int).clip(0)
+    box = tuple(
+        slice(low, max(low, int(np.ceil(high))) + 1)
+        for low, high in zip(lowest, points.max(axis=0), strict=True)
+    )
+    values = np.asarray(pixels[box], dtype=np.float64)
+    if source.rgb:
+        values = values[..., :3] @ np.array([RED, GREEN, BLUE])
+    read: Vector = map_coordinates(values, (points - lowest).T, order=1, mode="nearest")
+    return read
 
 
 def _along(pixels: Vector, world: Vector) -> tuple[Vector, Vector]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import ComboBox, Container
 
+from napari_vaesr.plugin.inspect.export import ExportSection
 from napari_vaesr.plugin.inspect.maps import MapsSection
 from napari_vaesr.plugin.inspect.origin import OriginSection
 from napari_vaesr.plugin.inspect.profile import ProfileSection
@@ -44,7 +45,8 @@ class InspectPanel(Panel):
         self.profile = ProfileSection(viewer, self._say)
         self.samples = SamplesSection(viewer, self._say)
         self.origin = OriginSection(self._say)
-        self._sections = (self.maps, self.profile, self.samples, self.origin)
+        self.export = ExportSection(viewer, lambda: (self.profile.profile, self.profile.source), self._say)
+        self._sections = (self.maps, self.profile, self.samples, self.export, self.origin)
         head = Container(widgets=[self.choice], labels=True)
         head.margins = (0, 0, 0, 0)
         align_labels(head, self.maps)
@@ -52,6 +54,7 @@ class InspectPanel(Panel):
         for title, section in (
             ("Along a line", self.profile),
             ("Samples", self.samples),
+            ("Save", self.export),
             ("How it was made", self.origin),
         ):
             contents += [heading(title), section]

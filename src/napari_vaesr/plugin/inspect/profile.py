@@ -13,9 +13,10 @@ from qtpy.QtCore import QTimer
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.inspect.line_measure import LineMeasureSection
-from napari_vaesr.plugin.inspect.line_profile import line_of, line_profile
+from napari_vaesr.plugin.inspect.line_profile import Profile, line_of, line_profile, source_along
 from napari_vaesr.plugin.inspect.profile_plot import ProfilePlot
 from napari_vaesr.plugin.viewer.results import ShownResult
+from napari_vaesr.plugin.viewer.sources import source_of
 
 if TYPE_CHECKING:
     import napari
@@ -40,6 +41,7 @@ class ProfileSection(Container):
         self._viewer, self._say = viewer, say
         self._result: ShownResult | None = None
         self._shapes: Shapes | None = None
+        self.source: Any = None
         self.button = PushButton(
             text="Draw a line",
             tooltip="Add a Shapes layer with a line across the view; move its ends, or draw other lines.",
@@ -72,6 +74,11 @@ class ProfileSection(Container):
         """Plot and measure nothing more."""
         self._timer.stop()
         self.measures.stop()
+
+    @property
+    def profile(self) -> Profile | None:
+        """The profile on show."""
+        return self.plot.profile
 
     def add_line(self) -> None:
         """Draw a line across the middle of the view."""
@@ -117,7 +124,12 @@ class ProfileSection(Container):
                 profile = line_profile(self._result, corners, dims.point, dims.displayed, dims.units)
             except VaesrError as error:
                 self._say(str(error))
-        self.plot.show_profile(profile, self._viewer.theme)
+        self.source = None
+        if profile is not None and self._result is not None:
+            source = source_of(self._result.record, self._viewer.layers)
+            if source is not None:
+                self.source = source_along(self._result, source, profile, dims.units)
+        self.plot.show_profile(profile, self._viewer.theme, self.source)
         self.measures.show_profile(self._result, profile)
 
 

@@ -32,8 +32,8 @@ class ProfilePlot(FigureCanvasQTAgg):
         self.profile: Profile | None = None
         self._theme = "dark"
 
-    def show_profile(self, profile: Profile | None, theme: str) -> None:
-        """Draw a profile, or an empty plot."""
+    def show_profile(self, profile: Profile | None, theme: str, source: Any = None) -> None:
+        """Draw a profile, with the values of the source along it, or an empty plot."""
         self.profile, self._theme = profile, theme
         colours = get_theme(theme)
         text, ground = colours.text.as_hex(), colours.background.as_hex()
@@ -60,6 +60,8 @@ class ProfilePlot(FigureCanvasQTAgg):
                 lw=0,
                 label="90 % band",
             )
+            if source is not None:
+                axes.plot(profile.distance, source, color=text, lw=0.8, ls=":", label="source")
             axes.plot(profile.distance, profile.mean, color=line, lw=1.2, label="mean")
             axes.set_xlabel(f"distance ({profile.unit})", color=text, fontsize=8)
             axes.set_ylabel("intensity", color=text, fontsize=8)

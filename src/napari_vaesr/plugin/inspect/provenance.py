@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -63,16 +64,19 @@ def as_python(told: Told) -> str:
         chosen = f", series={series!r}" if series else ""
         image = f"read_image({str(path)!r}, axes={made.axes!r}{chosen}).data"
         axes = made.axes
-    options = [
-        f"axes={axes!r}",
-        *(f"{name}={value!r}" for name, value in _settings(made).items()),
-    ]
+    settings = {name: value for name, value in _settings(made).items() if name != "device"}
+    options = [f"axes={axes!r}", *(f"{name}={value!r}" for name, value in settings.items())]
     extent = str(Region({name: part for name, part in made.region.items() if name in axes}))
     options += [f"extent={extent!r}"] if extent else []
     options += ["keep_samples=True"] if made.keep_samples else []
     call = ["result = upscale(", "    image,", *(f"    {option}," for option in options), ")"]
-    shown = "print(result.mean, result.uncertainty)"
-    return "\n".join([*imports, "", f"image = {image}", *call, shown, ""])
+    name = re.sub(r"\W+", "_", f"{told['source'].get('name', 'image')} {made.settings.factors.suffix}")
+    kind = "rgb" if "S" in axes else "minisblack"
+    saved = [f"tifffile.imwrite({f'{name}_mean.tif'!r}, result.mean, photometric={kind!r})"]
+    if made.settings.has_spread:
+        spread = f"{name}_uncertainty.tif"
+        saved.append(f"tifffile.imwrite({spread!r}, result.uncertainty, photometric='minisblack')")
+    return "\n".join(["import tifffile", *imports, "", f"image = {image}", *call, *saved, ""])
 
 
 def as_command(told: Told) -> str:

@@ -1,0 +1,67 @@
+"""What the panel saves is what it shows."""
+
+from __future__ import annotations
+
+import csv
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from napari.layers import Image, Layer
+from PIL import Image as Picture
+
+from napari_vaesr.engine.result import Result
+from napari_vaesr.plugin.inspect.export import write_movie, write_profile
+from napari_vaesr.plugin.inspect.line_profile import line_profile, source_along
+from napari_vaesr.plugin.viewer.layers import layer_tuples
+from napari_vaesr.plugin.viewer.results import results
+
+
+@pytest.fixture
+def shown():
+    """A ramp along X, upscaled as it should be, with three samples."""
+    source = Image(
+        np.tile(np.arange(20.0, dtype="float32"), (2, 10, 1)),
+        name="ramp",
+        scale=(3, 1, 1),
+        translate=(0, 5, 7),
+    )
+    mean = np.tile((np.arange(40, dtype="float32") + 0.5) / 2 - 0.5, (2, 20, 1))
+    std = np.ones_like(mean)
+    samples = np.stack([mean, mean + 4, mean - 4])
+    viewer = ViewerModel()
+    viewer.layers.append(source)
+    for each in layer_tuples(Result(mean, std, std, {}, "ZYX", samples), source, "ZYX", 2):
+        viewer.layers.append(Layer.create(*each))
+    result = results(viewer.layers)[0]
+    result.__dict__["made"] = SimpleNamespace(axes="ZYX", calibration=(), intensity=(), region={})
+    return viewer, source, result
+
+
+def test_the_source_is_read_where_the_mean_is(shown, tmp_path):
+    viewer, source, result = shown
+    ends = [source.data_to_world((1, 4, 2)), source.data_to_world((1, 4, 15))]
+    point = viewer.dims.point[:-3] + tuple(ends[0])
+    profile = line_profile(result, np.array(ends), point[-3:], (1, 2), source.units)
+    values = source_along(result, source, profile, source.units)
+    np.testing.assert_allclose(values, profile.mean, atol=1e-5)
+    write_profile(tmp_path / "line.csv", profile, values)
+    with (tmp_path / "line.csv").open() as file:
+        table = list(csv.reader(file))
+    assert table[0][1:] == ["mean", "lower bound of 90 %", "upper bound of 90 %", "source"]
+    assert len(table) == 1 + len(values) and float(table[1][4]) == pytest.approx(values[0])
+
+
+def test_samples_are_a_movie(shown, tmp_path):
+    viewer, _, _ = shown
+    samples = viewer.layers["ramp x2 samples"]
+    assert not samples.visible
+    write_movie(tmp_path / "samples.gif", samples, viewer.dims.point, viewer.dims.units)
+    with Picture.open(tmp_path / "samples.gif") as movie:
+        assert movie.n_frames == 3 and movie.size == (40, 20)
+        levels = []
+        for number in range(3):
+            movie.seek(number)
+            levels.append(np.asarray(movie.convert("L"), float).mean())
+    assert levels[2] < levels[0] < levels[1]

@@ -22,6 +22,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from distributed import Client, WorkerPlugin
@@ -40,10 +41,10 @@ class Diary(WorkerPlugin):
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def setup(self, worker: object) -> None:
+    def setup(self, worker: Any) -> None:
         self.worker = worker.name
 
-    def transition(self, key: str, start: str, finish: str, **kwargs: object) -> None:
+    def transition(self, key: Any, start: Any, finish: Any, **kwargs: Any) -> None:
         if finish == "executing" and "_on_worker" in str(key):
             with self.path.open("a") as file:
                 file.write(f"{self.worker} {key}\n")

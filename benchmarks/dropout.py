@@ -27,6 +27,7 @@ from napari_vaesr.files.atomic import write_json
 from napari_vaesr.pairs.images import grey, read_planes
 from napari_vaesr.pairs.sources import find_sources, low_res
 from napari_vaesr.training.module import Training
+from napari_vaesr.vae.factor import as_factor
 
 
 class Dropping(nn.Module):
@@ -61,7 +62,10 @@ def fine_tuned(
 
     def loss(batch: Pair) -> Tensor:
         low, high, scale = batch
-        return module.config.base_weight * (module.network._base(low, scale)[1] - high).abs().mean()
+        return (
+            module.config.base_weight
+            * (module.network._base(low, as_factor(scale), None)[1] - high).abs().mean()
+        )
 
     learn(module, batches, budget, loss=loss)
     return module.average.module.eval()
@@ -72,7 +76,7 @@ def passes(network: nn.Module, low: Tensor, scale: int) -> tuple[Tensor, Tensor,
     """16 passes. Their pairs are independent, not antithetic, which the moments allow."""
     torch.manual_seed(0)
     start = time.process_time()
-    samples = torch.stack([network._base(low, scale)[1] for _ in range(SAMPLES)])
+    samples = torch.stack([network._base(low, as_factor(scale), None)[1] for _ in range(SAMPLES)])
     return samples.mean(dim=0), samples, time.process_time() - start
 
 

@@ -15,6 +15,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from napari_vaesr.engine.moments import PairedMoments, smoothed
 from napari_vaesr.imaging.intensity import estimate_noise
+from napari_vaesr.training.batches import Batch
 from napari_vaesr.training.config import RECIPES, TrainingConfig
 from napari_vaesr.training.module import Training, psnr
 from napari_vaesr.training.patches import Patches
@@ -49,14 +50,19 @@ def photo_config(network: NetworkConfig, scale: int, **changes: object) -> Train
 def pool(data: Path, config: TrainingConfig, batches: int) -> list[Pair]:
     """Return the first batches of a training on photographs."""
     patches = Patches([data / "train/photo"], config)
-    return [patches.batch(step) for step in range(batches)]
+    drawn = (patches.batch(step) for step in range(batches))
+    return [(batch.low, batch.high, batch.factor[0]) for batch in drawn]
 
 
 def validation(data: Path, config: TrainingConfig, scale: int) -> list[Pair]:
     """Return pairs of one scale, of photographs that were not trained on."""
-    return [
-        pair for pair in ValidationPairs([data / "val/photo"], config, images=6).pairs if pair[2] == scale
-    ]
+    pairs = ValidationPairs([data / "val/photo"], config, images=6).pairs
+    return [(pair.low, pair.high, scale) for pair in pairs if pair.factor == (scale, scale)]
+
+
+def as_batch(low: Tensor, high: Tensor, scale: int) -> Batch:
+    """Return a pair as a training takes it, without noise or blur to be told."""
+    return Batch(low, high, (scale, scale), torch.zeros(len(low), 3))
 
 
 def learn(
@@ -82,7 +88,7 @@ def learn(
         index = step % len(batches)
         before(index)
         with torch.autocast("cpu", torch.bfloat16):
-            value = loss(batches[index]) if loss else module._loss(*batches[index])[0]
+            value = loss(batches[index]) if loss else module._loss(as_batch(*batches[index]))[0]
         for optimiser in optimisers:
             optimiser.zero_grad()
         value.backward()

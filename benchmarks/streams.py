@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import zarr
@@ -57,10 +58,11 @@ def make_input(path: Path, planes: int) -> None:
         dtype="uint16",
         dimension_names=["t", "y", "x"],
     )
-    axes = [{"name": "t", "type": "time"}, *({"name": name, "type": "space"} for name in "yx")]
-    scale = [{"type": "scale", "scale": [1.0, 0.1, 0.1]}]
-    dataset = {"path": "0", "coordinateTransformations": scale}
-    group.attrs["ome"] = {"version": "0.5", "multiscales": [{"axes": axes, "datasets": [dataset]}]}
+    axes: list[Any] = [{"name": "t", "type": "time"}, *({"name": name, "type": "space"} for name in "yx")]
+    scale: list[Any] = [{"type": "scale", "scale": [1.0, 0.1, 0.1]}]
+    dataset: dict[str, Any] = {"path": "0", "coordinateTransformations": scale}
+    image: dict[str, Any] = {"axes": axes, "datasets": [dataset]}
+    group.attrs["ome"] = {"version": "0.5", "multiscales": [image]}
     y, x = np.mgrid[:SIDE, :SIDE] / 40.0
     blobs = (1000 * np.maximum(np.sin(y) * np.sin(x), 0)).astype(np.uint16)
     for number in range(planes):

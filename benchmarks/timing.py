@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from statistics import median
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -136,7 +136,7 @@ def trunk_rate(model: str, rounds: int = 5, sides: Sequence[int] = SIDES) -> Tru
     """Measure the trunk of a model against plain convolutions of its width."""
     loaded = load_model(model)
     tile = Upscaler(loaded, make_settings(device="cpu")).tile
-    trunk = prepare_network(loaded.network, choose_device("cpu")).trunk
+    trunk: Any = prepare_network(loaded.network, choose_device("cpu")).trunk
     plain = convolutions(loaded.network.config.width)
     found = rates({"trunk": trunk, **plain}, sorted({*sides, tile}), rounds)
     return TrunkRate(found.pop("trunk"), found, tile)

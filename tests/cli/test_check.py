@@ -41,6 +41,16 @@ def test_an_upscaling_is_corrected_by_it(run, image, tiny_model_path, tmp_path):
     records = [json.loads((tmp_path / f"{name}.json").read_text()) for name in ("plain", "corrected")]
     slope = records[1]["calibration"][0]["slope"]
     assert slope != records[0]["calibration"][0]["slope"]
-    assert "corrected to this" in records[1]["messages"][-1]
+    assert any("corrected to this" in message for message in records[1]["messages"])
     std = [tifffile.imread(tmp_path / f"{name}.ome.tif")[1].mean() for name in ("plain", "corrected")]
     assert std[1] / std[0] == pytest.approx(slope, rel=0.01)
+
+
+def test_departures_are_in_the_record_and_much_of_them_is_told(run, image, tiny_model_path, tmp_path):
+    """A network of random weights gives back another image."""
+    for output in ("result.ome.tif", "result.png"):
+        result = run("upscale", image, output, "-m", tiny_model_path, "--samples", 2, "--force")
+        assert result.exit_code == 0, result.output
+        told = json.loads((tmp_path / "result.json").read_text())
+        assert told["departures"]["share"] > 0.1
+        assert "Made small again" in result.stderr

@@ -56,6 +56,9 @@ LARGEST = 3.0
 UNFAITHFUL = 0.1
 """Share of a consistency map beyond `LARGEST` that is worth a warning."""
 
+LOOKED_AT = 512
+"""Side of the middle of a plane that a share is of."""
+
 FAITHFUL = 0.004
 """Part of the intensity range that a result may always be off by: about a grey level of 8 bits."""
 
@@ -102,3 +105,31 @@ def consistency_map(
 def inconsistent_share(differences: npt.NDArray[np.float32]) -> float:
     """Return the share of a consistency map that is beyond `LARGEST`."""
     return float(np.mean(np.abs(differences) > LARGEST))
+
+
+def departure_share(
+    result: npt.NDArray[Any], source: npt.NDArray[Any], scale: int, *, data_range: float
+) -> float:
+    """Return the share of a plane where its result departs from it, of the middle of 512 pixels a side.
+
+    Parameters
+    ----------
+    result : array
+        (scale * Y, scale * X), or with colours behind.
+    source : array
+        (Y, X), or with colours behind; of both the luma is looked at.
+    scale : int
+        The factor of the upscaling.
+    data_range : float
+        Distance between black and white.
+    """
+    from napari_vaesr.imaging.colour import rgb_to_luma_chroma
+
+    starts = [max(0, size - LOOKED_AT) // 2 for size in source.shape[:2]]
+    low, high = (
+        image[tuple(slice(factor * start, factor * (start + LOOKED_AT)) for start in starts)]
+        for image, factor in ((source, 1), (result, scale))
+    )
+    if low.ndim == 3:
+        low, high = (rgb_to_luma_chroma(each[..., :3].astype(np.float32))[0] for each in (low, high))
+    return inconsistent_share(consistency_map(high, low, scale, data_range=data_range))

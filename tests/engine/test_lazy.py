@@ -336,3 +336,16 @@ def test_many_readers_all_get_their_planes_while_others_give_up(model, stack, co
             np.testing.assert_array_equal(spread, expected.std[number])
         assert all(isinstance(each.result(60), bool) for each in passing)
     assert set(computed) == set(range(12))
+
+
+@pytest.mark.parametrize("kind", ["std", "relative", "interval"])
+def test_a_lazy_result_tells_the_truth(model, stack, kind):
+    job = UpscaleJob(Source.of(stack, "CZYX"), settings(uncertainty=kind), model=model)
+    found = lazy.lazy_result(job)
+    for _ in job:
+        pass
+    expected = job.result
+    np.testing.assert_allclose(found.std.compute(), expected.std, rtol=1e-5)
+    np.testing.assert_allclose(found.uncertainty.compute(), expected.uncertainty, rtol=1e-5, atol=1e-6)
+    assert (found.uncertainty is found.std) == (kind == "std")
+    assert (found.lower is None) == (kind != "interval")

@@ -21,7 +21,7 @@ from napari_vaesr.engine.device import memory_released
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.pixels import Pixels, index_of
 from napari_vaesr.engine.planes import Piece
-from napari_vaesr.engine.result import Array, FloatArray, map_names, maps_of, result_dtype
+from napari_vaesr.engine.result import Array, FloatArray, Result, map_names, maps_of, result_dtype
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.engine.stage import Stage
 from napari_vaesr.engine.upscaler import Step
@@ -83,7 +83,15 @@ def lazy_upscale(
 def lazy_arrays(
     job: UpscaleJob, look_ahead: bool = False
 ) -> tuple[da.Array, da.Array | None, dict[str, Any]]:
-    """Return what a job makes as arrays that compute it where they are read.
+    """Return mean, uncertainty and record of `lazy_result`."""
+    result = lazy_result(job, look_ahead)
+    mean: Any = result.mean
+    uncertainty: Any = result.uncertainty
+    return mean, uncertainty, result.record
+
+
+def lazy_result(job: UpscaleJob, look_ahead: bool = False) -> Result:
+    """Return what a job makes as Dask arrays that compute it where they are read.
 
     Parameters
     ----------
@@ -95,8 +103,8 @@ def lazy_arrays(
 
     Returns
     -------
-    mean, uncertainty, record
-        As `lazy_upscale`.
+    Result
+        Without samples.
     """
     chunks = _Chunks(job, look_ahead)
     outline, grid, factors = chunks.outline, chunks.grid, chunks.stage.step.factors
@@ -113,9 +121,14 @@ def lazy_arrays(
     if job.axes.is_rgb:  # the field's colours come last
         last = outline.names + "S"
         mean = mean.transpose([last.index(name) for name in job.axes.names])
-    maps = [both[name] for name in chunks.maps]
-    uncertainty = None if not maps else maps[0] if len(maps) == 1 else da.stack(maps)  # type: ignore[no-untyped-call]
-    return mean, uncertainty, job.record().plain()
+    record = job.record().plain()
+    if not chunks.maps:
+        return Result(mean, None, None, record, job.axes.names)
+    std, maps = both["std"], [both[name] for name in chunks.maps]
+    if chunks.maps == ("std",):
+        return Result(mean, std, std, record, job.axes.names)
+    uncertainty = maps[0] if len(maps) == 1 else da.stack(maps)  # type: ignore[no-untyped-call]
+    return Result(mean, std, uncertainty, record, job.axes.names)
 
 
 class LazyPixels:
@@ -204,7 +217,7 @@ class _Chunks:
         samples = (job.axes.shape[job.axes.names.index("S")],) if job.axes.is_rgb else ()
         fields: list[tuple[Any, ...]] = [("mean", result_dtype(job.array.dtype), samples)]
         self.maps = map_names(job.settings.uncertainty) if job.settings.has_spread else ()
-        fields += [(name, np.float32) for name in self.maps]
+        fields += [(name, np.float32) for name in dict.fromkeys(["std", *self.maps] if self.maps else [])]
         self.dtype = np.dtype(fields)
         self._recent: OrderedDict[Key, Array] = OrderedDict()
         self._lock = Lock()
@@ -273,6 +286,7 @@ class _Chunks:
         axes = self.job.axes
         chunk["mean"] = np.moveaxis(piece.mean, axes.names.index("S"), -1) if axes.is_rgb else piece.mean
         if piece.uncertainty is not None:
+            chunk["std"] = piece.std
             parts = maps_of(self.job.settings.uncertainty, piece.uncertainty)
             for name, part in zip(self.maps, parts, strict=True):
                 chunk[name] = part

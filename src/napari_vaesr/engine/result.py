@@ -23,6 +23,8 @@ DARKEST = 1e-3
 class Result:
     """An upscaled image, how sure it is, and how it was made.
 
+    Arrays are those of NumPy, or of Dask where they are computed when they are read.
+
     Attributes
     ----------
     mean : ndarray

@@ -15,6 +15,7 @@ from napari_vaesr.imaging.region import Factors
 from napari_vaesr.plugin.viewer.layers import KEY, LayerTuple, layer_tuples, lazy_uncertainty_limits
 
 if TYPE_CHECKING:
+    from napari_vaesr.engine.result import Result
     from napari_vaesr.files.image import ImageFile
     from napari_vaesr.files.place import Place
 
@@ -136,30 +137,26 @@ def _upscaled_layers(image: ImageFile, show_mean: bool) -> list[LayerTuple]:
     if saved is not None:
         return saved
     from napari_vaesr.engine.job import UpscaleJob
-    from napari_vaesr.engine.lazy import lazy_arrays
+    from napari_vaesr.engine.lazy import lazy_result
     from napari_vaesr.engine.record import Record
-    from napari_vaesr.engine.result import Result
     from napari_vaesr.plugin.viewer.preferences import preferred_depth, preferred_settings
 
     settings = preferred_settings()
     if "Z" in image.axes and (depth := preferred_depth()) > 1:
         scale = Factors({**settings.factors, "Z": depth}).setting
         settings = settings.model_copy(update={"scale": scale})
-    mean, uncertainty, record = lazy_arrays(
-        UpscaleJob(Source.of(image.data, image.axes), settings), look_ahead=True
-    )
+    whole = lazy_result(UpscaleJob(Source.of(image.data, image.axes), settings), look_ahead=True)
     # The intensities that the network sees as 0 and 1 are as good as contrast limits, and known already.
-    limits = Record.read(record).bright
+    limits = Record.read(whole.record).bright
     if "S" in image.axes or "C" not in image.axes:
-        channels: list[tuple[ImageFile, Any, Any]] = [(image, mean, uncertainty)]
+        channels = [(image, whole)]
     else:
         channels = [
-            (_channel(image, index), _take(mean, image, index), _take(uncertainty, image, index))
-            for index in range(len(limits))
+            (_channel(image, index), _result_of_channel(whole, image, index)) for index in range(len(limits))
         ]
 
     layers: list[LayerTuple] = []
-    for number, (source, its_mean, its_uncertainty) in enumerate(channels):
+    for number, (source, result) in enumerate(channels):
         own = source.windows[0] if source.windows else None
         look: dict[str, Any] = {"contrast_limits": own or limits[number]}
         if source.colours and "S" not in source.axes:
@@ -170,8 +167,6 @@ def _upscaled_layers(image: ImageFile, show_mean: bool) -> list[LayerTuple]:
             look = {"colormap": "gray" if image.colours else colormap, **look}
             look |= {"blending": "additive", "visible": not show_mean}
         source_layer = image_layer(source, **look)
-        its_record = record if len(channels) == 1 else _of_channel(record, number)
-        result = Result(its_mean, its_uncertainty, its_uncertainty, its_record, source.axes)
         shown = layer_tuples(
             result,
             Image(source_layer[0], **source_layer[1]),
@@ -224,9 +219,18 @@ def _channel(image: ImageFile, index: int) -> ImageFile:
     )
 
 
-def _of_channel(record: Mapping[str, Any], index: int) -> dict[str, Any]:
-    """Return the record of one channel: a part of the file, as if its extent had been asked for."""
-    return {**record, "extent": {**record["extent"], "C": [index, index + 1]}}
+def _result_of_channel(result: Result, image: ImageFile, index: int) -> Result:
+    """Return the result of one channel: a part of the file, as if its extent had been asked for."""
+    extent = {**result.record["extent"], "C": [index, index + 1]}
+    std, uncertainty = _take(result.std, image, index), _take(result.uncertainty, image, index)
+    return replace(
+        result,
+        mean=_take(result.mean, image, index),
+        std=std,
+        uncertainty=std if result.uncertainty is result.std else uncertainty,
+        record={**result.record, "extent": extent},
+        axes=image.axes.replace("C", ""),
+    )
 
 
 def _take(array: Any, image: ImageFile, index: int) -> Any:

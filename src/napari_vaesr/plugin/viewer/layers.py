@@ -181,7 +181,7 @@ def layer_tuples(
             "metadata": metadata(result.record, layer, axes, name, identity),
         }
         if result.std is not None and result.std is not result.uncertainty:
-            attributes["metadata"][STD_KEY] = result.std
+            attributes["metadata"][STD_KEY] = as_scrolled(result.std)
         tuples.append((as_scrolled(data), attributes, "image"))
     if result.samples is not None:
         attributes = {

@@ -200,16 +200,13 @@ class UpscaleTask:
 
 def _looked_at(job: UpscaleJob) -> Result:
     """Return a result whose planes are computed when they are looked at."""
-    from napari_vaesr.engine.lazy import lazy_arrays
-    from napari_vaesr.engine.result import Result
+    from napari_vaesr.engine.lazy import lazy_result
 
     if job.keep_samples:
         raise VaesrError(
             "Samples cannot be kept where planes are computed as one scrolls: choose all at once."
         )
-    arrays: tuple[Any, Any, dict[str, Any]] = lazy_arrays(job, look_ahead=True)
-    mean, uncertainty, record = arrays
-    return Result(mean, uncertainty, uncertainty, record, job.axes.names)
+    return lazy_result(job, look_ahead=True)
 
 
 def _place(choice: DeviceChoice) -> str:

@@ -135,7 +135,7 @@ def test_runs_killed_in_every_pass_go_on_and_make_the_same_file(upscale, volume,
             return 0
 
     # 2 x 2 x 2 blocks of 8 planes, then 2 x 3 x 2 of 16, then 40 planes.
-    for enough in (3, 20, 45):
+    for passes, enough in enumerate((3, 20, 45)):
         process = subprocess.Popen([*map(str, command), "--quiet"], stderr=subprocess.PIPE)
         deadline = time.monotonic() + 120
         while done() < enough and process.poll() is None and time.monotonic() < deadline:
@@ -144,6 +144,8 @@ def test_runs_killed_in_every_pass_go_on_and_make_the_same_file(upscale, volume,
         assert process.wait() == -signal.SIGKILL, process.stderr.read()
         process.stderr.close()
         assert not output.exists() and done() >= enough
+        # What a pass has read is gone as soon as that pass is done, and is not made again.
+        assert not any((folder / f"pass-{number}" / "mean" / "c").exists() for number in range(1, passes))
     last = subprocess.run([*map(str, command)], capture_output=True, text=True, check=True)
     assert "parts were there from an earlier run" in " ".join(last.stderr.split())
     assert output.read_bytes() == (tmp_path / "whole.ome.tif").read_bytes()

@@ -66,19 +66,24 @@ class Parts:
         for number in reversed(range(len(self.grids))):
             first, count = self.first(number), len(self.grids[number])
             own = {part: checksum for part, checksum in done.items() if first <= part < first + count}
-            is_used = len(kept) < sum(map(len, self.grids[number + 1 :]))
-            if is_used or number == len(self.grids) - 1:
+            if not self._is_followed(number, kept):
                 own = {p: crc for p, crc in own.items() if self.checksum(number, p - first) == crc}
             kept |= own
         return kept
 
     def missing(self, number: int, done: Mapping[int, int]) -> list[int]:
         """Return the blocks of a pass that are left, counted within the pass; none once the next is done."""
-        later = range(self.first(number + 1), len(self))
-        if later and all(part in done for part in later):
+        if self._is_followed(number, done):
             return []
         first = self.first(number)
         return [block for block in range(len(self.grids[number])) if first + block not in done]
+
+    def _is_followed(self, number: int, done: Mapping[int, int]) -> bool:
+        """Whether there is a next pass, and all of it is done."""
+        if number + 1 == len(self.grids):
+            return False
+        first = self.first(number + 1)
+        return all(part in done for part in range(first, first + len(self.grids[number + 1])))
 
     def read_by(self, number: int) -> Pixels:
         """Return what a pass reads."""

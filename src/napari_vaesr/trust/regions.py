@@ -62,10 +62,16 @@ class Quantities:
     def __post_init__(self) -> None:
         self.table(np.ones((3, 3), np.int32), np.ones((3, 3)), (1.0, 1.0))
 
-    def table(self, labels: Array, image: Array, spacing: tuple[float, ...]) -> dict[str, Array]:
-        """Return columns of numbers, one row for each label."""
+    def table(
+        self,
+        labels: Array,
+        image: Array,
+        spacing: tuple[float, ...],
+        counted: dict[str, Array] | None = None,
+    ) -> dict[str, Array]:
+        """Return columns of numbers, one row for each label; those of `FAST` may be known already."""
         asked = dict.fromkeys(self.properties)
-        counted = _counted(labels, image, spacing)
+        counted = _counted(labels, image, spacing) if counted is None else counted
         columns = {"label": counted["label"]}
         for name in (each for each in asked if each in FAST):
             columns |= {key: each for key, each in counted.items() if key.partition("-")[0] == name}
@@ -119,6 +125,22 @@ def _counted(labels: Array, image: Array, spacing: tuple[float, ...]) -> dict[st
     for axis, index in enumerate(np.unravel_index(places, labels.shape)):
         columns[f"centroid-{axis}"] = summed(index) / pixels * spacing[axis]
     return columns
+
+
+def _together(counted: dict[str, Array]) -> dict[str, Array]:
+    """Return the columns of `FAST` for all objects as one; none for none."""
+    area, total = counted["area"], counted["intensity_sum"]
+    if not area.size:
+        return counted
+    columns = {
+        "label": np.array([1]),
+        "area": np.array([area.sum()]),
+        # Areas are as many pixels times one and the same number.
+        "intensity_mean": np.array([np.average(counted["intensity_mean"], weights=area)]),
+        "intensity_sum": np.array([total.sum()]),
+    }
+    middles = {name: column for name, column in counted.items() if name.startswith("centroid")}
+    return columns | {name: np.array([np.average(each, weights=area)]) for name, each in middles.items()}
 
 
 @dataclass(frozen=True)
@@ -226,8 +248,9 @@ def regions(
     count = np.count_nonzero(np.bincount(labels.ravel())[1:])
     found: dict[tuple[int, str], float] = {(ALL, COUNT): float(count)}
     mask = (labels > 0).astype(np.uint8)
-    for part in (mask, labels):
-        columns = quantities.table(part, image, sizes)
+    single = _counted(labels, image, sizes)
+    for part, counted in ((mask, _together(single)), (labels, single)):
+        columns = quantities.table(part, image, sizes, counted)
         numbers = columns.pop("label")
         for name, column in columns.items():
             quantity, shift = _named(name, axes, spacing)

@@ -18,6 +18,10 @@ METHODS = ("otsu", "li", "triangle")
 """Ways to find a threshold."""
 
 
+COUNTED = 4_000_000
+"""Pairs of objects up to which pixels are counted for each pair, which is faster than to sort them."""
+
+
 @dataclass(frozen=True)
 class Threshold:
     """Objects are what is brighter than a threshold, connected by their corners too.
@@ -152,7 +156,13 @@ def matched(reference: Labels, labels: Labels, overlap: float) -> dict[int, int]
     """
     both = (reference > 0) & (labels > 0)
     width = int(labels.max(initial=0)) + 1
-    pairs, shared = np.unique(reference[both].astype(np.int64) * width + labels[both], return_counts=True)
+    codes = reference[both].astype(np.int64) * width + labels[both]
+    if (int(reference.max(initial=0)) + 1) * width <= COUNTED:
+        counts = np.bincount(codes)
+        pairs = np.flatnonzero(counts)
+        shared = counts[pairs]
+    else:
+        pairs, shared = np.unique(codes, return_counts=True)
     ours, theirs = pairs // width, pairs % width
     sizes, other_sizes = np.bincount(reference.ravel()), np.bincount(labels.ravel())
     most = np.zeros(sizes.size, np.int64)

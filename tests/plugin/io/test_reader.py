@@ -159,7 +159,8 @@ def test_channels_become_layers_of_their_own(tmp_path):
     assert np.asarray(layers[4].data).shape == (24, 32)
 
 
-def test_every_channel_tells_of_itself(tmp_path, tiny_model_path):
+def test_every_channel_tells_of_itself(tmp_path, tiny_model_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # scripts write where they run
     path = tmp_path / "two.ome.tif"
     pixels = np.random.default_rng(1).integers(0, 255, (3, 2, 12, 16)).astype("uint16")
     pixels[:, 1] *= 200

@@ -20,7 +20,7 @@ from torch import nn
 
 from napari_vaesr.engine.device import choose_device
 from napari_vaesr.vae.config import NetworkConfig
-from napari_vaesr.vae.ladder import Trunk
+from napari_vaesr.vae.trunk import Trunk
 
 CANDIDATES = ((48, 9), (48, 12), (64, 7), (64, 9))
 """Channels and residual blocks."""

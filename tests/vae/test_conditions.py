@@ -8,8 +8,8 @@ import torch
 from napari_vaesr.vae.base import SuperResolutionVAE
 from napari_vaesr.vae.build import build
 from napari_vaesr.vae.config import Level, NetworkConfig
-from napari_vaesr.vae.ladder import noise_map
 from napari_vaesr.vae.resize import downsample_bicubic, upsample_bicubic
+from napari_vaesr.vae.trunk import noise_map
 
 CONFIG = NetworkConfig(
     scales=(2, 3),

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from napari_vaesr.vae import fused
 from napari_vaesr.vae.config import NetworkConfig
 from napari_vaesr.vae.fused import convolve_add, convolve_add_relu, convolve_rectify
-from napari_vaesr.vae.ladder import Trunk
+from napari_vaesr.vae.trunk import Trunk
 
 OPERATORS: dict[str, tuple[Callable[..., Tensor], Callable[[Tensor, Tensor], Tensor]]] = {
     "rectify": (lambda layer, x, other: convolve_rectify(layer, x), lambda y, other: F.leaky_relu(y, 0.1)),

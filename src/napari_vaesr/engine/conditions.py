@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.imaging.intensity import IntensityScaling
+from napari_vaesr.imaging.intensity import UNIT, IntensityScaling
 from napari_vaesr.zoo.card import ModelCard
 
 GAUSSIAN_WIDTH = 0.21
@@ -115,7 +115,7 @@ def check_conditions(noise: NoiseSetting, blur: BlurSetting, card: ModelCard) ->
     VaesrError
         When noise or blur are given for a model that can't be told them.
     """
-    pixels = conditions_of(0.0, blur, IntensityScaling(offset=0, gain=1))[2]
+    pixels = conditions_of(0.0, blur, UNIT)[2]
     if not card.network.conditioned:
         if noise != "auto" or pixels > 0:
             raise VaesrError(

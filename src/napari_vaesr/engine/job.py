@@ -29,15 +29,12 @@ from napari_vaesr.engine.stage import Stage, Surroundings, always, context_of, n
 from napari_vaesr.engine.upscaler import Upscaler
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes, Source, SourceArray
-from napari_vaesr.imaging.intensity import IntensityScaling, check_array, fit_scalings
+from napari_vaesr.imaging.intensity import UNIT, IntensityScaling, check_array, fit_scalings
 from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.zoo.card import Calibration
 from napari_vaesr.zoo.registry import Model, load_model
 
 WHOLE = Region()
-UNIT = IntensityScaling(offset=0, gain=1)
-"""What one pass leaves to the next is in unit intensity."""
-
 UNCALIBRATED = (
     "The model {} is not calibrated for scale {}, so the uncertainty is only how much its samples differ: "
     "calibrate it with napari-vaesr calibrate."

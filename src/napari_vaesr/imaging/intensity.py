@@ -83,6 +83,10 @@ class IntensityScaling(BaseModel):
         return (np.asarray(std, dtype=np.float64) * self.gain).astype(np.float32)
 
 
+UNIT = IntensityScaling(offset=0, gain=1)
+"""Of what is in unit intensity already, such as what one pass leaves to the next."""
+
+
 def check_array(array: SourceArray, axes: Axes) -> None:
     """Refuse what can't be upscaled.
 

@@ -18,7 +18,8 @@ from napari_vaesr.vae.base import Elbo, Encoded, SuperResolutionVAE
 from napari_vaesr.vae.config import Factor, NetworkConfig
 from napari_vaesr.vae.factor import as_factor, factor_name, unshuffle
 from napari_vaesr.vae.fused import rectify
-from napari_vaesr.vae.ladder import conv3x3, over_samples
+from napari_vaesr.vae.ladder import over_samples
+from napari_vaesr.vae.trunk import conv3x3
 
 
 class ConvVAE(SuperResolutionVAE):

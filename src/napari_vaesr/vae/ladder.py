@@ -37,32 +37,20 @@ from torch.nn import functional as F
 from napari_vaesr.vae.base import Elbo, Encoded, SuperResolutionVAE
 from napari_vaesr.vae.config import Factor, NetworkConfig
 from napari_vaesr.vae.factor import as_factor, factor_name, shuffle, unshuffle
-from napari_vaesr.vae.fused import convolve_add, convolve_add_relu, convolve_rectify, rectify, rectify_
+from napari_vaesr.vae.fused import convolve_add_relu, convolve_rectify, rectify, rectify_
 from napari_vaesr.vae.orientations import ORIENTATIONS
 from napari_vaesr.vae.resize import REACH, unseen, upsample_bicubic, upsample_consistent
+from napari_vaesr.vae.trunk import ResidualBlock, Trunk, conv3x3, noise_map
 
 RESIDUAL_UNIT = 0.04
 """A typical standard deviation of ``x - b``, intensities in [0, 1]: brings the posterior's input near 1."""
 
-
-NOISE_REACH = 2
-"""Low-res pixels on every side whose mean is the signal that noise is reckoned from."""
 
 LADDER_BLOCKS = 2
 """Residual blocks between the trunk's features and the ladder."""
 
 Draw = Callable[[int, Tensor | None], Tensor]
 """From a level and the coarser level's message to latents."""
-
-
-def conv3x3(inputs: int, outputs: int, gain: float = 1.0) -> nn.Conv2d:
-    """Make a 3 x 3 convolution with He initialisation for leaky ReLU, times `gain`, and no initial bias."""
-    layer = nn.Conv2d(inputs, outputs, 3, padding=1)
-    nn.init.kaiming_normal_(layer.weight, a=0.1)
-    layer.weight.data *= gain
-    assert layer.bias is not None
-    nn.init.zeros_(layer.bias)
-    return layer
 
 
 def bounded_exp(x: Tensor) -> Tensor:
@@ -74,54 +62,6 @@ def over_samples(layer: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """Apply a layer for (batch, ...) to a tensor (samples, batch, ...)."""
     y = layer(x.flatten(0, 1))
     return y.reshape(*x.shape[:2], *y.shape[1:])
-
-
-class ResidualBlock(nn.Module):
-    """Two 3 x 3 convolutions around a rectifier, added to the input."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.first = conv3x3(width, width)
-        self.second = conv3x3(width, width, gain=0.1)
-
-    def forward(self, x: Tensor, reuse: bool = False) -> Tensor:
-        """Keep shape (batch, width, height, width); with `reuse` perhaps overwrite `x`."""
-        return convolve_add(self.second, convolve_rectify(self.first, x), x, reuse)
-
-
-def noise_map(plane: Tensor, slope: Tensor, intercept: Tensor) -> Tensor:
-    """Return the standard deviation of the noise at every pixel.
-
-    The signal that shot noise depends on is taken from the noisy plane itself, averaged over 5 x 5 pixels.
-
-    Parameters
-    ----------
-    plane : Tensor
-        (batch, 1, height, width), unit intensity.
-    slope, intercept : Tensor
-        (batch, 1, 1, 1): the variance is ``slope * signal + intercept``, never below 0.
-    """
-    side = 2 * NOISE_REACH + 1
-    signal = F.avg_pool2d(plane, side, stride=1, padding=NOISE_REACH, count_include_pad=False)
-    return (slope * signal + intercept).clamp(min=0).sqrt()
-
-
-class Trunk(nn.Module):
-    """Low-res planes to low-res features; most of the parameters and the work, done once for all samples."""
-
-    def __init__(self, config: NetworkConfig) -> None:
-        super().__init__()
-        self.entry = conv3x3(config.inputs, config.width)
-        self.blocks = nn.Sequential(*(ResidualBlock(config.width) for _ in range(config.blocks)))
-        self.exit = conv3x3(config.width, config.width)
-        self.reach = 2 + 2 * config.blocks + NOISE_REACH * config.conditioned
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """From (batch, inputs, height, width), scaled to about 1, to (batch, width, height, width)."""
-        entry = features = self.entry(inputs)
-        for block in self.blocks:
-            features = block(features, reuse=features is not entry)
-        return rectify_(convolve_add(self.exit, features, entry, reuse=features is not entry))
 
 
 class Rung(nn.Module):

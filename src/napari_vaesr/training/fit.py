@@ -82,69 +82,13 @@ def fit(
         When the length of the run is missing, there are no images, the first weights do not fit, the run
         has other settings already, or a worker ends.
     """
-    if config.steps is None and config.hours is None:
-        raise VaesrError("A training needs a length: set steps or hours.")
-    if start is not None and not config.network.extends(start.card.network):
-        raise VaesrError(
-            f"The weights of {start.card.name!r} do not fit the network asked for: leave its sizes as they "
-            "are, or give a ladder_vae more blocks."
-        )
-    if teacher is not None and not set(config.network.factors) <= set(teacher.card.network.factors):
-        raise VaesrError(
-            f"The model {teacher.card.name!r} can't teach the factors {config.network.factors}: choose "
-            "one that knows them all."
-        )
-    if config.batch % devices:
-        raise VaesrError(
-            f"A batch of {config.batch} cannot be shared by {devices} devices: choose a divisor."
-        )
-    run.mkdir(parents=True, exist_ok=True)
-    checkpoint = newest_checkpoint(run)
-    if checkpoint is not None and not resume:
-        raise VaesrError(f"{run} already holds a training: choose another folder, or resume it.")
-    # What was trained with other settings cannot go on with these; the length alone may change.
-    settings = run / "config.json"
-    if checkpoint is not None:
-        before = TrainingConfig.model_validate_json(settings.read_text())
-        free: Any = dict.fromkeys(("steps", "hours", "title", "description", "sources"), True)
-        free["network"] = {"orientations"}  # which no weights depend on
-        if before.model_dump(exclude=free) != config.model_dump(exclude=free):
-            raise VaesrError(
-                f"{settings} has other settings than asked for: resume with those, or use another folder."
-            )
-    settings.write_text(config.model_dump_json(indent=2) + "\n")
-
+    _check(config, start, teacher, devices)
+    checkpoint = _prepared(run, config, resume)
     module = Training(config, *(None if model is None else model.network for model in (start, teacher)))
     first_step = 0
     if checkpoint is not None:
         first_step = torch.load(checkpoint, map_location="cpu", weights_only=True)["progress"]["steps"]
-    trainer = lightning.Trainer(
-        max_epochs=-1,
-        precision=_precision() if precision == "auto" else precision,  # type: ignore[arg-type]
-        logger=CSVLogger(run, name="log"),
-        callbacks=[
-            # Named by our own count, for Lightning's has one for each of the two optimisers.
-            ModelCheckpoint(
-                run,
-                filename="step={steps_done:.0f}",
-                auto_insert_metric_name=False,
-                monitor="steps_done",
-                mode="max",
-                save_top_k=2,
-            ),
-            *callbacks,
-        ],
-        val_check_interval=config.validate_every,
-        check_val_every_n_epoch=None,
-        num_sanity_val_steps=0,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        log_every_n_steps=LOG_EVERY,
-        devices=devices,
-        # A step trains the head of one scale, and at first the base alone; the rest has no gradient then.
-        strategy="ddp_find_unused_parameters_true" if devices > 1 else "auto",
-        use_distributed_sampler=False,  # every process validates on everything, so the scores are whole
-    )
+    trainer = _trainer(config, run, callbacks, precision, devices)
     batches = train(first_step) if callable(train) else Patches(train, config, first_step)
     pairs = validate if isinstance(validate, FixedPairs) else ValidationPairs(validate, config)
     with warnings.catch_warnings():
@@ -172,6 +116,78 @@ def fit(
             ) from error
     trainer.save_checkpoint(run / f"step={module.steps_done}.ckpt")
     return module
+
+
+def _check(config: TrainingConfig, start: Model | None, teacher: Model | None, devices: int) -> None:
+    """Refuse what cannot be trained."""
+    if config.steps is None and config.hours is None:
+        raise VaesrError("A training needs a length: set steps or hours.")
+    if start is not None and not config.network.extends(start.card.network):
+        raise VaesrError(
+            f"The weights of {start.card.name!r} do not fit the network asked for: leave its sizes as they "
+            "are, or give a ladder_vae more blocks."
+        )
+    if teacher is not None and not set(config.network.factors) <= set(teacher.card.network.factors):
+        raise VaesrError(
+            f"The model {teacher.card.name!r} can't teach the factors {config.network.factors}: choose "
+            "one that knows them all."
+        )
+    if config.batch % devices:
+        raise VaesrError(
+            f"A batch of {config.batch} cannot be shared by {devices} devices: choose a divisor."
+        )
+
+
+def _prepared(run: Path, config: TrainingConfig, resume: bool) -> Path | None:
+    """Make the folder of a run, write the settings there, and return the checkpoint to go on from, if any."""
+    run.mkdir(parents=True, exist_ok=True)
+    checkpoint = newest_checkpoint(run)
+    if checkpoint is not None and not resume:
+        raise VaesrError(f"{run} already holds a training: choose another folder, or resume it.")
+    # What was trained with other settings cannot go on with these; the length alone may change.
+    settings = run / "config.json"
+    if checkpoint is not None:
+        before = TrainingConfig.model_validate_json(settings.read_text())
+        free: Any = dict.fromkeys(("steps", "hours", "title", "description", "sources"), True)
+        free["network"] = {"orientations"}  # which no weights depend on
+        if before.model_dump(exclude=free) != config.model_dump(exclude=free):
+            raise VaesrError(
+                f"{settings} has other settings than asked for: resume with those, or use another folder."
+            )
+    settings.write_text(config.model_dump_json(indent=2) + "\n")
+    return checkpoint
+
+
+def _trainer(
+    config: TrainingConfig, run: Path, callbacks: Sequence[Callback], precision: str, devices: int
+) -> lightning.Trainer:
+    return lightning.Trainer(
+        max_epochs=-1,
+        precision=_precision() if precision == "auto" else precision,  # type: ignore[arg-type]
+        logger=CSVLogger(run, name="log"),
+        callbacks=[
+            # Named by our own count, for Lightning's has one for each of the two optimisers.
+            ModelCheckpoint(
+                run,
+                filename="step={steps_done:.0f}",
+                auto_insert_metric_name=False,
+                monitor="steps_done",
+                mode="max",
+                save_top_k=2,
+            ),
+            *callbacks,
+        ],
+        val_check_interval=config.validate_every,
+        check_val_every_n_epoch=None,
+        num_sanity_val_steps=0,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        log_every_n_steps=LOG_EVERY,
+        devices=devices,
+        # A step trains the head of one scale, and at first the base alone; the rest has no gradient then.
+        strategy="ddp_find_unused_parameters_true" if devices > 1 else "auto",
+        use_distributed_sampler=False,  # every process validates on everything, so the scores are whole
+    )
 
 
 def newest_checkpoint(run: Path) -> Path | None:

@@ -37,6 +37,20 @@ class Check(BaseModel):
 
 
 @dataclass(frozen=True)
+class Checking:
+    """How far the check of the start is, before the first step.
+
+    Attributes
+    ----------
+    done, total : int
+        In images.
+    """
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What the checks of a run say so far.
 
@@ -127,5 +141,5 @@ class Pictures:
     scale: int
 
 
-Event = TrainingProgress | Verdict | Pictures
+Event = Checking | TrainingProgress | Verdict | Pictures
 Listen = Callable[[Event], None]

@@ -17,10 +17,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from napari_vaesr.errors import VaesrError
+from napari_vaesr.errors import Cancelled, VaesrError
 from napari_vaesr.files.atomic import atomic_path
 from napari_vaesr.training.batches import Batch
-from napari_vaesr.training.events import Check, Listen, Pictures, TrainingProgress, Verdict
+from napari_vaesr.training.events import Check, Checking, Listen, Pictures, TrainingProgress, Verdict
 from napari_vaesr.training.module import Training, validation_scores
 from napari_vaesr.training.validation import FixedPairs
 from napari_vaesr.vae.base import SuperResolutionVAE
@@ -78,7 +78,7 @@ class Watch(Callback):
         # What was checked after the checkpoint that the training goes on from is done again.
         self.checks = [check for check in self.checks if check.step <= training.steps_done]
         if not self.checks:
-            self._add(Check(step=0, scores=self._scores(trainer, training)))
+            self._add(Check(step=0, scores=self._scores(trainer, training, first=True)))
         self.listen(self.verdict)
         self._show(training)
 
@@ -131,11 +131,15 @@ class Watch(Callback):
             temporary.write_bytes(_CHECKS.dump_json(self.checks))
 
     @torch.inference_mode()
-    def _scores(self, trainer: Trainer, training: Training) -> dict[str, float]:
-        """Score the averaged weights as the validation does."""
+    def _scores(self, trainer: Trainer, training: Training, first: bool = False) -> dict[str, float]:
+        """Score the averaged weights as the validation does; at first, tell of it and stop when asked to."""
         scores: dict[str, list[float]] = {}
         with trainer.precision_plugin.val_step_context():
             for index, pair in enumerate(self.pairs.pairs):
+                if first:
+                    self.listen(Checking(index, len(self.pairs.pairs)))
+                    if self.should_stop():
+                        raise Cancelled
                 score = validation_scores(training.averaged, pair.to(training.device), index)["mean"]
                 scores.setdefault(factor_name(pair.factor), []).append(score)
         return {name: fmean(values) for name, values in scores.items()}

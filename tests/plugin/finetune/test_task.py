@@ -20,7 +20,7 @@ from napari_vaesr.plugin.finetune.task import (
     unfinished,
 )
 from napari_vaesr.plugin.viewer.task import Failure
-from napari_vaesr.training.events import Check, Pictures, TrainingProgress, Verdict
+from napari_vaesr.training.events import Check, Checking, Pictures, TrainingProgress, Verdict
 from napari_vaesr.zoo.registry import get_card, models, user_models
 
 pytestmark = pytest.mark.filterwarnings("ignore:::lightning", "ignore::Warning:lightning.*")
@@ -90,10 +90,35 @@ def test_paused_it_is_listed_and_goes_on(request_):
     assert "mine" in models() and not unfinished()
 
 
+@pytest.mark.parametrize("stop", ["pause", "cancel"])
+def test_it_stops_while_the_start_is_checked_too(request_, stop):
+    task = FineTuneTask(request_)
+    put = task.events.put
+
+    class Events:
+        def put(self, event):
+            put(event)
+            if isinstance(event, Checking):
+                getattr(task, stop)()
+
+    task.events = Events()
+    assert task.run().kind == {"pause": "paused", "cancel": "cancelled"}[stop]
+    assert len(unfinished()) == (stop == "pause")
+    if stop == "pause":
+        assert FineTuneTask(folder=unfinished()[0].folder).run().kind == "saved"
+
+
 def test_paused_it_can_be_saved_as_it_is(request_):
     task = FineTuneTask(request_)
-    stops = iter([False] * 4 + [True] * 1000)
-    task.is_aborted = lambda: next(stops)
+    put = task.events.put
+
+    class Events:
+        def put(self, event):
+            put(event)
+            if isinstance(event, TrainingProgress):
+                task.pause()
+
+    task.events = Events()
     assert task.run().kind == "paused"
     outcome = FineTuneTask(folder=unfinished()[0].folder).save()
     assert outcome.kind == "saved" and "mine" in models() and not unfinished()

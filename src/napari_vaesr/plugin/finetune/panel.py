@@ -22,7 +22,7 @@ from napari_vaesr.plugin.widgets.inputs import Fold
 from napari_vaesr.plugin.widgets.model_list import model_list
 from napari_vaesr.plugin.widgets.panel import Panel, row, status_line
 from napari_vaesr.plugin.widgets.timing import duration
-from napari_vaesr.training.events import PATIENCE, Pictures, TrainingProgress, Verdict
+from napari_vaesr.training.events import PATIENCE, Checking, Pictures, TrainingProgress, Verdict
 
 if TYPE_CHECKING:
     import napari
@@ -186,6 +186,9 @@ class FineTuneWidget(Panel):
                 break
             if isinstance(event, Status):
                 self._say(event.message)
+            elif isinstance(event, Checking):
+                self.progress.max, self.progress.value = event.total, event.done
+                self.progress.native.setFormat("checking the start, %p%")
             elif isinstance(event, Pictures):
                 self.pictures.show_pictures(event)
             else:

@@ -228,7 +228,11 @@ class FineTuneTask:
         """Train until the end or until stopped; errors come back as a `Failure`, never as a traceback."""
         try:
             return self._run()
-        except Cancelled:
+        except Cancelled:  # before its first step
+            if self.folder is not None and not self._cancel.is_set():
+                return Outcome("paused")
+            if self.folder is not None:
+                shutil.rmtree(self.folder, ignore_errors=True)
             return Outcome("cancelled")
         except VaesrError as error:
             return Failure(str(error))

@@ -81,6 +81,8 @@ class UpscaleWidget(Panel):
         self.form.changed.connect(self._show_outlook)
         self.run_button.changed.connect(self.run)
         self.cancel_button.changed.connect(self.cancel)
+        for button in self.look.buttons.values():
+            button.changed.connect(lambda _on: self.reveal(self.look))  # with the legend, it is taller
         viewer.layers.events.removed.connect(self._on_layer_removed)
         viewer.layers.selection.events.active.connect(self._on_selected)
         show_std_in_status(viewer)
@@ -214,6 +216,7 @@ class UpscaleWidget(Panel):
         else:
             added = self._insert(task, made)
         self.look.take(added[0], task.layer)
+        self.reveal(self.look)
         for message in result.record["messages"]:
             show_info(message)
         names = " and ".join(f"'{layer}'" for layer in added)

@@ -26,6 +26,9 @@ OURS = "napari_vaesr_panel"
 SHORTEST = 10
 """Letters that a choice has room for at the least."""
 
+REVEAL_DELAY = 50
+"""Milliseconds after which a layout has settled."""
+
 SLACK = 8
 """Pixels that a style sheet may add to the width of a scroll bar."""
 
@@ -52,7 +55,8 @@ class Panel(Container):
         for box in self.body.native.findChildren(QComboBox):  # or the longest name would widen the panel
             box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             box.setMinimumContentsLength(SHORTEST)
-        self.native.layout().addWidget(_VerticalScroll(self.body.native))
+        self._scroll = _VerticalScroll(self.body.native)
+        self.native.layout().addWidget(self._scroll)
         if footer:
             self.footer = Container(widgets=list(footer), labels=False)
             self.native.layout().addWidget(self.footer.native)
@@ -93,6 +97,15 @@ class Panel(Container):
         for label in bar.findChildren(QLabel) if bar is not None else ():
             if label.text():
                 label.setText(self.title)
+
+    def reveal(self, part: Any) -> None:
+        """Scroll so that a part of the contents is in sight, once it has its size."""
+
+        def scroll() -> None:
+            if self.is_alive and isalive(part.native):
+                self._scroll.ensureWidgetVisible(part.native, 0, 4)
+
+        QTimer.singleShot(REVEAL_DELAY, scroll)
 
     @property
     def is_alive(self) -> bool:

@@ -65,24 +65,25 @@ class ExchangeButtons(Container):
         """Do something in a worker, say what came of it, and go on with `then` if all is well."""
         self._say("Checking the model ...")
 
-        def finish(outcome: str | VaesrError) -> None:
-            if isinstance(outcome, VaesrError):
-                show_error(str(outcome))
-            else:
+        def finish(outcome: tuple[bool, str]) -> None:
+            done, text = outcome
+            if done:
                 then()
-            self._say(str(outcome))
+            else:
+                show_error(text)
+            self._say(text)
 
         worker = create_worker(_caught, work)
         worker.returned.connect(finish)
         worker.start()
 
 
-def _caught(work: Callable[[], str]) -> str | VaesrError:
-    """Return what the user can put right, instead of raising it in a worker."""
+def _caught(work: Callable[[], str]) -> tuple[bool, str]:
+    """Do something and return whether it went well and what to say: an error is not raised in a worker."""
     try:
-        return work()
+        return True, work()
     except VaesrError as error:
-        return error
+        return False, str(error)
 
 
 def _import(file: str) -> str:

@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_vaesr.engine.conditions import Noise, Optics, conditions_of, noise_found
+from napari_vaesr.engine.conditions import (
+    Noise,
+    Optics,
+    conditions_of,
+    noise_found,
+    parse_condition,
+    typed_condition,
+)
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.intensity import IntensityScaling
@@ -48,3 +55,19 @@ def test_settings_take_all_forms_and_survive_json() -> None:
     for wrong in ({"noise": -1}, {"noise": "much"}, {"blur": -0.1}, {"blur": {"na": 1.4}}):
         with pytest.raises(VaesrError, match=r"noise|blur"):
             make_settings(**wrong)
+
+
+def test_what_is_typed_is_read_and_written_alike() -> None:
+    assert parse_condition("noise", "auto") == "auto" and parse_condition("blur", "0.6") == 0.6
+    camera = parse_condition("noise", "gain=2.1, read=4")
+    settings = make_settings(
+        noise=camera, blur=parse_condition("blur", "na=1.4,wavelength=0.52,pixel_size=0.1")
+    )
+    assert settings.noise == Noise(gain=2.1, read=4.0)
+    for name in ("noise", "blur"):
+        setting = getattr(settings, name)
+        again = make_settings(**{name: parse_condition(name, typed_condition(setting))})
+        assert getattr(again, name) == setting
+    for wrong in ("much", "gain=", "gain=2=3", ""):
+        with pytest.raises(VaesrError, match="can't be read"):
+            parse_condition("noise", wrong)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from napari_vaesr.errors import VaesrError
 from napari_vaesr.trust.calibration import fit_calibration
 from napari_vaesr.trust.levels import (
     Spread,
@@ -135,3 +136,18 @@ def test_the_noise_of_the_truth_is_no_error():
     assert line.slope == pytest.approx(1, abs=0.1) and abs(line.offset) < 0.003
     assert share == pytest.approx(0.04**2 / np.mean(measured**2))
     np.testing.assert_array_equal(without_truth_noise(std, wrong, 0.0)[0], wrong)
+
+
+def test_where_no_factor_is_enough_nothing_is_guaranteed(monkeypatch) -> None:
+    rng = np.random.default_rng(0)
+    spreads = [
+        Spread(f"image{index}x", "any", 0.0, True, np.full(50, 0.1), rng.normal(0, 0.1, 50))
+        for index in range(60)
+    ]
+    assert all(level.guaranteed is not None for level in guaranteed_levels(spreads))
+
+    def refuse(*_: object) -> float:
+        raise VaesrError("Too many pixels have a std of 0 and an error.")
+
+    monkeypatch.setattr("napari_vaesr.trust.levels.conformal_factor", refuse)
+    assert guaranteed_levels(spreads) == fit_levels(spreads)

@@ -81,6 +81,14 @@ def upscale(
         Literal["auto", "Z", "T", "none"],
         typer.Option(help=about("context")),
     ] = "auto",
+    noise: Annotated[
+        str,
+        typer.Option(help=about("noise") + " Such as: auto, 0, 12.5 or gain=2.1,read=4,offset=100."),
+    ] = "auto",
+    blur: Annotated[
+        str,
+        typer.Option(help=about("blur") + " Such as: 0.6 or na=1.4,wavelength=0.52,pixel_size=0.1."),
+    ] = "0",
     seed: Annotated[int, typer.Option(help=about("seed"))] = 0,
     temperature: Annotated[float, typer.Option(help=about("temperature"))] = 1.0,
     device: Annotated[str, typer.Option(help=about("device"))] = "auto",
@@ -136,6 +144,7 @@ def upscale(
     Exit codes: 0 all is well, 1 some of several inputs failed, 2 wrong usage or bad input, 130 interrupted.
     """
     with spoken_errors(debug):
+        from napari_vaesr.engine.conditions import parse_condition
         from napari_vaesr.engine.settings import make_settings
         from napari_vaesr.imaging.region import Factors, Region
         from napari_vaesr.zoo.registry import get_card
@@ -149,6 +158,8 @@ def upscale(
             uncertainty=uncertainty,
             domain=domain,
             context=context,
+            noise=parse_condition("noise", noise),
+            blur=parse_condition("blur", blur),
             seed=seed,
             temperature=temperature,
             device=device,

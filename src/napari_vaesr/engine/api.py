@@ -31,6 +31,8 @@ def upscale(
     uncertainty: UncertaintyKind = "std",
     domain: str = ANY,
     context: Literal["auto", "Z", "T", "none"] = "auto",
+    noise: Literal["auto"] | float | Mapping[str, float] = "auto",
+    blur: float | Mapping[str, float] = 0.0,
     seed: int = 0,
     temperature: float = 1.0,
     device: str = "auto",
@@ -66,6 +68,14 @@ def upscale(
     context : {"auto", "Z", "T", "none"}
         Where neighbouring planes are looked at, by models that do; auto: along ``Z`` where there is a stack,
         else along ``T``.
+    noise : "auto", float or mapping
+        Noise of the image, for models that are told it, as `microscopy` is: auto estimates it for each
+        channel; 0 keeps every texture; a number is its standard deviation in the image's own unit, and
+        ``{"gain": 2.1, "read": 4.0, "offset": 100}`` are those of the camera.
+    blur : float or mapping
+        Blur of the optics to undo, for models that are told it: its standard deviation in input pixels, or
+        ``{"na": 1.4, "wavelength": 0.52, "pixel_size": 0.1}``, lengths in one unit. 0 leaves the optics as
+        they are.
     seed : int
         The same seed gives the same result.
     temperature : float
@@ -109,6 +119,8 @@ def upscale(
         uncertainty=uncertainty,
         domain=domain,
         context=context,
+        noise=noise,
+        blur=blur,
         seed=seed,
         temperature=temperature,
         device=device,

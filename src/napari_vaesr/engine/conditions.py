@@ -69,6 +69,41 @@ def conditions_of(noise: NoiseSetting, blur: BlurSetting, scaling: IntensityScal
     return (*noise_line(noise, scaling), sigma)
 
 
+def parse_condition(name: str, text: str) -> str | float | dict[str, float]:
+    """Read a noise or a blur as it is typed: ``auto``, a number, or numbers by name.
+
+    Parameters
+    ----------
+    name : str
+        What it is, for the message.
+    text : str
+        Such as ``auto``, ``0.6`` or ``na=1.4,wavelength=0.52,pixel_size=0.1``.
+
+    Raises
+    ------
+    VaesrError
+        When it is none of these.
+    """
+    if text == "auto":
+        return text
+    try:
+        if "=" not in text:
+            return float(text)
+        parts = (part.split("=") for part in text.split(","))
+        return {key.strip(): float(value) for key, value in parts}
+    except ValueError:
+        numbers = "gain=2.1,read=4" if name == "noise" else "na=1.4,wavelength=0.52,pixel_size=0.1"
+        example = f"0.6 or {numbers}"
+        raise VaesrError(f"The {name} {text!r} can't be read, please give one such as {example}.") from None
+
+
+def typed_condition(setting: NoiseSetting | BlurSetting) -> str:
+    """Write a noise or a blur as `parse_condition` reads it."""
+    if isinstance(setting, BaseModel):
+        return ",".join(f"{key}={value:g}" for key, value in setting.model_dump().items())
+    return setting if isinstance(setting, str) else f"{setting:g}"
+
+
 def noise_line(noise: NoiseSetting, scaling: IntensityScaling) -> tuple[float, float]:
     """Return slope and intercept of the variance of a channel's noise, in unit intensity."""
     if noise == "auto":

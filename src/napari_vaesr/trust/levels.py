@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_vaesr.errors import VaesrError
 from napari_vaesr.trust.calibration import (
     BINS,
     conformal_factor,
@@ -163,7 +164,8 @@ def guaranteed_levels(spreads: Sequence[Spread]) -> Calibrations:
     seen, give the factor of `conformal_factor` for all its intervals. With a probability of at least 90 %
     over the draw of these images, the widened intervals then hold in expectation at least 90 % of the pixels
     of a new image, if that is drawn like them: by the same microscope, with the same range of noise. With
-    less than twice 22 originals all of them calibrate and nothing is guaranteed.
+    less than twice 22 originals, or where no factor is enough, all of them calibrate and nothing is
+    guaranteed.
 
     Parameters
     ----------
@@ -186,7 +188,10 @@ def guaranteed_levels(spreads: Sequence[Spread]) -> Calibrations:
         half = [at.apply(each.std) * at.interval for at, each in zip(widths, same, strict=True)]
         stds.append(np.concatenate(half) / interval_reach(LEVEL))
         errors.append(np.concatenate([each.error for each in same]))
-    factor = conformal_factor(stds, errors, LEVEL)
+    try:
+        factor = conformal_factor(stds, errors, LEVEL)
+    except VaesrError:  # where much is expected to be exact, no factor makes up for what is not
+        return fit_levels(spreads)
     return tuple(level.model_copy(update={"guaranteed": factor * level.interval}) for level in levels)
 
 

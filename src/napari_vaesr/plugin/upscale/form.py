@@ -10,6 +10,7 @@ from napari.layers import Image
 from napari.utils.notifications import show_warning
 from qtpy.compat import isalive
 
+from napari_vaesr.engine.conditions import parse_condition, typed_condition
 from napari_vaesr.engine.passes import isotropic, products
 from napari_vaesr.engine.settings import UpscaleSettings, about, make_settings
 from napari_vaesr.errors import VaesrError
@@ -47,7 +48,19 @@ KEEP, CUBIC = 1, "cubic"
 
 TIMES = [("automatic", None), ("all at once", False), ("as I scroll", True)]
 
-SHARED = ("scale", "samples", "uncertainty", "domain", "seed", "temperature", "device", "precision", "tile")
+SHARED = (
+    "scale",
+    "samples",
+    "uncertainty",
+    "domain",
+    "noise",
+    "blur",
+    "seed",
+    "temperature",
+    "device",
+    "precision",
+    "tile",
+)
 """Settings that every door has; they are described where they are defined."""
 
 TOOLTIPS = {
@@ -141,6 +154,8 @@ class UpscaleForm(Container):
         return [*inputs, *self.extent.widgets]
 
     def _make_advanced_inputs(self, start: UpscaleSettings) -> list[Any]:
+        self.noise = LineEdit(label="Noise", value=typed_condition(start.noise))
+        self.blur = LineEdit(label="Optics", value=typed_condition(start.blur))
         self.seed = SpinBox(label="Seed", value=start.seed, min=0, max=2**31 - 1)
         self.temperature = FloatSpinBox(
             label="Temperature", value=start.temperature, min=0, max=max(2.0, start.temperature), step=0.1
@@ -153,6 +168,8 @@ class UpscaleForm(Container):
         self.keep_samples = CheckBox(text="Keep every sample", value=False)
         return with_tooltips(
             TOOLTIPS,
+            noise=self.noise,
+            blur=self.blur,
             seed=self.seed,
             temperature=self.temperature,
             device=self.device,
@@ -247,6 +264,11 @@ class UpscaleForm(Container):
         self.domain.reset_choices()
         if self._cards:
             card = self._cards[self.model.value]
+            # Others can't be told, and say so when they are.
+            for told in (self.noise, self.blur):
+                told.enabled = card.network.conditioned
+            if not card.network.conditioned:
+                self.noise.value, self.blur.value = "auto", "0"
             self.model.tooltip = f"{card.title}\n\n{card.description}"
 
     def reset_choices(self, *_: Any) -> None:
@@ -271,6 +293,8 @@ class UpscaleForm(Container):
             samples=self.samples.value,
             uncertainty=self.uncertainty.value,
             domain=self.domain.value,
+            noise=parse_condition("noise", self.noise.value),
+            blur=parse_condition("blur", self.blur.value),
             seed=self.seed.value,
             temperature=self.temperature.value,
             device=self.device.value,

@@ -1,0 +1,107 @@
+"""Measure what neighbouring planes and the heads along Z bring on real stacks, beside interpolation.
+
+    python benchmarks/stacks.py DATA [--model microscopy] [--planes 5]
+
+DATA holds stacks/val, TIFF files whose names end on their axes (``_zyx``, ``_tyx``). Stacks are made small
+and noisy as a training does it, without blur. Along Z (or time) planes are left out, or averaged; of
+an even factor they are averaged, for none lies in the middle. PSNR in dB of the contrast-stretched stack.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tifffile
+import torch
+from scipy.ndimage import zoom
+
+from napari_vaesr import load_model, upscale
+from napari_vaesr.vae.resize import downsample_bicubic
+from napari_vaesr.zoo.registry import Model
+
+Array = npt.NDArray[Any]
+
+
+def stacks(data: Path) -> Iterator[tuple[str, str, Array]]:
+    for path in sorted((data / "stacks/val").glob("*.tif")):
+        stack = tifffile.imread(path).astype(np.float64)
+        low, high = np.percentile(stack, (0.1, 99.9))
+        yield path.stem, path.stem[-3:].upper(), np.clip((stack - low) / (high - low), 0, 1.5)
+
+
+def psnr(estimate: Array, truth: Array, border: int = 4) -> float:
+    inside = (..., slice(border, -border), slice(border, -border))
+    return float(-10 * np.log10(np.mean((np.asarray(estimate, float)[inside] - truth[inside]) ** 2)))
+
+
+def made_small(stack: Array, photons: float, seed: int) -> tuple[Array, Array]:
+    """Return a noisy stack of half the rows and columns, and the truth."""
+    height, width = (size // 4 * 4 for size in stack.shape[1:])
+    truth = stack[:, :height, :width]
+    low = downsample_bicubic(torch.from_numpy(truth[:, None]).float(), 2)[:, 0].numpy().clip(0)
+    noisy = np.random.default_rng(seed).poisson(low * photons) / photons
+    return noisy.astype(np.float32), truth
+
+
+def context_lines(name: str, axes: str, stack: Array, model: Model, planes: int) -> Iterator[str]:
+    chosen = np.unique(np.linspace(2, len(stack) - 3, planes).round().astype(int))
+    for photons in (50, 100):
+        low, truth = made_small(stack, photons, seed=photons)
+        found = {}
+        for context in ("none", axes[0]):
+            parts = []
+            for plane in chosen:
+                part = {axes[0]: range(plane, plane + 1)}
+                result = upscale(low, axes, model=model, scale=2, samples=2, context=context, extent=part)
+                parts.append(psnr(result.mean, truth[plane][None]))
+            found[context] = float(np.mean(parts))
+        one, five = found["none"], found[axes[0]]
+        yield f"{name} ×2, {photons} photons: one plane {one:.2f}, five {five:.2f}, gain {five - one:+.2f}"
+
+
+def axial_lines(name: str, stack: Array, model: Model) -> Iterator[str]:
+    height, width = (min(size, 128) for size in stack.shape[1:])
+    for factor in (2, 3, 4):
+        count = len(stack) // factor
+        if count < 5:
+            continue
+        truth = stack[: count * factor, :height, :width]
+        groups = truth.reshape(count, factor, height, width)
+        ways = {"averaged": groups.mean(axis=1)} | ({"left out": groups[:, 1]} if factor == 3 else {})
+        for way, low in ways.items():
+            result = upscale(
+                low.astype(np.float32), "ZYX", model=model, scale={"Z": factor}, samples=2, noise=0.0
+            )
+            missing = [plane for plane in range(len(truth)) if way == "averaged" or plane % factor != 1]
+            inner = [plane for plane in missing if factor <= plane < len(truth) - factor]
+            scores = {"model": psnr(result.mean[inner], truth[inner])}
+            for order, rival in ((1, "linear"), (3, "cubic")):
+                large = zoom(low, (factor, 1, 1), order=order, mode="nearest", grid_mode=True)
+                scores[rival] = psnr(large[inner], truth[inner])
+            best = max(scores["linear"], scores["cubic"])
+            told = ", ".join(f"{rival} {score:.2f}" for rival, score in scores.items())
+            yield f"{name} Z×{factor}, {way}: {told}, gain {scores['model'] - best:+.2f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--model", default="microscopy")
+    parser.add_argument("--planes", type=int, default=5)
+    options = parser.parse_args()
+    model = load_model(options.model)
+    for name, axes, stack in stacks(options.data):
+        for line in context_lines(name, axes, stack, model, options.planes):
+            print(line, flush=True)
+        if axes == "ZYX":
+            for line in axial_lines(name, stack, model):
+                print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

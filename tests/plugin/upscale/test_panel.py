@@ -484,3 +484,14 @@ def test_time_and_memory_are_told_before_a_run(window, qtbot):
     window.window.show()
     qtbot.waitUntil(lambda: "About" in widget.status.value, timeout=20000)
     assert "s on cpu" in widget.status.value and "B." in widget.status.value
+
+
+def test_what_the_network_is_told_comes_from_the_form(viewer, qtbot) -> None:
+    form = make_widget(viewer, qtbot).form
+    form.model.value = next(name for name, card in form._cards.items() if card.network.conditioned)
+    form.noise.value, form.blur.value, form.context.value = "gain=2,read=3", "0.5", "none"
+    settings = form.settings()
+    assert (settings.noise.gain, settings.noise.read, settings.blur) == (2.0, 3.0, 0.5)
+    assert settings.context == "none"
+    form.model.value = next(name for name, card in form._cards.items() if not card.network.conditioned)
+    assert form.settings().noise == "auto" and not form.noise.enabled

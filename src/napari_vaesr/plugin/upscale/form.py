@@ -46,6 +46,8 @@ TILES = [("automatic", AUTOMATIC), *((f"{side} pixels", side) for side in (64, 1
 KEEP, CUBIC = 1, "cubic"
 """Choices of a factor that are no factors."""
 
+CONTEXTS = [("automatic", "auto"), ("along Z", "Z"), ("in time", "T"), ("none", "none")]
+
 TIMES = [("automatic", None), ("all at once", False), ("as I scroll", True)]
 
 SHARED = (
@@ -53,6 +55,7 @@ SHARED = (
     "samples",
     "uncertainty",
     "domain",
+    "context",
     "noise",
     "blur",
     "seed",
@@ -154,6 +157,7 @@ class UpscaleForm(Container):
         return [*inputs, *self.extent.widgets]
 
     def _make_advanced_inputs(self, start: UpscaleSettings) -> list[Any]:
+        self.context = ComboBox(label="Neighbours", choices=CONTEXTS, value=start.context)
         self.noise = LineEdit(label="Noise", value=typed_condition(start.noise))
         self.blur = LineEdit(label="Optics", value=typed_condition(start.blur))
         self.seed = SpinBox(label="Seed", value=start.seed, min=0, max=2**31 - 1)
@@ -168,6 +172,7 @@ class UpscaleForm(Container):
         self.keep_samples = CheckBox(text="Keep every sample", value=False)
         return with_tooltips(
             TOOLTIPS,
+            context=self.context,
             noise=self.noise,
             blur=self.blur,
             seed=self.seed,
@@ -264,6 +269,7 @@ class UpscaleForm(Container):
         self.domain.reset_choices()
         if self._cards:
             card = self._cards[self.model.value]
+            self.context.enabled = card.network.frames > 1
             # Others can't be told, and say so when they are.
             for told in (self.noise, self.blur):
                 told.enabled = card.network.conditioned
@@ -293,6 +299,7 @@ class UpscaleForm(Container):
             samples=self.samples.value,
             uncertainty=self.uncertainty.value,
             domain=self.domain.value,
+            context=self.context.value,
             noise=parse_condition("noise", self.noise.value),
             blur=parse_condition("blur", self.blur.value),
             seed=self.seed.value,

@@ -100,8 +100,8 @@ def parse_condition(name: str, text: str) -> str | float | dict[str, float]:
 def typed_condition(setting: NoiseSetting | BlurSetting) -> str:
     """Write a noise or a blur as `parse_condition` reads it."""
     if isinstance(setting, BaseModel):
-        return ",".join(f"{key}={value:g}" for key, value in setting.model_dump().items())
-    return setting if isinstance(setting, str) else f"{setting:g}"
+        return ",".join(f"{key}={value}" for key, value in setting.model_dump().items())
+    return setting if isinstance(setting, str) else str(setting)
 
 
 def noise_line(noise: NoiseSetting, scaling: IntensityScaling) -> tuple[float, float]:

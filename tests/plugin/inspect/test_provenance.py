@@ -113,6 +113,19 @@ def test_the_command_line_gives_the_same_pixels(path, tiny_model_path, extent, t
     np.testing.assert_array_equal(written[:, 1], result.std)
 
 
+def test_the_command_line_tells_noise_and_blur(path, tmp_path, monkeypatch):
+    layer = Image(tifffile.imread(path), name="a")
+    layer._source = layer.source.model_copy(update={"path": str(path)})
+    noise, blur = {"gain": 1 / 3, "read": 4.0}, 0.4
+    result, record = made(layer, "ZYX", "microscopy", {}, noise=noise, blur=blur, context="none")
+    words = shlex.split(as_command(record))
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, words[1:])
+    assert done.exit_code == 0, done.output
+    written = tifffile.imread(tmp_path / words[3]).reshape(len(result.mean), 2, *result.mean.shape[1:])
+    np.testing.assert_array_equal(written[:, 0], result.mean)
+
+
 def test_a_file_that_holds_other_pixels_now_is_not_named(path, tiny_model_path):
     layer = Image(tifffile.imread(path) // 2, name="a")
     layer._source = layer.source.model_copy(update={"path": str(path)})

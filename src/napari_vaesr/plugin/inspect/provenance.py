@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from napari_vaesr.engine.conditions import typed_condition
 from napari_vaesr.engine.record import Record
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
@@ -100,7 +101,9 @@ def as_command(told: Told) -> str:
     words += ["--axes", made.axes]
     if series := told["source"].get("series"):
         words += ["--series", series]
-    for name, value in {**settings, "scale": factors}.items():
+    typed = {name: typed_condition(getattr(made.settings, name)) for name in ("noise", "blur")}
+    typed = {name: value for name, value in typed.items() if name in settings}
+    for name, value in {**settings, **typed, "scale": factors}.items():
         words += [f"--{name}", str(value)]
     extent = str(made.region)
     words += ["--extent", extent] if extent else []

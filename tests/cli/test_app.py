@@ -91,6 +91,7 @@ def test_ctrl_c_leaves_no_half_output_and_keeps_what_is_done(tiny_model_path: Pa
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's `&` ignores it
     )
     try:
         # Wait until it is in the middle of writing.

@@ -72,7 +72,8 @@ def degrade(
     def chance(share: float) -> Tensor:
         return torch.rand(len(high), 1, 1, 1, generator=generator) < share
 
-    high = high * draw(degradation.gain) + draw(degradation.offset)
+    gain, offset = draw(degradation.gain), draw(degradation.offset)
+    high = high * gain + offset
     removed = stays = torch.zeros(len(high), 1, 1, 1)
     if degradation.blur[1] > 0:
         is_sharp = chance(degradation.sharp)
@@ -93,13 +94,17 @@ def degrade(
         lowest, highest = (torch.tensor(value).log().item() for value in degradation.photons)
         photons = draw((lowest, highest)).exp()
         shot = torch.poisson(low.clamp(min=0) * photons, generator=generator) / photons
-        low = torch.where(noisy, shot, low)
+        # What lies below 0 has no photons and keeps its value, or dark planes would be brighter than true.
+        low = torch.where(noisy, shot + low.clamp(max=0), low)
         slope = noisy / photons
     if degradation.read_noise[1] > 0:
         read = draw(degradation.read_noise)
         camera = torch.randn(low.shape, generator=generator) * read
         low = torch.where(noisy, low + camera, low)
         intercept = noisy * read**2
+    if degradation.clipped > 0:
+        clipped = torch.minimum(torch.maximum(low, offset), gain + offset)
+        low = torch.where(chance(degradation.clipped) & noisy, clipped, low)
     if degradation.quantised:
         low = (255 * low).round().clamp(0, 255) / 255
     conditions = torch.cat([slope, intercept, removed / factor[0]], dim=1)[..., 0, 0]
@@ -154,12 +159,14 @@ def neighboured(high: Tensor, frames: int, reach: float, generator: torch.Genera
         coarse = torch.randn(batch, channels, 5, 5, generator=generator)
         return F.interpolate(coarse, (height, width), mode="bicubic", align_corners=True)
 
-    strength = reach * draw(1, 1, 1) ** 2
+    # Most neighbours have moved little; one stack in eight has moved far.
+    strength = reach * draw(1, 1, 1) ** 2 * (1 + 3 * (draw(1, 1, 1) < 0.125))
     drift = strength * (2 * draw(2, 1, 1) - 1) + 0.4 * strength * smooth(2)
     rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     dims = 0.65 + 0.4 * draw(1, 1, 1)
-    other = high.roll(1, dims=0).flip(-1)
-    # Elsewhere something else comes in: where a smooth field is high, on half of the patches.
+    # Elsewhere something else comes in: where a smooth field is high, on half of the patches. On one in
+    # eight, everywhere and at once: thick sections of tissue, or cells that moved on.
+    is_strange = draw(1, 1, 1) < 0.125
     share = (draw(1, 1, 1) < 0.5) * torch.sigmoid(4 * smooth(1) - 2)
     planes = []
     for offset in offsets.tolist():
@@ -172,7 +179,8 @@ def neighboured(high: Tensor, frames: int, reach: float, generator: torch.Genera
             dim=-1,
         )
         plane = F.grid_sample(high, grid, mode="bicubic", padding_mode="reflection", align_corners=False)
-        part = share * (abs(offset) / (frames // 2))
+        other = high.roll(offset, dims=0).flip(-1)
+        part = torch.where(is_strange, 1.0, share * (abs(offset) / (frames // 2)))
         dim = dims ** abs(offset)
         planes.append(dim * ((1 - part) * plane + part * other))
     middle = frames // 2

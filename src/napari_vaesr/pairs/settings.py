@@ -49,6 +49,13 @@ class Degradation(BaseModel):
         description="Standard deviation of Gaussian camera noise, intensities being in [0, 1].",
     )
     clean: float = Field(default=1.0, ge=0, le=1, description="Share of the patches that get no noise.")
+    clipped: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Share of the noisy patches whose noise is cut off at the ends of the patch's range, "
+        "as 8-bit files cut it off.",
+    )
     reduce: Range = Field(
         default=(1.0, 1.0),
         description="How many times the sharp patch is made smaller first, truth included, drawn "

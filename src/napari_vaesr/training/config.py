@@ -68,7 +68,7 @@ class TrainingConfig(BaseModel):
         "one network serves single planes and stacks.",
     )
     misled: float = Field(
-        default=0.25,
+        default=0.35,
         ge=0,
         le=1,
         description="Share of the patches of which a conditioned network is told a noise that was estimated, "
@@ -277,6 +277,7 @@ MICROSCOPY = TrainingConfig(
         photons=(30.0, 3000.0),
         read_noise=(0.0, 0.04),
         clean=0.45,
+        clipped=0.3,
         gain=(0.5, 1.2),
         offset=(-0.05, 0.1),
     ),

@@ -307,7 +307,7 @@ class Training(lightning.LightningModule):
             around = [size // 2 for size in wide]
             spread = F.avg_pool2d(apart.detach(), wide, 1, around, count_include_pad=False)
             # The mean of many pixels is surer than one.
-            scores.append((score / (spread + SMALLEST_SPREAD / side**0.5)).mean())
+            scores.append((score / (spread + SMALLEST_SPREAD / side)).mean())
         relative: Tensor = torch.stack(scores).mean()
         return relative
 

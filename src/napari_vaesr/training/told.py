@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
+from napari_vaesr.imaging.noise import CELLS, EXPECTED, QUANTILE
 from napari_vaesr.training.batches import Batch
 from napari_vaesr.training.config import TrainingConfig
 
@@ -80,6 +82,12 @@ def told(conditions: Tensor, low: Tensor, misled: float, generator: torch.Genera
 
 
 def estimated_noise(planes: Tensor) -> Tensor:
-    """Estimate the noise of planes (batch, Y, X) of even sizes, as `imaging.intensity` does."""
+    """Estimate the noise of planes (batch, Y, X) of even sizes, as `imaging.noise` does in use.
+
+    Like there it is the variance of the finest details in the quietest quarter of small patches, of all
+    intensities together.
+    """
     detail = planes[:, ::2, ::2] - planes[:, ::2, 1::2] - planes[:, 1::2, ::2] + planes[:, 1::2, 1::2]
-    return (detail / 2).abs().flatten(1).median(dim=1).values / 0.6745
+    side = min(CELLS, *detail.shape[1:])
+    variances = F.avg_pool2d((detail / 2).square(), side).flatten(1)
+    return (variances.quantile(QUANTILE, dim=1) / EXPECTED).sqrt()

@@ -8,7 +8,8 @@ perhaps calibrate, each with a folder for every domain; what is not there is lef
 and offset are those of `napari_vaesr.trust.levels.cross_validated`: images of val and calibrate, which the
 models did not learn from, each calibrated by other originals. There, AUSE and CRPS are compared with rivals
 that are calibrated in the same way; elsewhere the rivals get the best line to the errors that they are
-scored on. For one model on any folder there is ``napari-vaesr evaluate``.
+scored on. DATA/stacks/val holds real stacks, as of benchmarks/stacks.py. For one model on any folder there is
+``napari-vaesr evaluate``.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from lines import Line, at_least, at_most, between, reported
+from microscopy_quality import Clean, before_lines, clean_lines, clean_scores, spread_lines, stack_lines
 from rich import box
 from rich.console import Console
 from rich.progress import track
@@ -59,32 +62,8 @@ PSNR = {  # what the photo model must reach, by set and scale
     ("set14", 4): 28.2,
     ("bsd100", 4): 27.35,
 }
+PARTS = ("photo", "microscopy", "calibration", "w2s", "stacks")
 SETS = {"set5": SCALES, "set14": (4,), "bsd100": (4,)}
-
-
-class Line(NamedTuple):
-    """One line of the table."""
-
-    what: str
-    reached: float
-    wanted: str
-    passed: bool
-
-
-def at_least(what: str, reached: float, least: float) -> Line:
-    return Line(what, reached, f"≥ {least:.2f}", reached >= least)
-
-
-def at_most(what: str, reached: float, most: float) -> Line:
-    return Line(what, reached, f"≤ {most:.3f}", reached <= most)
-
-
-def between(what: str, reached: float, least: float, most: float) -> Line:
-    return Line(what, reached, f"{least:g} to {most:g}", least <= reached <= most)
-
-
-def reported(what: str, reached: float) -> Line:
-    return Line(what, reached, "reported", True)
 
 
 class Task(NamedTuple):
@@ -291,9 +270,21 @@ def stds_and_errors(tested: Sequence[Tested]) -> tuple[Array, Array]:
     return std, np.concatenate([each.spread.error for each in tested])
 
 
-def microscopy_lines(benchmark: Benchmark) -> Iterator[Line]:
+def microscopy_lines(benchmark: Benchmark, before: str | None) -> Iterator[Line]:
     """The microscopy model against all others, in every cell of domain, scale and noise."""
     folders = [f"val/{domain}" for domain in DOMAINS]
+    tasks = [
+        Clean("microscopy", source, scale)
+        for folder in folders
+        for source in find_sources([benchmark.data / folder], benchmark.limit)
+        for scale in SCALES
+    ]
+    yield from clean_lines(benchmark.each(clean_scores, tasks, "microscopy told that images are clean"))
+    if before:
+        ours = benchmark.made("microscopy", folders, SCALES, ["noisy"], rivals=False)
+        theirs = benchmark.made(before, folders, SCALES, ["noisy"], rivals=False)
+        for place, evaluations in ours.items():
+            yield from before_lines(summarise(evaluations), summarise(theirs[place]))
     ours = benchmark.made("microscopy", folders, SCALES, ["clean", "noisy"], rivals=True)
     photo = benchmark.made("photo", folders, SCALES, ["noisy"], rivals=False)
     for (folder, kind), evaluations in ours.items():
@@ -312,6 +303,7 @@ def microscopy_lines(benchmark: Benchmark) -> Iterator[Line]:
                 yield at_least(f"{where}: PSNR over photo", mean, others[number].scores["mean"].psnr)
             spread = summary.spread
             yield reported(f"{where}: Spearman", spread.spearman)
+            yield from spread_lines(where, summary)
             yield margin(
                 f"{where}: AUSE below the best rival by %",
                 spread.ause,
@@ -372,7 +364,9 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=16)
     parser.add_argument("--limit", type=int, help="images of each folder at most, for a quick look")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes of one thread each")
-    parser.add_argument("--only", choices=["photo", "microscopy", "calibration", "w2s"], nargs="*")
+    parser.add_argument("--only", choices=PARTS, nargs="*")
+    parser.add_argument("--before", help="an earlier version of microscopy, a JSON file beside its weights")
+    parser.add_argument("--planes", type=int, default=5, help="planes of each stack that are looked at")
     parser.add_argument(
         "--calibrate", type=Path, help="more images to calibrate on; DATA/calibrate by default"
     )
@@ -380,7 +374,7 @@ def main() -> None:
     parser.add_argument("--pairs-model", help="a model that was trained on the W2S pairs")
     parser.add_argument("--json", type=Path, help="also write every number here")
     options = parser.parse_args()
-    wanted = options.only or ["photo", "microscopy", "calibration", "w2s"]
+    wanted = options.only or PARTS
     benchmark = Benchmark(options)
     lines = [*size_lines()]
     if "photo" in wanted:
@@ -393,7 +387,9 @@ def main() -> None:
             places = [place / domain for place in (options.data / "val", also) for domain in domains]
             lines += calibration_lines(model, benchmark.spreads(model, places))
     if "microscopy" in wanted:
-        lines += microscopy_lines(benchmark)
+        lines += microscopy_lines(benchmark, options.before)
+    if "stacks" in wanted:
+        lines += stack_lines(options.data, load_model("microscopy"), options.planes)
     if "w2s" in wanted:
         lines += w2s_lines(benchmark, "microscopy", None)
         if options.pairs_model:

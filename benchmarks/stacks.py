@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,19 @@ from napari_vaesr.vae.resize import downsample_bicubic
 from napari_vaesr.zoo.registry import Model
 
 Array = npt.NDArray[Any]
+
+
+class Gain(NamedTuple):
+    """One stack, seen in two ways: PSNR in dB of both, and what it is about."""
+
+    stack: str
+    what: str
+    scores: dict[str, float]
+    gain: float
+
+    def __str__(self) -> str:
+        told = ", ".join(f"{name} {score:.2f}" for name, score in self.scores.items())
+        return f"{self.stack} {self.what}: {told}, gain {self.gain:+.2f}"
 
 
 def stacks(data: Path) -> Iterator[tuple[str, str, Array]]:
@@ -48,7 +61,7 @@ def made_small(stack: Array, photons: float, seed: int) -> tuple[Array, Array]:
     return noisy.astype(np.float32), truth
 
 
-def context_lines(name: str, axes: str, stack: Array, model: Model, planes: int) -> Iterator[str]:
+def context_gains(name: str, axes: str, stack: Array, model: Model, planes: int) -> Iterator[Gain]:
     chosen = np.unique(np.linspace(2, len(stack) - 3, planes).round().astype(int))
     for photons in (50, 100):
         low, truth = made_small(stack, photons, seed=photons)
@@ -61,10 +74,10 @@ def context_lines(name: str, axes: str, stack: Array, model: Model, planes: int)
                 parts.append(psnr(result.mean, truth[plane][None]))
             found[context] = float(np.mean(parts))
         one, five = found["none"], found[axes[0]]
-        yield f"{name} ×2, {photons} photons: one plane {one:.2f}, five {five:.2f}, gain {five - one:+.2f}"
+        yield Gain(name, f"×2, {photons} photons", {"one plane": one, "five": five}, five - one)
 
 
-def axial_lines(name: str, stack: Array, model: Model) -> Iterator[str]:
+def axial_gains(name: str, stack: Array, model: Model) -> Iterator[Gain]:
     height, width = (min(size, 128) for size in stack.shape[1:])
     for factor in (2, 3, 4):
         count = len(stack) // factor
@@ -84,8 +97,7 @@ def axial_lines(name: str, stack: Array, model: Model) -> Iterator[str]:
                 large = zoom(low, (factor, 1, 1), order=order, mode="nearest", grid_mode=True)
                 scores[rival] = psnr(large[inner], truth[inner])
             best = max(scores["linear"], scores["cubic"])
-            told = ", ".join(f"{rival} {score:.2f}" for rival, score in scores.items())
-            yield f"{name} Z×{factor}, {way}: {told}, gain {scores['model'] - best:+.2f}"
+            yield Gain(name, f"Z×{factor}, {way}", scores, scores["model"] - best)
 
 
 def main() -> None:
@@ -96,11 +108,11 @@ def main() -> None:
     options = parser.parse_args()
     model = load_model(options.model)
     for name, axes, stack in stacks(options.data):
-        for line in context_lines(name, axes, stack, model, options.planes):
-            print(line, flush=True)
+        for gain in context_gains(name, axes, stack, model, options.planes):
+            print(gain, flush=True)
         if axes == "ZYX":
-            for line in axial_lines(name, stack, model):
-                print(line, flush=True)
+            for gain in axial_gains(name, stack, model):
+                print(gain, flush=True)
 
 
 if __name__ == "__main__":

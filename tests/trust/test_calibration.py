@@ -13,6 +13,7 @@ from napari_vaesr.trust.calibration import (
     calibrated,
     coverage,
     fit_calibration,
+    partial_rank_correlation,
     rank_correlation,
     reliability,
 )
@@ -156,3 +157,13 @@ def test_bad_input_gets_one_sentence(function, std, error, words):
 def test_a_level_is_a_share(level):
     with pytest.raises(VaesrError, match="between 0 and 1"):
         coverage(np.ones(1), np.ones(1), level)
+
+
+def test_partial_rank_correlation_counts_only_what_is_new() -> None:
+    random = np.random.default_rng(0)
+    known, hidden = random.random((2, 20_000))
+    error = random.normal(0, 0.1 + known + hidden)
+    assert rank_correlation(known, error) > 0.2
+    assert partial_rank_correlation(known, error, known) == 0
+    assert abs(partial_rank_correlation(known + 0.1 * random.random(20_000), error, known)) < 0.03
+    assert partial_rank_correlation(known + hidden, error, known) > 0.2

@@ -129,7 +129,9 @@ def known(domain: str, seed: int, factor: float = 1.0, scale: int = 2, original:
     std = random.uniform(0.01, 0.1, 20_000)
     pair = made()
     scores = {"mean": image_scores(pair.truth + float(seed + 1), pair)}
-    pixels = Pixels(std / factor, random.normal(0, std), random.random(20_000), interval_reach())
+    pixels = Pixels(
+        std / factor, random.normal(0, std), random.random(20_000), random.random(20_000), interval_reach()
+    )
     return Evaluation(str(seed), domain, scale, scores, pixels, original)
 
 

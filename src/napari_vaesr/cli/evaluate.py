@@ -266,6 +266,7 @@ UNCERTAINTY: dict[str, Callable[[Summary], str]] = {
     "slope": lambda summary: f"{summary.spread.slope:.2f}",
     "offset": lambda summary: f"{summary.spread.offset:+.4f}",
     "Spearman": lambda summary: f"{summary.spread.spearman:.2f}",
+    "Spearman\npartial": lambda summary: f"{summary.spread.partial:.2f}",
     "AUSE": lambda summary: f"{summary.spread.ause:.3f}",
     "AUSE\ngradient": lambda summary: f"{summary.spread.ause_gradient:.3f}",
     "AUSE\nconstant": lambda summary: f"{summary.spread.ause_constant:.3f}",

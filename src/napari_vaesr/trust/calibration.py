@@ -272,6 +272,41 @@ def rank_correlation(std: Array, error: Array) -> float:
     return float(spearmanr(std, size).statistic)
 
 
+def partial_rank_correlation(std: Array, error: Array, *fixed: Array) -> float:
+    """Return the rank correlation of std and absolute error with other quantities held fixed.
+
+    Spearman's partial correlation: what is a straight line of the ranks of `fixed` is taken away from the
+    ranks of both before they are compared.
+
+    Parameters
+    ----------
+    std, error, *fixed : array
+        Of one shape.
+
+    Returns
+    -------
+    float
+        0 when the std tells no more of the error than `fixed` does.
+
+    Raises
+    ------
+    VaesrError
+        As for `reliability`.
+    """
+    from scipy.stats import rankdata
+
+    std, error = _checked(std, error)
+    others = [np.ones(std.size), *(rankdata(each) for each in fixed)]
+    known = np.stack(others, axis=1) / std.size
+    ranks = np.stack([rankdata(std), rankdata(np.abs(error))], axis=1)
+    rest = ranks - known @ np.linalg.lstsq(known, ranks, rcond=None)[0]
+    sizes = np.sqrt(np.sum(rest**2, axis=0))
+    # Differences of the size of rounding are nothing that was told.
+    if sizes.min() < 1e-6 * std.size**1.5:
+        return 0.0
+    return float(rest[:, 0] @ rest[:, 1] / sizes.prod())
+
+
 def _root_mean_square(values: FloatArray) -> float:
     """Return the root of the mean of the squares."""
     return float(np.sqrt(np.mean(values**2)))

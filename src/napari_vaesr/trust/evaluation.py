@@ -74,7 +74,7 @@ class ImageScores:
 
 @dataclass(frozen=True)
 class Pixels:
-    """A random choice of one image's pixels: predicted std, error, and gradient of the upscaled image.
+    """A random choice of one image's pixels: predicted std, error, gradient and value of the result.
 
     `interval` is the half width of the image's 90 % intervals in predicted std.
     """
@@ -82,6 +82,7 @@ class Pixels:
     std: FloatArray
     error: FloatArray
     gradient: FloatArray
+    value: FloatArray
     interval: float
 
     @property
@@ -255,7 +256,7 @@ def _pixels(pair: Pair, mean: Array, std: Array, interval: float) -> Pixels:
     if estimate.size > PIXELS_PER_IMAGE:
         chosen = np.random.default_rng(0).choice(estimate.size, PIXELS_PER_IMAGE, replace=False)
     error = (estimate - truth).ravel()[chosen]
-    return Pixels(spread.ravel()[chosen], error, gradient.ravel()[chosen], interval)
+    return Pixels(spread.ravel()[chosen], error, gradient.ravel()[chosen], estimate.ravel()[chosen], interval)
 
 
 def _blocks(pair: Pair, mean: Array, samples: Array) -> FloatArray:

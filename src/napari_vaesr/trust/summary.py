@@ -20,6 +20,7 @@ from napari_vaesr.trust.calibration import (
     conformal_factor,
     fit_calibration,
     interval_reach,
+    partial_rank_correlation,
     rank_correlation,
     reliability,
 )
@@ -43,6 +44,8 @@ class SpreadScores:
         Of RMSE over std: 1 and 0 at best.
     spearman : float
         Rank correlation of std and absolute error.
+    partial : float
+        The same with brightness and gradient of the upscaled image held fixed: what they do not tell already.
     ause, ause_gradient, ause_constant : float
         Area under the sparsification error of RMSE.
     ause_mae, ause_mae_gradient, ause_mae_constant : float
@@ -59,6 +62,7 @@ class SpreadScores:
     slope: float
     offset: float
     spearman: float
+    partial: float
     ause: float
     ause_gradient: float
     ause_constant: float
@@ -104,9 +108,9 @@ def summarise(evaluations: Sequence[Evaluation]) -> list[Summary]:
 
 
 def _summary(group: Sequence[Evaluation]) -> Summary:
-    std, error, gradient = (
+    std, error, gradient, value = (
         np.concatenate([getattr(each.pixels, name) for each in group])
-        for name in ("std", "error", "gradient")
+        for name in ("std", "error", "gradient", "value")
     )
     level = np.full_like(error, np.sqrt(np.mean(error**2)))
     line = fit_calibration(gradient, error)
@@ -122,6 +126,7 @@ def _summary(group: Sequence[Evaluation]) -> Summary:
         slope=fit.slope,
         offset=fit.offset,
         spearman=rank_correlation(std, error),
+        partial=partial_rank_correlation(std, error, value, gradient),
         ause=curves["std"].ause,
         ause_gradient=curves["gradient"].ause,
         ause_constant=curves["constant"].ause,

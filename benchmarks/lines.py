@@ -1,0 +1,30 @@
+"""Lines of a table: what was reached beside what was wanted."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Line(NamedTuple):
+    """One line of the table."""
+
+    what: str
+    reached: float
+    wanted: str
+    passed: bool
+
+
+def at_least(what: str, reached: float, least: float) -> Line:
+    return Line(what, reached, f"≥ {least:.2f}", reached >= least)
+
+
+def at_most(what: str, reached: float, most: float) -> Line:
+    return Line(what, reached, f"≤ {most:.3f}", reached <= most)
+
+
+def between(what: str, reached: float, least: float, most: float) -> Line:
+    return Line(what, reached, f"{least:g} to {most:g}", least <= reached <= most)
+
+
+def reported(what: str, reached: float) -> Line:
+    return Line(what, reached, "reported", True)

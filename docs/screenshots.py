@@ -18,6 +18,7 @@ import numpy as np
 from napari.settings import get_settings
 from qtpy.QtWidgets import QApplication
 
+from napari_vaesr.plugin.io.opening import open_upscaled
 from napari_vaesr.plugin.upscale.panel import UpscaleWidget
 from napari_vaesr.samples import sample_path
 
@@ -100,17 +101,14 @@ def calm_pictures() -> None:
 
 
 def reader_picture() -> None:
-    """Draw a file opened through the reader, with asynchronous rendering."""
-    get_settings().experimental.async_ = True
+    """Draw a file opened with its upscaled mean."""
     viewer = new_viewer()
-    viewer.open(sample_path("nuclei"), plugin="napari-vaesr")
+    open_upscaled(sample_path("nuclei"), viewer)
     viewer.dims.set_current_step(0, PLANE)
-    time.sleep(1)
-    wait_until(lambda: viewer.layers[1].loaded)
+    wait_until(lambda: not viewer.layers[1].data.is_waited_for)
     zoom_in(viewer)
     save(viewer, "reader")
     viewer.close()
-    get_settings().experimental.async_ = False
 
 
 def preview_pictures() -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         material_from_image,
         material_from_pair,
     )
+    from napari_vaesr.plugin.io.opening import open_upscaled
     from napari_vaesr.plugin.viewer.layers import source_array, upscale_layer
     from napari_vaesr.samples import sample_path
     from napari_vaesr.training.config import finetune_config
@@ -71,6 +72,7 @@ _HOMES = {
     "material_from_pair": "pairs.material",
     "measure": "trust.measure",
     "models": "zoo.registry",
+    "open_upscaled": "plugin.io.opening",
     "rank_correlation": "trust.calibration",
     "read_image": "files.image",
     "sample_path": "samples",
@@ -111,6 +113,7 @@ __all__ = [
     "material_from_pair",
     "measure",
     "models",
+    "open_upscaled",
     "rank_correlation",
     "read_image",
     "sample_path",

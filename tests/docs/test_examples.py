@@ -12,7 +12,7 @@ from napari_vaesr.zoo.weights import save_model
 
 ROOT = Path(__file__).parents[2]
 PYTHON = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
-NEEDS_A_WINDOW = re.compile(r"napari\.Viewer|viewer\.open")
+NEEDS_A_WINDOW = re.compile(r"napari\.Viewer|viewer\.(open|layers)")
 
 
 def examples(page: Path) -> list[str]:

@@ -10,7 +10,6 @@ from npe2 import PluginManifest
 import napari_vaesr
 from napari_vaesr.engine.settings import UpscaleSettings, about, make_settings
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.files.image import SUFFIXES
 from napari_vaesr.plugin.viewer.preferences import (
     _choices_file,
     preferred_settings,
@@ -51,13 +50,34 @@ def test_the_installed_package_has_this_manifest(manifest):
 
 def test_contributions_are_where_users_look(manifest):
     contributions = manifest.contributions
-    assert set(contributions.menus) == {
-        f"napari/layers/{place}" for place in ("filter", "measure", "visualize")
-    }
+    layers = {f"napari/layers/{place}" for place in ("filter", "measure", "visualize")}
+    assert set(contributions.menus) == {"napari/file/io_utilities", *layers}
     names = [widget.display_name for widget in contributions.widgets]
     assert names[:2] == ["Upscale with uncertainty", "Inspect uncertainty"]
     assert {sample.key for sample in contributions.sample_data} == {"nuclei", "phase", "tissue"}
-    assert set(contributions.readers[0].filename_patterns) == {f"*{suffix}" for suffix in SUFFIXES}
+
+
+@pytest.mark.parametrize(
+    ("name", "is_ours"),
+    [
+        ("cells.tif", False),
+        ("cells.ome.tif", False),
+        ("cells.png", False),
+        ("tile_x001_y002.ome.tif", False),
+        ("cells_x2.ome.tif", True),
+        ("cells_x12.OME.TIF", True),
+        ("cells_z4y2x2.ome.tif", True),
+        ("cells_x2.json", True),
+        ("cells_x2.zarr.json", True),
+        ("cells.json", False),
+    ],
+)
+def test_the_reader_is_in_the_way_of_no_other_files(npe2pm, manifest, tmp_path, name, is_ours):
+    npe2pm.register(manifest)
+    (tmp_path / name).touch()
+    readers = [each.plugin_name for each in npe2pm.iter_compatible_readers([str(tmp_path / name)])]
+    assert ("napari-vaesr" in readers) == is_ours
+    assert not list(npe2pm.iter_compatible_readers([str(tmp_path)])), "a folder is napari's"
 
 
 def test_preferences_start_with_the_defaults_of_the_engine(registered):

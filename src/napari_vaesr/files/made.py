@@ -55,6 +55,22 @@ def _is_zarr_result(folder: Path) -> bool:
     return False
 
 
+def recorded_output(record: Place) -> Path | None:
+    """Return the output whose record a JSON file is; None where it is something else. Never raises."""
+    try:
+        if not isinstance(record, Path) or record.suffix.lower() != ".json" or not record.is_file():
+            return None
+        told: Any = json.loads(record.read_text(encoding="utf-8"))
+        output = record.with_name(Path(told["files"]["output"]).name)
+        return output if _is_record(told) and output.exists() else None
+    except Exception:
+        return None
+
+
+def _is_record(told: Any) -> bool:
+    return isinstance(told, dict) and {"model", "settings", "files"} <= told.keys()
+
+
 def _has_record(path: Path) -> bool:
     """Whether a record beside a file says that this is what was made."""
     stem = path.name
@@ -64,7 +80,7 @@ def _has_record(path: Path) -> bool:
         record = path.with_name(f"{stem.removesuffix(ending)}.json")
         if stem.endswith(ending) and record.is_file():
             told: Any = json.loads(record.read_text(encoding="utf-8"))
-            if isinstance(told, dict) and {"model", "settings", "files"} <= told.keys():
+            if _is_record(told):
                 return bool(ending) or Path(told["files"]["output"]).name == path.name
     return False
 

@@ -7,13 +7,13 @@ import pytest
 import tifffile
 from napari.components import ViewerModel
 from napari.layers import Layer
-from napari.settings import get_plugin_settings, get_settings
-from napari.utils.notifications import notification_manager
+from napari.settings import get_plugin_settings
 from npe2 import PluginManifest
 
 from napari_vaesr.engine.result import DARKEST
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.inspect.provenance import as_command, as_python
+from napari_vaesr.plugin.io.opening import open_upscaled
 from napari_vaesr.plugin.io.reader import get_reader, read_upscaled
 from napari_vaesr.plugin.viewer.results import results
 from napari_vaesr.plugin.viewer.sources import source_of
@@ -26,16 +26,6 @@ def preferences(plugin_settings, npe2pm, tiny_model_path):
     upscaling = get_plugin_settings("napari-vaesr").upscaling
     upscaling.model, upscaling.samples, upscaling.device = str(tiny_model_path), 4, "cpu"
     return upscaling
-
-
-@pytest.fixture(params=[False, True], ids=["waiting", "asynchronous"])
-def rendering(request):
-    """Whether napari renders asynchronously."""
-    experimental = get_settings().experimental
-    before = experimental.async_
-    experimental.async_ = request.param
-    yield request.param
-    experimental.async_ = before
 
 
 @pytest.fixture
@@ -93,7 +83,7 @@ def test_an_address_of_a_file_is_opened():
     assert read_upscaled(address)[0][1]["name"] == "tile"
 
 
-def test_source_mean_and_uncertainty_are_lazy_and_in_place(stack_path, rendering):
+def test_source_mean_and_uncertainty_are_lazy_and_in_place(stack_path):
     reader = get_reader(str(stack_path))
     source, mean, spread = (Layer.create(*made) for made in reader(str(stack_path)))
     assert [source.name, mean.name, spread.name] == [
@@ -101,7 +91,7 @@ def test_source_mean_and_uncertainty_are_lazy_and_in_place(stack_path, rendering
         f"{source.name} x2 mean",
         f"{source.name} x2 std",
     ]
-    assert source.visible and mean.visible == rendering and not spread.visible
+    assert source.visible and mean.visible and not spread.visible
     np.testing.assert_allclose(source.scale, (2, 0.25, 0.25))
     assert {str(unit) for unit in source.units} == {"micrometer"} == {str(unit) for unit in mean.units}
     assert source.axis_labels == ("Z", "Y", "X")
@@ -121,11 +111,13 @@ def test_opening_computes_no_plane_and_showing_computes_one(stack_path, monkeypa
     )
     monkeypatch.setattr(_Chunks, "_compute_ahead", lambda *_: None)
     viewer = ViewerModel()
-    viewer.open(stack_path, plugin="napari-vaesr")
-    assert len(viewer.layers) == 3 and not computed
-    viewer.layers[1].visible = True
+    made = read_upscaled(stack_path)
+    made[1][1]["visible"] = False
+    viewer.layers.extend(Layer.create(*each) for each in made)
+    assert not computed
     viewer.dims.set_current_step(0, 2)
-    assert set(computed) == {(0, 0, 0), (2, 0, 0)} or set(computed) == {(1, 0, 0), (2, 0, 0)}
+    viewer.layers[1].visible = True
+    assert computed == [(2, 0, 0)]
 
 
 def test_lazy_planes_are_the_same_as_the_widget_makes(stack_path, tiny_model_path):
@@ -166,7 +158,7 @@ def test_every_channel_tells_of_itself(tmp_path, tiny_model_path, monkeypatch):
     pixels[:, 1] *= 200
     tifffile.imwrite(path, pixels, metadata={"axes": "ZCYX", "Channel": {"Name": ["DAPI", "actin"]}})
     viewer = ViewerModel()
-    viewer.open(path, plugin="napari-vaesr")
+    open_upscaled(path, viewer)
     for number, shown in enumerate(results(viewer.layers)):
         gains = [each["gain"] for each in shown.record["intensity"]]
         reaches = [each["interval"] for each in shown.record["calibration"]]
@@ -252,18 +244,12 @@ def test_ambiguous_axes_say_where_to_name_them(tmp_path):
         read_upscaled(path)
 
 
-def test_the_offer_to_render_asynchronously(stack_path, rendering):
-    start = len(notification_manager.records)
-    means = [data for data, attributes, _ in read_upscaled(stack_path) if "mean" in attributes["name"]]
-    offers = [record for record in notification_manager.records[start:] if record.actions]
-    assert len(means) == 1 and len(offers) == (0 if rendering else 1)
-    if not rendering:
-        ((_, accept),) = offers[0].actions
-        accept(None)
-        assert get_settings().experimental.async_
+def test_it_is_told_what_is_done(stack_path, messages):
+    read_upscaled(stack_path)
+    assert [message for message in messages() if "'cells' is upscaled (x2) by" in message]
 
 
-def test_nothing_is_offered_for_a_result_that_is_there(tmp_path, tiny_model_path):
+def test_a_result_is_opened_as_it_is_by_its_record_too(tmp_path, tiny_model_path, messages):
     from typer.testing import CliRunner
 
     from napari_vaesr.cli import app
@@ -274,10 +260,12 @@ def test_nothing_is_offered_for_a_result_that_is_there(tmp_path, tiny_model_path
     words = ["upscale", tmp_path / "in.tif", tmp_path / "out.zarr", "--model", tiny_model_path, "-k", "2"]
     done = CliRunner().invoke(app, [str(word) for word in words])
     assert done.exit_code == 0, done.output
-    start = len(notification_manager.records)
-    layers = read_upscaled(tmp_path / "out.zarr")
-    assert len(layers) == 2 and not any(attributes["rgb"] for _, attributes, _ in layers)
-    assert not [record for record in notification_manager.records[start:] if record.actions]
+    for path in (tmp_path / "out.zarr", tmp_path / "out.zarr.json"):
+        layers = get_reader(str(path))(str(path))
+        assert len(layers) == 2 and not any(attributes["rgb"] for _, attributes, _ in layers)
+    assert not messages(), "nothing is upscaled"
+    (tmp_path / "other.json").write_text('{"model": 1}')
+    assert get_reader(str(tmp_path / "other.json")) is None
 
 
 def test_a_stack_is_made_longer_along_z_where_that_is_preferred(preferences, stack_path, deep_model_path):

@@ -18,6 +18,7 @@ from napari_vaesr.files.image import read_image
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.intensity import IntensityScaling
 from napari_vaesr.imaging.region import Region
+from napari_vaesr.plugin.io.opening import open_upscaled
 from napari_vaesr.plugin.io.reader import read_upscaled
 from napari_vaesr.plugin.io.saving import write_result, write_tiff, write_zarr
 from napari_vaesr.plugin.viewer.layers import layer_tuples, metadata
@@ -196,10 +197,13 @@ def test_through_napari(tmp_path, suffix, npe2pm):
     _, layers = made((3, 10, 12), "ZYX")
     viewer = ViewerModel()
     viewer.layers.extend(layers)
-    path = tmp_path / f"result{suffix}"
+    path = tmp_path / f"result_x2{suffix}"
     assert viewer.layers.save(str(path), plugin="napari-vaesr") == [str(path)]
     again = ViewerModel()
-    again.open(path, plugin="napari-vaesr")
+    if path.is_file():
+        again.open(path, plugin="napari-vaesr")
+    else:  # folders are left to napari
+        open_upscaled(path, again)
     np.testing.assert_array_equal(np.asarray(again.layers[0].data), layers[0].data)
 
 

@@ -38,9 +38,10 @@ def latest(scrolled, monkeypatch):
 
 
 def ask(monkeypatch, scrolled, request, index):
-    """What napari's slicing is given."""
+    """What napari's slicing is given in its own thread."""
     monkeypatch.setattr(scrolling, "_slice_request", lambda: request)
-    pixels = scrolled[index]
+    with ThreadPoolExecutor() as pool:
+        pixels = pool.submit(lambda: scrolled[index]).result()
     assert isinstance(pixels, np.ndarray)
     return pixels
 
@@ -141,3 +142,37 @@ def test_a_plane_scrolled_past_makes_way_in_a_window(window, asynchronous, qtbot
     for layer in (mean, std):
         np.testing.assert_array_equal(layer._data_view, np.asarray(layer.data[5]))
     assert not np.array_equal(before, mean._data_view)
+
+
+def test_the_main_thread_never_waits_and_gets_the_plane_in_the_end(window, qtbot, endless):
+    began, ended = endless
+    movie = np.random.default_rng(0).integers(0, 255, (9, 24, 32)).astype("uint8")
+    window.add_image(movie, name="movie", contrast_limits=(0, 255))
+    window.dims.set_current_step(0, 8)
+    _, widget = window.window.add_plugin_dock_widget("napari-vaesr", "Upscale with uncertainty")
+    widget.form.extent.planes.value = "all"
+    widget.form.lazy.value = True
+    widget.run()
+    qtbot.waitUntil(lambda: "movie x2 mean" in window.layers, timeout=20000)
+    mean, std = (window.layers[f"movie x2 {name}"] for name in ("mean", "std"))
+    assert mean.visible
+    std.visible = True
+    window.dims.set_current_step(0, 1)
+    np.testing.assert_array_equal(mean._data_view, movie[1].repeat(2, 0).repeat(2, 1), "its source meanwhile")
+    assert mean.data.is_waited_for and np.isnan(std._data_view).all()
+    window.layers.selection.active = mean
+    told = {"layer_base": "", "source_type": "", "plugin": "", "coordinates": "[1 2 3]: 7"}
+    window.status = told
+    assert window.status["coordinates"] == "[1 2 3]: 7 (not upscaled yet)"
+    qtbot.waitUntil(began.is_set, timeout=20000)
+    window.dims.set_current_step(0, 5)
+    qtbot.waitUntil(ended.is_set, timeout=20000)
+    qtbot.waitUntil(lambda: not (mean.data.is_waited_for or std.data.is_waited_for), timeout=20000)
+    for layer in (mean, std):
+        np.testing.assert_array_equal(layer._data_view, np.asarray(layer.data[5]))
+    window.dims.set_current_step(0, 4)
+    std.visible = mean.visible = False
+    qtbot.waitUntil(lambda: mean.data._work is std.data._work is None, timeout=20000)
+    mean.visible = True
+    qtbot.waitUntil(lambda: not mean.data.is_waited_for, timeout=20000)
+    np.testing.assert_array_equal(mean._data_view, np.asarray(mean.data[4]))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import ComboBox, Container
+from magicgui.widgets import ComboBox, Container, PushButton
+from napari.utils.notifications import show_error
 
+from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.inspect.export import ExportSection
 from napari_vaesr.plugin.inspect.maps import MapsSection
 from napari_vaesr.plugin.inspect.origin import OriginSection
 from napari_vaesr.plugin.inspect.profile import ProfileSection
 from napari_vaesr.plugin.inspect.samples import SamplesSection
+from napari_vaesr.plugin.io.adopting import Adopter
 from napari_vaesr.plugin.viewer.results import ShownResult, result_of, results
 from napari_vaesr.plugin.viewer.shortcuts import MAP, NEXT_SAMPLE, VEIL, Shortcuts
 from napari_vaesr.plugin.viewer.status import show_std_in_status
@@ -40,6 +43,13 @@ class InspectPanel(Panel):
             nullable=True,
             tooltip="The result to inspect, by the name of its mean: one that was made by an upscaling.",
         )
+        self._adopter = Adopter(viewer)
+        self.adopt_button = PushButton(
+            text="Open as result",
+            visible=False,
+            tooltip="A layer was opened by another reader, as an image with channels; its file holds a\n"
+            "mean and its uncertainty. Put these in its place.",
+        )
         self.status = status_line()
         self.maps = MapsSection(viewer, self._say)
         self.profile = ProfileSection(viewer, self._say)
@@ -50,7 +60,7 @@ class InspectPanel(Panel):
         head = Container(widgets=[self.choice], labels=True)
         head.margins = (0, 0, 0, 0)
         align_labels(head, self.maps)
-        contents: list[Any] = [head, self.maps]
+        contents: list[Any] = [self.adopt_button, head, self.maps]
         for title, section in (
             ("Along a line", self.profile),
             ("Samples", self.samples),
@@ -61,6 +71,7 @@ class InspectPanel(Panel):
         super().__init__(contents, footer=[self.status], title="Inspect")
 
         self.choice.changed.connect(self._on_chosen)
+        self.adopt_button.changed.connect(self.adopt)
         viewer.layers.events.inserted.connect(self.reset_choices)
         viewer.layers.events.removed.connect(self.reset_choices)
         self.native_parent_changed.connect(self._on_parent_changed)
@@ -77,11 +88,24 @@ class InspectPanel(Panel):
         found = {each.identity: each for each in results(self._viewer.layers)}
         return found.get(self.choice.value)
 
+    def adopt(self) -> None:
+        """Open as results what another reader has opened as images."""
+        try:
+            added = self._adopter.open_as_results()
+        except VaesrError as error:
+            self._say(str(error))
+            show_error(str(error))
+            return
+        if added:
+            self._viewer.layers.selection.active = added[0]
+            self._take_active()
+
     def reset_choices(self, *_: Any) -> None:
         """Offer the results that there are now; the one chosen stays chosen, or else the newest is."""
         if not hasattr(self, "body") or not self.is_alive:
             return
         chosen = self.choice.value
+        self.adopt_button.visible = bool(self._adopter.found())
         self.choice.reset_choices()
         offered = [value for value in self.choice.choices if value is not None]
         self.choice.value = chosen if chosen in offered else offered[-1] if offered else None

@@ -1,8 +1,12 @@
-"""Open an image with its mean and its uncertainty, which are computed plane by plane as one scrolls."""
+"""Open results as they were, and other images with mean and uncertainty, computed as one scrolls.
+
+napari finds readers by the names of files alone, whether or not it is told which to take. So the manifest
+names what results are called, and nothing else; other images come in by `open_upscaled` and the menu.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -28,58 +32,57 @@ CHANNEL_COLORMAPS = ("magenta", "green", "cyan", "yellow", "red", "blue")
 def get_reader(path: Paths) -> Callable[[Paths], list[LayerTuple]] | None:
     """Return the reader for a path or a list of paths, or None if one of them is not an image that we read.
 
-    Cheap, and never raises.
+    The record of a result stands for the result. Cheap, and never raises.
     """
     from napari_vaesr.files.image import can_read
 
     try:
-        paths = _path_list(path)
+        paths = path_list(path)
     except TypeError:  # no path at all
         return None
     return read_upscaled if paths and all(can_read(each) for each in paths) else None
 
 
 def read_upscaled(path: Paths) -> list[LayerTuple]:
-    """Read images and set up their upscaling; no pixel is upscaled before it is shown.
+    """Read results, or images and set up their upscaling; no pixel is upscaled before it is shown.
 
-    Model, scale, samples, uncertainty, device and seed come from napari's Preferences.
+    A file that holds a result gives its layers as they were saved. For other images, model, scale, samples,
+    uncertainty, device and seed come from napari's Preferences.
 
     Parameters
     ----------
     path : path or sequence of paths
-        Image files, or folders where the format is a folder.
+        Image files, folders where the format is a folder, or records of results.
 
     Returns
     -------
     list of (array, dict, "image")
-        For every image, and every channel of it, the source, the mean and the uncertainty, the last hidden.
+        For every image, and every channel of it, the source, the mean and the uncertainty, the last hidden;
+        the layers of every result.
 
     Raises
     ------
     VaesrError
         If a file cannot be read or its axes are not known, or a preference is not valid.
     """
-    from napari.settings import get_settings
-    from napari.utils.notifications import show_info
+    return layers_of(chosen_images(path))
 
+
+def chosen_images(path: Paths) -> list[tuple[Place, str | None]]:
+    """Return the images that paths mean, with the name of each where a file has several; may ask the user."""
     from napari_vaesr.plugin.io.series import series_to_open
 
-    # napari computes what is visible, and waits for it unless it renders asynchronously.
-    in_background = bool(get_settings().experimental.async_)
-    images = [_read(place, series) for place in _path_list(path) for series in series_to_open(place)]
+    return [(place, series) for place in path_list(path) for series in series_to_open(place)]
+
+
+def layers_of(chosen: Sequence[tuple[Place, str | None]]) -> list[LayerTuple]:
+    """Return the layers of images; as `read_upscaled`, but nobody is asked, so that a worker may do it."""
+    from napari.utils.notifications import show_info
+
+    images = [_read(place, series) for place, series in chosen]
     for note in dict.fromkeys(note for image in images for note in image.notes):
         show_info(note)
-    layers = [layer for image in images for layer in _upscaled_layers(image, show_mean=in_background)]
-    hidden = [data for data, about, _ in layers if _role(about) == "mean" and not about["visible"]]
-    if hidden:  # a saved result is shown as it is
-        offer_to_show(hidden)
-    return layers
-
-
-def _role(attributes: Mapping[str, Any]) -> str | None:
-    """Return what a layer is of a result, None of a source."""
-    role: str | None = attributes.get("metadata", {}).get(KEY, {}).get("layer", {}).get("role")
-    return role
+    return [layer for image in images for layer in _layers_of(image)]
 
 
 def image_layer(image: ImageFile, **attributes: Any) -> LayerTuple:
@@ -128,14 +131,17 @@ def _colours_last(image: ImageFile) -> ImageFile:
     return replace(image, data=data, axes=axes)
 
 
-def _upscaled_layers(image: ImageFile, show_mean: bool) -> list[LayerTuple]:
-    from napari.layers import Image
-
+def _layers_of(image: ImageFile) -> list[LayerTuple]:
     from napari_vaesr.plugin.io.saving import saved_layers
 
     saved = saved_layers(image)
-    if saved is not None:
-        return saved
+    return _upscaled_layers(image) if saved is None else saved
+
+
+def _upscaled_layers(image: ImageFile) -> list[LayerTuple]:
+    from napari.layers import Image
+    from napari.utils.notifications import show_info
+
     from napari_vaesr.engine.job import UpscaleJob
     from napari_vaesr.engine.lazy import lazy_result
     from napari_vaesr.engine.record import Record
@@ -165,7 +171,7 @@ def _upscaled_layers(image: ImageFile, show_mean: bool) -> list[LayerTuple]:
             # Channels add up on screen, but a source must not add to its own mean.
             colormap = CHANNEL_COLORMAPS[number % len(CHANNEL_COLORMAPS)]
             look = {"colormap": "gray" if image.colours else colormap, **look}
-            look |= {"blending": "additive", "visible": not show_mean}
+            look |= {"blending": "additive", "visible": False}
         source_layer = image_layer(source, **look)
         shown = layer_tuples(
             result,
@@ -175,35 +181,16 @@ def _upscaled_layers(image: ImageFile, show_mean: bool) -> list[LayerTuple]:
             settings.uncertainty,
             uncertainty_range=lazy_uncertainty_limits(limits[number], settings.uncertainty),
         )
-        shown[0][1]["visible"] = show_mean
         for _, attributes, _ in shown:  # napari tells a layer its file only later
             attributes["metadata"][KEY]["source"]["path"] = str(image.path.absolute())
             if image.series:
                 attributes["metadata"][KEY]["source"]["series"] = image.series
         layers += [source_layer, *shown]
-    return layers
-
-
-def offer_to_show(means: list[Any]) -> None:
-    """Say that the means are computed once shown, and offer to do that without stopping the window."""
-    from napari import current_viewer
-    from napari.settings import get_settings
-    from napari.utils.notifications import Notification, NotificationSeverity, notification_manager
-
-    def show(_dialog: Any) -> None:
-        get_settings().experimental.async_ = True
-        for layer in getattr(current_viewer(), "layers", ()):
-            layer.visible |= any(layer.data is mean for mean in means)
-
-    notification_manager.dispatch(
-        Notification(
-            "The mean is not shown yet: it is computed plane by plane as you scroll. 'Show the mean' also "
-            "switches on napari's asynchronous rendering (Preferences, Experimental), so that the window "
-            "never waits for it.",
-            NotificationSeverity.INFO,
-            actions=(("Show the mean", show),),
-        )
+    show_info(
+        f"'{image.name}' is upscaled ({settings.factors.suffix}) by '{settings.model}', each plane when you "
+        "look at it. Until it is there, you see the source in its place."
     )
+    return layers
 
 
 def _channel(image: ImageFile, index: int) -> ImageFile:
@@ -243,7 +230,10 @@ def _take(array: Any, image: ImageFile, index: int) -> Any:
     return lazy[(..., *(index if name == "C" else slice(None) for name in image.axes))]
 
 
-def _path_list(path: Paths) -> list[Place]:
+def path_list(path: Paths) -> list[Place]:
+    """Return the files that are meant: a record stands for its result."""
+    from napari_vaesr.files.made import recorded_output
     from napari_vaesr.files.place import as_place
 
-    return [as_place(each) for each in ([path] if isinstance(path, (str, PathLike)) else path)]
+    places = [as_place(each) for each in ([path] if isinstance(path, (str, PathLike)) else path)]
+    return [recorded_output(place) or place for place in places]

@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import ProgressBar, PushButton
 from napari.layers import Layer
-from napari.settings import get_settings
 from napari.utils.notifications import show_error, show_info, show_warning
 
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.plugin.io.reader import offer_to_show
 from napari_vaesr.plugin.upscale.check_controls import CheckControls
 from napari_vaesr.plugin.upscale.estimate import Estimator
 from napari_vaesr.plugin.upscale.form import UpscaleForm
@@ -207,9 +205,6 @@ class UpscaleWidget(Panel):
             growing = []
         own = [layer.name for layer in growing]
         made = task.layers(result, [name for name in self._names() if name not in own])
-        if task.lazy and not get_settings().experimental.async_:
-            made[0][1]["visible"] = False  # or the window would wait for its first plane
-            offer_to_show([made[0][0]])
         if growing:
             complete(growing, made)
             added = [*growing, *self._insert_above(growing[-1], made[len(growing) :])]

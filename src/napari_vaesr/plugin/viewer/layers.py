@@ -18,6 +18,7 @@ from napari_vaesr.imaging.axes import default_axes
 from napari_vaesr.imaging.axis_names import told_axes
 from napari_vaesr.imaging.geometry import Placement, shear_matrix
 from napari_vaesr.imaging.region import Factors
+from napari_vaesr.plugin.viewer.stand_in import StandIn, Unknown
 
 if TYPE_CHECKING:
     import napari.layers
@@ -161,7 +162,8 @@ def layer_tuples(
         "visible": True,
         "metadata": metadata(result.record, layer, axes, "mean", identity),
     }
-    tuples: list[LayerTuple] = [(as_scrolled(result.mean), mean, "image")]
+    behind = _stand_in(result.mean, layer, spatial_axes, factors, origin or {})
+    tuples: list[LayerTuple] = [(as_scrolled(result.mean, behind), mean, "image")]
 
     is_interval = uncertainty == "interval"
     names = ("lower", "upper") if is_interval else (uncertainty,)
@@ -182,7 +184,8 @@ def layer_tuples(
         }
         if result.std is not None and result.std is not result.uncertainty:
             attributes["metadata"][STD_KEY] = as_scrolled(result.std)
-        tuples.append((as_scrolled(data), attributes, "image"))
+        likeness = behind if is_interval and not layer.rgb else None
+        tuples.append((as_scrolled(data, likeness), attributes, "image"))
     if result.samples is not None:
         attributes = {
             **look,
@@ -196,13 +199,36 @@ def layer_tuples(
     return tuples
 
 
-def as_scrolled(data: Any) -> Any:
-    """Return pixels for a layer of a new result: where they are lazy, planes scrolled past are given up."""
+def as_scrolled(data: Any, stand_in: StandIn | None = None) -> Any:
+    """Return pixels for a layer of a new result: where they are lazy, the window does not wait for them.
+
+    Parameters
+    ----------
+    data : array
+        The pixels.
+    stand_in : StandIn, optional
+        Shown until they are there; by default nothing is.
+    """
     if not hasattr(data, "dask"):
         return data
     from napari_vaesr.plugin.viewer.scrolling import ScrolledArray
 
-    return ScrolledArray.of(data)
+    return ScrolledArray.of(data, stand_in or Unknown())
+
+
+def _stand_in(
+    mean: Any, layer: napari.layers.Image, spatial_axes: str, factors: Factors, origin: Mapping[str, int]
+) -> StandIn | None:
+    """Return the source in the size of its mean, None where the two do not go together."""
+    source = source_array(layer)
+    if source.ndim != mean.ndim:
+        return None
+    colours = (1,) * (mean.ndim - len(spatial_axes))
+    return StandIn(
+        source,
+        (*(factors.along(name) for name in spatial_axes), *colours),
+        (*(origin.get(name, 0) for name in spatial_axes), *(0 for _ in colours)),
+    )
 
 
 def metadata(

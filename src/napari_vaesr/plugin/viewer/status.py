@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 SIGN = " ± "
 
+WAITING = " (not upscaled yet)"
+
 _watched: WeakSet[ViewerModel] = WeakSet()
 
 
@@ -34,13 +36,21 @@ class _Adder:
 
     def __call__(self, event: Any) -> None:
         status = event.value
-        if not isinstance(status, dict) or SIGN in status.get("coordinates", ""):
+        if not isinstance(status, dict) or any(
+            each in status.get("coordinates", "") for each in (SIGN, WAITING)
+        ):
             return
-        spread = std_at_cursor(self._viewer)
-        if spread is not None:
-            ending = f"{SIGN}{spread:.3g}"
+        ending = self._ending()
+        if ending:
             told = {key: status[key] + ending for key in ("coordinates", "value") if key in status}
             self._viewer.status = {**status, **told}
+
+    def _ending(self) -> str:
+        layer = self._viewer.layers.selection.active
+        if getattr(getattr(layer, "data", None), "is_waited_for", False):
+            return WAITING
+        spread = std_at_cursor(self._viewer)
+        return "" if spread is None else f"{SIGN}{spread:.3g}"
 
 
 def std_at_cursor(viewer: ViewerModel) -> float | None:

@@ -87,6 +87,22 @@ def train(
             help="Learn the base from this model, a name or path, instead of the truth: for small networks."
         ),
     ] = None,
+    over: Annotated[
+        Path | None,
+        typer.Option(
+            help="Train a ladder over this network of other makers, which stays as it is: a .safetensors "
+            "file that spandrel knows, with the recipe's images and degradation."
+        ),
+    ] = None,
+    over_licence: Annotated[
+        str, typer.Option(help="Licence of the network given by --over, for the card.")
+    ] = "",
+    over_authors: Annotated[str, typer.Option(help="Who made it, for the card.")] = "",
+    over_source: Annotated[str, typer.Option(help="Where it comes from, for the card.")] = "",
+    over_colours: Annotated[
+        Literal["rgb", "luma"],
+        typer.Option(help="What a network for colours sees of colour images: these, or their luma."),
+    ] = "rgb",
     config: Annotated[
         Path | None, typer.Option(help="A JSON file of settings that replace the recipe's, see the docs.")
     ] = None,
@@ -128,6 +144,7 @@ def train(
             from napari_vaesr.training.config import ModelUsed
             from napari_vaesr.training.export import export_model
             from napari_vaesr.training.fit import fit, newest_checkpoint
+            from napari_vaesr.training.over import described_base
             from napari_vaesr.training.watch import Watch
             from napari_vaesr.training.workers import default_workers
         except ModuleNotFoundError as error:
@@ -143,6 +160,20 @@ def train(
         first = model if begin_with is None else load_model(begin_with)
         master = None if teacher is None else load_model(teacher)
         given = {"name": name, "steps": steps, "hours": hours, "seed": seed}
+        if over is not None:
+            if start is not None or begin_with is not None:
+                raise VaesrError("--over begins with another network: leave --start and --begin-with out.")
+            named = name or f"{over.stem}-sure"
+            given["name"] = named
+            given["base"] = described_base(
+                over,
+                licence=over_licence,
+                authors=over_authors,
+                source=over_source,
+                colours=over_colours,
+                run=run or Path("runs") / named,
+                progress=lambda text: err().print(text, markup=False),
+            )
         settings = _settings(recipe, config, given, size, model)
         if model is not None:
             own = DataSource(name="your own", origin=", ".join(map(str, images)), licence="the owner's")
@@ -261,6 +292,14 @@ def _settings(
     from napari_vaesr.vae.config import PRESETS
 
     fields = (finetune_config(start.card) if start else RECIPES[recipe]).model_dump()
+    base = given.pop("base", None)
+    if base is not None:
+        from napari_vaesr.training.over import OVER_SETTINGS, over_network
+
+        if size == "conv_vae":
+            raise VaesrError("A conv_vae stands on no other network: leave --size out.")
+        fields |= {**OVER_SETTINGS, "network": over_network(base, size).model_dump()}
+        size = None
     if start is not None and size is not None:
         raise VaesrError(f"The sizes are those of {start.card.name!r}: leave --size out.")
     own_name = given["name"] is not None and start is None

@@ -132,6 +132,15 @@ class SourcePlane:
         frames = [own if each is None else self._luma(each, rows, columns) for each in self.neighbours]
         return np.stack(frames, axis=-1)
 
+    @property
+    def is_rgb(self) -> bool:
+        """Whether it has colours."""
+        return self.box.axes.is_rgb
+
+    def colours(self, rows: slice, columns: slice) -> FloatArray:
+        """Read unit intensities of shape (rows, columns, 3); see `Plane`."""
+        return self.scaling.to_unit(self.box.plane(self.view, self.place, rows, columns)[..., :3])
+
     def _luma(self, place: Place, rows: slice, columns: slice) -> FloatArray:
         pixels = self.box.plane(self.view, place, rows, columns)
         return unit_luma(pixels, self.scaling, self.box.axes.is_rgb)

@@ -22,7 +22,7 @@ from napari_vaesr.engine.planes import (
 )
 from napari_vaesr.engine.result import Array, FloatArray, maps_shape, uncertainty_map
 from napari_vaesr.engine.settings import UncertaintyKind
-from napari_vaesr.engine.upscaler import Step, Upscaler
+from napari_vaesr.engine.upscaler import Step, TileMoments, Upscaler
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.colour import luma_chroma_to_rgb, rgb_to_luma_chroma, straight
@@ -174,7 +174,7 @@ class Stage:
                 if step.finished is not None:
                     tile = step.finished.tile
                     where = Region({**region, **axes.region(index, tile.rows, tile.columns)})
-                    answer.put(axes, where, step.finished.mean, step.finished.std, step.finished.samples)
+                    answer.put(axes, where, step.finished)
                 yield step
 
     def _neighbours(self, axes: Axes, view: str, place: Place) -> tuple[Place | None, ...]:
@@ -208,6 +208,8 @@ class Stage:
                     maps = uncertainty_map(self.kind, centre, std[index], scaling.gain, calibration.interval)
                     shown[(..., *index, slice(None), slice(None))] = maps
         others = self._others(region, box, close) if self.step.axes.is_rgb else None
+        if others is not None and answer.chroma is not None:
+            others[..., :2] = answer.chroma  # the network saw the colours, too
         mean = self._in_source(answer.mean, others, scaling)
         drawn = None
         if answer.samples is not None:
@@ -255,25 +257,23 @@ class _Answer:
         self.mean: FloatArray = allocate(outline.shape, np.float32)
         self.variance = allocate(outline.shape, np.float32) if settings.has_spread else None
         self.samples = allocate((settings.samples, *outline.shape), np.float32) if keep_samples else None
+        in_colour = stage.step.axes.is_rgb and stage.upscaler.network.sees_colours
+        self.chroma = allocate((*outline.shape, 2), np.float32) if in_colour else None
 
-    def put(
-        self,
-        axes: Axes,
-        where: Region,
-        mean: FloatArray,
-        std: FloatArray | None,
-        samples: FloatArray | None,
-    ) -> None:
-        """Put what was found of a part of one plane in its place; arrays are (..., rows, columns)."""
+    def put(self, axes: Axes, where: Region, found: TileMoments) -> None:
+        """Put what was found of a part of one plane in its place."""
         outline = axes.without_samples()
         inside = where.enlarged(self._factors).within(self._region.enlarged(self._factors))
         index = tuple(inside[name] if name in outline.plane else inside[name].start for name in outline.names)
-        self.mean[index] = outline.arrange_plane(mean)
-        if self.variance is not None and std is not None:
-            self.variance[index] = outline.arrange_plane(std) ** 2
-        if self.samples is not None and samples is not None:
-            for kept, sample in zip(self.samples, samples, strict=True):
+        self.mean[index] = outline.arrange_plane(found.mean)
+        if self.variance is not None and found.std is not None:
+            self.variance[index] = outline.arrange_plane(found.std) ** 2
+        if self.samples is not None and found.samples is not None:
+            for kept, sample in zip(self.samples, found.samples, strict=True):
                 kept[index] = outline.arrange_plane(sample)
+        if self.chroma is not None and found.chroma is not None:
+            for number in range(2):
+                self.chroma[(*index, number)] = outline.arrange_plane(found.chroma[..., number])
 
 
 def _averaged(one: _Answer, other: _Answer) -> _Answer:

@@ -68,8 +68,15 @@ class Plane(Protocol):
     def conditions(self) -> Conditions:
         """What a conditioned network is told of it."""
 
+    @property
+    def is_rgb(self) -> bool:
+        """Whether it has colours."""
+
     def luma(self, rows: slice, columns: slice) -> FloatArray:
         """Read unit intensities of shape (rows, columns, frames): it is in the middle of its neighbours."""
+
+    def colours(self, rows: slice, columns: slice) -> FloatArray:
+        """Read unit intensities of shape (rows, columns, 3), where it has colours."""
 
 
 @dataclass(frozen=True)
@@ -86,12 +93,15 @@ class TileMoments:
         None where the settings give no spread.
     samples : ndarray of one axis more, the first, or None
         What the model drew, where that was asked for. Their spread is not calibrated.
+    chroma : ndarray of shape (rows, columns, 2), each times its factor, or None
+        Blue and red difference, where the network sees colours and there are some.
     """
 
     tile: Tile
     mean: FloatArray
     std: FloatArray | None
     samples: FloatArray | None = None
+    chroma: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -243,8 +253,9 @@ class Upscaler:
     def _tile_steps(self, plane: Plane, tile: Tile, keep_samples: bool) -> Iterator[Step]:
         pixels = len(tile.rows) * len(tile.columns)
         wide = tile.widened(NEIGHBOURS, (plane.height, plane.width))
-        seen = read_padded(plane.luma, tile, plane.height, plane.width)
-        encoded = self._encode(seen, plane.conditions)
+        in_colour = plane.is_rgb and self.network.sees_colours
+        seen = read_padded(plane.colours if in_colour else plane.luma, tile, plane.height, plane.width)
+        encoded = self._encode(seen, plane.conditions, in_colour)
         yield Step(pixels * ENCODING_WORK)
         moments = PairedMoments()
         kept: list[FloatArray] = []
@@ -261,9 +272,11 @@ class Upscaler:
             )
 
     @own_state()
-    def _encode(self, pixels: FloatArray, conditions: Conditions) -> Encoded:
+    def _encode(self, pixels: FloatArray, conditions: Conditions, in_colour: bool = False) -> Encoded:
         frames = np.ascontiguousarray(np.moveaxis(pixels, -1, 0))
         planes = torch.from_numpy(frames)[None].to(self.choice.device)
+        if in_colour:
+            return self.network.encode_colours(planes)
         told = torch.tensor([conditions], dtype=torch.float32, device=planes.device)
         return self.network.encode(self.network.seen(planes), self.factor, told)
 
@@ -317,8 +330,12 @@ class Upscaler:
                 "precision float32 or remove extreme pixels from the image."
             )
         samples = np.concatenate(kept) if kept else None
+        chroma: FloatArray | None = None
+        if encoded.chroma is not None:
+            inner = encoded.chroma[(0, slice(None), *tile.core_slices(self.factor))]
+            chroma = inner.movedim(0, -1).cpu().numpy()
         if moments.variance is None or not self.settings.has_spread:
-            return TileMoments(tile, mean, None, samples)
+            return TileMoments(tile, mean, None, samples, chroma)
         variance = smoothed(shuffle(moments.variance, self.factor)[None])[0, 0]
         std = variance[tile.inside(wide, self.factor)].sqrt()
         if not torch.isfinite(std).all():
@@ -326,7 +343,7 @@ class Upscaler:
                 f"The samples left the range of {self.choice.precision}, please choose a lower "
                 "temperature or the precision float32."
             )
-        return TileMoments(tile, mean, std.cpu().numpy(), samples)
+        return TileMoments(tile, mean, std.cpu().numpy(), samples, chroma)
 
     def _halve_tile(self, tile: Tile) -> str:
         """Make room after memory ran out at this tile, and return what to tell the user."""
@@ -346,7 +363,7 @@ class Upscaler:
         config, item = self.network.config, self.choice.dtype.itemsize
         pixels = self.factor[0] * self.factor[1]
         latents = sum(4 * level.channels // level.stride**2 for level in config.levels)
-        encoding = 4 * config.width * item + 4 * (3 + config.orientations) * pixels
+        encoding = 4 * config.width * item + 4 * (3 + config.orientations) * pixels + config.base_bytes
         kept = 2 * config.decoder_width * item + 4 * 4 * pixels  # with the running moments
         each = 4 * config.decoder_width * item + 4 * latents + 4 * 4 * pixels
         return encoding, kept, each

@@ -72,7 +72,8 @@ class Batches(IterableDataset[Batch], ABC):
 
     def random(self, step: int) -> np.random.Generator:
         """Return what everything in the batch of one step is drawn with."""
-        return np.random.default_rng((self.config.seed, step))
+        number = step if self.config.pool is None else step % self.config.pool
+        return np.random.default_rng((self.config.seed, number))
 
 
 def scale_odds(config: TrainingConfig, usable: Sequence[bool] | None = None) -> NDArray[np.float64]:

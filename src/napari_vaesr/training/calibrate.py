@@ -23,6 +23,7 @@ from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.image import image_name
 from napari_vaesr.imaging.axes import Axes, Source
+from napari_vaesr.imaging.colour import rgb_to_luma_chroma
 from napari_vaesr.imaging.intensity import estimate_noise, fit_scalings
 from napari_vaesr.imaging.region import Region
 from napari_vaesr.pairs.degradation import degrade
@@ -255,7 +256,8 @@ def spreads_of_file(
     height, width = (size // scale * scale for size in plane.shape[:2])
     if min(height, width) < SMALLEST * scale:
         return []
-    truth = grey(plane)[:height, :width]
+    in_colour = model.network.sees_colours and plane.ndim == 3
+    truth = (plane[..., :3] if in_colour else grey(plane))[:height, :width]
     draws = int(np.clip(NOISY_IMAGES // images, *NOISY_DRAWS)) if degradation.clean < 1 else 0
     ways: list[Degradation | None] = [None, *[always_noisy(degradation)] * draws]
     told: list[Literal["auto"] | float] = ["auto"] * len(ways)
@@ -265,7 +267,7 @@ def spreads_of_file(
     spreads = []
     for number, (way, noise_told) in enumerate(zip(ways, told, strict=True)):
         seed = zlib.crc32(os.fsencode(f"{name}, calibration {number}"))
-        pair = low_res(name, path.parent.name, truth, scale, way, seed)
+        pair = low_res(name, path.parent.name, truth if way is None else grey(truth), scale, way, seed)
         noise, std, error, gradient = _upscaled_middle(model, pair, noise_told)
         chosen = np.random.default_rng(seed).choice(std.size, min(pixels, std.size), replace=False)
         kind, clean = path.parent.name, way is None
@@ -324,11 +326,12 @@ def _upscaled_middle(
     """Return the noise, and std, error and gradient of the pixels in the middle, in unit intensity."""
     blur = pair.blur if model.card.network.conditioned else 0.0
     settings = UpscaleSettings(scale=pair.scale, samples=SAMPLES, noise=noise, blur=blur)
-    rows, columns = (_middle(size, SIDE // pair.scale) for size in pair.low.shape)
+    rows, columns = (_middle(size, SIDE // pair.scale) for size in pair.low.shape[:2])
     low = pair.low.astype(np.float32)  # as floats, for rounding is no error of the model's
-    scalings = fit_scalings(pair.low, Axes.parse("YX", low.shape), model.card.intensity)
+    axes = "YX" if low.ndim == 2 else "YXS"
+    scalings = fit_scalings(pair.low, Axes.parse(axes, low.shape), model.card.intensity)
     job = UpscaleJob(
-        Source.of(low, "YX"),
+        Source.of(low, axes),
         settings,
         Region(Y=rows, X=columns),
         model=model,
@@ -341,6 +344,8 @@ def _upscaled_middle(
     part = pair.truth[scale * rows.start : scale * rows.stop, scale * columns.start : scale * columns.stop]
     assert job.result.std is not None
     mean, std = job.result.mean.astype(np.float64), job.result.std.astype(np.float64)
+    if low.ndim == 3:
+        mean, part = (rgb_to_luma_chroma(colours.astype(np.float64))[0] for colours in (mean, part))
     std, error, gradient = (
         values.ravel() / scaling.gain for values in (std, mean - part, gradient_magnitude(mean))
     )

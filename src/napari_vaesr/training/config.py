@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.pairs.settings import Degradation
-from napari_vaesr.vae.config import PRESETS, NetworkConfig
+from napari_vaesr.vae.config import PRESETS, AnyNetwork, field_name
 from napari_vaesr.zoo.card import NAME, DataSource, ModelCard
 
 
@@ -41,7 +41,7 @@ class TrainingConfig(BaseModel):
     intensity: Literal["percentile", "dtype", "minmax"] = Field(
         default="percentile", description="How images are brought to [0, 1] when the model is used."
     )
-    network: NetworkConfig = Field(default=PRESETS["base"], description="The architecture.")
+    network: AnyNetwork = Field(default=PRESETS["base"], description="The architecture.")
     degradation: Degradation = Field(default=Degradation(), description="How low-res patches are made.")
     scale_weights: tuple[float, ...] | None = Field(
         default=None,
@@ -59,6 +59,12 @@ class TrainingConfig(BaseModel):
         ge=1,
         description="Patches drawn from folders for each that is learnt from, the one whose pixels differ "
         "most from their neighbours: smooth ones teach little.",
+    )
+    pool: int | None = Field(
+        default=None,
+        ge=1,
+        description="How many batches are made before they come again, which spares a base that is another "
+        "network the work. None: each is new.",
     )
     alone: float = Field(
         default=0.4,
@@ -213,7 +219,7 @@ def checked_config(fields: dict[str, Any]) -> TrainingConfig:
         return TrainingConfig.model_validate(fields)
     except ValidationError as error:
         problem = error.errors()[0]
-        field = ".".join(map(str, problem["loc"]))
+        field = field_name(problem)
         reason = problem["msg"].removeprefix("Value error, ")
         raise VaesrError(f"The training setting {field!r} is wrong: {reason}.") from error
 

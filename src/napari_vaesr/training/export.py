@@ -25,6 +25,7 @@ from napari_vaesr.vae.base import SuperResolutionVAE
 from napari_vaesr.vae.build import build
 from napari_vaesr.vae.factor import factor_name
 from napari_vaesr.vae.resize import upsample_bicubic
+from napari_vaesr.zoo.bases import with_base
 from napari_vaesr.zoo.card import ModelCard
 from napari_vaesr.zoo.registry import Model
 from napari_vaesr.zoo.weights import save_model
@@ -81,7 +82,7 @@ def export_model(
         prefix = "average.module."
         state = content["state_dict"].items()
         weights = {name.removeprefix(prefix): each for name, each in state if name.startswith(prefix)}
-    network = build(config.network).eval()
+    network = with_base(build(config.network)).eval()
     network.load_state_dict(weights)
     pairs = validate if isinstance(validate, FixedPairs) else ValidationPairs(validate, config, images=images)
     metrics = evaluate(network, pairs)

@@ -18,6 +18,7 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.training.batches import Batch
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.training.module import LOG_EVERY, Training
+from napari_vaesr.training.over import remember_base
 from napari_vaesr.training.patches import Patches
 from napari_vaesr.training.validation import FixedPairs, ValidationPairs
 from napari_vaesr.training.workers import START_METHOD, leave_interrupts
@@ -85,6 +86,7 @@ def fit(
     _check(config, start, teacher, devices)
     checkpoint = _prepared(run, config, resume)
     module = Training(config, *(None if model is None else model.network for model in (start, teacher)))
+    remember_base(run / "base", module.network, module.averaged)
     first_step = 0
     if checkpoint is not None:
         first_step = torch.load(checkpoint, map_location="cpu", weights_only=True)["progress"]["steps"]

@@ -22,6 +22,7 @@ from napari_vaesr.vae.base import Elbo, SuperResolutionVAE
 from napari_vaesr.vae.build import build
 from napari_vaesr.vae.config import Factor
 from napari_vaesr.vae.factor import factor_name, shuffle
+from napari_vaesr.zoo.bases import with_base
 
 VALIDATION_SAMPLES = 8
 SMALLEST_SPREAD = 1e-3
@@ -106,7 +107,7 @@ class Training(lightning.LightningModule):
         self.config = config
         self.automatic_optimization = False
         torch.manual_seed(config.seed)
-        self.network = build(config.network)
+        self.network = with_base(build(config.network))
         if start is not None:
             self.network.begin_with(start)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -29,12 +29,16 @@ class Encoded:
         The factor of rows and columns that the planes were encoded for.
     is_clean : Tensor or None
         Which planes are taken at their word, (batch,), boolean; None: all alike, as the network is made.
+    chroma : Tensor or None
+        Where the network sees colours, the blue and the red difference of the result, (batch, 2, rows *
+        height, columns * width), float32.
     """
 
     base: Tensor
     features: tuple[Tensor, ...]
     factor: Factor
     is_clean: Tensor | None = None
+    chroma: Tensor | None = None
 
     def first(self, count: int) -> Encoded:
         """Return what belongs to the first planes of the batch."""
@@ -108,6 +112,15 @@ class SuperResolutionVAE(nn.Module, ABC):
         # The other one may know more scales.
         taken = {name: each for name, each in start.state_dict().items() if name in own}
         self.load_state_dict(own | taken)
+
+    @property
+    def sees_colours(self) -> bool:
+        """Whether it makes more of an image with colours than of its luma; see `encode_colours`."""
+        return False
+
+    def encode_colours(self, colours: Tensor) -> Encoded:
+        """Do as `encode` for images (batch, 3, height, width), where the network sees colours."""
+        raise NotImplementedError
 
     def seen(self, planes: Tensor) -> Tensor:
         """Return as many planes, (batch, frames, height, width), as this network looks at.

@@ -12,8 +12,13 @@ from napari_vaesr.vae.base import SuperResolutionVAE
 from napari_vaesr.vae.config import NetworkConfig
 from napari_vaesr.vae.conv_vae import ConvVAE
 from napari_vaesr.vae.ladder import LadderVAE
+from napari_vaesr.vae.over import OverVAE
 
-ARCHITECTURES: dict[str, type[SuperResolutionVAE]] = {"ladder_vae": LadderVAE, "conv_vae": ConvVAE}
+ARCHITECTURES: dict[str, Callable[[Any], SuperResolutionVAE]] = {
+    "ladder_vae": LadderVAE,
+    "conv_vae": ConvVAE,
+    "over": OverVAE,
+}
 
 
 def build(config: NetworkConfig) -> SuperResolutionVAE:
@@ -27,7 +32,7 @@ def build(config: NetworkConfig) -> SuperResolutionVAE:
     Returns
     -------
     SuperResolutionVAE
-        In training mode, float32, on the CPU.
+        In training mode, float32, on the CPU; one over another network has yet to be given that.
     """
     return ARCHITECTURES[config.architecture](config)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, FiniteFloat, Tag, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
 Factor = tuple[int, int]
 """How many times more rows and columns; (3, 1) makes three rows of every one and leaves the columns."""
@@ -111,6 +112,11 @@ class NetworkConfig(BaseModel):
         """Planes that enter the first layer: the frames and, where it is told, noise and blur."""
         return self.frames + 2 * self.conditioned
 
+    @property
+    def base_bytes(self) -> int:
+        """Bytes for every low-res pixel that a base which is another network takes while it runs."""
+        return 0
+
     def extends(self, other: NetworkConfig) -> bool:
         """Tell whether a network of these sizes can begin with the weights of one of the other's.
 
@@ -129,6 +135,105 @@ class NetworkConfig(BaseModel):
             free["conditioned"] = self.conditioned or other.conditioned
             free["row_factors"] = self.row_factors
         return self == other.model_copy(update=free)
+
+
+class BaseNetwork(BaseModel):
+    """A network of other makers, as a model over it needs to know it; the weights are a file of their own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(max_length=200, description="Name of its file, by which people know it.")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of its file.")
+    form: Literal["spandrel", "torchscript"] = Field(
+        default="spandrel",
+        description="Weights that spandrel knows the network of, or a graph that brings its own code.",
+    )
+    network: str = Field(default="", max_length=200, description="Kind of network, such as SwinIR.")
+    licence: str = Field(
+        default="", max_length=200, description="Licence of its weights; empty where it is not known."
+    )
+    authors: str = Field(default="", max_length=1000, description="Who made it; empty where not known.")
+    source: str = Field(default="", max_length=1000, description="Where it comes from; empty where not known.")
+    factor: int = Field(ge=2, le=64, description="How many times more rows and columns it makes.")
+    colours: Literal["grey", "luma", "rgb"] = Field(
+        default="grey",
+        description="grey: it has one channel. luma: it has three, and sees a grey plane, or the luma of "
+        "colours, in each of them. rgb: it has three, and sees colours as they are, and grey in each.",
+    )
+    multiple: int = Field(
+        default=1,
+        ge=1,
+        le=1024,
+        description="Low-res pixels; height and width of what it sees, and places of tiles, are multiples.",
+    )
+    smallest: int = Field(default=1, ge=1, le=4096, description="Smallest side that it takes.")
+    square: bool = Field(default=False, description="Whether what it sees has to be square.")
+    halo: int = Field(
+        default=0, ge=0, le=4096, description="Low-res pixels around a tile, beyond which it hardly looks."
+    )
+    tolerance: FiniteFloat = Field(
+        default=0.0,
+        ge=0,
+        description="Largest difference between tiles with that halo and the whole that was found, in unit "
+        "intensity.",
+    )
+    precisions: tuple[Literal["bfloat16", "float16"], ...] = Field(
+        default=(), description="Number formats in which it stays what it is; float32 is one always."
+    )
+    bytes_per_pixel: int = Field(
+        default=0, ge=0, le=2**24, description="Memory that it takes for every low-res pixel."
+    )
+
+    @property
+    def may_be_shared(self) -> bool:
+        """Whether its licence is known, so that it can be given away under it."""
+        return self.licence.strip().lower() not in ("", "unknown", "none")
+
+
+class OverConfig(NetworkConfig):
+    """A ladder over another network, which is the base and stays as it is; `blocks` is its own small trunk."""
+
+    architecture: Literal["over"] = "over"  # type: ignore[assignment]
+    base: BaseNetwork = Field(description="The network that it stands on.")
+
+    @model_validator(mode="after")
+    def _makes_what_the_base_makes(self) -> OverConfig:
+        if self.scales != (self.base.factor,):
+            raise ValueError(f"the base makes {self.base.factor} times as many rows and columns alone")
+        if (self.frames, self.orientations, self.row_factors) != (1, 1, ()) or (
+            self.conditioned or self.consistent
+        ):
+            raise ValueError("a network over another one sees one plane in one way and is told nothing")
+        return self
+
+    @property
+    def inputs(self) -> int:
+        """Planes that enter the first layer: the input and the pixels that the base makes of each of its."""
+        return 1 + self.base.factor**2
+
+    @property
+    def base_bytes(self) -> int:
+        """Bytes for every low-res pixel that the base takes while it runs."""
+        return self.base.bytes_per_pixel
+
+
+def _kind(value: Any) -> str:
+    """Tell configurations apart by their architecture."""
+    known = value.get("architecture") if isinstance(value, dict) else getattr(value, "architecture", None)
+    return "over" if known == "over" else "own"
+
+
+AnyNetwork = Annotated[
+    Annotated[NetworkConfig, Tag("own")] | Annotated[OverConfig, Tag("over")], Discriminator(_kind)
+]
+"""The configuration of any architecture, told apart by its name."""
+
+def field_name(problem: ErrorDetails) -> str:
+    """Name the field of a card or of settings that is not valid, without the kind of its network."""
+    path = [str(part) for part in problem["loc"]]
+    if path[0] == "network" and len(path) > 1 and path[1] in ("own", "over"):
+        del path[1]
+    return ".".join(path)
 
 
 PRESETS: dict[str, NetworkConfig] = {

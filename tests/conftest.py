@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 if TYPE_CHECKING:
+    import torch
+
     from napari_vaesr.vae.base import SuperResolutionVAE
     from napari_vaesr.vae.config import NetworkConfig
     from napari_vaesr.zoo.card import ModelCard
@@ -112,6 +114,49 @@ def deep_model_path(
     )
     card = make_card("test-deep", version="0", network=config, calibration={}, training={}, metrics={})
     return save_model(tmp_path_factory.mktemp("models"), make_network(config, seed=2), card)
+
+
+@pytest.fixture(scope="session")
+def compact_weights() -> Callable[..., dict[str, torch.Tensor]]:
+    """A function that makes random weights of a very small network that spandrel knows."""
+    import torch
+
+    def compact_weights(channels: int = 3, factor: int = 2, width: int = 8) -> dict[str, torch.Tensor]:
+        generator = torch.Generator().manual_seed(channels)
+
+        def random(*shape: int) -> torch.Tensor:
+            return 0.1 * torch.randn(shape, generator=generator)
+
+        last = channels * factor**2
+        return {
+            "body.0.weight": random(width, channels, 3, 3),
+            "body.0.bias": random(width),
+            "body.1.weight": random(width),
+            "body.2.weight": random(width, width, 3, 3),
+            "body.2.bias": random(width),
+            "body.3.weight": random(width),
+            "body.4.weight": random(last, width, 3, 3),
+            "body.4.bias": random(last),
+        }
+
+    return compact_weights
+
+
+@pytest.fixture
+def compact_file(
+    compact_weights: Callable[..., dict[str, torch.Tensor]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """Such weights of a network for colours, x2, in a file; models and their bases go into a folder here."""
+    from importlib.util import find_spec
+
+    from safetensors.torch import save_file
+
+    if find_spec("spandrel") is None:
+        pytest.skip("spandrel is not installed")
+    monkeypatch.setenv("NAPARI_VAESR_MODELS", str(tmp_path / "models"))
+    path = tmp_path / "compact.safetensors"
+    save_file(compact_weights(), path, metadata={"license": "MIT", "modelspec.author": "A. Nyone"})
+    return path
 
 
 @pytest.fixture(autouse=True)

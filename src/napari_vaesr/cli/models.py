@@ -11,7 +11,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from .console import out, spoken_errors
+from .console import err, out, spoken_errors
 
 app = typer.Typer(
     help="List the models at hand, print one model's card, or give models away and take them in.",
@@ -78,9 +78,19 @@ def export_command(
 
             written = export_bioimageio(name, file, scale=scale, samples=samples)
         else:
+            from napari_vaesr.zoo.bases import in_words, unshared_base
             from napari_vaesr.zoo.exchange import export_model
+            from napari_vaesr.zoo.registry import get_card
 
             written = export_model(name, file)
+            base = unshared_base(get_card(name))
+            if base is not None:
+                err().print(
+                    f"Note: the network {in_words(base)}, on which it stands, is not in the file, for its "
+                    "licence is not known: whoever takes the model in has to get it "
+                    f"(SHA-256 {base.sha256}).",
+                    markup=False,
+                )
         out().print(str(written), markup=False)
 
 
@@ -93,11 +103,58 @@ def import_command(
     ] = False,
 ) -> None:
     """Take in a model from a file, after checking all of it; nothing is unpickled."""
+    from napari_vaesr.zoo.bases import in_words, missing_base
     from napari_vaesr.zoo.exchange import import_model
 
     with spoken_errors(debug=False):
         card = import_model(file, name, replace=replace)
+        lacking = missing_base(card)
+        if lacking is not None:
+            err().print(
+                f"Note: it stands on the network {in_words(lacking)}, which is not here: get it and give "
+                f"napari-vaesr models base {lacking.name} (SHA-256 {lacking.sha256}).",
+                markup=False,
+            )
         out().print(f"Use it: napari-vaesr upscale IN OUT --model {card.name}", markup=False)
+
+
+@app.command(name="base")
+def base_command(
+    file: Annotated[Path, typer.Argument(help="The network's file, as the model's card names it.")],
+) -> None:
+    """Keep a network of other makers for the models that stand on it."""
+    from napari_vaesr.zoo.bases import add_base
+
+    with spoken_errors(debug=False):
+        out().print(f"Kept for {', '.join(add_base(file))}.", markup=False)
+
+
+@app.command(name="convert")
+def convert_command(
+    file: Annotated[Path, typer.Argument(help="A .pth file of a network for super-resolution.")],
+    output: Annotated[
+        Path | None, typer.Argument(help="The .safetensors file; left out, of the same name.")
+    ] = None,
+    licence: Annotated[str, typer.Option(help="Its licence, noted in the file.")] = "",
+    authors: Annotated[str, typer.Option(help="Who made it, noted in the file.")] = "",
+) -> None:
+    """Make safetensors of a .pth file without running what is in it, for `train --over`."""
+    from napari_vaesr.zoo.bases import read_base
+    from napari_vaesr.zoo.convert import convert
+
+    with spoken_errors(debug=False):
+        made = output or file.with_suffix(".safetensors")
+        err().print(
+            f"Reading {file} in a process of its own by torch.load(weights_only=True): it makes tensors and "
+            "plain containers, and runs no code that the file may hold.",
+            markup=False,
+        )
+        done = convert(file, made, licence=licence, authors=authors)
+        where = f" under {done.key!r}" if done.key else ""
+        left = f"; left out: {', '.join(done.left_out)}" if done.left_out else ""
+        err().print(f"Kept {done.tensors} tensors{where}{left}.", markup=False)
+        facts = read_base(made)[0].facts
+        out().print(f"{made}: {facts['network']}, ×{facts['factor']}, {facts['colours']}", markup=False)
 
 
 def _readable(value: object) -> str:

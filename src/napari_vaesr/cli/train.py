@@ -159,7 +159,7 @@ def train(
         model = None if start is None else load_model(start)
         first = model if begin_with is None else load_model(begin_with)
         master = None if teacher is None else load_model(teacher)
-        given = {"name": name, "steps": steps, "hours": hours, "seed": seed}
+        given: dict[str, Any] = {"name": name, "steps": steps, "hours": hours, "seed": seed}
         if over is not None:
             if start is not None or begin_with is not None:
                 raise VaesrError("--over begins with another network: leave --start and --begin-with out.")

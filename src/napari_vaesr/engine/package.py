@@ -24,6 +24,7 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.intensity import PERCENTILES
 from napari_vaesr.imaging.tiling import round_up
 from napari_vaesr.vae.base import SuperResolutionVAE
+from napari_vaesr.vae.config import OverConfig
 from napari_vaesr.vae.noise import noise_on_grid
 from napari_vaesr.zoo.card import Calibration, ModelCard
 from napari_vaesr.zoo.registry import Model, load_model
@@ -106,6 +107,11 @@ def export_bioimageio(
         When `bioimageio.core` is not installed, the model lacks the scale, or the file can't be written.
     """
     model, file = load_model(model), Path(file)
+    if isinstance(model.card.network, OverConfig):
+        raise VaesrError(
+            f"{model.card.name!r} stands on a network of other makers, which can't be put into a BioImage.IO "
+            "package: export it with --format model."
+        )
     if scale not in model.card.scales:
         scales = ", ".join(map(str, model.card.scales))
         raise VaesrError(f"{model.card.name!r} has no scale {scale}: choose one of {scales}.")

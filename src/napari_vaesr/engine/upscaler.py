@@ -253,7 +253,7 @@ class Upscaler:
     def _tile_steps(self, plane: Plane, tile: Tile, keep_samples: bool) -> Iterator[Step]:
         pixels = len(tile.rows) * len(tile.columns)
         wide = tile.widened(NEIGHBOURS, (plane.height, plane.width))
-        in_colour = plane.is_rgb and self.network.sees_colours
+        in_colour = self.network.sees_colours and plane.is_rgb
         seen = read_padded(plane.colours if in_colour else plane.luma, tile, plane.height, plane.width)
         encoded = self._encode(seen, plane.conditions, in_colour)
         yield Step(pixels * ENCODING_WORK)

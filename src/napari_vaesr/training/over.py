@@ -100,7 +100,7 @@ def _of_run(run: Path | None) -> BaseNetwork | None:
     return network.base if isinstance(network, OverConfig) else None
 
 
-def over_network(base: BaseNetwork, size: Literal["tiny", "base"] | None = None) -> OverConfig:
+def over_network(base: BaseNetwork, size: str | None = None) -> OverConfig:
     """Return the configuration of a ladder over a network.
 
     Parameters

@@ -5,7 +5,16 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, FiniteFloat, Tag, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    FiniteFloat,
+    Tag,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 Factor = tuple[int, int]
@@ -153,7 +162,9 @@ class BaseNetwork(BaseModel):
         default="", max_length=200, description="Licence of its weights; empty where it is not known."
     )
     authors: str = Field(default="", max_length=1000, description="Who made it; empty where not known.")
-    source: str = Field(default="", max_length=1000, description="Where it comes from; empty where not known.")
+    source: str = Field(
+        default="", max_length=1000, description="Where it comes from; empty where not known."
+    )
     factor: int = Field(ge=2, le=64, description="How many times more rows and columns it makes.")
     colours: Literal["grey", "luma", "rgb"] = Field(
         default="grey",
@@ -191,7 +202,7 @@ class BaseNetwork(BaseModel):
 
 
 class OverConfig(NetworkConfig):
-    """A ladder over another network, which is the base and stays as it is; `blocks` is its own small trunk."""
+    """A ladder over another network, which stays as it is; `blocks` is of its own small trunk."""
 
     architecture: Literal["over"] = "over"  # type: ignore[assignment]
     base: BaseNetwork = Field(description="The network that it stands on.")
@@ -227,6 +238,7 @@ AnyNetwork = Annotated[
     Annotated[NetworkConfig, Tag("own")] | Annotated[OverConfig, Tag("over")], Discriminator(_kind)
 ]
 """The configuration of any architecture, told apart by its name."""
+
 
 def field_name(problem: ErrorDetails) -> str:
     """Name the field of a card or of settings that is not valid, without the kind of its network."""

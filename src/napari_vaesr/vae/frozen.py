@@ -71,7 +71,7 @@ class Frozen:
 
 
 def padded(images: Tensor, told: BaseNetwork) -> Tensor:
-    """Reflect images (batch, channels, height, width) beyond their right and lower ends, to a size it takes."""
+    """Reflect images (batch, channels, height, width) beyond their ends, to a size that it takes."""
     unit = told.multiple
     sides = [max(-(-side // unit), -(-told.smallest // unit)) * unit for side in images.shape[-2:]]
     if told.square:

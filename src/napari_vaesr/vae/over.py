@@ -5,7 +5,7 @@
     z_l ~ N(0, prior_l(F))                             coarse to fine
     x = b + (r(F, z) - r(F, -z)) / 2                   one sample, as in `napari_vaesr.vae.ladder`
 
-So any network that enlarges images gets samples and an uncertainty. Its own answer is the mean of the samples.
+So any network that enlarges images gets samples and an uncertainty. Its own answer is the mean of all.
 """
 
 from __future__ import annotations

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.vae.config import BaseNetwork
-from napari_vaesr.zoo.card import LARGEST_WEIGHTS, read_regular
-from napari_vaesr.zoo.registry import user_models
+from napari_vaesr.vae.config import BaseNetwork, OverConfig
+from napari_vaesr.zoo.card import LARGEST_WEIGHTS, ModelCard, read_regular
+from napari_vaesr.zoo.registry import models, user_models
 
 if TYPE_CHECKING:
     from napari_vaesr.vae.base import SuperResolutionVAE
@@ -51,6 +51,70 @@ def keep_base(file: Path, told: BaseNetwork) -> Path:
     return place
 
 
+def add_base(file: Path) -> list[str]:
+    """Keep a network for the models that stand on it, and return their names.
+
+    Raises
+    ------
+    VaesrError
+        When none of the user's models stands on it, or it can't be loaded or kept.
+    """
+    digest = hash_of(file)
+    over = {card.name: card.network for card in models().values() if isinstance(card.network, OverConfig)}
+    found = {name: network.base for name, network in over.items() if network.base.sha256 == digest}
+    if not found:
+        raise VaesrError(
+            f"No model here stands on {file.name}: take in the model first, or train one --over it."
+        )
+    for base in found.values():
+        keep_base(file, base)
+        load_base(base)
+    return list(found)
+
+
+def unshared_base(card: ModelCard) -> BaseNetwork | None:
+    """Return the base that an exported model goes without, for its licence is not known or it brings code."""
+    if not isinstance(card.network, OverConfig):
+        return None
+    base = card.network.base
+    return None if base.may_be_shared and base.form == "spandrel" else base
+
+
+def missing_base(card: ModelCard) -> BaseNetwork | None:
+    """Return the base that a model needs and that is not here."""
+    if not isinstance(card.network, OverConfig) or base_path(card.network.base).exists():
+        return None
+    return card.network.base
+
+
+def in_words(base: BaseNetwork) -> str:
+    """Name a base, its makers and where it is found, for messages."""
+    whose = f" by {base.authors}" if base.authors else ""
+    return f"{base.name}{whose}" + (f", from {base.source}" if base.source else "")
+
+
+def base_from_bytes(data: bytes, base: BaseNetwork) -> None:
+    """Keep a base that came with a model, after checking it.
+
+    Raises
+    ------
+    VaesrError
+        When it is not the network that the card means, or can't be loaded or written.
+    """
+    from napari_vaesr.files.atomic import atomic_path
+
+    if base.form != "spandrel" or sha256(data).hexdigest() != base.sha256:
+        raise VaesrError(f"The network {base.name} that came with the model is not the one its card means.")
+    _of_bytes(data, base.name)
+    place = base_path(base)
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(place) as temporary:
+            temporary.write_bytes(data)
+    except OSError as error:
+        raise VaesrError(f"{place} can't be written ({error.strerror or error}).") from error
+
+
 def hash_of(file: Path) -> str:
     """Return the SHA-256 of a file of weights."""
     return sha256(_read(file)).hexdigest()
@@ -81,10 +145,8 @@ def load_base(told: BaseNetwork) -> Frozen:
     """
     path = base_path(told)
     if not path.exists():
-        whose = f" by {told.authors}" if told.authors else ""
-        where = f", from {told.source}" if told.source else ""
         raise VaesrError(
-            f"The model stands on the network {told.name}{whose}{where}, which is not here: get it and give "
+            f"The model stands on the network {in_words(told)}, which is not here: get it and give "
             f"napari-vaesr models base {told.name}. Its SHA-256 is {told.sha256}."
         )
     return _loaded(told, path)
@@ -101,7 +163,7 @@ def _loaded(told: BaseNetwork, path: Path) -> Frozen:
     for name in ("factor", "form", "network"):
         if loaded.facts[name] != getattr(told, name):
             raise VaesrError(
-                f"The card says another {name} of its base {told.name} than the file does; get the model again."
+                f"The card says another {name} of its base {told.name} than its file; get the model again."
             )
     return Frozen(loaded.module, told)
 

@@ -65,7 +65,8 @@ def convert(file: Path, destination: Path, *, licence: str = "", authors: str = 
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(destination) as temporary:
-            command = [sys.executable, "-m", __name__, str(file), str(temporary), json.dumps(metadata)]
+            # -P: what lies in the folder that one works in is not imported.
+            command = [sys.executable, "-P", "-m", __name__, str(file), str(temporary), json.dumps(metadata)]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode != 0:
                 reason = (done.stderr.strip().splitlines() or ["it ended"])[-1]
@@ -94,7 +95,9 @@ def main(source: str, destination: str, metadata: str) -> None:
     key = next((name for name in KEYS if isinstance(content.get(name), dict)), "")
     weights = content[key] if key else content
     tensors = {
-        str(name): each.contiguous().clone() for name, each in weights.items() if isinstance(each, torch.Tensor)
+        str(name): each.contiguous().clone()
+        for name, each in weights.items()
+        if isinstance(each, torch.Tensor)
     }
     if not tensors:
         raise SystemExit("it holds no weights by name")

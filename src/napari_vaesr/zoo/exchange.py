@@ -7,12 +7,17 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.zoo.card import LARGEST_CARD, ModelCard, checked_name, parse_card
+from napari_vaesr.vae.config import OverConfig
+from napari_vaesr.zoo.bases import base_from_bytes, base_path, unshared_base
+from napari_vaesr.zoo.card import LARGEST_CARD, LARGEST_WEIGHTS, ModelCard, checked_name, parse_card
 from napari_vaesr.zoo.download import MODEL_SUFFIXES
 from napari_vaesr.zoo.registry import Model, card_path, models, user_models
 
 KINDS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """How members may be packed: in ways that unpack no more than they say."""
+
+BASE = ".base"
+"""Ending of the network that a model stands on, where that goes along."""
 
 
 DAMAGE = (
@@ -33,6 +38,9 @@ class NameTaken(VaesrError):
 
 def export_model(model: str | Path | Model, file: str | Path) -> Path:
     """Write a model into one file, to be taken in by `import_model`.
+
+    A base that is another network goes along where its licence is known; else the card names it, see
+    `napari_vaesr.zoo.bases.unshared_base`.
 
     Parameters
     ----------
@@ -72,6 +80,8 @@ def export_model(model: str | Path | Model, file: str | Path) -> Path:
         with atomic_path(file) as temporary, zipfile.ZipFile(temporary, "w") as archive:
             archive.writestr(f"{card.name}.json", card.to_json())
             archive.writestr(f"{card.name}.safetensors", data)
+            if isinstance(card.network, OverConfig) and unshared_base(card) is None:
+                archive.writestr(f"{card.name}{BASE}", _read(base_path(card.network.base)))
     except OSError as error:
         raise VaesrError(
             f"{file} can't be written ({error.strerror or error}); choose another place."
@@ -108,7 +118,7 @@ def import_model(file: str | Path, name: str | None = None, *, replace: bool = F
     from napari_vaesr.zoo.weights import network_from_bytes, write_model
 
     file = Path(file)
-    card, data = _members(file)
+    card, data, base = _members(file)
     network_from_bytes(card, data, Path(f"in {file}"))
     if name is not None:
         card = card.model_copy(update={"name": checked_name(name)})
@@ -122,12 +132,14 @@ def import_model(file: str | Path, name: str | None = None, *, replace: bool = F
         raise NameTaken(
             f"You have another model called {card.name!r} already: give this one another name, or replace it."
         )
+    if base is not None and isinstance(card.network, OverConfig):
+        base_from_bytes(base, card.network.base)
     write_model(own.with_suffix(".safetensors"), data, card)
     return card
 
 
-def _members(file: Path) -> tuple[ModelCard, bytes]:
-    """Read the card and the weights out of an archive, of which the card tells how large they may be."""
+def _members(file: Path) -> tuple[ModelCard, bytes, bytes | None]:
+    """Read card, weights and perhaps a base out of an archive; the card tells how large weights may be."""
     from napari_vaesr.zoo.weights import largest_weights
 
     try:
@@ -152,7 +164,10 @@ def _members(file: Path) -> tuple[ModelCard, bytes]:
                     card = parse_card(found[suffix], f"in {file}")
                     largest = largest_weights(card)
             assert card is not None
-            return card, found[".safetensors"]
+            bases = [each for each in archive.infolist() if PurePosixPath(each.filename).suffix == BASE]
+            whole = len(bases) == 1 and bases[0].file_size <= LARGEST_WEIGHTS
+            base = archive.read(bases[0]) if whole and bases[0].compress_type in KINDS else None
+            return card, found[".safetensors"], base
     except FileNotFoundError:
         raise VaesrError(f"There is no file {file}; check the path.") from None
     except (

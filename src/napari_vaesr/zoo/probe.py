@@ -35,7 +35,8 @@ def made_image(channels: int = 1) -> Tensor:
     image = torch.fft.irfft2(spectrum / (rows.square() + columns.square()).sqrt().clamp(min=1 / WIDTH))
     contrast = torch.linspace(0.05, 0.15, WIDTH)
     image = (0.5 + contrast * (image - image.mean()) / image.std()).clamp(0, 1)
-    return image.expand(1, channels, -1, -1).contiguous()
+    made: Tensor = image.expand(1, channels, -1, -1).contiguous()
+    return made
 
 
 def measured(module: nn.Module, told: BaseNetwork) -> BaseNetwork:
@@ -82,7 +83,8 @@ def _difference(frozen: Frozen, image: Tensor, whole: Tensor, first: int, stop: 
     factor = frozen.told.factor
     inside = slice((CORE.start - first) * factor, (CORE.stop - first) * factor)
     core = slice(CORE.start * factor, CORE.stop * factor)
-    return (tile[..., inside] - whole[..., core]).abs()
+    unlike: Tensor = (tile[..., inside] - whole[..., core]).abs()
+    return unlike
 
 
 def _alignment(frozen: Frozen, image: Tensor, whole: Tensor) -> int:

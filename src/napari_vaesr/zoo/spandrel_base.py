@@ -62,8 +62,8 @@ def load_spandrel(tensors: dict[str, Tensor], name: str) -> Loaded:
     channels = found.input_channels, found.output_channels
     if found.purpose != "SR" or found.scale < 2 or channels not in ((1, 1), (3, 3)):
         raise VaesrError(
-            f"{name} is a network ({found.architecture.name}) that makes {channels[1]} channels {found.scale} "
-            f"times as large from {channels[0]}: give one that enlarges grey or colour images 2 times or more."
+            f"{name} is a network ({found.architecture.name}) of {channels[0]} channels to {channels[1]}, "
+            f"{found.scale} times as large: give one that enlarges grey or colour images 2 times or more."
         )
     size = found.size_requirements
     formats = {"bfloat16": found.supports_bfloat16, "float16": found.supports_half}

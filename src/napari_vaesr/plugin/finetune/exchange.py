@@ -87,6 +87,7 @@ def _caught(work: Callable[[], str]) -> tuple[bool, str]:
 
 
 def _import(file: str) -> str:
+    from napari_vaesr.zoo.bases import in_words, missing_base
     from napari_vaesr.zoo.exchange import NameTaken, import_model
 
     try:
@@ -94,10 +95,20 @@ def _import(file: str) -> str:
     except NameTaken:
         card = import_model(file, free_name(Path(file).stem, "imported"))
         return f"Imported as '{card.name}', for its own name is that of another model."
-    return f"Imported '{card.name}': it is in the list of models now."
+    told = f"Imported '{card.name}': it is in the list of models now."
+    lacking = missing_base(card)
+    if lacking is not None:
+        told += f" It stands on the network {in_words(lacking)}, which has to be got, too: see its card."
+    return told
 
 
 def _export(name: str, file: str) -> str:
+    from napari_vaesr.zoo.bases import in_words, unshared_base
     from napari_vaesr.zoo.exchange import export_model
+    from napari_vaesr.zoo.registry import get_card
 
-    return f"Exported '{name}' to {export_model(name, Path(file))}."
+    told = f"Exported '{name}' to {export_model(name, Path(file))}."
+    base = unshared_base(get_card(name))
+    if base is not None:
+        told += f" The network {in_words(base)}, on which it stands, is not in it: its licence is not known."
+    return told

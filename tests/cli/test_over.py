@@ -1,0 +1,120 @@
+"""From a network of other makers to a model over it, given away and taken in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from typer.testing import CliRunner
+
+from napari_vaesr.cli import app
+from napari_vaesr.zoo.card import read_card
+
+SMALL = {
+    "patch": 16,
+    "batch": 2,
+    "pool": 2,
+    "validate_every": 10,
+    "network": {"width": 8, "blocks": 0, "decoder_width": 8},
+}
+
+
+def run(*arguments: object, fails: bool = False):
+    done = CliRunner().invoke(app, [str(each) for each in arguments])
+    assert (done.exit_code != 0) == fails, done.output
+    return done
+
+
+@pytest.fixture
+def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    (tmp_path / "images").mkdir()
+    for index in range(3):
+        pixels = rng.integers(0, 256, (64, 64, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "images" / f"{index}.png")
+    (tmp_path / "small.json").write_text(json.dumps(SMALL))
+    return tmp_path / "images"
+
+
+@pytest.fixture
+def trained(images: Path, compact_file: Path) -> list[str]:
+    """The command of a training over the network, done."""
+    command = ["train", "images", "--over", "compact.safetensors", "--recipe", "photo", "--steps", "3"]
+    command += ["--config", "small.json"]
+    run(*command)
+    return command
+
+
+pytestmark = [pytest.mark.filterwarnings("ignore:::lightning", "ignore::Warning:lightning.*")]
+
+
+def test_train_over_a_network_and_upscale_colours(trained, tmp_path, compact_file):
+    card = read_card(tmp_path / "models" / "compact-sure.json")
+    base = card.network.base
+    assert (base.name, base.licence, base.authors) == ("compact.safetensors", "MIT", "A. Nyone")
+    assert (base.halo, base.multiple, card.scales) == (4, 1, (2,))
+    assert "2" in card.calibration
+    assert "compact-sure" in run("models").output
+    run("upscale", "images/0.png", "large.tif", "--model", "compact-sure", "--samples", "4", "--scale", "2")
+    with tifffile.TiffFile("large.tif") as file:
+        assert file.series[0].shape[-2:] == (128, 128)
+    # What the base answered is not asked again; the run goes on with what was measured.
+    answers = set(Path("runs/compact-sure/base").iterdir())
+    done = run(*trained[:-4], "--steps", "5", *trained[-2:])
+    assert "Measuring" not in done.output
+    assert {path.name for path in answers} <= {each.name for each in Path("runs/compact-sure/base").iterdir()}
+
+
+def test_a_base_whose_licence_is_known_goes_along(trained, tmp_path, monkeypatch):
+    run("models", "export", "compact-sure", "given.zip")
+    monkeypatch.setenv("NAPARI_VAESR_MODELS", str(tmp_path / "elsewhere"))
+    run("models", "import", "given.zip")
+    run("upscale", "images/0.png", "large.tif", "--model", "compact-sure", "--scale", "2")
+
+
+def test_a_base_of_unknown_licence_is_named_and_left_out(
+    images, compact_file, compact_weights, tmp_path, monkeypatch
+):
+    save_file(compact_weights(), "unknown.safetensors")
+    command = ["train", "images", "--over", "unknown.safetensors", "--recipe", "photo", "--steps", "2"]
+    run(*command, "--over-authors", "A. Nyone", "--config", "small.json", "--name", "sure")
+    note = run("models", "export", "sure", "given.zip").stderr
+    assert "unknown.safetensors by A. Nyone" in note and "licence is not known" in note
+    monkeypatch.setenv("NAPARI_VAESR_MODELS", str(tmp_path / "elsewhere"))
+    assert "models base unknown.safetensors" in run("models", "import", "given.zip").stderr
+    upscale = ["upscale", "images/0.png", "large.tif", "--model", "sure", "--scale", "2"]
+    assert "is not here" in run(*upscale, fails=True).stderr
+    assert "No model here" in run("models", "base", "images/0.png", fails=True).stderr
+    assert "Kept for sure" in run("models", "base", "unknown.safetensors").output
+    run(*upscale)
+
+
+def test_pth_files_are_converted_and_told_about(images, compact_file, compact_weights):
+    torch.save({"params": compact_weights(), "step": 3}, "net.pth")
+    done = run("models", "convert", "net.pth", "--licence", "MIT")
+    assert "net.safetensors: RealESRGAN Compact, ×2, rgb" in done.stdout
+    assert "weights_only=True" in done.stderr and "under 'params'; left out: step" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--start", "photo"], "leave --start"),
+        (["--size", "conv_vae"], "stands on no other network"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(images, compact_file, options, message):
+    command = ["train", "images", "--over", "compact.safetensors", "--steps", "2", *options]
+    assert message in run(*command, fails=True).stderr
+
+
+def test_a_bioimageio_package_of_it_is_refused(trained):
+    done = run("models", "export", "compact-sure", "given.zip", "--format", "bioimageio", fails=True)
+    assert "other makers" in done.stderr

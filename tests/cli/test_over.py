@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -91,7 +92,7 @@ def test_a_base_of_unknown_licence_is_named_and_left_out(
     assert "models base unknown.safetensors" in run("models", "import", "given.zip").stderr
     upscale = ["upscale", "images/0.png", "large.tif", "--model", "sure", "--scale", "2"]
     assert "is not here" in run(*upscale, fails=True).stderr
-    assert "No model here" in run("models", "base", "images/0.png", fails=True).stderr
+    assert "No model here" in run("models", "base", compact_file, fails=True).stderr
     assert "Kept for sure" in run("models", "base", "unknown.safetensors").output
     run(*upscale)
 
@@ -101,6 +102,43 @@ def test_pth_files_are_converted_and_told_about(images, compact_file, compact_we
     done = run("models", "convert", "net.pth", "--licence", "MIT")
     assert "net.safetensors: RealESRGAN Compact, ×2, rgb" in done.stdout
     assert "weights_only=True" in done.stderr and "under 'params'; left out: step" in done.stderr
+
+
+class Doubling(torch.nn.Module):
+    """Two times as large, and a second output that nobody asks for."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Conv2d(1, 4, 3, padding=1)
+
+    def forward(self, images):
+        larger = torch.nn.functional.pixel_shuffle(self.layer(images), 2)
+        return larger, images
+
+
+@pytest.fixture
+def graph(images: Path) -> Path:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        traced = torch.jit.trace(Doubling(), torch.rand(1, 1, 64, 64), check_trace=False)
+        traced.save("graph.pt")
+    return Path("graph.pt")
+
+
+def test_torchscript_is_run_only_where_it_is_trusted(graph, tmp_path, monkeypatch):
+    monkeypatch.setenv("NAPARI_VAESR_MODELS", str(tmp_path / "models"))
+    command = ["train", "images", "--over", graph, "--name", "sure", "--steps", "2", "--config", "small.json"]
+    assert "--runs-code" in run(*command, fails=True).stderr
+    run(*command, "--runs-code", "--over-licence", "MIT")
+    base = read_card(tmp_path / "models" / "sure.json").network.base
+    assert (base.form, base.factor, base.colours, base.halo) == ("torchscript", 2, "grey", 4)
+    # However well its licence is known, code does not go along with a model.
+    assert "brings code" in run("models", "export", "sure", "given.zip").stderr
+    monkeypatch.setenv("NAPARI_VAESR_MODELS", str(tmp_path / "elsewhere"))
+    assert "is not here" in run("models", "import", "given.zip").stderr
+    assert "--runs-code" in run("models", "base", graph, fails=True).stderr
+    run("models", "base", graph, "--runs-code")
+    run("upscale", "images/0.png", "large.tif", "--model", "sure", "--scale", "2", "--samples", "4")
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def export_command(
 
             written = export_bioimageio(name, file, scale=scale, samples=samples)
         else:
-            from napari_vaesr.zoo.bases import in_words, unshared_base
+            from napari_vaesr.zoo.bases import in_words, unshared_base, why_unshared
             from napari_vaesr.zoo.exchange import export_model
             from napari_vaesr.zoo.registry import get_card
 
@@ -86,8 +86,8 @@ def export_command(
             base = unshared_base(get_card(name))
             if base is not None:
                 err().print(
-                    f"Note: the network {in_words(base)}, on which it stands, is not in the file, for its "
-                    "licence is not known: whoever takes the model in has to get it "
+                    f"Note: the network {in_words(base)}, on which it stands, is not in the file, for "
+                    f"{why_unshared(base)}: whoever takes the model in has to get it "
                     f"(SHA-256 {base.sha256}).",
                     markup=False,
                 )
@@ -121,12 +121,15 @@ def import_command(
 @app.command(name="base")
 def base_command(
     file: Annotated[Path, typer.Argument(help="The network's file, as the model's card names it.")],
+    runs_code: Annotated[
+        bool, typer.Option("--runs-code", help="Trust TorchScript, which brings code that is run.")
+    ] = False,
 ) -> None:
     """Keep a network of other makers for the models that stand on it."""
     from napari_vaesr.zoo.bases import add_base
 
     with spoken_errors(debug=False):
-        out().print(f"Kept for {', '.join(add_base(file))}.", markup=False)
+        out().print(f"Kept for {', '.join(add_base(file, runs_code=runs_code))}.", markup=False)
 
 
 @app.command(name="convert")
@@ -153,7 +156,7 @@ def convert_command(
         where = f" under {done.key!r}" if done.key else ""
         left = f"; left out: {', '.join(done.left_out)}" if done.left_out else ""
         err().print(f"Kept {done.tensors} tensors{where}{left}.", markup=False)
-        facts = read_base(made)[0].facts
+        facts = read_base(made).loaded.facts
         out().print(f"{made}: {facts['network']}, ×{facts['factor']}, {facts['colours']}", markup=False)
 
 

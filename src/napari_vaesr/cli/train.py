@@ -91,7 +91,7 @@ def train(
         Path | None,
         typer.Option(
             help="Train a ladder over this network of other makers, which stays as it is: a .safetensors "
-            "file that spandrel knows, with the recipe's images and degradation."
+            "file that spandrel knows, TorchScript or a BioImage.IO package, at the recipe's degradation."
         ),
     ] = None,
     over_licence: Annotated[
@@ -103,6 +103,14 @@ def train(
         Literal["rgb", "luma"],
         typer.Option(help="What a network for colours sees of colour images: these, or their luma."),
     ] = "rgb",
+    runs_code: Annotated[
+        bool,
+        typer.Option(
+            "--runs-code",
+            help="Trust the TorchScript given by --over: it brings code, which is run whenever the model is "
+            "used.",
+        ),
+    ] = False,
     config: Annotated[
         Path | None, typer.Option(help="A JSON file of settings that replace the recipe's, see the docs.")
     ] = None,
@@ -171,6 +179,7 @@ def train(
                 authors=over_authors,
                 source=over_source,
                 colours=over_colours,
+                runs_code=runs_code,
                 run=run or Path("runs") / named,
                 progress=lambda text: err().print(text, markup=False),
             )

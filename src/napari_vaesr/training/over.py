@@ -39,6 +39,7 @@ def described_base(
     authors: str = "",
     source: str = "",
     colours: Literal["rgb", "luma"] = "rgb",
+    runs_code: bool = False,
     run: Path | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> BaseNetwork:
@@ -47,11 +48,13 @@ def described_base(
     Parameters
     ----------
     file : Path
-        Safetensors of a network that spandrel knows.
+        Safetensors of a network that spandrel knows, a TorchScript graph or a BioImage.IO package.
     licence, authors, source : str
         For the card; left out, what the file says of itself, if it does.
     colours : {"rgb", "luma"}
         What a network with three channels sees of an image with colours: these, or the luma three times.
+    runs_code : bool
+        Whether a TorchScript graph is trusted; see `napari_vaesr.zoo.bases.read_base`.
     run : Path, optional
         Folder of a training that may have begun; what it measured is not measured again.
     progress : callable
@@ -70,20 +73,20 @@ def described_base(
     from napari_vaesr.zoo.bases import keep_base, read_base
     from napari_vaesr.zoo.probe import measured
 
-    loaded, digest = read_base(file)
-    facts = dict(loaded.facts)
+    read = read_base(file, runs_code=runs_code)
+    facts = dict(read.loaded.facts)
     if facts["colours"] == "rgb":
         facts["colours"] = colours
     given = {"licence": licence, "authors": authors, "source": source}
     facts |= {name: value for name, value in given.items() if value}
-    told = BaseNetwork(name=file.name, sha256=digest, **facts)
+    told = BaseNetwork(name=file.name, sha256=read.sha256, **facts)
     before = _of_run(run)
     if before is not None and all(getattr(before, name) == getattr(told, name) for name in SAID):
         told = before
     else:
         progress(f"Measuring how far {file.name} ({told.network}, ×{told.factor}) looks.")
-        told = measured(loaded.module, told)
-    keep_base(file, told)
+        told = measured(read.loaded.module, told)
+    keep_base(read.data, told)
     return told
 
 

@@ -66,7 +66,9 @@ class Frozen:
 
     def _copy(self, device: torch.device, dtype: torch.dtype) -> nn.Module:
         if (device, dtype) not in self._copies:
-            self._copies[device, dtype] = copy.deepcopy(self.module).to(device=device, dtype=dtype)
+            own = device.type == "cpu" and dtype == torch.float32  # as it was loaded
+            module = self.module if own else copy.deepcopy(self.module).to(device=device, dtype=dtype)
+            self._copies[device, dtype] = module
         return self._copies[device, dtype]
 
 

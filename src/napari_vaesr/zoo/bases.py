@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -28,47 +27,53 @@ def base_path(told: BaseNetwork) -> Path:
     return user_models() / "bases" / f"{told.sha256}{SUFFIXES[told.form]}"
 
 
-def keep_base(file: Path, told: BaseNetwork) -> Path:
-    """Copy the file of a base to where models find it.
+def keep_base(data: bytes, told: BaseNetwork) -> Path:
+    """Write the content of a base's file to where models find it.
 
     Raises
     ------
     VaesrError
-        When it is another file or can't be copied.
+        When it is another network or can't be written.
     """
     from napari_vaesr.files.atomic import atomic_path
 
+    if sha256(data).hexdigest() != told.sha256:
+        raise VaesrError(f"This is not the network {told.name} that the model means: its SHA-256 is another.")
     place = base_path(told)
     try:
-        if hash_of(file) != told.sha256:
-            raise VaesrError(f"{file} is not the network {told.name}: its SHA-256 is another.")
         if not place.exists():
             place.parent.mkdir(parents=True, exist_ok=True)
             with atomic_path(place) as temporary:
-                shutil.copyfile(file, temporary)
+                temporary.write_bytes(data)
     except OSError as error:
-        raise VaesrError(f"{file} can't be copied to {place.parent} ({error.strerror or error}).") from error
+        raise VaesrError(f"{place} can't be written ({error.strerror or error}).") from error
     return place
 
 
-def add_base(file: Path) -> list[str]:
+def add_base(file: Path, *, runs_code: bool = False) -> list[str]:
     """Keep a network for the models that stand on it, and return their names.
+
+    Parameters
+    ----------
+    file : Path
+        The network.
+    runs_code : bool
+        Whether a TorchScript graph is trusted; see `read_base`.
 
     Raises
     ------
     VaesrError
         When none of the user's models stands on it, or it can't be loaded or kept.
     """
-    digest = hash_of(file)
+    read = read_base(file, runs_code=runs_code)
     over = {card.name: card.network for card in models().values() if isinstance(card.network, OverConfig)}
-    found = {name: network.base for name, network in over.items() if network.base.sha256 == digest}
+    found = {name: network.base for name, network in over.items() if network.base.sha256 == read.sha256}
     if not found:
         raise VaesrError(
             f"No model here stands on {file.name}: take in the model first, or train one --over it."
         )
     for base in found.values():
-        keep_base(file, base)
-        load_base(base)
+        keep_base(read.data, base)
     return list(found)
 
 
@@ -78,6 +83,11 @@ def unshared_base(card: ModelCard) -> BaseNetwork | None:
         return None
     base = card.network.base
     return None if base.may_be_shared and base.form == "spandrel" else base
+
+
+def why_unshared(base: BaseNetwork) -> str:
+    """Say why a base does not go along with an exported model."""
+    return "it brings code of its own" if base.form == "torchscript" else "its licence is not known"
 
 
 def missing_base(card: ModelCard) -> BaseNetwork | None:
@@ -99,25 +109,12 @@ def base_from_bytes(data: bytes, base: BaseNetwork) -> None:
     Raises
     ------
     VaesrError
-        When it is not the network that the card means, or can't be loaded or written.
+        When it is not the network that the card means, brings code, or can't be loaded or written.
     """
-    from napari_vaesr.files.atomic import atomic_path
-
-    if base.form != "spandrel" or sha256(data).hexdigest() != base.sha256:
-        raise VaesrError(f"The network {base.name} that came with the model is not the one its card means.")
-    _of_bytes(data, base.name)
-    place = base_path(base)
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_path(place) as temporary:
-            temporary.write_bytes(data)
-    except OSError as error:
-        raise VaesrError(f"{place} can't be written ({error.strerror or error}).") from error
-
-
-def hash_of(file: Path) -> str:
-    """Return the SHA-256 of a file of weights."""
-    return sha256(_read(file)).hexdigest()
+    if base.form != "spandrel":
+        raise VaesrError(f"The network {base.name} brings code, and code is not taken in with a model.")
+    _of_weights(data, base.name)
+    keep_base(data, base)
 
 
 def with_base(network: SuperResolutionVAE) -> SuperResolutionVAE:
@@ -159,16 +156,22 @@ def _loaded(told: BaseNetwork, path: Path) -> Frozen:
     data = _read(path)
     if sha256(data).hexdigest() != told.sha256:
         raise VaesrError(f"{path} is damaged, its SHA-256 is not that of its name: remove it.")
-    loaded = _of_bytes(data, told.name)
-    for name in ("factor", "form", "network"):
-        if loaded.facts[name] != getattr(told, name):
-            raise VaesrError(
-                f"The card says another {name} of its base {told.name} than its file; get the model again."
-            )
+    if told.form == "torchscript":  # it is here for the user has said that it may run
+        from napari_vaesr.zoo.script_base import load_torchscript
+
+        loaded = load_torchscript(data, told.name)
+    else:
+        loaded = _of_weights(data, told.name)
+    channels = "grey" if told.colours == "grey" else "rgb"
+    if (loaded.facts["factor"], loaded.facts["colours"]) != (told.factor, channels):
+        raise VaesrError(
+            f"The card says another factor or other colours of its base {told.name} than its file; get the "
+            "model again."
+        )
     return Frozen(loaded.module, told)
 
 
-def _of_bytes(data: bytes, name: str) -> Loaded:
+def _of_weights(data: bytes, name: str) -> Loaded:
     from safetensors import SafetensorError
     from safetensors.torch import load
 
@@ -194,16 +197,47 @@ def _said(data: bytes) -> dict[str, str]:
     return {field: str(text)[:200] for field, text in said.items() if text}
 
 
-def read_base(file: Path) -> tuple[Loaded, str]:
-    """Load a network from a file, and return its SHA-256 too.
+@dataclass(frozen=True)
+class Read:
+    """A network read from a file, the content to keep of it, and the SHA-256 of that."""
+
+    loaded: Loaded
+    data: bytes
+    sha256: str
+
+
+def read_base(file: Path, *, runs_code: bool = False) -> Read:
+    """Load a network from a file.
+
+    Parameters
+    ----------
+    file : Path
+        Safetensors that spandrel knows the network of; a TorchScript graph, or a BioImage.IO package with
+        one.
+    runs_code : bool
+        Whether a graph may be loaded, which runs the code that it brings.
 
     Raises
     ------
     VaesrError
-        When it can't be read, is no safetensors file, or no network that enlarges images.
+        When it can't be read, is no network that enlarges images, or brings code and is not trusted.
     """
+    from napari_vaesr.zoo.script_base import graph_of_package, is_package, is_torchscript, load_torchscript
+
     data = _read(file)
-    return _of_bytes(data, file.name), sha256(data).hexdigest()
+    said: dict[str, str] = {}
+    packed = is_package(data)
+    if not packed and not is_torchscript(data):
+        return Read(_of_weights(data, file.name), data, sha256(data).hexdigest())
+    if not runs_code:
+        raise VaesrError(
+            f"{file.name} is TorchScript, which brings code of its own that is run whenever the model is "
+            "used: add --runs-code if you trust whoever made it."
+        )
+    if packed:
+        data, said = graph_of_package(file)
+    loaded = load_torchscript(data, file.name)
+    return Read(replace(loaded, facts={**loaded.facts, **said}), data, sha256(data).hexdigest())
 
 
 def _read(file: Path) -> bytes:

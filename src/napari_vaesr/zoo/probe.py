@@ -20,6 +20,9 @@ EXACT = 1e-5
 GOAL = 1 / 512
 """Largest difference between tiles that nobody sees: half a grey level of 8 bits."""
 
+SCRIPT_BYTES = 2**13
+"""Bytes for every pixel of a TorchScript graph, into which nobody can look."""
+
 HALF_ERROR = 1.5e-3
 """Root mean square difference from float32 that a number format may make, in unit intensity."""
 
@@ -127,6 +130,8 @@ def _bytes_per_pixel(module: nn.Module, tile: Tensor) -> int:
         largest = max(largest, sum(each.numel() * each.element_size() for each in tensors))
 
     leaves = [each for each in module.modules() if not list(each.children())]
+    if any(isinstance(each, torch.jit.ScriptModule) for each in leaves):
+        return SCRIPT_BYTES
     hooks = [each.register_forward_hook(note) for each in leaves]
     try:
         with torch.no_grad():

@@ -103,12 +103,12 @@ def _import(file: str) -> str:
 
 
 def _export(name: str, file: str) -> str:
-    from napari_vaesr.zoo.bases import in_words, unshared_base
+    from napari_vaesr.zoo.bases import in_words, unshared_base, why_unshared
     from napari_vaesr.zoo.exchange import export_model
     from napari_vaesr.zoo.registry import get_card
 
     told = f"Exported '{name}' to {export_model(name, Path(file))}."
     base = unshared_base(get_card(name))
     if base is not None:
-        told += f" The network {in_words(base)}, on which it stands, is not in it: its licence is not known."
+        told += f" The network {in_words(base)}, on which it stands, is not in it, for {why_unshared(base)}."
     return told

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import napari
 import numpy as np
+import tifffile
 from napari.settings import get_settings
 from qtpy.QtWidgets import QApplication
 
@@ -97,6 +98,26 @@ def calm_pictures() -> None:
     widget.form.extent.planes.value = "all"
     wait_until(lambda: "About" in widget.status.value)
     save(viewer, "tabs")
+    viewer.close()
+
+
+def batch_picture() -> None:
+    """Draw the panel for folders, with one file done, one being upscaled and one that cannot be read."""
+    viewer = new_viewer()
+    with tempfile.TemporaryDirectory() as folder:
+        images = Path(folder, "plate")
+        images.mkdir()
+        stack = tifffile.imread(sample_path("nuclei"))
+        for name, planes in (("well A1", stack[14:16]), ("well A2", stack[10:40])):
+            tifffile.imwrite(images / f"{name}.ome.tif", planes, metadata={"axes": "ZYX"})
+        (images / "well A3.ome.tif").write_bytes(b"cut off")
+        _, panel = viewer.window.add_plugin_dock_widget("napari-vaesr", "Upscale files")
+        panel.inputs.value, panel.output.value = str(images), str(Path(folder, "upscaled"))
+        panel.run()
+        wait_until(lambda: panel.table.text(1, "status").startswith("running, "))
+        save(viewer, "batch")
+        panel.cancel()
+        wait_until(lambda: not panel.is_running)
     viewer.close()
 
 
@@ -281,6 +302,7 @@ PICTURES: dict[str, Callable[[], None]] = {
     "volume": volume_pictures,
     "calm": calm_pictures,
     "reader": reader_picture,
+    "batch": batch_picture,
     "preview": preview_pictures,
     "inspect": inspect_pictures,
     "measure": measure_picture,

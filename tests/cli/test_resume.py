@@ -15,7 +15,7 @@ import pytest
 import tifffile
 import zarr
 
-from napari_vaesr.cli import write
+from napari_vaesr.batch import write
 from napari_vaesr.engine import blocks
 from napari_vaesr.files.image import read_image
 

@@ -6,12 +6,13 @@ import dask.array as da
 import numpy as np
 import pytest
 import zarr
+from dask.callbacks import Callback
 from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.imaging.axes import Axes, default_axes
-from napari_vaesr.imaging.region import Factors
+from napari_vaesr.imaging.axes import Axes, Source, default_axes
+from napari_vaesr.imaging.region import Factors, Region
 
 
 @st.composite
@@ -155,3 +156,17 @@ def test_planes_of_a_channel(names):
     for channel in range(axes.shape[names.index("C")] if "C" in names else 1):
         expected = [n for n in range(axes.plane_count) if axes.channel_of(n) == channel]
         assert axes.planes_of_channel(channel) == expected
+
+
+def test_callbacks_of_the_program_have_no_say_in_reading_lazy_pixels():
+    called = []
+    pixels = np.arange(24).reshape(2, 3, 4)
+    source = Source.of(da.from_array(pixels, chunks=(1, 3, 4)), "ZYX")
+    with Callback(pretask=lambda *about: called.append(about)):
+        np.testing.assert_array_equal(
+            source.read(Region({"Z": range(1, 2), "Y": range(3), "X": range(4)})), pixels[1:]
+        )
+        source.axes.read_plane(source.array, 0, slice(None), slice(None))
+        assert not called
+        source.array.sum().compute()
+    assert called

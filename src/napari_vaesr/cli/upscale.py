@@ -27,11 +27,10 @@ from .console import (
 if TYPE_CHECKING:
     from distributed import Client
 
+    from napari_vaesr.batch.targets import Target
     from napari_vaesr.engine.settings import UpscaleSettings
     from napari_vaesr.imaging.region import Region
     from napari_vaesr.zoo.registry import Model
-
-    from .targets import Target
 
 
 def upscale(
@@ -144,12 +143,12 @@ def upscale(
     Exit codes: 0 all is well, 1 some of several inputs failed, 2 wrong usage or bad input, 130 interrupted.
     """
     with spoken_errors(debug):
+        from napari_vaesr.batch.outlook import load_once
+        from napari_vaesr.batch.targets import is_made, plan_targets, refuse_overwriting
         from napari_vaesr.engine.conditions import parse_condition
         from napari_vaesr.engine.settings import make_settings
         from napari_vaesr.imaging.region import Factors, Region
         from napari_vaesr.zoo.registry import get_card
-
-        from .targets import is_made, plan_targets, refuse_overwriting
 
         settings = make_settings(
             model=model,
@@ -191,7 +190,7 @@ def upscale(
                 return
             targets = left
         refuse_overwriting(targets, settings.has_spread, figure, force or dry_run)
-        loaded = _load(settings, quiet)
+        loaded = load_once(settings, progress=(lambda done, total: None) if quiet else None)
         failures = (
             _describe(targets, axes, settings, loaded, part, isotropic)
             if dry_run
@@ -215,17 +214,6 @@ def upscale(
             raise typer.Exit(ExitCode.SOME_FAILED if several else ExitCode.BAD_INPUT)
 
 
-def _load(settings: UpscaleSettings, quiet: bool) -> Model:
-    """Load the model once, and refuse a scale that it cannot make before any input is opened."""
-    from napari_vaesr.engine.passes import split
-    from napari_vaesr.zoo.registry import load_model
-
-    model = load_model(settings.model, progress=(lambda done, total: None) if quiet else None)
-    if settings.factors:  # the factor along Z may be the image's own
-        split(settings.factors, model.card.network.factors, model.card.name)
-    return model
-
-
 def _run(
     targets: list[Target],
     axes: str | None,
@@ -243,8 +231,9 @@ def _run(
     debug: bool,
 ) -> int:
     """Upscale one input after the other and return how many failed."""
+    from napari_vaesr.batch.write import upscale_file
+
     from .progress import progress_bars
-    from .write import upscale_file
 
     failures = 0
     with _client(scheduler, workers) as client, progress_bars(quiet) as bars:
@@ -299,32 +288,31 @@ def _describe(
     isotropic: bool,
 ) -> int:
     """Print what would be done to every input and return how many would fail."""
-    from .layout import written_bytes
-    from .write import open_job
+    from napari_vaesr.batch.outlook import outlook
 
     headings = ("input", "shape", "output", "shape", "tiles", "memory", "disk", "time")
     table = Table(*(Column(heading, overflow="fold") for heading in headings), box=box.SIMPLE_HEAD)
     failures, seconds, where = 0, 0.0, ""
     for target in targets:
         try:
-            image, job = open_job(target, axes, settings, model, extent, isotropic)
+            found = outlook(target, axes, settings, model, extent, isotropic)
         except VaesrError as error:
             report_error(error, target.title if len(targets) > 1 else None)
             failures += 1
             continue
-        for note in image.notes:
+        for note in found.notes:
             err().print(f"Note: {note}", markup=False)
-        plan = job.describe()
+        plan = found.plan
         seconds += plan.seconds
         where = f"on {plan.device} in {plan.precision} ({plan.reason})"
         table.add_row(
             escape(f"{target.source} {target.series or ''}".strip()),
-            readable_shape(job.axes.shape, job.axes.names),
+            readable_shape(found.shape, found.axes),
             escape(str(target.output)) + (" (exists)" if target.output.exists() else ""),
-            readable_shape(plan.shape, job.axes.names),
+            readable_shape(plan.shape, found.axes),
             str(plan.tiles),
             readable_bytes(plan.memory),
-            readable_bytes(written_bytes(job)),
+            readable_bytes(found.disk),
             f"about {readable_seconds(plan.seconds)}",
         )
         for number, each in enumerate(plan.passes if len(plan.passes) > 1 else (), start=1):

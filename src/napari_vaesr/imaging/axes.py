@@ -287,7 +287,7 @@ class Source:
             slice(None) if name == "S" else slice(region[name].start, region[name].stop)
             for name in self.axes.names
         )
-        return np.asarray(self.array[tuple(where)])
+        return as_plain(self.array[tuple(where)])
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -304,7 +304,11 @@ def as_plain(part: Any) -> npt.NDArray[Any]:
     VaesrError
         When it cannot be had as one, or pixels of it are masked: what is below a mask is no intensity.
     """
-    computed = part.compute() if hasattr(part, "compute") else part
+    if hasattr(part, "dask"):
+        # Callbacks that are on in the program, such as napari's cache, fail where two threads compute.
+        computed = part.compute(callbacks=())
+    else:
+        computed = part.compute() if hasattr(part, "compute") else part
     if np.ma.is_masked(computed):
         raise VaesrError("Pixels of the image are masked, please fill them (numpy.ma.filled) first.")
     try:

@@ -19,23 +19,16 @@ from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.plugin.upscale.extent_inputs import ExtentInputs
 from napari_vaesr.plugin.viewer.layers import checked_axes, labelled_axes, source_array, suggested_axes
 from napari_vaesr.plugin.viewer.preferences import starting_settings
-from napari_vaesr.plugin.widgets.inputs import Fold, is_source, with_tooltips
-from napari_vaesr.plugin.widgets.model_list import model_list
+from napari_vaesr.plugin.widgets.inputs import UNCERTAINTIES, Fold, is_source, with_tooltips
+from napari_vaesr.plugin.widgets.model_list import known_cards, model_list
 from napari_vaesr.plugin.widgets.panel import align_labels
 from napari_vaesr.zoo.card import ANY
-from napari_vaesr.zoo.registry import get_card, models
+from napari_vaesr.zoo.registry import models
 
 if TYPE_CHECKING:
     import napari
 
-    from napari_vaesr.zoo.card import ModelCard
 
-UNCERTAINTIES = [
-    ("Standard deviation", "std"),
-    ("Variance", "variance"),
-    ("Relative (std / mean)", "relative"),
-    ("90 % interval (two layers)", "interval"),
-]
 DEVICES = ["auto", "cpu", "cuda", "mps", "xpu"]
 PRECISIONS = ["auto", "float32", "bfloat16", "float16"]
 AUTOMATIC = 0
@@ -96,7 +89,7 @@ class UpscaleForm(Container):
     def __init__(self, viewer: napari.viewer.Viewer):
         self._viewer = viewer
         start = _starting_settings()
-        self._cards = _known_cards(start.model)
+        self._cards = known_cards(start.model)
         self._memory = start.memory
         self._guess, self._is_guess = "", False
         inputs = self._make_inputs(start)
@@ -347,17 +340,6 @@ class UpscaleForm(Container):
 def _depth_in_words(part: Axes, made: Axes) -> str:
     grown = made.lengths.get("Z", 1), part.lengths.get("Z", 1)
     return f", {grown[1]} along Z to {grown[0]}" if grown[0] != grown[1] else ""
-
-
-def _known_cards(preferred: str) -> dict[str, ModelCard]:
-    """Return the models to choose from, among them the preferred one, be it a name or a file."""
-    cards = dict(models())
-    if preferred not in cards and "://" not in preferred:  # what must be downloaded first is not offered here
-        try:
-            cards[preferred] = get_card(preferred)
-        except VaesrError as error:
-            show_warning(f"In Preferences, VAE super-resolution: {error}")
-    return cards
 
 
 def _starting_settings() -> UpscaleSettings:

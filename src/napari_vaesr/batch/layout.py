@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from napari_vaesr.batch.parts import Parts
 from napari_vaesr.engine import stored
 from napari_vaesr.engine.cluster import Task
 from napari_vaesr.engine.job import UpscaleJob
@@ -22,8 +23,6 @@ from napari_vaesr.files.place import fingerprint
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.region import Factors
 from napari_vaesr.zoo.download import MODEL_SUFFIXES
-
-from .parts import Parts
 
 FLOAT32 = 4
 """Bytes of a number written."""

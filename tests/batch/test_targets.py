@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from napari_vaesr.cli.targets import Target, plan_targets
+from napari_vaesr.batch.targets import Target, plan_targets
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.region import Factors
 

@@ -213,8 +213,10 @@ def _made_up(place: Place, series: str | None) -> str:
     return image_name(place, "/".join(parts), "_")
 
 
-def refuse_overwriting(targets: Sequence[Target], spread: bool, figure: bool, force: bool) -> None:
-    """Make sure that nothing which exists is lost.
+def refuse_overwriting(
+    targets: Sequence[Target], spread: bool, figure: bool, force: bool, how: str = "pass --force"
+) -> None:
+    """Make sure that nothing which exists is lost; `how` tells what to do to replace it all the same.
 
     Raises
     ------
@@ -233,7 +235,7 @@ def refuse_overwriting(targets: Sequence[Target], spread: bool, figure: bool, fo
                 raise VaesrError(f"{path} is a file, and a Zarr is a folder; choose another name for it.")
             # What lies beside an output that was begun has been asked about then, or is its own.
             if path.exists() and not force and (path == target.output or not begun):
-                raise VaesrError(f"{path} exists already; pass --force to replace it.")
+                raise VaesrError(f"{path} exists already; {how} to replace it.")
 
 
 def is_made(

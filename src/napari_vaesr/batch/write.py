@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_vaesr.batch.layout import made_from, middle_plane, output_image, worker_task
+from napari_vaesr.batch.parts import Parts
+from napari_vaesr.batch.targets import Target
 from napari_vaesr.engine.cluster import cluster_blocks, workers_choice
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.passes import isotropic as cubic
@@ -34,10 +37,6 @@ from napari_vaesr.trust.check import check_source
 from napari_vaesr.trust.consistency import UNFAITHFUL, departure_share
 from napari_vaesr.trust.familiar import unlike
 from napari_vaesr.zoo.registry import Model
-
-from .layout import made_from, middle_plane, output_image, worker_task
-from .parts import Parts
-from .targets import Target
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -1,0 +1,1 @@
+"""The panel *Upscale files*."""

@@ -1,0 +1,137 @@
+"""Folders upscaled from the viewer: listed, run, stopped, gone on with, and opened."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tifffile
+from qtpy.QtWidgets import QFileDialog
+
+from napari_vaesr.batch.queue import Batch
+from napari_vaesr.engine.settings import make_settings
+from napari_vaesr.plugin.batch.panel import HINT, BatchPanel
+from napari_vaesr.plugin.viewer.results import results
+
+
+@pytest.fixture(autouse=True)
+def preferred(monkeypatch):
+    settings = make_settings(model="test-tiny", samples=4, device="cpu", precision="float32")
+    monkeypatch.setattr("napari_vaesr.plugin.batch.panel.starting_settings", lambda: settings)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "in").mkdir()
+    for name, shape in (("a", (2, 12, 16)), ("b", (3, 12, 16))):
+        pixels = np.random.default_rng(0).integers(0, 4000, shape).astype("uint16")
+        tifffile.imwrite(tmp_path / "in" / f"{name}.tif", pixels, metadata={"axes": "ZYX"}, ome=True)
+    (tmp_path / "in" / "broken.png").write_bytes(b"no picture")
+    return tmp_path / "in"
+
+
+def make_panel(viewer, qtbot, folder):
+    panel = BatchPanel(viewer)
+    qtbot.addWidget(panel.native)
+    panel.inputs.value, panel.output.value = str(folder), str(folder.parent / "out")
+    panel.samples.value = 2
+    return panel
+
+
+def finish(panel, qtbot):
+    qtbot.waitUntil(lambda: not panel.is_running, timeout=30000)
+
+
+def statuses(panel):
+    return [panel.table.text(number, "status") for number in range(panel.table.rowCount())]
+
+
+def test_it_lists_what_it_would_do(viewer, qtbot, folder):
+    panel = make_panel(viewer, qtbot, folder)
+    assert panel.status.value == HINT
+    panel.list_files()
+    finish(panel, qtbot)
+    assert statuses(panel) == ["waiting", "waiting", "failed"]
+    cells = [panel.table.text(1, name) for name in ("file", "size", "scale", "result")]
+    assert cells == ["b.tif", "3 × 12 × 16", "×2", "3 × 24 × 32"]
+    assert all(panel.table.text(1, name) for name in ("time", "memory", "disk"))
+    assert "broken" in panel.table.item(2, 0).toolTip()
+    assert panel.status.value.startswith("3 files, 1 failed; about") and "in all" in panel.status.value
+    assert not (folder.parent / "out").exists()
+
+
+def test_it_runs_passes_over_what_is_done_and_opens_a_result(viewer, qtbot, folder):
+    panel = make_panel(viewer, qtbot, folder)
+    panel.run()
+    assert panel.cancel_button.enabled and not panel.run_button.enabled
+    finish(panel, qtbot)
+    assert statuses(panel) == ["done", "done", "failed"] and panel.run_button.enabled
+    (folder / "broken.png").unlink()
+    again = make_panel(viewer, qtbot, folder)
+    again.run()
+    finish(again, qtbot)
+    assert statuses(again) == ["done before", "done before"]
+    again.table.cellDoubleClicked.emit(1, 0)
+    (shown,) = results(viewer.layers)
+    assert shown.mean.data.shape == (3, 24, 32)
+
+
+def test_it_stops_and_goes_on(viewer, qtbot, folder, monkeypatch):
+    panel = make_panel(viewer, qtbot, folder)
+    real = Batch.run
+
+    def run(batch, report, is_stopped):
+        def told(number, line):
+            report(number, line)
+            if number == 1 and line.share > 0:
+                panel._stop.set()
+
+        real(batch, told, is_stopped)
+
+    with monkeypatch.context() as first:
+        first.setattr(Batch, "run", run)
+        panel.run()
+        finish(panel, qtbot)
+    assert statuses(panel)[0] == "done" and statuses(panel)[1].startswith("stopped, ")
+    assert "Run goes on" in panel.status.value
+    panel.run()
+    finish(panel, qtbot)
+    assert statuses(panel)[:2] == ["done", "done"]
+
+
+def test_what_is_wrong_is_told(viewer, qtbot, folder, tmp_path):
+    panel = make_panel(viewer, qtbot, folder)
+    panel.output.value = ""
+    panel.run()
+    assert panel.status.value == HINT and not panel.is_running
+    panel.output.value = str(tmp_path / "out")
+    panel.inputs.value = str(tmp_path / "nowhere")
+    panel.run()
+    assert "nowhere" in panel.status.value and not panel.is_running
+
+
+def test_folders_and_files_are_chosen(viewer, qtbot, folder, monkeypatch):
+    panel = make_panel(viewer, qtbot, folder)
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(folder))
+    panel._choose_folder()
+    panel._choose_output()
+    assert panel.inputs.value == panel.output.value == str(folder)
+    names = [str(folder / name) for name in ("a.tif", "b.tif")]
+    monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_: (names, ""))
+    panel._choose_files()
+    panel.output.value = str(folder.parent / "out")
+    panel.list_files()
+    finish(panel, qtbot)
+    assert [panel.table.text(number, "file") for number in range(2)] == ["a.tif", "b.tif"]
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: "")
+    panel._choose_folder()
+    assert panel.inputs.value == "; ".join(names)
+
+
+def test_in_a_window_closing_it_stops(window, qtbot, folder, messages):
+    dock, panel = window.window.add_plugin_dock_widget("napari-vaesr", "Upscale files")
+    panel.inputs.value, panel.output.value = str(folder), str(folder.parent / "out")
+    panel.run()
+    worker = panel._worker
+    window.window.remove_dock_widget(dock)
+    qtbot.waitUntil(lambda: not worker.is_running, timeout=20000)
+    assert any("closed" in message for message in messages())

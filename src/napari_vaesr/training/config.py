@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.pairs.settings import Degradation
-from napari_vaesr.vae.config import PRESETS, AnyNetwork, field_name
+from napari_vaesr.vae.config import PRESETS, AnyNetwork, OverConfig, field_name
 from napari_vaesr.zoo.card import NAME, DataSource, ModelCard
 
 
@@ -204,6 +204,8 @@ def finetune_config(card: ModelCard, **changes: Any) -> TrainingConfig:
         "sources": card.training_data,
         "start": ModelUsed.of(card),
     }
+    if isinstance(card.network, OverConfig):
+        fields |= {"base_weight": 0.0, "pool": 100}
     return checked_config(fields | changes)
 
 

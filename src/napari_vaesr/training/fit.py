@@ -86,7 +86,8 @@ def fit(
     _check(config, start, teacher, devices)
     checkpoint = _prepared(run, config, resume)
     module = Training(config, *(None if model is None else model.network for model in (start, teacher)))
-    remember_base(run / "base", module.network, module.averaged)
+    if config.pool is not None:
+        remember_base(run / "base", module.network, module.averaged)
     first_step = 0
     if checkpoint is not None:
         first_step = torch.load(checkpoint, map_location="cpu", weights_only=True)["progress"]["steps"]

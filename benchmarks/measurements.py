@@ -4,7 +4,9 @@
     python benchmarks/measurements.py DATA --limit 70 --domains fluorescence phase stained --json out.json
 
 Sharp images of DATA/val/DOMAIN are made small, upscaled, and measured in the mean and in every sample:
-objects are what is above Otsu's threshold. The same measurement on the sharp image is the truth. The rival is
+objects are what is above Otsu's threshold. The same measurement on the sharp image is the truth, and a model
+that can be told the blur of the optics is told it, as `napari-vaesr evaluate` does: without, it leaves the
+blur in, and no range could hold the measurements of an image without it. The rival is
 what a careful person does without a model: noise as strong as that of the input is added to it as often as
 there are samples, each is interpolated and measured. Quantities named "image" are those of the whole image,
 of all objects together; the others are of single objects, found again in the truth by their overlap, each
@@ -156,7 +158,10 @@ def main() -> None:
             for source in track(sources, f"{domain} {kind} ×{scale}", console=console, transient=True):
                 pair = next(iter(made_pairs(source, scale, kind)))
                 settings = UpscaleSettings(
-                    scale=scale, samples=options.samples, domain=own_domain(f"val/{domain}", model)
+                    scale=scale,
+                    samples=options.samples,
+                    domain=own_domain(f"val/{domain}", model),
+                    blur=pair.blur if model.card.network.conditioned else 0.0,
                 )
                 low = pair.low if pair.low.ndim == 2 else pair.low.mean(axis=-1)
                 truth = pair.truth if pair.truth.ndim == 2 else pair.truth.mean(axis=-1)

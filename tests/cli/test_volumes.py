@@ -79,6 +79,32 @@ def test_cubic_voxels(upscale, volume, tmp_path):
     assert refused.exit_code == 2 and "size of its voxels" in " ".join(refused.stderr.split())
 
 
+def test_cubic_voxels_that_no_factor_makes_are_resampled_or_nearly_cubic(upscale, tmp_path):
+    pixels = np.random.default_rng(0).integers(100, 4000, (6, 9, 11), dtype=np.uint16)
+    metadata = {"axes": "ZYX", "spacing": 0.625, "unit": "um"}
+    tifffile.imwrite(tmp_path / "in.tif", pixels, imagej=True, resolution=(4, 4), metadata=metadata)
+    for ways, planes in (
+        (["--isotropic"], 15),
+        (["--isotropic", "exact"], 15),
+        (["--isotropic", "nearest"], 12),
+    ):
+        name = f"out{len(ways)}{planes}.zarr"
+        result = upscale("in.tif", name, *ways, "--scale", "1")
+        assert result.exit_code == 0, result.output
+        made = read_image(tmp_path / name)
+        size = made.pixel_size["Z"]
+        assert dict(zip(made.axes, made.data.shape, strict=True))["Z"] == planes
+        assert size == pytest.approx(6 * 0.625 / planes) and made.pixel_size["X"] == pytest.approx(0.25)
+        assert made.offset["Z"] - size / 2 == pytest.approx(-0.625 / 2, abs=1e-9)
+        record = json.loads((tmp_path / f"{name}.json").read_text())
+        assert record["settings"]["scale"] == {"Z": planes / 6}
+        assert any("resampled" in told for told in record["messages"]) == (planes == 15)
+    told = upscale("in.tif", "other.zarr", "--isotropic", "--scale", "1", "--dry-run")
+    assert told.exit_code == 0 and "15" in told.stdout
+    refused = upscale("in.tif", "other.zarr", "--isotropic=near", "--scale", "1")
+    assert refused.exit_code == 2 and "exact or nearest" in " ".join(refused.stderr.split())
+
+
 def test_a_model_without_depth_says_so(run, tiny_model_path, volume):
     result = run("upscale", "--model", tiny_model_path, volume, "out.zarr", "--scale", "Z=2")
     assert result.exit_code == 2 and "has not learnt to upscale along Z" in " ".join(result.stderr.split())
@@ -94,7 +120,8 @@ def test_a_dry_run_tells_every_pass(upscale, volume):
 @pytest.mark.timeout(240)
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # sockets of processes that were closed
 def test_workers_make_the_same_volume(upscale, volume, tmp_path):
-    arguments = ["--scale", "Z=2,Y=2,X=2", "--device", "cpu", "--precision", "float32"]
+    # Two and a half planes for one: its blocks along Z hold different numbers of them.
+    arguments = ["--scale", "Z=2.5,Y=2,X=2", "--device", "cpu", "--precision", "float32"]
     assert upscale(volume, "alone.ome.tif", *arguments).exit_code == 0
     together = upscale(volume, "together.ome.tif", *arguments, "--workers", 2)
     assert together.exit_code == 0, together.output

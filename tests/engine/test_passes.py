@@ -20,6 +20,7 @@ from napari_vaesr.engine.stream import stream_blocks
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes, Source
 from napari_vaesr.imaging.region import Factors, Region
+from napari_vaesr.imaging.resample import CUBIC, LINEAR, resampled
 from napari_vaesr.vae.config import Level, NetworkConfig
 from napari_vaesr.zoo.card import Calibration
 from napari_vaesr.zoo.registry import Model
@@ -124,6 +125,75 @@ def test_results_are_as_large_as_asked_for_and_have_spread(deep, volume, scale):
     )
     assert result.std.min() > 0 and result.mean.dtype == np.float32
     assert seen[-1] == (work.total, work.total) and [done for done, _ in seen] == sorted(d for d, _ in seen)
+
+
+RESAMPLED = {"Z": 2.5, "Y": 2, "X": 2}
+
+
+def test_a_factor_that_is_no_whole_number_is_made_by_the_next_above_and_resampled(deep, volume):
+    asked = Factors.of({"Z": 2.45}).fitted({"Z": 34})
+    assert asked["Z"] == 83 / 34 and Factors.parse(str(asked)) == asked
+    part = volume[:, :9, :11]
+    made = finish(job(part, "ZYX", deep, scale={"Z": 2.45}, keep_samples=True))
+    more = finish(job(part, "ZYX", deep, scale={"Z": 3}, keep_samples=True))
+    assert made.mean.shape == (83, 9, 11) and made.record["settings"]["scale"] == {"Z": 83 / 34}
+    assert any("3 times as many and resampled to 2.441 times" in told for told in made.record["messages"])
+    # The pixels are those of the planes that the network made, interpolated.
+    positions = (np.arange(83) + 0.5) * 102 / 83 - 0.5
+    np.testing.assert_allclose(made.mean, resampled(more.mean, 0, positions, 0, 102, CUBIC), atol=1e-5)
+    variance = resampled(more.std**2, 0, positions, 0, 102, LINEAR)
+    np.testing.assert_allclose(made.std**2, variance, rtol=1e-4)
+    # Averages of samples vary less than samples do; those kept vary as the std says, and around the mean.
+    plain = np.stack([resampled(sample, 0, positions, 0, 102, LINEAR) for sample in more.samples])
+    spread = np.sqrt(np.mean((plain - plain.mean(axis=0)) ** 2, axis=0))
+    assert spread.mean() < 0.95 * made.std.mean()
+    kept = np.sqrt(np.mean((made.samples - made.mean) ** 2, axis=0))
+    np.testing.assert_allclose(kept, made.std, rtol=1e-3, atol=1e-6)
+    cubic = np.stack([resampled(sample, 0, positions, 0, 102, CUBIC) for sample in more.samples]) - made.mean
+    assert np.corrcoef(cubic.ravel(), (made.samples - made.mean).ravel())[0, 1] > 0.8
+
+
+def test_resampled_volumes_are_the_same_in_parts_lazily_and_streamed(deep, volume, monkeypatch):
+    monkeypatch.setattr("napari_vaesr.engine.blocks.DEPTH", 15)
+    part = volume[:10, :14, :15]
+    whole = finish(job(part, "ZYX", deep, scale=RESAMPLED, samples=2))
+    assert whole.mean.shape == (25, 28, 30)
+    for planes in (range(3, 8), range(9, 10), range(0, 1)):
+        work = job(part, "ZYX", deep, Region(Z=planes, X=range(2, 9)), scale=RESAMPLED, samples=2)
+        seen = [(step.done, step.total) for step in work]
+        assert seen[-1][0] == seen[-1][1] == work.total
+        where = work.factors.made_of("Z", planes)
+        inside = np.s_[where.start : where.stop, :, 4:18]
+        np.testing.assert_allclose(work.result.mean, whole.mean[inside], atol=2e-5)
+        np.testing.assert_allclose(work.result.std, whole.std[inside], atol=2e-5)
+    mean, std, _ = lazy_arrays(job(part, "ZYX", deep, scale=RESAMPLED, samples=2))
+    with dask.config.set(scheduler="synchronous"):
+        np.testing.assert_allclose(mean.compute(), whole.mean, atol=2e-5)
+        np.testing.assert_allclose(std.compute(), whole.std, atol=2e-5)
+    streamed = np.full_like(whole.mean, np.nan)
+    work = job(part, "ZYX", deep, scale=RESAMPLED, samples=2)
+    for piece in work.pieces():
+        made = piece.region.enlarged(work.passes[-1].factors)
+        streamed[tuple(slice(made[name].start, made[name].stop) for name in "ZYX")] = piece.mean
+    np.testing.assert_allclose(streamed, whole.mean, atol=2e-5)
+
+
+def test_resampled_corners_stay_where_they_are():
+    for planes, depth in ((34, 2.45), (7, 3.7), (60, 1.31)):
+        factors = Factors(Z=depth).fitted({"Z": planes})
+        made = factors.made_of("Z", range(planes))
+        assert made.start == 0 and made.stop == round(planes * depth)
+        first = Region(Z=range(planes)).first_pixel(factors)["Z"]
+        size = 1 / factors["Z"]
+        assert first - size / 2 == pytest.approx(-0.5, abs=1e-9)
+        assert first + (made.stop - 0.5) * size == pytest.approx(planes - 0.5, abs=1e-9)
+        # Parts share the planes out among them, and each begins where its first plane does.
+        parts = [factors.made_of("Z", range(at, at + 1)) for at in range(planes)]
+        assert [plane for part in parts for plane in part] == list(made)
+        for at, part in enumerate(parts):
+            assert all(factors.made_from("Z", range(plane, plane + 1)) == range(at, at + 1) for plane in part)
+            begins = Region(Z=range(at, at + 1)).first_pixel(factors)["Z"]
+            assert begins == pytest.approx((part.start + 0.5) * size - 0.5, abs=1e-9)
 
 
 @pytest.fixture(scope="module")

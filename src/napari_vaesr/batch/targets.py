@@ -17,6 +17,7 @@ from napari_vaesr.files.image import (
     expand_inputs,
     image_name,
     is_plate,
+    read_image,
     series_names,
     without_repeats,
 )
@@ -26,6 +27,7 @@ from napari_vaesr.files.place import Place, as_place, fingerprint
 from napari_vaesr.imaging.region import Factors, Region
 
 if TYPE_CHECKING:
+    from napari_vaesr.engine.passes import CubicWay
     from napari_vaesr.engine.settings import UpscaleSettings
     from napari_vaesr.zoo.card import ModelCard
 
@@ -245,7 +247,7 @@ def is_made(
     card: ModelCard,
     extent: Region,
     figure: bool,
-    isotropic: bool = False,
+    isotropic: CubicWay | None = None,
 ) -> bool:
     """Tell whether an earlier run has made all files of a target just so, and since the input changed.
 
@@ -256,8 +258,10 @@ def is_made(
         is_newer = target.record.stat().st_mtime_ns > fingerprint(target.source)[1]
         record = Record.read(told)
         if isotropic:  # the factor along Z is the image's own
-            depth = {"Z": record.settings.factors.along("Z")}
-            scale = Factors({**settings.factors, **depth}).setting
+            from napari_vaesr.batch.layout import cubic_scale
+
+            image = read_image(target.source, axes, target.series)
+            scale = cubic_scale(image, settings, card, isotropic)
             settings = settings.model_copy(update={"scale": scale})
         return (
             is_newer

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_vaesr.batch.layout import made_from, middle_plane, output_image, worker_task
+from napari_vaesr.batch.layout import cubic_scale, made_from, middle_plane, output_image, worker_task
 from napari_vaesr.batch.parts import Parts
 from napari_vaesr.batch.targets import Target
 from napari_vaesr.engine.cluster import cluster_blocks, workers_choice
 from napari_vaesr.engine.job import UpscaleJob
-from napari_vaesr.engine.passes import isotropic as cubic
+from napari_vaesr.engine.passes import CubicWay
 from napari_vaesr.engine.pixels import bytes_of
 from napari_vaesr.engine.progress import Progress, readable_bytes
 from napari_vaesr.engine.result import as_maps, map_names, maps_of
@@ -53,11 +53,11 @@ def open_job(
     settings: UpscaleSettings,
     model: Model,
     extent: Region,
-    isotropic: bool = False,
+    isotropic: CubicWay | None = None,
 ) -> tuple[ImageFile, UpscaleJob]:
     """Open an input and check everything that can be checked before computing.
 
-    With `isotropic`, the factor along ``Z`` is that which comes nearest to cubic voxels.
+    With `isotropic`, the factor along ``Z`` is that which makes voxels cubic, exactly or nearly.
 
     Raises
     ------
@@ -66,8 +66,7 @@ def open_job(
     """
     image = read_image(target.source, axes, target.series)
     if isotropic:
-        factors = cubic(settings.factors, _sizes_in_one_unit(image), model.card)
-        settings = settings.model_copy(update={"scale": factors.setting})
+        settings = settings.model_copy(update={"scale": cubic_scale(image, settings, model.card, isotropic)})
     job = UpscaleJob(Source.of(image.data, image.axes), settings, extent, model=model)
     if job.axes.is_rgb and "C" in job.axes.names:
         raise VaesrError(
@@ -85,12 +84,6 @@ def open_job(
     return image, job
 
 
-def _sizes_in_one_unit(image: ImageFile) -> dict[str, float]:
-    """Return the sizes of voxels, none where their units differ."""
-    units = {image.units.get(name, "") for name in "ZX"}
-    return dict(image.pixel_size) if len(units) == 1 else {}
-
-
 def upscale_file(
     target: Target,
     axes: str | None,
@@ -99,7 +92,7 @@ def upscale_file(
     extent: Region,
     *,
     figure: bool = False,
-    isotropic: bool = False,
+    isotropic: CubicWay | None = None,
     restart: bool = False,
     client: Client | None = None,
     calibrate: bool = False,
@@ -121,8 +114,8 @@ def upscale_file(
         The part of the input to upscale.
     figure : bool
         Draw the middle plane.
-    isotropic : bool
-        Upscale along ``Z``, too, as near to cubic voxels as the model can.
+    isotropic : {"exact", "nearest"}, optional
+        Upscale along ``Z``, too, to cubic voxels, or as near to them as the model can without resampling.
     restart : bool
         Start anew where an unfinished output was made from something else.
     client : distributed.Client, optional
@@ -224,7 +217,7 @@ def _departures(job: UpscaleJob, position: int, mean: npt.NDArray[Any]) -> dict[
     rows, columns = (slice(job.region[name].start, job.region[name].stop) for name in "YX")
     low = job.axes.read_plane(job.array, number, rows, columns)
     gain = job.scalings[job.axes.channel_of(number)].gain
-    share = departure_share(mean, low, factors["Y"], data_range=gain)
+    share = departure_share(mean, low, factors.whole("Y"), data_range=gain)
     if share > UNFAITHFUL:
         job.messages.append(
             f"Made small again, the result differs from {100 * share:.0f} % of the image's pixels by more "
@@ -322,7 +315,7 @@ def _laid_out(
 ) -> Output:
     """Open the output that was begun, or lay out a new one."""
     factors, shape = job.passes[-1].factors, job.grid(len(job.passes) - 1).block_shape
-    block = shape["Y"] * factors.along("Y"), shape["X"] * factors.along("X")
+    block = shape["Y"] * factors.whole("Y"), shape["X"] * factors.whole("X")
     if partial.resume(restart):
         begun = reopen(partial.data, image, block, partial.laid_out)
         if begun is not None:
@@ -361,7 +354,11 @@ def _draw(
 ) -> None:
     """Draw a plane of the result, by its number, beside the plane of the input that it lies in."""
     at = job.result_axes.plane_coordinates(number)
-    place = {name: job.region[name].start + index // job.factors.along(name) for name, index in at.items()}
+    made = job.region.enlarged(job.factors)
+    place = {
+        name: job.factors.made_from(name, range(made[name].start + index, made[name].start + index + 1)).start
+        for name, index in at.items()
+    }
     where = ", ".join(f"{name} {index}" for name, index in place.items())
     rows, columns = (slice(job.region[name].start, job.region[name].stop) for name in "YX")
     write_figure(

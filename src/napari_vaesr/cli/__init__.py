@@ -19,7 +19,7 @@ from .console import ExitCode, err, out
 from .evaluate import evaluate
 from .measure import measure
 from .train import train
-from .upscale import upscale
+from .upscale import IsotropicAlone, upscale
 
 app = typer.Typer(
     name="napari-vaesr",
@@ -29,7 +29,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(upscale)
+app.command(cls=IsotropicAlone)(upscale)
 app.command()(check)
 app.command()(measure)
 app.command()(train)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich import box
 from rich.markup import escape
 from rich.table import Column, Table
+from typer.core import TyperCommand
 
 from napari_vaesr.engine.progress import readable_bytes
 from napari_vaesr.engine.settings import about
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
     from napari_vaesr.batch.targets import Target
+    from napari_vaesr.engine.passes import CubicWay
     from napari_vaesr.engine.settings import UpscaleSettings
     from napari_vaesr.imaging.region import Region
     from napari_vaesr.zoo.registry import Model
@@ -54,12 +56,14 @@ def upscale(
         ),
     ] = "2",
     isotropic: Annotated[
-        bool,
+        str | None,
         typer.Option(
-            "--isotropic",
-            help="Upscale along Z, too, by the factor nearest to cubic voxels, from the voxel size.",
+            help="Upscale along Z, too, to cubic voxels, from the voxel size: exact makes planes by the "
+            "nearest factor above and resamples them, nearest takes the nearest factor. Alone: exact.",
+            metavar="[exact|nearest]",
+            show_default=False,
         ),
-    ] = False,
+    ] = None,
     samples: Annotated[int, typer.Option("--samples", "-k", help=about("samples"))] = 16,
     axes: Annotated[
         str | None,
@@ -167,6 +171,7 @@ def upscale(
             memory=memory,
         )
         part = Region.parse(extent) if extent else Region()
+        cubic = _cubic_way(isotropic)
         if workers is not None and scheduler is not None:
             raise VaesrError(
                 "Workers are started here or found by a scheduler: pass --workers or --scheduler."
@@ -180,9 +185,7 @@ def upscale(
             several and not force and not calibrate
         ):  # a run that was stopped goes on with the inputs that are left
             card = get_card(settings.model)
-            left = [
-                each for each in targets if not is_made(each, axes, settings, card, part, figure, isotropic)
-            ]
+            left = [each for each in targets if not is_made(each, axes, settings, card, part, figure, cubic)]
             if len(left) < len(targets) and not quiet:
                 made = len(targets) - len(left)
                 err().print(f"Note: {made} of {len(targets)} inputs were upscaled like this before.")
@@ -192,7 +195,7 @@ def upscale(
         refuse_overwriting(targets, settings.has_spread, figure, force or dry_run)
         loaded = load_once(settings, progress=(lambda done, total: None) if quiet else None)
         failures = (
-            _describe(targets, axes, settings, loaded, part, isotropic)
+            _describe(targets, axes, settings, loaded, part, cubic)
             if dry_run
             else _run(
                 targets,
@@ -201,7 +204,7 @@ def upscale(
                 loaded,
                 part,
                 figure=figure,
-                isotropic=isotropic,
+                isotropic=cubic,
                 restart=force,
                 scheduler=scheduler,
                 workers=workers,
@@ -214,6 +217,26 @@ def upscale(
             raise typer.Exit(ExitCode.SOME_FAILED if several else ExitCode.BAD_INPUT)
 
 
+def _cubic_way(typed: str | None) -> CubicWay | None:
+    ways: dict[str | None, CubicWay | None] = {None: None, "exact": "exact", "nearest": "nearest"}
+    if typed in ways:
+        return ways[typed]
+    raise VaesrError(f"Voxels are made cubic exact or nearest, not {typed}: pass --isotropic nearest.")
+
+
+class IsotropicAlone(TyperCommand):
+    """A command whose ``--isotropic`` may stand without a value, for ``exact``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Write out what is meant; see the class."""
+        told: list[str] = []
+        for word, following in zip(args, [*args[1:], ""], strict=True):
+            told.append(word)
+            if word == "--isotropic" and following not in ("exact", "nearest"):
+                told.append("exact")
+        return super().parse_args(ctx, told)
+
+
 def _run(
     targets: list[Target],
     axes: str | None,
@@ -222,7 +245,7 @@ def _run(
     extent: Region,
     *,
     figure: bool,
-    isotropic: bool,
+    isotropic: CubicWay | None,
     restart: bool,
     scheduler: str | None,
     workers: int | None,
@@ -285,7 +308,7 @@ def _describe(
     settings: UpscaleSettings,
     model: Model,
     extent: Region,
-    isotropic: bool,
+    isotropic: CubicWay | None,
 ) -> int:
     """Print what would be done to every input and return how many would fail."""
     from napari_vaesr.batch.outlook import outlook

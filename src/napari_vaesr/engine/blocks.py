@@ -57,10 +57,10 @@ class BlockGrid:
         """
         axes, factors = step.axes, step.factors
         if step.views == ("YX",):
-            side = 2 ** (max(LARGEST_BLOCK // factors.along("Y"), 1).bit_length() - 1)
+            side = 2 ** (max(LARGEST_BLOCK // factors.whole("Y"), 1).bit_length() - 1)
             sides = {"Y": side, "X": side}
         else:
-            sides = {"Z": max(DEPTH // factors.along("Z"), 1), "Y": SIDE, "X": SIDE}
+            sides = {"Z": max(DEPTH // factors.whole("Z"), 1), "Y": SIDE, "X": SIDE}
         order = axes.loop_names + axes.plane
         if along is not None and along in order:
             order = order.replace(along, "") + along
@@ -90,8 +90,8 @@ class BlockGrid:
 
     def place(self, number: int, factors: Factors) -> Region:
         """Return where a block lies in the result."""
-        inside = self[number].within(self.region)
-        return Region({name: range(part.start, part.stop) for name, part in inside.items()}).enlarged(factors)
+        inside = self[number].enlarged(factors).within(self.region.enlarged(factors))
+        return Region({name: range(part.start, part.stop) for name, part in inside.items()})
 
     def parts(self, name: str) -> list[range]:
         """Return how the blocks cut an axis."""

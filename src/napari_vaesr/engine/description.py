@@ -106,7 +106,7 @@ def _describe(job: UpscaleJob, number: int) -> PassDescription:
         tiles += planes * sum(map(len, plans))
         computed += planes * sum(math.prod(tile.padded_shape) for plan in plans for tile in plan)
         memory = max(memory, *(upscaler.memory(tile) for plan in plans for tile in plan))
-    block = math.prod(grid.block_shape.values()) * step.factors.size
+    block = math.prod(grid.block_shape.values()) * math.prod(map(step.made.whole, step.made))
     dtype = result_dtype(job.array.dtype) if step.is_last else np.dtype(np.float32)
     held = 12 * len(step.views) + dtype.itemsize * job.axes.lengths.get("S", 1)
     return PassDescription(

@@ -18,7 +18,15 @@ from napari_vaesr.engine.conditions import check_conditions, conditions_of, nois
 from napari_vaesr.engine.cuts import Cuts
 from napari_vaesr.engine.description import Description, describe
 from napari_vaesr.engine.device import memory_released
-from napari_vaesr.engine.passes import Pass, calibration_keys, calibrations_of, factor_of, seeded, split
+from napari_vaesr.engine.passes import (
+    Pass,
+    calibration_keys,
+    calibrations_of,
+    factor_of,
+    planned,
+    seeded,
+    split,
+)
 from napari_vaesr.engine.pixels import Held, Original, Pixels
 from napari_vaesr.engine.planes import Piece, Place
 from napari_vaesr.engine.progress import Progress
@@ -90,7 +98,9 @@ class UpscaleJob:
     ) -> None:
         self.source, self.array, self.axes = source, source.array, source.axes
         check_array(self.array, self.axes)
-        self.settings, self.factors = settings, settings.factors
+        self.factors = settings.factors.fitted(source.axes.lengths)
+        self.settings = settings.model_copy(update={"scale": self.factors.setting})
+        settings = self.settings
         self.region = Region(region).of(self.axes)
         self.model = load_model(settings.model if model is None else model)
         card = self.model.card
@@ -106,13 +116,19 @@ class UpscaleJob:
         self.surroundings = Surroundings(
             context_of(self.axes, settings.context), card.network.frames // 2, card.alike_planes, always
         )
-        self.passes = self._plan(parts)
+        self.passes = self._plan(planned(self.factors, parts))
         if scalings is None:
             scalings = fit_scalings(self.array, self.axes, card.intensity)
         self.scalings = tuple(scalings)
         self._cuts = Cuts(source, self.scalings)
         self.messages = without_spread(settings)
         self.messages += check_conditions(settings.noise, settings.blur, card)
+        self.messages += [
+            f"Planes along Z are made {factors_made:g} times as many and resampled to "
+            f"{self.factors['Z']:.4g} times as many."
+            for factors_made in [math.prod(step.made.along("Z") for step in self.passes)]
+            if not self.factors.is_whole
+        ]
         self.conditions = tuple(
             conditions_of(settings.noise, settings.blur, scaling) for scaling in self.scalings
         )
@@ -121,21 +137,22 @@ class UpscaleJob:
         self._result: Result | None = None
         self.partial: Result | None = None
 
-    def _plan(self, parts: Sequence[Factors]) -> tuple[Pass, ...]:
+    def _plan(self, parts: Sequence[tuple[Factors, Factors | None]]) -> tuple[Pass, ...]:
         """Return the passes, each with what the later ones need of it."""
         axes, whole = [self.axes], Factors()
-        for part in parts[:-1]:
+        for part, _ in parts[:-1]:
             axes.append(axes[-1].upscaled(part))
             whole = whole.times(part)
         region = self.region.enlarged(whole)
         passes: list[Pass] = []
         for number in reversed(range(len(parts))):
-            step = Pass(number, len(parts), parts[number], axes[number], region)
+            step = Pass(number, len(parts), parts[number][0], axes[number], region, parts[number][1])
             passes.append(step)
             if number:
                 upscaler = self.upscalers[number]
                 halo, alignment = upscaler.halo, upscaler.network.alignment
-                region = needed(step, region, halo, alignment, self.surroundings).reduced(parts[number - 1])
+                read = needed(step, region, halo, alignment, self.surroundings)
+                region = read.reduced(parts[number - 1][0])
         return tuple(reversed(passes))
 
     def _calibrated(self, given: tuple[Calibration, ...] | None) -> tuple[Calibration, ...]:
@@ -197,7 +214,7 @@ class UpscaleJob:
     @property
     def result_axes(self) -> Axes:
         """Axes of the result's mean."""
-        return self.axes.of_region(self.region).upscaled(self.factors)
+        return self.axes.of_enlarged(self.region, self.factors)
 
     @property
     def plane_shape(self) -> tuple[int, int]:
@@ -265,7 +282,10 @@ class UpscaleJob:
     def _is_joined(self, number: int, one: Place, other: Place) -> bool:
         """Whether two planes of a pass belong together, as the image itself says."""
         depth = math.prod(step.factors.along("Z") for step in self.passes[:number])
-        at = [{**place, **({"Z": place["Z"] // depth} if "Z" in place else {})} for place in (one, other)]
+        at = [
+            {**place, **({"Z": int((place["Z"] + 0.5) / depth)} if "Z" in place else {})}
+            for place in (one, other)
+        ]
         return self._cuts.is_joined(*at)
 
     @property

@@ -111,7 +111,7 @@ def lazy_result(job: UpscaleJob, look_ahead: bool = False) -> Result:
     both = da.map_blocks(  # type: ignore[no-untyped-call]
         chunks.compute,
         chunks=tuple(
-            tuple(len(part) * factors.along(name) for part in grid.parts(name)) for name in outline.names
+            tuple(len(factors.made_of(name, part)) for part in grid.parts(name)) for name in outline.names
         ),
         dtype=chunks.dtype,
         meta=np.empty((0,) * len(outline.names), chunks.dtype),

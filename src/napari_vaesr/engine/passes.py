@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
@@ -17,8 +18,17 @@ from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.vae.config import Factor
 from napari_vaesr.zoo.card import Calibration, ModelCard
 
+CubicWay = Literal["exact", "nearest"]
+"""How voxels are made cubic; see `isotropic`."""
+
 GOLDEN = 0x9E3779B97F4A7C15
 """Keeps the seeds of passes apart."""
+
+AROUND = 1
+"""Planes on either side that resampling along ``Z`` looks at, before they are made more."""
+
+CUBIC_ENOUGH = 0.01
+"""Voxels that differ by less than this part along ``Z`` count as cubic."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,8 @@ class Pass:
         Of what it enlarges, the whole image.
     region : Region
         The part of that to enlarge; more than was asked for where a later pass looks around it.
+    network : Factors, optional
+        How much the network enlarges, where that is more: planes along ``Z`` are resampled then.
     """
 
     number: int
@@ -42,6 +54,7 @@ class Pass:
     factors: Factors
     axes: Axes
     region: Region
+    network: Factors | None = None
 
     @property
     def views(self) -> tuple[str, ...]:
@@ -50,8 +63,8 @@ class Pass:
 
     @property
     def factor(self) -> Factor:
-        """The factor of rows and columns."""
-        return factor_of(self.factors)
+        """The factor of rows and columns that the network enlarges by."""
+        return factor_of(self.made)
 
     @property
     def is_first(self) -> bool:
@@ -64,6 +77,19 @@ class Pass:
         return self.number == self.count - 1
 
     @property
+    def made(self) -> Factors:
+        """How much the network enlarges: more, where what it makes is resampled along ``Z``."""
+        return self.factors if self.network is None else self.network
+
+    def looked_at(self, region: Region) -> Region:
+        """Return what the network enlarges for a region: more, where it is resampled along ``Z``."""
+        if self.network is None:
+            return region
+        wide = range(region["Z"].start - AROUND, region["Z"].stop + AROUND)
+        length = self.axes.lengths["Z"]
+        return region.changed({"Z": range(max(0, wide.start), min(length, wide.stop))})
+
+    @property
     def result_region(self) -> Region:
         """Where what it makes lies in the enlarged image."""
         return self.region.enlarged(self.factors)
@@ -71,7 +97,7 @@ class Pass:
     @property
     def result_axes(self) -> Axes:
         """Axes of what it makes."""
-        return self.axes.of_region(self.region).upscaled(self.factors)
+        return self.axes.of_enlarged(self.region, self.factors)
 
     @property
     def work(self) -> int:
@@ -87,7 +113,7 @@ def views_of(factors: Factors) -> tuple[str, ...]:
 def factor_of(factors: Factors) -> Factor:
     """Return the factor of rows and columns of a pass with these factors."""
     view = views_of(factors)[0]
-    return factors.along(view[0]), factors.along(view[1])
+    return factors.whole(view[0]), factors.whole(view[1])
 
 
 def split(factors: Factors, known: Iterable[Factor], model: str) -> list[Factors]:
@@ -110,11 +136,12 @@ def split(factors: Factors, known: Iterable[Factor], model: str) -> list[Factors
     known = list(known)
     if not factors:
         raise VaesrError("A scale of 1 leaves the image as it is, please choose a larger one.")
-    scale = factors.along("Y")
-    if scale != factors.along("X"):
+    if factors.along("Y") != factors.along("X"):
         raise VaesrError(
-            f"The factors along Y and X are {scale} and {factors.along('X')}, please make them the same."
+            f"The factors along Y and X are {factors.along('Y')} and {factors.along('X')}, please make them "
+            "the same."
         )
+    scale = factors.whole("Y")
     depths = {rows for rows, columns in known if columns == 1}
     sides = {rows for rows, columns in known if rows == columns}
     passes: list[Factors] = []
@@ -124,12 +151,50 @@ def split(factors: Factors, known: Iterable[Factor], model: str) -> list[Factors
                 f"The model {model} has not learnt to upscale along Z, please choose another model or leave "
                 "Z out of the scale."
             )
-        passes += [Factors(Z=each) for each in _product(factors["Z"], depths, model, " along Z")]
+        depth = factors.whole("Z") if factors.is_whole else _above(factors["Z"], depths, model)
+        passes += [Factors(Z=each) for each in _product(depth, depths, model, " along Z")]
     return passes + [Factors.of(each) for each in _product(scale, sides, model, "")]
 
 
-def isotropic(factors: Factors, pixel_size: Mapping[str, float], card: ModelCard) -> Factors:
-    """Return the factors with that along ``Z`` which comes nearest to cubic voxels.
+def _above(factor: float, depths: set[int], model: str) -> int:
+    """Return the nearest factor along ``Z`` that is not below one that is no whole number."""
+    choices = [each for each in products(depths) if each >= factor]
+    if not choices:
+        raise VaesrError(
+            f"The model {model} can't upscale {factor:g} times along Z, please choose no more than "
+            f"{products(depths)[-1]}."
+        )
+    return choices[0]
+
+
+def planned(factors: Factors, parts: Sequence[Factors]) -> list[tuple[Factors, Factors | None]]:
+    """Return how much each pass enlarges, and how much its network does where that is more.
+
+    The last pass along ``Z`` resamples its planes where the factor along ``Z`` is no whole number.
+
+    Parameters
+    ----------
+    factors : Factors
+        What is asked for.
+    parts : sequence of Factors
+        As `split` gave them.
+    """
+    steps: list[tuple[Factors, Factors | None]] = [(part, None) for part in parts]
+    if not factors.is_whole:
+        along_z = [number for number, part in enumerate(parts) if "Z" in part]
+        before = math.prod(parts[number].along("Z") for number in along_z[:-1])
+        steps[along_z[-1]] = Factors(Z=factors["Z"] / before), parts[along_z[-1]]
+    return steps
+
+
+def isotropic(
+    factors: Factors,
+    pixel_size: Mapping[str, float],
+    card: ModelCard,
+    planes: int | None = None,
+    way: CubicWay = "nearest",
+) -> Factors:
+    """Return the factors with that along ``Z`` which makes voxels cubic, or comes near to it.
 
     Parameters
     ----------
@@ -139,6 +204,11 @@ def isotropic(factors: Factors, pixel_size: Mapping[str, float], card: ModelCard
         Of the image, by axis letter, in one unit.
     card : ModelCard
         The model's, which says what it can make.
+    planes : int, optional
+        How many planes the image has along ``Z``.
+    way : {"exact", "nearest"}
+        Exact is what makes a whole number of planes and comes nearest to cubic voxels; planes are never made
+        fewer, nor more than the model can. Nearest is the nearest factor that the model can make.
 
     Raises
     ------
@@ -153,7 +223,10 @@ def isotropic(factors: Factors, pixel_size: Mapping[str, float], card: ModelCard
     depths = {rows for rows, columns in card.network.factors if columns == 1}
     choices = [1, *products(depths)] if depths else [1, max(round(ratio), 1)]
     nearest = min(choices, key=lambda factor: abs(math.log(ratio / factor)))
-    return Factors({**factors, "Z": nearest})
+    is_cubic = abs(ratio / nearest - 1) < CUBIC_ENOUGH
+    if way == "nearest" or is_cubic or planes is None or not 1 < ratio < choices[-1]:
+        return Factors({**factors, "Z": nearest})
+    return Factors({**factors, "Z": ratio}).fitted({"Z": planes})
 
 
 def calibration_keys(card: ModelCard, factors: Factors) -> list[str]:

@@ -176,7 +176,9 @@ class Stored:
             shutil.rmtree(path)
         group = zarr.create_group(path)
         outline = step.result_axes
-        sides = {name: side * step.factors.along(name) for name, side in block.items()}
+        sides = {name: side * step.factors.whole(name) for name, side in block.items()}
+        if step.network is not None:  # every block has planes of its own, but not the same number of them
+            sides["Z"] = 1
         sides["S"] = outline.lengths.get("S", 1)
         names = ["mean", "std"] if has_spread else ["mean"]
         for name in names:

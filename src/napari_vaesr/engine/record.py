@@ -219,11 +219,12 @@ class Record(BaseModel):
         used = self.settings.model_dump()
         left = {name: used[name] for name, value in settings.model_dump().items() if value == "auto"}
         noises = [noise_level(settings.noise, each) for each in self.intensity]
+        scale = settings.factors.fitted(self.image_axes.lengths)
         return self.model_copy(
             update={
                 "model": ModelVersion(name=card.name, version=card.version, sha256=card.sha256),
                 "network": network_hash(card),
-                "settings": settings.model_copy(update=left),
+                "settings": settings.model_copy(update={**left, "scale": scale.setting}),
                 "calibration": calibrations_of(card, settings.factors, noises, settings.domain),
                 "axes": axes,
                 "extent": region.of(self.image_axes),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -34,9 +35,10 @@ class UpscaleSettings(BaseModel):
         min_length=1,
         description="Which model: a name, the path of its file, or an https address.",
     )
-    scale: int | dict[str, int] = Field(
+    scale: int | dict[str, int | float] = Field(
         default=2,
-        description="How many times more pixels along Y and along X, or for each axis, such as Z=4,Y=2,X=2.",
+        description="How many times more pixels along Y and along X, or for each axis, such as Z=4,Y=2,X=2. "
+        "Along Z it need not be a whole number: planes are resampled then.",
     )
     samples: int = Field(
         default=16,
@@ -106,7 +108,10 @@ class UpscaleSettings(BaseModel):
     @classmethod
     def _scale_in_its_shortest_form(cls, scale: Any) -> Any:
         if isinstance(scale, Mapping):
-            scale = {str(name).upper(): _whole(factor) for name, factor in scale.items()}
+            scale = {
+                str(name).upper(): _number(factor) if str(name).upper() == "Z" else _whole(factor)
+                for name, factor in scale.items()
+            }
         if isinstance(scale, dict) and set(scale) - set(GROWING):
             raise ValueError("a scale should name the axes Z, Y and X alone")
         factors = list(scale.values()) if isinstance(scale, dict) else [_whole(scale)]
@@ -165,6 +170,15 @@ def make_settings(**values: Any) -> UpscaleSettings:
         # pydantic says "Input should be an integer" or "String should have at least 1 character".
         expected = str(problem["msg"]).rpartition(" should ")[2].removeprefix("be ")
     raise VaesrError(f"The setting {name} is {plain[name]!r}, please make it {expected}.")
+
+
+def _number(factor: Any) -> float:
+    """Return a factor that need not be a whole number."""
+    if isinstance(factor, bool) or not isinstance(factor, (int, float, np.integer, np.floating)):
+        raise ValueError("a scale should be a number for each axis")
+    if not math.isfinite(factor):
+        raise ValueError("a scale should be a finite number")
+    return _whole(factor) if factor == int(factor) else float(factor)
 
 
 def _whole(factor: Any) -> int:

@@ -28,7 +28,7 @@ from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.colour import luma_chroma_to_rgb, rgb_to_luma_chroma, straight
 from napari_vaesr.imaging.intensity import IntensityScaling
 from napari_vaesr.imaging.region import Region
-from napari_vaesr.imaging.resample import CUBIC, LINEAR, around, enlarged
+from napari_vaesr.imaging.resample import CUBIC, LINEAR, Kernel, around, enlarged, resampled
 from napari_vaesr.imaging.tiling import plan_tiles, reflect_indices
 from napari_vaesr.zoo.card import Calibration
 
@@ -133,9 +133,14 @@ class Stage:
         yield from self.pixels.prepare(held)
         box = Box(self.pixels.read(held), held, self.step.axes)
         answers: list[_Answer] = []
+        seen, counted = self.step.looked_at(region), 0
         for number in range(len(self.step.views)):
-            answer = _Answer(self, region, keep_samples)
-            yield from self._look(number, box, region, answer)
+            answer = _Answer(self, seen, keep_samples)
+            for step in self._look(number, box, seen, answer):
+                # Planes looked at for the sake of others count as work on those.
+                before = counted * region.size // seen.size
+                counted += step.work
+                yield replace(step, work=counted * region.size // seen.size - before)
             answers.append(answer)
         answer = answers[0] if len(answers) == 1 else _averaged(*answers)
         del answers
@@ -186,19 +191,28 @@ class Stage:
         """Add what is known of the pass before, calibrate, and bring all to the intensities to write."""
         outline, channel = self.step.axes.without_samples(), _channel(region)
         calibration, scaling = self.calibrations[channel], self.writing[channel]
-        close = around(region, self.step.factors, outline)
+        seen, made = self.step.looked_at(region), self.step.made
+        close = around(seen, made, outline)
         if answer.samples is not None and (earlier := self.pixels.residuals(close)) is not None:
-            _add_earlier(answer.samples, earlier, self, close, region)
-        std = shown = None
+            _add_earlier(answer.samples, earlier, self, close, seen)
+        expected: FloatArray | None = None
         if answer.variance is not None:
             variance, before = answer.variance, self.pixels.variance(close)
             if before is not None:  # law of total variance, as if this pass were linear
-                variance += enlarged(before, close, region, self.step.factors, outline, LINEAR)
+                variance += enlarged(before, close, seen, made, outline, LINEAR)
             drawn_std = np.sqrt(variance, out=variance)
             expected = calibration.apply(drawn_std)
             if answer.samples is not None:
                 for number, sample in enumerate(answer.samples):
                     answer.samples[number] = spread_out(sample, answer.mean, drawn_std, expected)
+        others = self._others(seen, box, close) if self.step.axes.is_rgb else None
+        if others is not None and answer.chroma is not None:
+            others[..., :2] = answer.chroma  # the network saw the colours, too
+        if self.step.network is not None:
+            expected = self._resample(region, seen, answer, expected)
+            others = None if others is None else self._resampled(others, region, seen)
+        std = shown = None
+        if expected is not None:
             std = scaling.std_from_unit(expected)
             shown = std
             if self.kind != "std":
@@ -207,14 +221,42 @@ class Stage:
                     centre = scaling.from_unit(answer.mean[index], np.float32)
                     maps = uncertainty_map(self.kind, centre, std[index], scaling.gain, calibration.interval)
                     shown[(..., *index, slice(None), slice(None))] = maps
-        others = self._others(region, box, close) if self.step.axes.is_rgb else None
-        if others is not None and answer.chroma is not None:
-            others[..., :2] = answer.chroma  # the network saw the colours, too
         mean = self._in_source(answer.mean, others, scaling)
         drawn = None
         if answer.samples is not None:
             drawn = np.stack([self._in_source(sample, others, scaling) for sample in answer.samples])
         return Piece(region, mean, std, shown, drawn)
+
+    def _resample(
+        self, region: Region, seen: Region, answer: _Answer, std: FloatArray | None
+    ) -> FloatArray | None:
+        """Bring what the network made of more planes to those asked for; returns their std.
+
+        The truth between two planes is as uncertain as they are, so variances are interpolated. A sample
+        there is an average, which varies less: its distance from the mean is brought to that std.
+        """
+        answer.mean = self._resampled(answer.mean, region, seen)
+        if std is not None:
+            std = np.sqrt(self._resampled(std**2, region, seen, LINEAR))
+        if answer.samples is not None:
+            samples = np.stack([self._resampled(sample, region, seen) for sample in answer.samples])
+            if std is not None:
+                drawn = np.sqrt(np.mean((samples - answer.mean) ** 2, axis=0))
+                for sample in samples:
+                    sample[...] = spread_out(sample, answer.mean, drawn, std)
+            answer.samples = samples
+        return std
+
+    def _resampled(
+        self, part: FloatArray, region: Region, seen: Region, kernel: Kernel = CUBIC
+    ) -> FloatArray:
+        """Interpolate along ``Z`` from planes that the network made to those asked for."""
+        step, axes = self.step, self.step.axes.without_samples()
+        whole, wanted = step.axes.upscaled(step.made), step.factors.made_of("Z", region["Z"])
+        times = step.made.along("Z") / step.factors.along("Z")
+        positions = (np.asarray(wanted) + 0.5) * times - 0.5
+        start = seen["Z"].start * step.made.whole("Z")
+        return resampled(part, axes.names.index("Z"), positions, start, whole.lengths["Z"], kernel)
 
     def _others(self, region: Region, box: Box, close: Region) -> FloatArray:
         """Return bicubic chroma and alpha, axes as the image's less ``S``, and (2 or 3) last."""
@@ -228,7 +270,7 @@ class Stage:
         colours = np.moveaxis(box.pixels[where], axes.names.index("S"), -1)
         unit = self.reading[_channel(region)].to_unit(colours)
         others = np.concatenate([rgb_to_luma_chroma(unit[..., :3])[1], unit[..., 3:]], axis=-1)
-        return enlarged(others, close, region, self.step.factors, axes.without_samples(), CUBIC)
+        return enlarged(others, close, region, self.step.made, axes.without_samples(), CUBIC)
 
     def _in_source(self, luma: FloatArray, others: FloatArray | None, scaling: IntensityScaling) -> Array:
         """Bring unit intensities, with chroma and alpha if there are any, to those to write."""
@@ -252,8 +294,8 @@ class _Answer:
 
     def __init__(self, stage: Stage, region: Region, keep_samples: bool) -> None:
         settings = stage.upscaler.settings
-        self._factors, self._region = stage.step.factors, region
-        outline = stage.step.axes.without_samples().of_region(region).upscaled(self._factors)
+        self._factors, self._region = stage.step.made, region
+        outline = stage.step.axes.without_samples().of_enlarged(region, self._factors)
         self.mean: FloatArray = allocate(outline.shape, np.float32)
         self.variance = allocate(outline.shape, np.float32) if settings.has_spread else None
         self.samples = allocate((settings.samples, *outline.shape), np.float32) if keep_samples else None
@@ -303,12 +345,12 @@ def _add_earlier(
         luma = before
         if stage.step.axes.is_rgb:
             luma = rgb_to_luma_chroma(np.moveaxis(before, stage.step.axes.names.index("S"), -1)[..., :3])[0]
-        sample += enlarged(luma, close, region, stage.step.factors, axes, LINEAR)
+        sample += enlarged(luma, close, region, stage.step.made, axes, LINEAR)
 
 
 def needed(step: Pass, region: Region, halo: int, alignment: int, surroundings: Surroundings) -> Region:
     """Return what a pass reads for a region; see `Stage.needs`."""
-    lengths = step.axes.lengths
+    lengths, region = step.axes.lengths, step.looked_at(region)
     ranges = dict(region)
 
     def widen(name: str, wanted: range) -> None:
@@ -326,8 +368,8 @@ def needed(step: Pass, region: Region, halo: int, alignment: int, surroundings: 
         if along is not None and along in region:
             reach = surroundings.reach
             widen(along, range(region[along].start - reach, region[along].stop + reach))
-    for name in step.factors:  # what is interpolated beside the network
-        widen(name, around(region, step.factors, step.axes)[name])
+    for name in step.made:  # what is interpolated beside the network
+        widen(name, around(region, step.made, step.axes)[name])
     return Region(ranges)
 
 

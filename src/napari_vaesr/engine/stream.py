@@ -73,10 +73,9 @@ class ResultFile:
 
     def stored(self, block: Region) -> int | None:
         """Return a checksum of a block; see `Store`."""
-        inside = block.within(self.step.region)
-        place = Region({name: range(part.start, part.stop) for name, part in inside.items()})
+        inside = block.enlarged(self.step.factors).within(self.step.result_region)
+        made = Region({name: range(part.start, part.stop) for name, part in inside.items()})
         whole = self.step.result_axes.without_samples()
-        made = place.enlarged(self.step.factors)
         checksum = 0
         for number in whole.planes_of(made):
             plane = whole.region(number, *(made[name] for name in whole.plane))

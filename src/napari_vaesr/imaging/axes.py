@@ -245,9 +245,13 @@ class Axes:
         return self.with_lengths(region.lengths)
 
     def upscaled(self, factors: Factors) -> Axes:
-        """Return the axes of the image made larger."""
+        """Return the axes of the whole image made larger."""
         lengths = self.lengths.items()
-        return self.with_lengths({name: length * factors.along(name) for name, length in lengths})
+        return self.with_lengths({name: len(factors.made_of(name, range(n))) for name, n in lengths})
+
+    def of_enlarged(self, region: Region, factors: Factors) -> Axes:
+        """Return the axes of what becomes of a part of the image."""
+        return self.with_lengths(region.enlarged(factors).lengths)
 
     def without_samples(self) -> Axes:
         """Return the same axes less ``S``, as the uncertainty of a colour image has them."""

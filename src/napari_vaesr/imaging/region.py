@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
     from napari_vaesr.imaging.axes import Axes
 
 _PART = re.compile(r"\s*([A-Za-z])\s*=\s*(\d+)\s*(?::\s*(\d+)\s*)?")
-_FACTOR = re.compile(r"\s*([A-Za-z])\s*=\s*(\d+)\s*")
+_FACTOR = re.compile(r"\s*([A-Za-z])\s*=\s*(\d+(?:\.\d+)?)\s*")
+
+FINEST = 1_000_000
+"""Planes up to which a factor that is no whole number is known as a fraction of them."""
 
 
 class Region(Mapping[str, range]):
@@ -117,22 +121,15 @@ class Region(Mapping[str, range]):
         return Region({**self._ranges, **ranges})
 
     def enlarged(self, factors: Factors) -> Region:
-        """Return what becomes of the region in the image made larger."""
-        return Region(
-            {
-                name: range(part.start * factors.along(name), part.stop * factors.along(name))
-                for name, part in self.items()
-            }
-        )
+        """Return what becomes of the region in the image made larger.
+
+        Where a factor is no whole number, it is those pixels whose centres lie inside the region.
+        """
+        return Region({name: factors.made_of(name, part) for name, part in self.items()})
 
     def reduced(self, factors: Factors) -> Region:
         """Return the smallest region that becomes this one, or holds it, when it is enlarged."""
-        return Region(
-            {
-                name: range(part.start // factors.along(name), -(-part.stop // factors.along(name)))
-                for name, part in self.items()
-            }
-        )
+        return Region({name: factors.made_from(name, part) for name, part in self.items()})
 
     def within(self, other: Mapping[str, range]) -> dict[str, slice]:
         """Return by axis letter where this region lies inside another one that holds it."""
@@ -142,33 +139,38 @@ class Region(Mapping[str, range]):
         }
 
     def first_pixel(self, factors: Factors) -> dict[str, float]:
-        """Return the index in the source of the centre of the first pixel made, whose corner is its own."""
-        return {name: part.start + first_centre(factors.along(name)) for name, part in self.items()}
+        """Return the index in the source of the centre of the first pixel made."""
+        return {
+            name: factors.made_of(name, part).start / factors.along(name) + first_centre(factors.along(name))
+            for name, part in self.items()
+        }
 
 
-class Factors(Mapping[str, int]):
+class Factors(Mapping[str, float]):
     """How many times more pixels by axis letter; an axis that is not named keeps its own. It never changes.
 
     Parameters
     ----------
-    factors : mapping of str to int
-        By axis letter; those of 1 are left out, the others kept in the order ``TCZYX``.
+    factors : mapping of str to int or float
+        By axis letter; those of 1 are left out, the others kept in the order ``TCZYX``. What is no whole
+        number counts as the nearest fraction of no more than a million planes.
     """
 
     __slots__ = ("_factors",)
 
-    def __init__(self, factors: Mapping[str, int] = MappingProxyType({}), /, **more: int) -> None:
+    def __init__(self, factors: Mapping[str, float] = MappingProxyType({}), /, **more: float) -> None:
         given = {**factors, **more}
-        self._factors = {name: given[name] for name in sorted(given, key="TCZYX".find) if given[name] != 1}
+        plain = {name: int(value) if value == int(value) else float(value) for name, value in given.items()}
+        self._factors = {name: plain[name] for name in sorted(plain, key="TCZYX".find) if plain[name] != 1}
 
     @classmethod
-    def of(cls, scale: int | Mapping[str, int]) -> Factors:
+    def of(cls, scale: int | Mapping[str, float]) -> Factors:
         """Return what a scale means: a number is that of ``Y`` and of ``X``."""
         return cls(scale) if isinstance(scale, Mapping) else cls(Y=scale, X=scale)
 
     @classmethod
     def parse(cls, text: str) -> Factors:
-        """Read factors such as ``2`` (along Y and X) or ``Z=4,Y=2,X=2``.
+        """Read factors such as ``2`` (along Y and X), ``Z=4,Y=2,X=2`` or ``Z=2.5``.
 
         Raises
         ------
@@ -177,7 +179,7 @@ class Factors(Mapping[str, int]):
         """
         if text.strip().isdecimal():
             return cls.of(int(text))
-        factors: dict[str, int] = {}
+        factors: dict[str, float] = {}
         for part in text.split(","):
             match = _FACTOR.fullmatch(part)
             name = match[1].upper() if match else ""
@@ -185,7 +187,7 @@ class Factors(Mapping[str, int]):
                 raise VaesrError(
                     f"The scale {text!r} cannot be read, please write it like 2, Z=4 or Z=4,Y=2,X=2."
                 )
-            factors[name] = int(match[2])
+            factors[name] = float(match[2])
         return cls(factors)
 
     def __str__(self) -> str:
@@ -198,7 +200,7 @@ class Factors(Mapping[str, int]):
     def __repr__(self) -> str:
         return f"Factors({self})"
 
-    def __getitem__(self, name: str) -> int:
+    def __getitem__(self, name: str) -> float:
         return self._factors[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -210,24 +212,65 @@ class Factors(Mapping[str, int]):
     def __hash__(self) -> int:
         return hash(frozenset(self._factors.items()))
 
-    def along(self, name: str) -> int:
+    def along(self, name: str) -> float:
         """Return the factor of an axis, 1 where it keeps its pixels."""
         return self._factors.get(name, 1)
+
+    def whole(self, name: str) -> int:
+        """Return the factor of an axis, rounded up where it is no whole number."""
+        return math.ceil(self.along(name))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all factors are whole numbers."""
+        return all(isinstance(factor, int) for factor in self.values())
+
+    def made_of(self, name: str, part: range) -> range:
+        """Return which pixels of the larger image have their centres in a range of pixels."""
+        factor = self._exactly(name)
+        if isinstance(factor, int):
+            return range(part.start * factor, part.stop * factor)
+        half = Fraction(1, 2)
+        return range(math.ceil(part.start * factor - half), math.ceil(part.stop * factor - half))
+
+    def made_from(self, name: str, part: range) -> range:
+        """Return the pixels that the centres of a range of pixels of the larger image lie in."""
+        factor = self._exactly(name)
+        if isinstance(factor, int):
+            return range(part.start // factor, -(-part.stop // factor))
+        half = Fraction(1, 2)
+        first, last = part.start + half, part.stop - half
+        return range(math.floor(first / factor), math.floor(last / factor) + 1)
+
+    def _exactly(self, name: str) -> int | Fraction:
+        factor = self.along(name)
+        return factor if isinstance(factor, int) else Fraction(factor).limit_denominator(FINEST)
+
+    def fitted(self, lengths: Mapping[str, int]) -> Factors:
+        """Return the nearest factors that make whole numbers of pixels of axes of these lengths."""
+        return Factors(
+            {
+                name: factor
+                if isinstance(factor, int) or name not in lengths
+                else max(1, round(lengths[name] * self._exactly(name))) / lengths[name]
+                for name, factor in self.items()
+            }
+        )
 
     def times(self, other: Factors) -> Factors:
         """Return what one after the other comes to."""
         return Factors({name: self.along(name) * other.along(name) for name in {**self, **other}})
 
     @property
-    def size(self) -> int:
+    def size(self) -> float:
         """How many pixels become of one."""
         return math.prod(self.values())
 
     @property
-    def setting(self) -> int | dict[str, int]:
+    def setting(self) -> int | dict[str, float]:
         """The shortest way to say it: a number where ``Y`` and ``X`` alone grow, and alike."""
         if self.keys() <= {"Y", "X"} and self.along("Y") == self.along("X"):
-            return self.along("Y")
+            return int(self.along("Y"))
         return dict(self)
 
     @property
@@ -236,7 +279,7 @@ class Factors(Mapping[str, int]):
         setting = self.setting
         if isinstance(setting, int):
             return f"x{setting}"
-        return "".join(f"{name.lower()}{factor}" for name, factor in setting.items())
+        return "".join(f"{name.lower()}{factor:.3g}" for name, factor in setting.items())
 
 
 def first_centre(factor: float) -> float:

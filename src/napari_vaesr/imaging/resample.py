@@ -69,7 +69,7 @@ def enlarged(
         ``LINEAR`` or ``CUBIC``.
     """
     for axis, name in enumerate(axes.names):
-        factor = factors.along(name)
+        factor = factors.whole(name)
         if factor > 1:
             within = region[name]
             positions = within.start + (np.arange(len(within) * factor) + 0.5) / factor - 0.5

@@ -199,7 +199,7 @@ def check_source(
     if scalings is None:
         scalings = fit_scalings(source.array, axes, model.card.intensity)
     part = Region(region).of(axes)
-    scale = settings.factors.along("X")
+    scale = settings.factors.whole("X")
     rows, columns = (_middle(part[name], scale) for name in "YX")
     if min(len(rows), len(columns)) < SMALLEST * scale:
         raise VaesrError(
@@ -244,7 +244,7 @@ def _check_plane(
     scalings: tuple[IntensityScaling, ...],
     progress: Callable[[Progress], None],
 ) -> _Plane:
-    scale = settings.factors.along("X")
+    scale = settings.factors.whole("X")
     truth = scalings[channel].to_unit(plane[..., :3] if plane.ndim == 3 else plane)
     truth = rgb_to_luma_chroma(truth)[0] if truth.ndim == 3 else truth
     if np.ptp(truth) < 1e-3:
@@ -315,7 +315,7 @@ def _summed(planes: list[_Plane], settings: UpscaleSettings, model: Model, chann
         corrected.append(_corrected(own))
     return Check(
         model=model.card.name,
-        scale=settings.factors.along("X"),
+        scale=settings.factors.whole("X"),
         psnr=psnr,
         coverage=float(np.mean(inside)),
         ratio=_rms(error) / max(_rms(std), 1e-12),

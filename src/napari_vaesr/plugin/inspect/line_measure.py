@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from qtpy.compat import isalive
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.region import Factors
 from napari_vaesr.plugin.inspect.line_profile import Profile
 from napari_vaesr.plugin.viewer.layers import source_array
 from napari_vaesr.plugin.viewer.results import ShownResult
@@ -137,7 +138,7 @@ def line_task(
     names = axes.replace("S", "")
     lengths = dict(zip(axes, source_array(source).shape, strict=True))
     factors = np.array([made.settings.factors.along(name) for name in names])
-    start = np.array([made.extent[name].start for name in names])
+    start = _corner(made.extent, made.settings.factors, names)
     points = (profile.points + 0.5) / factors - 0.5 + start
     extent = {}
     for axis, name in enumerate(names):
@@ -146,8 +147,13 @@ def line_task(
         extent[name] = range(max(0, int(low) - around), min(lengths[name], int(high) + around + 1))
     given = {**made.settings.model_dump(), "samples": SAMPLES, "uncertainty": "std"}
     task = UpscaleTask(source, axes, make_settings(**given), extent, keep_samples=True)
-    corner = np.array([extent[name].start for name in names])
+    corner = _corner(extent, made.settings.factors, names)
     return task, (points - corner + 0.5) * factors - 0.5
+
+
+def _corner(extent: Mapping[str, range], factors: Factors, names: str) -> np.ndarray[Any, Any]:
+    """Return where the first pixel made of an extent begins, in source pixels."""
+    return np.array([factors.made_of(name, extent[name]).start / factors.along(name) for name in names])
 
 
 def measure_line(result: Result, points: np.ndarray[Any, Any], profile: Profile) -> dict[str, Estimate]:

@@ -20,6 +20,7 @@ from napari_vaesr.plugin.viewer.layers import KEY, LayerTuple, layer_tuples, laz
 
 if TYPE_CHECKING:
     from napari_vaesr.engine.result import Result
+    from napari_vaesr.engine.settings import UpscaleSettings
     from napari_vaesr.files.image import ImageFile
     from napari_vaesr.files.place import Place
 
@@ -148,12 +149,14 @@ def _upscaled_layers(image: ImageFile) -> list[LayerTuple]:
     from napari_vaesr.plugin.viewer.preferences import preferred_depth, preferred_settings
 
     settings = preferred_settings()
-    if "Z" in image.axes and (depth := preferred_depth()) > 1:
-        scale = Factors({**settings.factors, "Z": depth}).setting
-        settings = settings.model_copy(update={"scale": scale})
+    if "Z" in image.axes:
+        depth = preferred_depth()
+        factors = Factors({**settings.factors, "Z": depth}) if depth else _cubic(image, settings)
+        settings = settings.model_copy(update={"scale": factors.setting})
     whole = lazy_result(UpscaleJob(Source.of(image.data, image.axes), settings), look_ahead=True)
     # The intensities that the network sees as 0 and 1 are as good as contrast limits, and known already.
-    limits = Record.read(whole.record).bright
+    record = Record.read(whole.record)
+    limits, factors = record.bright, record.settings.factors
     if "S" in image.axes or "C" not in image.axes:
         channels = [(image, whole)]
     else:
@@ -177,7 +180,7 @@ def _upscaled_layers(image: ImageFile) -> list[LayerTuple]:
             result,
             Image(source_layer[0], **source_layer[1]),
             source.axes,
-            settings.factors,
+            factors,
             settings.uncertainty,
             uncertainty_range=lazy_uncertainty_limits(limits[number], settings.uncertainty),
         )
@@ -191,6 +194,19 @@ def _upscaled_layers(image: ImageFile) -> list[LayerTuple]:
         "look at it. Until it is there, you see the source in its place."
     )
     return layers
+
+
+def _cubic(image: ImageFile, settings: UpscaleSettings) -> Factors:
+    """Return the factors that make voxels cubic, where their sizes are known."""
+    from napari_vaesr.engine.passes import isotropic
+    from napari_vaesr.zoo.registry import get_card
+
+    known = {"Z", "X"} <= image.pixel_size.keys() and len({image.units.get(name, "") for name in "ZX"}) == 1
+    card = get_card(settings.model)
+    if not known or not card.network.row_factors:
+        return settings.factors
+    planes = image.data.shape[image.axes.index("Z")]
+    return isotropic(settings.factors, image.pixel_size, card, planes, "exact")
 
 
 def _channel(image: ImageFile, index: int) -> ImageFile:

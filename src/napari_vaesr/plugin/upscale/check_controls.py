@@ -92,7 +92,7 @@ class CheckTask:
             mean = _luma(np.squeeze(job.result.mean), self._source.axes.is_rgb)
             channel = job.region["C"].start if "C" in job.region else 0
             differences = consistency_map(
-                mean, low, self.settings.factors.along("X"), data_range=job.scalings[channel].gain
+                mean, low, self.settings.factors.whole("X"), data_range=job.scalings[channel].gain
             )
             return Checked(done, differences, inconsistent_share(differences))
         except VaesrError as error:

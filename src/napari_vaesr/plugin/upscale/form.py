@@ -11,7 +11,7 @@ from napari.utils.notifications import show_warning
 from qtpy.compat import isalive
 
 from napari_vaesr.engine.conditions import parse_condition, typed_condition
-from napari_vaesr.engine.passes import isotropic, products
+from napari_vaesr.engine.passes import CubicWay, isotropic, products
 from napari_vaesr.engine.settings import UpscaleSettings, about, make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
@@ -36,7 +36,7 @@ WARNING = "#e08a1e"
 """Colour of what asks to be looked at, in both themes."""
 TILES = [("automatic", AUTOMATIC), *((f"{side} pixels", side) for side in (64, 128, 256, 512, 1024, 2048))]
 
-KEEP, CUBIC = 1, "cubic"
+KEEP, CUBIC, NEARLY = 1, "cubic", "nearly cubic"
 """Choices of a factor that are no factors."""
 
 CONTEXTS = [("automatic", "auto"), ("along Z", "Z"), ("in time", "T"), ("none", "none")]
@@ -66,9 +66,9 @@ TOOLTIPS = {
     "S the colours of a colour image. Y and X are upscaled, plane by plane along all other axes.\n"
     "Taken from the layer's axis labels where they are such letters, or from the file that it was opened\n"
     "from; otherwise a guess, framed in orange: please check it.",
-    "depth": "How many times as many planes along Z: looked at across the planes, from two sides. Cubic\n"
-    "voxels takes the factor that comes nearest, by the layer's voxel sizes. Detail along Z is guessed\n"
-    "from what images look like along Y and X.",
+    "depth": "How many times as many planes along Z: looked at across the planes, from two sides. To cubic\n"
+    "voxels, by the layer's voxel sizes, planes are made by the next factor above and resampled; or take\n"
+    "the factor nearest to it. Detail along Z is guessed from what images look like along Y and X.",
     "lazy": "All at once: compute everything now. As I scroll: add the layers at once, and compute a plane\n"
     "when it is shown and its neighbours while nothing else is asked for. Automatic: as I scroll where\n"
     "the result would take more than half of the free memory.",
@@ -208,12 +208,16 @@ class UpscaleForm(Container):
         depths = self._cards[self.model.value].network.row_factors if self._cards else ()
         if not depths or "Z" not in self.axes.value.upper():
             return keep
-        cubic = self._cubic()
-        offered = [("to cubic voxels" + (f" (×{cubic})" if cubic else ""), CUBIC)] if cubic else []
+        exact, nearest = self._cubic("exact"), self._cubic("nearest")
+        offered: list[tuple[str, int | str]] = []
+        if exact is not None and nearest is not None:
+            offered = [(f"to cubic voxels (×{exact:.3g})", CUBIC)]
+            if nearest != exact:
+                offered += [(f"nearest to cubic voxels (×{nearest:g})", NEARLY)]
         return [*keep, *((str(factor), factor) for factor in products(depths)), *offered]
 
-    def _cubic(self) -> int | None:
-        """Return the factor along Z that comes nearest to cubic voxels; None where sizes are not known."""
+    def _cubic(self, way: CubicWay) -> float | None:
+        """Return the factor along Z that makes voxels cubic; None where sizes are not known."""
         layer, axes = self.layer.value, self.axes.value.upper().replace("S", "")
         if layer is None or len(axes) != layer.ndim or not {"Z", "X"} <= set(axes):
             return None
@@ -222,7 +226,8 @@ class UpscaleForm(Container):
         if units["Z"] != units["X"]:
             return None
         card = self._cards[self.model.value]
-        return isotropic(Factors.of(self.scale.value), sizes, card).along("Z")
+        planes = dict(zip(axes, source_array(layer).shape, strict=False))["Z"]
+        return isotropic(Factors.of(self.scale.value), sizes, card, planes, way).along("Z")
 
     def _offer_depths(self, *_: Any) -> None:
         """Offer along Z what the layer and the model allow, and show it where there is more than one."""
@@ -238,7 +243,9 @@ class UpscaleForm(Container):
             self.extent.planes.value = "all"
 
     def _factors(self) -> Factors:
-        depth = self._cubic() or 1 if self.depth.value == CUBIC else self.depth.value
+        ways: dict[Any, CubicWay] = {CUBIC: "exact", NEARLY: "nearest"}
+        way = ways.get(self.depth.value)
+        depth = self.depth.value if way is None else self._cubic(way) or 1
         return Factors({**Factors.of(self.scale.value), "Z": depth})
 
     def _domains(self, *_: Any) -> tuple[str, ...]:
@@ -325,7 +332,7 @@ class UpscaleForm(Container):
         self.extent.follow(layer, self.axes.value)
         named = Axes.parse(checked_axes(layer, self.axes.value), source_array(layer).shape)
         part = named.of_region(Region(self.chosen_extent()).of(named))
-        made = part.upscaled(self.settings().factors)
+        made = named.of_enlarged(Region(self.chosen_extent()).of(named), self.settings().factors)
         guess = f"{self.axes.value} is a guess: please check the axes. " if self.has_guessed_axes else ""
         return (
             f"{guess}{part.plane_count} plane{'s' if part.plane_count > 1 else ''} of {part.width} × "

@@ -113,7 +113,7 @@ def layer_tuples(
     result: Result,
     layer: napari.layers.Image,
     axes: str,
-    scale: int | Mapping[str, int],
+    scale: int | Mapping[str, float],
     uncertainty: str = "std",
     origin: Mapping[str, int] | None = None,
     taken_names: Collection[str] = (),
@@ -129,7 +129,7 @@ def layer_tuples(
         The source, for its place, units, axis labels and look.
     axes : str
         Names of the axes of the source's pixels, such as ``"ZYX"`` or ``"YXS"``.
-    scale : int or mapping of str to int
+    scale : int or mapping of str to int or float
         How many result pixels stand where one source pixel stood, along Y and along X, or by axis letter.
     uncertainty : {"std", "variance", "relative", "interval"}
         What ``result.uncertainty`` holds; it ends the layer's name. An interval makes two layers, ``lower``
@@ -282,7 +282,8 @@ def upscaled_place(
 ) -> dict[str, Any]:
     """Transform, units and axis labels of an upscaled layer: its corners fall on those of the source."""
     source = Placement(layer.scale, layer.translate, layer.rotate, layer.shear)
-    start = source.to_world([origin.get(name, 0) for name in spatial_axes])
+    first = {name: factors.made_of(name, range(at, at + 1)).start for name, at in origin.items()}
+    start = source.to_world([first.get(name, 0) / factors.along(name) for name in spatial_axes])
     by_axis = {axis: factors.along(name) for axis, name in enumerate(spatial_axes)}
     upscaled = replace(source, translate=start).upscaled(by_axis)
     return {

@@ -34,7 +34,7 @@ def preferred_settings(**changes: Any) -> UpscaleSettings:
 
 
 def preferred_depth() -> int:
-    """Return how many times as many planes along Z are made of a stack that is opened."""
+    """Return how many times as many planes along Z are made of a stack that is opened; 0 for cubic voxels."""
     return int(_page().get("along_z", 1))
 
 

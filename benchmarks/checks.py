@@ -5,7 +5,8 @@
 
 Sharp images of DATA/val and of the benchmark sets are made small, clean and noisy. Of each small image the
 check says how much better than interpolation the model is on it, and how many pixels its intervals hold; the
-sharp image tells how it really is. Printed are Spearman's rank correlations over all images.
+sharp image tells how it really is. A model that can be told the blur of the optics is told it. Printed are
+Spearman's rank correlations over all images.
 """
 
 from __future__ import annotations
@@ -75,11 +76,13 @@ def main() -> None:
                 for source in track(sources, label, console=console, transient=True):
                     pair = next(iter(made_pairs(source, scale, kind)))
                     axes = "YX" if pair.low.ndim == 2 else "YXS"
+                    blur = pair.blur if model.card.network.conditioned else 0.0
+                    own = settings.model_copy(update={"blur": blur})
                     try:
-                        told = check_source(Source.of(pair.low, axes), settings, {}, model)
+                        told = check_source(Source.of(pair.low, axes), own, {}, model)
                     except VaesrError:
                         continue  # too small to be made small again, or empty
-                    gain, coverage = true_scores(pair, model, settings)
+                    gain, coverage = true_scores(pair, model, own)
                     lines.append(
                         {
                             "group": label,

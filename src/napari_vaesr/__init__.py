@@ -10,13 +10,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_vaesr.engine.api import upscale
     from napari_vaesr.engine.device import choose_device
     from napari_vaesr.engine.job import UpscaleJob
     from napari_vaesr.engine.lazy import lazy_upscale
     from napari_vaesr.engine.result import Result
     from napari_vaesr.engine.settings import UpscaleSettings, make_settings
-    from napari_vaesr.errors import VaesrError
+    from napari_vaesr.errors import UnlikeTrainingWarning, VaesrError
     from napari_vaesr.files.image import read_image, series_names
     from napari_vaesr.imaging.axes import Source
     from napari_vaesr.pairs.degradation import downscaled
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from napari_vaesr.trust.measure import measure
     from napari_vaesr.trust.metrics import affine_psnr
     from napari_vaesr.trust.segment import Threshold
+    from napari_vaesr.trust.upscale import upscale
     from napari_vaesr.zoo.exchange import export_model, import_model
     from napari_vaesr.zoo.registry import load_model, models
 
@@ -49,6 +49,7 @@ _HOMES = {
     "Source": "imaging.axes",
     "Threshold": "trust.segment",
     "UpscaleJob": "engine.job",
+    "UnlikeTrainingWarning": "errors",
     "UpscaleSettings": "engine.settings",
     "VaesrError": "errors",
     "affine_psnr": "trust.metrics",
@@ -78,7 +79,7 @@ _HOMES = {
     "sample_path": "samples",
     "series_names": "files.image",
     "source_array": "plugin.viewer.layers",
-    "upscale": "engine.api",
+    "upscale": "trust.upscale",
     "upscale_layer": "plugin.viewer.layers",
 }
 
@@ -88,6 +89,7 @@ __all__ = [
     "Result",
     "Source",
     "Threshold",
+    "UnlikeTrainingWarning",
     "UpscaleJob",
     "UpscaleSettings",
     "VaesrError",

@@ -17,3 +17,7 @@ class Cancelled(Exception):
 
 class NotEnoughMemory(TryAgain, MemoryError):
     """Memory ran out; those who can do with less catch it as a `MemoryError`."""
+
+
+class UnlikeTrainingWarning(UserWarning):
+    """An image is unlike those that a model learnt from; the message says in which ways it may be."""

@@ -107,3 +107,28 @@ def test_an_extent_is_a_part_of_the_whole(model, stack, extent):
     assert part.mean.shape == (2, 16, 2)
     assert np.abs(part.mean.astype(int) - whole.mean[1:3, 8:24, 6:8]).max() <= 1
     assert part.record["extent"] == {"Z": [1, 3], "Y": [4, 12], "X": [3, 4]}
+
+
+def test_what_is_unlike_the_training_is_warned_of_and_recorded(model, stack):
+    from napari_vaesr import UnlikeTrainingWarning
+    from napari_vaesr.trust.familiar import fit
+    from napari_vaesr.zoo.registry import Model
+
+    generator = np.random.default_rng(0)
+    usual = [generator.normal(0, 1, (48, 48)).cumsum(0).cumsum(1) for _ in range(40)]
+    strange = [255.0 * (generator.random((48, 48)) > 0.5) for _ in range(40)]
+    card = model.card.model_copy(update={"inputs": fit(usual, strange)})
+    knowing = Model(card=card, network=model.network)
+    with pytest.warns(UnlikeTrainingWarning, match="unlike those"):
+        result = upscale(strange[0], model=knowing, samples=2)
+    assert any("unlike those" in told for told in result.record["messages"])
+    told = upscale(usual[0], model=knowing, samples=2).record["messages"]
+    assert not any("unlike those" in each for each in told)
+
+
+def test_the_record_has_the_share_that_a_result_departs_from(model, stack):
+    planes = stack[0]
+    record = upscale(planes, axes="ZYX", model=model, samples=2).record
+    assert record["departures"]["plane"] == 1 and 0 <= record["departures"]["share"] <= 1
+    crop = upscale(planes, axes="ZYX", model=model, samples=2, extent="Z=2").record
+    assert crop["departures"]["plane"] == 2

@@ -12,12 +12,12 @@ from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 from scipy.ndimage import convolve
 
-from napari_vaesr.engine.api import upscale
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.settings import NO_TEMPERATURE, ONE_SAMPLE, make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Source
 from napari_vaesr.imaging.intensity import IntensityScaling
+from napari_vaesr.trust.upscale import upscale
 from napari_vaesr.zoo.card import Calibration
 from napari_vaesr.zoo.registry import Model
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from napari_vaesr.engine.api import upscale
 from napari_vaesr.engine.package import export_bioimageio
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.trust.upscale import upscale
 from napari_vaesr.zoo.registry import load_model
 
 pytest.importorskip("bioimageio.core")

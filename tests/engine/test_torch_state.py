@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_vaesr.engine.api import upscale
+from napari_vaesr.trust.upscale import upscale
 from napari_vaesr.vae import resize
 from napari_vaesr.zoo import registry
 

@@ -26,9 +26,9 @@ import pytest
 import tifffile
 import zarr
 
-from napari_vaesr.engine.api import upscale
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.image import read_image
+from napari_vaesr.trust.upscale import upscale
 from napari_vaesr.zoo.registry import load_model
 
 SEED = int(os.environ.get("FUZZ_SEED", "0"))

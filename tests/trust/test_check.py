@@ -11,7 +11,7 @@ from napari_vaesr import Source, UpscaleJob, VaesrError, check, load_model, samp
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.files.image import read_image
 from napari_vaesr.pairs.degradation import downscaled
-from napari_vaesr.trust.check import with_noise
+from napari_vaesr.trust.check import check_source, with_noise
 from napari_vaesr.trust.consistency import consistency_map, inconsistent_share
 from napari_vaesr.trust.image_noise import NoiseModel, fit_noise
 from napari_vaesr.trust.plots import write_check
@@ -105,3 +105,19 @@ def test_what_is_not_in_the_input_is_inconsistent():
 def test_a_picture_of_a_check(nuclei, model, tmp_path):
     write_check(tmp_path / "check.png", check(nuclei, model=model))
     assert (tmp_path / "check.png").stat().st_size > 10_000
+
+
+def test_the_noise_and_the_blur_that_are_told_hold_for_the_small_image(nuclei):
+    """In whatever unit the image is; and the image made small has the blur that is to be undone."""
+    one = check_with(nuclei, noise=40.0, blur=0.5)
+    other = check_with(nuclei * np.float32(8), noise=320.0, blur=0.5)
+    assert one.psnr["model"] == pytest.approx(other.psnr["model"], abs=0.01)
+    sharp = check_with(nuclei, noise=40.0)
+    assert one.psnr["bicubic"] < sharp.psnr["bicubic"] - 0.5, "it is blurred"
+    assert one.gain > sharp.gain, "and the model undoes it"
+
+
+def check_with(image, **told):
+    image = np.asarray(image, np.float32)
+    settings = make_settings(scale=2, samples=2, **told)
+    return check_source(Source.of(image, "YX"), settings, {}, load_model("microscopy"))

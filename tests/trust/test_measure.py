@@ -205,3 +205,37 @@ def test_touching_objects_are_split():
         image[(rows - 20) ** 2 + (columns - middle) ** 2 < 121] = 1
     assert Threshold(0.5, smoothing=0)(image).max() == 1
     assert Threshold(0.5, smoothing=0, split=8)(image).max() == 2
+
+
+class Layer:
+    """What is asked of a layer of napari."""
+
+    def __init__(self, data, told, unit="micrometer"):
+        self.data, self.metadata, self.name = data, {"napari_vaesr": told} if told else {}, "cells"
+        count = data.ndim
+        self.scale, self.translate, self.units = [1.0, *[0.5] * (count - 1)], [0.0] * count, [unit] * count
+
+
+def test_layers_of_samples_and_of_results_of_files_are_measured(stack, model, tmp_path, tiny_model_path):
+    import tifffile
+
+    path = tmp_path / "cells.tif"
+    tifffile.imwrite(path, stack[0], photometric="minisblack")
+    result = upscale(stack[0], model=tiny_model_path, samples=4, keep_samples=True)
+    source = {"name": "cells", "axes": "YX", "path": str(path)}
+
+    def told(role):
+        return {**result.record, "source": source, "layer": {"role": role, "result": "1"}}
+
+    segment = Threshold(float(np.median(result.mean)), smoothing=0)
+    plain = measure(result, segment)
+    kept = measure(Layer(result.samples, told("samples")), segment)
+    assert number(kept, "area", "mean") == pytest.approx(number(plain, "area", "mean") / 4)
+    drawn = measure(Layer(result.mean, told("mean")), segment)
+    assert number(drawn, "area", "mean") == pytest.approx(number(plain, "area", "mean"))
+    for layer, says in (
+        (Layer(result.mean, None), "is no result"),
+        (Layer(result.mean, {**told("mean"), "source": {**source, "path": None}}), "in no file"),
+    ):
+        with pytest.raises(VaesrError, match=says):
+            measure(layer, segment)

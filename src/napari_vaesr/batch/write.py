@@ -34,7 +34,7 @@ from napari_vaesr.files.png import png_bytes
 from napari_vaesr.imaging.axes import Source
 from napari_vaesr.imaging.region import Region
 from napari_vaesr.trust.check import check_source
-from napari_vaesr.trust.consistency import UNFAITHFUL, departure_share
+from napari_vaesr.trust.departures import departures
 from napari_vaesr.trust.familiar import unlike
 from napari_vaesr.zoo.registry import Model
 
@@ -203,27 +203,9 @@ def _write_png(
         names = map_names(job.settings.uncertainty)
         alone = replace(described, channel_names=names, annotation={}, colours=(), windows=(), icc=None)
         write_whole(target.std, alone, [as_maps(uncertainty)])
-    write_json(target.record, _departures(job, 0, mean) | _record(target, job))
+    write_json(target.record, departures(job, 0, mean) | _record(target, job))
     if figure:
         _draw(target.figure, target, image, job, 0, mean, uncertainty)
-
-
-def _departures(job: UpscaleJob, position: int, mean: npt.NDArray[Any]) -> dict[str, Any]:
-    """Tell for the record how much of a plane its result departs from, and the user if that is much."""
-    factors = job.factors
-    if set(factors) != {"Y", "X"} or factors["Y"] != factors["X"]:
-        return {}
-    number = job.axes.planes_of(job.region)[position]
-    rows, columns = (slice(job.region[name].start, job.region[name].stop) for name in "YX")
-    low = job.axes.read_plane(job.array, number, rows, columns)
-    gain = job.scalings[job.axes.channel_of(number)].gain
-    share = departure_share(mean, low, factors.whole("Y"), data_range=gain)
-    if share > UNFAITHFUL:
-        job.messages.append(
-            f"Made small again, the result differs from {100 * share:.0f} % of the image's pixels by more "
-            "than their noise: look at it beside the image."
-        )
-    return {"departures": {"plane": number, "share": round(share, 5)}}
 
 
 def _write_blocks(
@@ -262,7 +244,7 @@ def _write_blocks(
         height, width = job.plane_shape
         told_too: dict[str, Any] = {}
         if height * width <= FIGURE_PIXELS:
-            told_too = _departures(job, position, as_planes(output.read(position), parts_of(job))[0])
+            told_too = departures(job, position, as_planes(output.read(position), parts_of(job))[0])
         record = told_too | _record(target, job)
         output.finish({**described.annotation, **record})
         beside = {partial.folder / "record": target.record, partial.folder / "figure.png": target.figure}

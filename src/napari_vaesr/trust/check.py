@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_vaesr.engine.api import as_array, named_axes
+from napari_vaesr.engine.conditions import conditions_of, noise_level
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.settings import UpscaleSettings, make_settings
@@ -250,10 +251,14 @@ def _check_plane(
     if np.ptp(truth) < 1e-3:
         raise VaesrError("There is nothing to see in this part of the image: check where there is structure.")
     noise = fit_noise(truth)
-    small = with_noise(downscaled(truth, scale), noise, scale, settings.seed)
+    slope, intercept, blur = conditions_of(settings.noise, settings.blur, scalings[channel])
+    small = with_noise(_small(truth, scale, blur), noise, scale, settings.seed, blur)
     spread = float(np.sqrt(np.mean(noise.variance(truth))))
-    own = IntensityScaling(offset=0.0, gain=1.0, noise=min(float(scalings[channel].noise), 1.0))
-    job = UpscaleJob(Source.of(small, "YX"), settings, model=model, scalings=[own])
+    # What the model is told of the image holds for the small one, which has the same noise and blur.
+    level = min(noise_level(settings.noise, scalings[channel]), 1.0)
+    own = IntensityScaling(offset=0.0, gain=1.0, noise=level, noise_line=(slope, intercept))
+    told = settings.model_copy(update={"noise": "auto", "blur": blur})
+    job = UpscaleJob(Source.of(small, "YX"), told, model=model, scalings=[own])
     with closing(iter(job)) as steps:
         for step in steps:
             progress(step)
@@ -278,7 +283,14 @@ def _check_plane(
     )
 
 
-def with_noise(small: FloatArray, noise: NoiseModel, scale: int, seed: int) -> FloatArray:
+def _small(image: FloatArray, scale: int, blur: float) -> FloatArray:
+    """Make an image small as if by optics with a blur, in pixels of the small image, that is to be undone."""
+    from scipy.ndimage import gaussian_filter
+
+    return downscaled(gaussian_filter(image, blur * scale, mode="mirror") if blur > 0 else image, scale)
+
+
+def with_noise(small: FloatArray, noise: NoiseModel, scale: int, seed: int, blur: float = 0.0) -> FloatArray:
     """Give an image that was made small the noise that it lost by that.
 
     Parameters
@@ -291,9 +303,11 @@ def with_noise(small: FloatArray, noise: NoiseModel, scale: int, seed: int) -> F
         The factor.
     seed : int
         Of what is drawn.
+    blur : float
+        That it was given, in its own pixels.
     """
     generator = np.random.default_rng(seed)
-    probe = downscaled(generator.normal(size=(64 * scale, 64 * scale)).astype(np.float32), scale)
+    probe = _small(generator.normal(size=(64 * scale, 64 * scale)).astype(np.float32), scale, blur)
     left = float(np.var(probe))
     lost = np.sqrt(noise.variance(small) * max(0.0, 1 - left))
     noisy: FloatArray = (small + lost * generator.normal(size=small.shape)).astype(np.float32)

@@ -14,6 +14,7 @@ from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.result import Result
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.trust.layer_source import is_layer, of_layer
 from napari_vaesr.trust.regions import ALL, Quantities, Spacing, regions
 from napari_vaesr.trust.segment import Array, Labels, as_segmentation, checked_labels, matched
 
@@ -79,7 +80,7 @@ class Measured:
 
 
 def measure(
-    source: Result | UpscaleJob | Array,
+    source: Any,
     segment: Any = "otsu",
     properties: Sequence[str] = DEFAULTS,
     *,
@@ -97,9 +98,11 @@ def measure(
 
     Parameters
     ----------
-    source : Result, UpscaleJob or array
+    source : Result, UpscaleJob, array or napari layer
         What to measure. A job draws its samples as they are needed, and never holds all of them; a result
-        must have kept them; an array has one axis of samples before those of `axes`. Fields are measured one
+        must have kept them; an array has one axis of samples before those of `axes`; a layer is that of
+        samples that were kept, or another of a result whose source lies in a file, from which samples are
+        drawn then, in the layer's or the file's units. Fields are measured one
         by one: planes, or volumes where there is an axis ``Z``. Colours are measured by their luma.
     segment : labels, Threshold, str, float or callable
         Labels of the upscaled image's shape (then objects are fixed and only intensities vary), the name of a
@@ -157,7 +160,7 @@ def measure(
 
 
 def measure_fields(
-    source: Result | UpscaleJob | Array,
+    source: Any,
     segment: Any = "otsu",
     properties: Sequence[str] = DEFAULTS,
     *,
@@ -170,6 +173,11 @@ def measure_fields(
     progress: Callable[[Progress], None] | None = None,
 ) -> Iterator[Measured]:
     """Measure field by field; see `measure`."""
+    if is_layer(source):
+        found = of_layer(source)
+        source, axes = found.source, axes or found.axes
+        if pixel_size is None and found.pixel_size:
+            pixel_size, units, offset = found.pixel_size, found.units, found.offset
     if not 0 < overlap <= 1:
         raise VaesrError(f"An overlap of {overlap} is not possible, please give one between 0 and 1.")
     spacing = Spacing.of(source, pixel_size, units, offset)

@@ -357,7 +357,7 @@ def upscale_layer(layer: napari.layers.Image, axes: str | None = None, **setting
     >>> for layer_tuple in upscale_layer(viewer.layers["nuclei"], axes="ZYX", samples=8):
     ...     viewer.add_layer(Layer.create(*layer_tuple))
     """
-    from napari_vaesr.engine.api import upscale
+    from napari_vaesr.trust.upscale import upscale
 
     axes = checked_axes(layer, axes)
     result = upscale(source_array(layer), axes, **settings)

@@ -158,7 +158,9 @@ class UpscaleTask:
 
                 axes = self.axes.replace("S", "")
                 self.relative = relative_uncertainty(job.result.mean, job.result.std, axes)
-            return job.result
+            from napari_vaesr.trust.departures import with_departures
+
+            return with_departures(job)
         except VaesrError as error:
             return Failure(str(error))
         except Exception as error:

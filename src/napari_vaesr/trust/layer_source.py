@@ -1,0 +1,84 @@
+"""What can be measured of a layer of napari: its samples, or new ones of the file that it was made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from napari_vaesr.engine.job import UpscaleJob
+from napari_vaesr.engine.record import Record
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.files.image import read_image
+
+KEY = "napari_vaesr"
+"""Where a layer's metadata tell how it was made."""
+
+
+@dataclass(frozen=True)
+class LayerSource:
+    """What to measure, and where it is.
+
+    Attributes
+    ----------
+    source : UpscaleJob or array
+        A job on the file, or samples.
+    axes : str or None
+        Of samples, without their own.
+    pixel_size, offset : dict of str to float
+        As for `napari_vaesr.measure`; empty for pixels.
+    units : dict of str to str
+        The same.
+    """
+
+    source: Any
+    axes: str | None
+    pixel_size: dict[str, float] = field(default_factory=dict)
+    units: dict[str, str] = field(default_factory=dict)
+    offset: dict[str, float] = field(default_factory=dict)
+
+
+def is_layer(source: Any) -> bool:
+    """Whether something is a layer of napari, which is not asked for it."""
+    return all(hasattr(source, name) for name in ("data", "metadata", "scale", "translate", "units"))
+
+
+def of_layer(layer: Any) -> LayerSource:
+    """Return what can be measured of a layer that shows a result.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        Of samples that were kept; or the mean or the uncertainty of a result whose source lies in a file.
+
+    Raises
+    ------
+    VaesrError
+        When it is no result, or nothing can be drawn from.
+    """
+    told: Mapping[str, Any] | None = layer.metadata.get(KEY)
+    if told is None or "layer" not in told:
+        raise VaesrError(
+            f"The layer '{layer.name}' is no result: upscale it, or give an UpscaleJob on its pixels."
+        )
+    axes = str(told["source"].get("axes") or told["axes"])
+    if told["layer"]["role"] == "samples":
+        names = axes.replace("S", "")
+        units = {name: str(unit) for name, unit in zip(names, layer.units[1:], strict=True)}
+        if any(units[name] == "pixel" for name in names if name in "ZYX"):
+            return LayerSource(layer.data, axes)
+        size, offset = (
+            {name: float(value) for name, value in zip(names, values[1:], strict=True)}
+            for values in (layer.scale, layer.translate)
+        )
+        return LayerSource(layer.data, axes, size, units, offset)
+    path = told["source"].get("path")
+    if not path:
+        raise VaesrError(
+            f"The source of '{layer.name}' is in no file to draw samples from: upscale it with samples kept, "
+            "or give an UpscaleJob."
+        )
+    record = Record.read(told)
+    image = read_image(path, record.axes, told["source"].get("series"))
+    job = UpscaleJob.from_record(image.data, record)
+    return LayerSource(job, None, dict(image.pixel_size), dict(image.units), dict(image.offset))

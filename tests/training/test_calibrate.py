@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from napari_vaesr import load_model, upscale
 from napari_vaesr.cli import app
+from napari_vaesr.errors import VaesrError
 from napari_vaesr.pairs.settings import Degradation
 from napari_vaesr.pairs.sources import low_res
 from napari_vaesr.training.batches import Batch
@@ -196,3 +197,46 @@ def test_rows_are_calibrated_too_and_a_clean_image_told_so(tmp_path: Path) -> No
     fitted = calibrate(Model(card=card, network=network), [tmp_path], way)
     assert set(fitted.calibration) == {"2", "2x1"}
     assert all(levels[0].noise == 0 < levels[-1].noise for levels in fitted.calibration.values())
+
+
+def test_chains_along_z_are_calibrated_on_stacks(tmp_path: Path) -> None:
+    """As a whole, and so that their intervals hold what they should on the stacks themselves."""
+    from napari_vaesr.engine.passes import calibration_keys
+    from napari_vaesr.imaging.region import Factors
+    from napari_vaesr.training.calibrate_volumes import spreads_of_stacks
+
+    config = NetworkConfig(
+        scales=(2,),
+        row_factors=(2,),
+        width=4,
+        blocks=0,
+        decoder_width=4,
+        levels=(Level(stride=2, channels=2), Level(stride=1, channels=2)),
+    )
+    torch.manual_seed(0)
+    card = ModelCard(name="deep", title="", description="", network=config)
+    model = Model(card=card, network=build(config).eval())
+    rng, way, chain = np.random.default_rng(0), Degradation(clean=0.5), Factors(Z=2, Y=2, X=2)
+    for index in range(2):
+        stack = (4000 * rng.random((10, 24, 24))).astype(np.uint16)
+        metadata = {"axes": "ZYX", "spacing": 1.0}
+        tifffile.imwrite(tmp_path / f"stack{index}.tif", stack, imagej=True, metadata=metadata)
+    imsave(tmp_path / "flat.png", (200 * rng.random((48, 48))).astype(np.uint8), check_contrast=False)
+    assert not spreads_of_stacks(model, [tmp_path / "flat.png"], chain, way), "it is no stack"
+    fitted = calibrate(model, [tmp_path / "flat.png"], way, chains=[chain], stacks=[tmp_path])
+    assert set(fitted.calibration) == {"2", "2x1", "Z=2,Y=2,X=2"}
+    calibrated = ModelCard.model_validate_json(
+        card.model_copy(update={"calibration": fitted.calibration}).model_dump_json()
+    )
+    assert calibration_keys(calibrated, chain) == ["2x1", "Z=2,Y=2,X=2"]
+    assert calibration_keys(calibrated, Factors(Z=1.7, Y=2, X=2)) == ["2x1", "Z=2,Y=2,X=2"]
+    own = Model(
+        calibrated.model_copy(update={"calibration": {"2x1": fitted.calibration["2x1"]}}), model.network
+    )
+    for spread in spreads_of_stacks(own, [tmp_path], chain, way):
+        at = calibrated.calibration_at("Z=2,Y=2,X=2", spread.noise)
+        assert np.mean(np.abs(spread.error) <= at.interval * at.apply(spread.std)) == pytest.approx(
+            0.9, abs=0.1
+        )
+    with pytest.raises(VaesrError, match="takes stacks"):
+        calibrate(model, [tmp_path / "flat.png"], way, chains=[chain])

@@ -30,10 +30,17 @@ def calibrate(
     ] = None,
     name: Annotated[str | None, typer.Option(help="Another name for the model.")] = None,
     chains: Annotated[
-        list[int] | None,
+        list[str] | None,
         typer.Option(
             "--chain",
-            help="Also calibrate this scale, which takes several passes, as a whole: 8. May be given again.",
+            help="Also calibrate this scale, which takes several passes, as a whole: 8, or with --stacks "
+            "Z=4,Y=2,X=2. May be given again.",
+        ),
+    ] = None,
+    stacks: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Stacks along Z that the model has not learnt from, or folders of them, for chains along Z."
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a model that exists.")] = False,
@@ -47,6 +54,7 @@ def calibrate(
     with spoken_errors(debug):
         from pydantic import ValidationError
 
+        from napari_vaesr.imaging.region import Factors
         from napari_vaesr.pairs.settings import Degradation
         from napari_vaesr.zoo.card import checked_name
         from napari_vaesr.zoo.registry import card_path, load_model, user_models
@@ -74,7 +82,14 @@ def calibrate(
                 f'Calibrating needs {error.name}: install it with pip install "napari-vaesr[train]".'
             ) from error
         with progress_bars(quiet=False) as bars, bars.follow("calibrating") as progress:
-            fitted = fit(loaded, images, degradation, progress=progress, chains=chains or ())
+            fitted = fit(
+                loaded,
+                images,
+                degradation,
+                progress=progress,
+                chains=[Factors.parse(each) for each in chains or ()],
+                stacks=stacks or (),
+            )
         metrics = {key: value for key, value in card.metrics.items() if not key.startswith("coverage90")}
         changes = {
             "metrics": metrics | fitted.metrics,

@@ -237,12 +237,21 @@ def calibration_keys(card: ModelCard, factors: Factors) -> list[str]:
     VaesrError
         As `split`.
     """
-    pairs = [factor_of(part) for part in split(factors, card.network.factors, card.name)]
+    parts = split(factors, card.network.factors, card.name)
+    pairs = [factor_of(part) for part in parts]
     keys = [str(rows) if rows == columns else f"{rows}x{columns}" for rows, columns in pairs]
-    whole = factors.setting
-    if isinstance(whole, int) and str(whole) in card.calibration:
-        keys[-1] = str(whole)
+    whole = chain_key(parts)
+    if len(parts) > 1 and whole in card.calibration:
+        keys[-1] = whole
     return keys
+
+
+def chain_key(parts: Sequence[Factors]) -> str:
+    """Return the name on a card of a chain that is calibrated as a whole: ``8``, or ``Z=4,Y=2,X=2``."""
+    whole = Factors()
+    for part in parts:
+        whole = whole.times(part)
+    return str(whole)
 
 
 def calibrations_of(

@@ -25,13 +25,14 @@ from napari_vaesr.files.image import image_name
 from napari_vaesr.imaging.axes import Axes, Source
 from napari_vaesr.imaging.colour import rgb_to_luma_chroma
 from napari_vaesr.imaging.intensity import estimate_noise, fit_scalings
-from napari_vaesr.imaging.region import Region
+from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.pairs.degradation import degrade
 from napari_vaesr.pairs.images import find_images, grey, grey_planes, read_planes
 from napari_vaesr.pairs.pair import Array, Pair
 from napari_vaesr.pairs.settings import Degradation
 from napari_vaesr.pairs.sources import always_noisy, low_res
 from napari_vaesr.training.batches import Batch
+from napari_vaesr.training.calibrate_volumes import spreads_of_stacks
 from napari_vaesr.training.validation import FixedPairs
 from napari_vaesr.trust.levels import (
     FloatArray,
@@ -85,7 +86,8 @@ def calibrate(
     degradation: Degradation,
     per_domain: int = PER_DOMAIN,
     progress: Callable[[Progress], None] | None = None,
-    chains: Sequence[int] = (),
+    chains: Sequence[int | Factors] = (),
+    stacks: Sequence[Path] = (),
 ) -> Fitted:
     """Fit a model's calibration to sharp images; every folder's name is a domain.
 
@@ -105,8 +107,10 @@ def calibrate(
         Images of each domain at most.
     progress : callable, optional
         Called after every image and scale.
-    chains : sequence of int
-        Scales that take several passes, to be calibrated as a whole.
+    chains : sequence of int or Factors
+        Scales that take several passes, to be calibrated as a whole; those along ``Z`` on `stacks`.
+    stacks : sequence of Path
+        Stacks along ``Z`` that were not learnt from, and folders of them.
 
     Returns
     -------
@@ -122,7 +126,10 @@ def calibrate(
     counts = Counter(path.parent.name for path in files)
     fitted = Fitted({}, {}, {})
     of = originals(files)
-    factors = [*model.card.network.factors, *((scale, scale) for scale in chains)]
+    whole = [each if isinstance(each, Factors) else Factors.of(each) for each in chains]
+    deep = [each for each in whole if "Z" in each]
+    sides = [each.whole("Y") for each in whole if "Z" not in each]
+    factors = [*model.card.network.factors, *((scale, scale) for scale in sides)]
     done, total = 0, len(factors) * len(files)
     for factor in factors:
         spreads: list[Spread] = []
@@ -134,6 +141,16 @@ def calibrate(
                 progress(Progress(done, total, f"calibrating ×{factor_name(factor)}"))
         if spreads:  # else all images are too small for this factor, which goes without
             _fit(fitted, factor_name(factor), spreads)
+    for chain in deep:
+        # The earlier passes of a chain are calibrated each on its own.
+        card = model.card.model_copy(update={"calibration": fitted.calibration})
+        spreads = spreads_of_stacks(Model(card, model.network), stacks, chain, degradation)
+        if not spreads:
+            raise VaesrError(
+                f"The chain {chain} takes stacks with planes enough, please give them as stacks."
+            )
+        fitted.calibration[str(chain)] = guaranteed_levels(spreads)
+        _note(fitted, f"x{chain}", spreads)
     return fitted
 
 

@@ -197,7 +197,7 @@ class ModelCard(BaseModel):
     @classmethod
     def _calibration_is_by_scale(cls, calibration: dict[str, Calibrations]) -> dict[str, Calibrations]:
         for scale, levels in calibration.items():
-            if not re.fullmatch(r"\d+(x\d+)?", scale):
+            if not re.fullmatch(r"\d+(x\d+)?|Z=\d+(,Y=\d+,X=\d+)?", scale):
                 raise ValueError(f"{scale!r} is not a scale")
             if not levels or any(low.noise >= high.noise for low, high in pairwise(levels)):
                 raise ValueError(f"the calibrations of scale {scale} are not in order of their noise")

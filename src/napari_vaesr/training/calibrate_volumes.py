@@ -1,0 +1,121 @@
+"""Calibrate chains of passes that make planes along Z, on real stacks whose steps are fine."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from napari_vaesr.engine.conditions import noise_level
+from napari_vaesr.engine.job import UpscaleJob
+from napari_vaesr.engine.settings import UpscaleSettings
+from napari_vaesr.files.image import read_image
+from napari_vaesr.imaging.axes import Axes, Source
+from napari_vaesr.imaging.intensity import estimate_noise, fit_scalings
+from napari_vaesr.imaging.region import Factors
+from napari_vaesr.pairs.degradation import degrade, thinned
+from napari_vaesr.pairs.images import find_images
+from napari_vaesr.pairs.pair import Array
+from napari_vaesr.pairs.settings import Degradation
+from napari_vaesr.trust.levels import Spread, without_truth_noise
+from napari_vaesr.zoo.card import Calibration
+from napari_vaesr.zoo.registry import Model
+
+SAMPLES = 16
+
+DEPTH, SIDE = 32, 96
+"""Sides along ``Z``, and along ``Y`` and ``X``, of the middle of a stack, in pixels of the truth."""
+
+FEWEST = 4
+"""Planes that are left at the least."""
+
+NOISY_DRAWS = 6
+"""Noisy volumes made of each stack, beside a clean one."""
+
+PIXELS = 20_000
+"""Drawn at random of each volume."""
+
+
+def spreads_of_stacks(
+    model: Model, places: Sequence[Path], factors: Factors, degradation: Degradation
+) -> list[Spread]:
+    """Thin stacks out, make their planes small and noisy, and upscale them along every axis.
+
+    Parameters
+    ----------
+    model : Model
+        Its calibrations of the earlier passes are used as they are.
+    places : sequence of Path
+        Stacks that were not learnt from, and folders of them; those without an axis ``Z``, or with too few
+        planes, are passed over.
+    factors : Factors
+        Of the whole chain.
+    degradation : Degradation
+        Of the training: how noisy, and how often planes are thick.
+    """
+    found: list[Spread] = []
+    for path in find_images(places):
+        truth = _middle_of(path, factors)
+        if truth is not None:
+            found += _spreads(model, path, truth, factors, degradation)
+    return found
+
+
+def _middle_of(path: Path, factors: Factors) -> Array | None:
+    """Return the middle of a stack, (Z, Y, X), or None where it is none or too thin."""
+    image = read_image(path)
+    if set(image.axes) != set("ZYX"):
+        return None
+    stack = np.asarray(image.data).transpose([image.axes.index(name) for name in "ZYX"])
+    parts = []
+    for name, size, side in zip("ZYX", stack.shape, (DEPTH, SIDE, SIDE), strict=True):
+        factor = factors.whole(name)
+        length = min(size, side) // factor * factor
+        parts.append(slice((size - length) // 2, (size - length) // 2 + length))
+        if length < FEWEST * factor:
+            return None
+    return stack[tuple(parts)].astype(np.float64)
+
+
+def _spreads(
+    model: Model, path: Path, truth: Array, factors: Factors, degradation: Degradation
+) -> list[Spread]:
+    """Measure one stack, clean and noisy."""
+    (scaling,) = fit_scalings(truth, Axes.parse("ZYX", truth.shape), model.card.intensity)
+    unit = scaling.to_unit(truth)
+    own_noise = float(np.median([estimate_noise(plane) for plane in unit]))
+    spreads = []
+    for number in range(1 + NOISY_DRAWS * (degradation.clean < 1)):
+        seed = zlib.crc32(os.fsencode(f"{path.name}, volume {number}"))
+        low = _degraded(unit, factors, degradation, is_noisy=number > 0, seed=seed)
+        settings = UpscaleSettings(scale=factors.setting, samples=SAMPLES)
+        job = UpscaleJob(Source.of(low, "ZYX"), settings, model=model, calibrations=[Calibration()])
+        for _ in job:
+            pass
+        assert job.result.std is not None
+        std, error = job.result.std.ravel(), (job.result.mean - unit).ravel()
+        chosen = np.random.default_rng(seed).choice(std.size, min(PIXELS, std.size), replace=False)
+        gain = job.scalings[0].gain
+        wrong, _ = without_truth_noise(std[chosen], error[chosen], own_noise)
+        noise = noise_level("auto", job.scalings[0])
+        spreads.append(
+            Spread(path.stem, path.parent.name, noise, number == 0, std[chosen] / gain, wrong / gain)
+        )
+    return spreads
+
+
+def _degraded(unit: Array, factors: Factors, degradation: Degradation, *, is_noisy: bool, seed: int) -> Array:
+    """Return what a microscope with coarser steps and pixels would have seen."""
+    generator = torch.Generator().manual_seed(seed)
+    volume = torch.from_numpy(np.ascontiguousarray(unit, np.float32))
+    rows = volume.permute(1, 0, 2)[None]  # the rows of these images are the planes
+    is_thick = torch.rand(1, 1, 1, 1, generator=generator) < degradation.thick
+    planes = thinned(rows, factors.whole("Z"), is_thick)[0].permute(1, 0, 2)[None]
+    alone = {"blur": (0.0, 0.0), "own_blur": (0.0, 0.0), "gain": (1.0, 1.0), "offset": (0.0, 0.0)}
+    way = degradation.model_copy(update={**alone, "clean": 0.0 if is_noisy else 1.0})
+    low, _, _ = degrade(planes, factors.whole("Y"), way, generator)
+    return np.asarray(low[0])

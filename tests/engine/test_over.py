@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from napari_vaesr.engine.api import upscale
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.lazy import lazy_upscale
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.imaging.axes import Source
+from napari_vaesr.trust.upscale import upscale
 from napari_vaesr.vae.config import BaseNetwork, Level, OverConfig
 from napari_vaesr.vae.frozen import Frozen
 from napari_vaesr.zoo.card import Calibration

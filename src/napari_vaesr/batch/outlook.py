@@ -8,7 +8,7 @@ from napari_vaesr.batch.layout import written_bytes
 from napari_vaesr.batch.targets import Target
 from napari_vaesr.batch.write import open_job
 from napari_vaesr.engine.description import Description
-from napari_vaesr.engine.passes import split
+from napari_vaesr.engine.passes import CubicWay, split
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.imaging.region import Region
 from napari_vaesr.zoo.download import Report
@@ -49,7 +49,7 @@ def outlook(
     settings: UpscaleSettings,
     model: Model,
     extent: Region,
-    isotropic: bool = False,
+    isotropic: CubicWay | None = None,
 ) -> Outlook:
     """Open an input and tell what would be done; as `open_job`, whose errors it raises."""
     image, job = open_job(target, axes, settings, model, extent, isotropic)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import gc
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,6 +14,7 @@ from napari.layers import Image, Layer
 from PIL import Image as Picture
 
 from napari_vaesr.engine.result import Result
+from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.inspect.export import write_movie, write_profile
 from napari_vaesr.plugin.inspect.line_profile import line_profile, source_along
 from napari_vaesr.plugin.viewer.layers import layer_tuples
@@ -65,3 +68,29 @@ def test_samples_are_a_movie(shown, tmp_path):
             movie.seek(number)
             levels.append(np.asarray(movie.convert("L"), float).mean())
     assert levels[2] < levels[0] < levels[1]
+
+
+# imageio-ffmpeg leaves its pipes to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_samples_are_an_mp4_too(shown, tmp_path):
+    from imageio_ffmpeg import read_frames
+
+    viewer, _, _ = shown
+    path = tmp_path / "samples.mp4"
+    write_movie(path, viewer.layers["ramp x2 samples"], viewer.dims.point, viewer.dims.units)
+    frames = read_frames(str(path))
+    assert next(frames)["size"] == (40, 20)
+    assert len(list(frames)) == 3
+    del frames
+    gc.collect()
+
+
+def test_an_mp4_without_its_extra_is_told(shown, tmp_path, monkeypatch):
+    viewer, _, _ = shown
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    with pytest.raises(VaesrError, match="extra movie"):
+        write_movie(
+            tmp_path / "samples.mp4", viewer.layers["ramp x2 samples"], viewer.dims.point, viewer.dims.units
+        )
+    assert not list(tmp_path.iterdir())

@@ -28,17 +28,19 @@ if TYPE_CHECKING:
 
 AnyPath = str | PathLike[str]
 
+MP4 = ".mp4"
+
 FRAME_MILLISECONDS = 200
 """How long the movie shows each sample, as *Play* does."""
 
 
 def write_movie(path: AnyPath, samples: Any, point: Sequence[float], units: Units) -> None:
-    """Write the samples of the plane on show as an animated GIF, in the colours of their layer.
+    """Write the samples of the plane on show as an animated GIF or MP4, in the colours of their layer.
 
     Parameters
     ----------
     path : path
-        The GIF.
+        Ends with ``.gif``, or with ``.mp4``, which needs the extra ``movie``.
     samples : napari.layers.Image
         A layer whose first axis counts samples.
     point : sequence of float
@@ -49,17 +51,46 @@ def write_movie(path: AnyPath, samples: Any, point: Sequence[float], units: Unit
     Raises
     ------
     VaesrError
-        When the file can't be written.
+        When the file can't be written, or what writes an MP4 is not installed.
     """
     from PIL import Image
 
     where = _plane(samples, point, units)
     frames = [_picture(samples, samples.data[(number, *where[1:])]) for number in range(len(samples.data))]
+    if str(path).lower().endswith(MP4):
+        _write_mp4(path, frames)
+        return
     pictures = [Image.fromarray(frame) for frame in frames]
     with atomic_path(path) as temporary:
         pictures[0].save(
             temporary, "GIF", save_all=True, append_images=pictures[1:], duration=FRAME_MILLISECONDS, loop=0
         )
+
+
+def _write_mp4(path: AnyPath, frames: Sequence[npt.NDArray[np.uint8]]) -> None:
+    try:
+        from imageio_ffmpeg import write_frames
+    except ImportError:
+        raise VaesrError(
+            'An MP4 needs the extra movie, please install it: pip install "napari-vaesr[movie]". '
+            "A GIF needs nothing."
+        ) from None
+    height, width = (length + length % 2 for length in frames[0].shape[:2])  # players want even sides
+    with atomic_path(path) as temporary:
+        writer = write_frames(
+            str(temporary),
+            (width, height),
+            fps=1000 / FRAME_MILLISECONDS,
+            quality=9,
+            macro_block_size=2,
+            output_params=["-f", "mp4"],
+        )
+        writer.send(None)
+        for frame in frames:
+            rows, columns = height - frame.shape[0], width - frame.shape[1]
+            whole = np.pad(frame, ((0, rows), (0, columns), (0, 0)), mode="edge")
+            writer.send(np.ascontiguousarray(whole))
+        writer.close()
 
 
 def write_profile(path: AnyPath, profile: Profile, source: npt.NDArray[Any] | None = None) -> None:
@@ -165,7 +196,7 @@ class ExportSection(Container):
             text="Figure", tooltip="Save source, mean and standard deviation of the plane on show as PNG."
         )
         self.movie_button = PushButton(
-            text="Movie", tooltip="Save the newest samples, drawn above, as an animated GIF."
+            text="Movie", tooltip="Save the newest samples, drawn above, as GIF or MP4."
         )
         self.profile_button = PushButton(
             text="Profile", tooltip="Save the values along the line, with their 90 % band, as CSV."
@@ -174,7 +205,9 @@ class ExportSection(Container):
         super().__init__(widgets=[row(buttons)], labels=False)
         self.margins = (0, 0, 0, 0)
         self.figure_button.changed.connect(lambda: self._save(self.save_figure, "PNG (*.png)", ".png"))
-        self.movie_button.changed.connect(lambda: self._save(self.save_movie, "GIF (*.gif)", ".gif"))
+        self.movie_button.changed.connect(
+            lambda: self._save(self.save_movie, "GIF (*.gif);;MP4 (*.mp4)", ".gif", MP4)
+        )
         self.profile_button.changed.connect(lambda: self._save(self.save_profile, "CSV (*.csv)", ".csv"))
 
     def show_result(self, result: ShownResult | None) -> None:
@@ -202,14 +235,17 @@ class ExportSection(Container):
             raise VaesrError("There is no line over the result: draw one first.")
         write_profile(path, profile, source)
 
-    def _save(self, write: Callable[[AnyPath], None], kind: str, ending: str) -> None:
+    def _save(self, write: Callable[[AnyPath], None], kinds: str, ending: str, other: str = "") -> None:
         if self._result is None:
             return
         start = f"{self._result.name.replace('/', '_')}{ending}"
-        chosen, _ = QFileDialog.getSaveFileName(self.native, "Save", start, kind)
+        chosen, kind = QFileDialog.getSaveFileName(self.native, "Save", start, kinds)
         if not chosen:
             return
-        path = Path(chosen) if chosen.lower().endswith(ending) else Path(chosen + ending)
+        if other and other in kind:
+            ending, other = other, ending
+        endings = (ending, other) if other else (ending,)
+        path = Path(chosen) if chosen.lower().endswith(endings) else Path(chosen + ending)
         try:
             write(path)
         except VaesrError as error:

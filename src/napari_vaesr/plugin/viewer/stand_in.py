@@ -22,14 +22,14 @@ class StandIn:
     ----------
     source : array
         Pixels with the axes of the result.
-    factors : tuple of int
+    factors : tuple of float
         How many pixels of the result stand where one of the source stood, along each axis.
     start : tuple of int
         Where in the source the result begins.
     """
 
     source: Any
-    factors: tuple[int, ...]
+    factors: tuple[float, ...]
     start: tuple[int, ...]
 
     def read(self, index: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -46,7 +46,8 @@ class StandIn:
         """
         places = []
         for axis, part in enumerate(whole_index(index, len(shape))):
-            wanted = np.arange(shape[axis])[part] // self.factors[axis] + self.start[axis]
+            reduced = np.floor(np.arange(shape[axis])[part] / self.factors[axis] + 1e-9).astype(np.intp)
+            wanted = reduced + self.start[axis]
             places.append(np.minimum(wanted, self.source.shape[axis] - 1))
         box = tuple(slice(int(each.min()), int(each.max()) + 1) for each in places if each.size)
         if len(box) < len(shape):

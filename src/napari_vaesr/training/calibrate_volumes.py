@@ -58,7 +58,7 @@ def spreads_of_stacks(
         Of the training: how noisy, and how often planes are thick.
     """
     found: list[Spread] = []
-    for path in find_images(places):
+    for path in find_images(places) if places else ():
         truth = _middle_of(path, factors)
         if truth is not None:
             found += _spreads(model, path, truth, factors, degradation)

@@ -257,11 +257,11 @@ SLOWLY = """
 import time
 from napari_vaesr.engine import blocks, stream
 blocks.LARGEST_BLOCK = 64
-real = stream.write_piece
+real = stream.ResultFile.put
 def slowly(*arguments):
     real(*arguments)
     time.sleep(0.05)
-stream.write_piece = slowly
+stream.ResultFile.put = slowly
 from napari_vaesr.cli import main
 main()
 """

@@ -155,10 +155,15 @@ def open_series(path: Path, number: int) -> tuple[tifffile.TiffFile, tifffile.Ti
 def open_tiff(path: Path, number: int = 0) -> Any:
     """Return an image of a TIFF as a Zarr array; the file is closed with it."""
     tiff, pages = open_series(path, number)
-    whole = pages.keyframe.nbytes <= WHOLE_PAGE
-    store = pages.aszarr(level=0, chunkmode="page" if whole else None)
+    try:
+        whole = pages.keyframe.nbytes <= WHOLE_PAGE
+        store = pages.aszarr(level=0, chunkmode="page" if whole else None)
+        array = zarr.open_array(store, mode="r")
+    except BaseException:
+        tiff.close()
+        raise
     weakref.finalize(store, tiff.close)
-    return zarr.open_array(store, mode="r")
+    return array
 
 
 def _images(path: Path, tiff: tifffile.TiffFile) -> tuple[list[str], list[OmeImage]]:

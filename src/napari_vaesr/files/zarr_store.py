@@ -11,6 +11,7 @@ import zarr
 
 from napari_vaesr.errors import TryAgain, VaesrError
 from napari_vaesr.files.place import Address, Place
+from napari_vaesr.files.zarr_chunks import BoundedStore, bounded
 
 Node = zarr.Array[Any] | zarr.Group
 
@@ -41,11 +42,11 @@ class ZarrPlace:
     def node(self) -> Node:
         """Open it for reading."""
         node: Node = zarr.open(self._store(), path=self.inside, mode="r")
-        return node
+        return bounded(self.place, node) if isinstance(node, zarr.Array) else node
 
     def array(self) -> zarr.Array[Any]:
         """Open it, an array, for reading."""
-        return zarr.open_array(self._store(), path=self.inside, mode="r")
+        return bounded(self.place, zarr.open_array(self._store(), path=self.inside, mode="r"))
 
     def attributes(self) -> Mapping[str, Any]:
         """Return what a group is told to be; empty where there is no group."""
@@ -56,10 +57,10 @@ class ZarrPlace:
 
     def _store(self) -> Any:
         if isinstance(self.place, Address):
-            return _remote(self.place)
+            return _remote(self.place)  # parts of files are not asked for, which some servers do not know
         if self.place.is_file():
-            return zarr.storage.ZipStore(self.place, mode="r")
-        return zarr.storage.LocalStore(self.place, read_only=True)
+            return BoundedStore(zarr.storage.ZipStore(self.place, mode="r"))
+        return BoundedStore(zarr.storage.LocalStore(self.place, read_only=True))
 
 
 def zarr_root(place: Place) -> ZarrPlace:

@@ -100,7 +100,7 @@ def refused_soon(path, match="it may") -> None:
     seconds, peak = time.perf_counter() - start, tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert "\n" not in str(caught.value)
-    assert seconds < 5 and peak < 2**23
+    assert seconds < 5 and peak < 2**24
     if sys.platform == "linux":
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2**15  # KiB
 
@@ -148,7 +148,7 @@ def test_a_zip_packed_to_burst(tmp_path):
             archive.writestr("c/0/0", content)
         refused_soon(tmp_path / f"{name}.zarr.zip")
     with zipfile.ZipFile(tmp_path / "described.zarr.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("zarr.json", bytes(LARGE))
+        archive.writestr("zarr.json", bytes(2 * LARGE))
     with pytest.raises(VaesrError, match="it may"):
         read_image(tmp_path / "described.zarr.zip", "YX")
 

@@ -43,6 +43,10 @@ DOT_UNITS = {2: 0.0254, 3: 1e-2, 4: 1e-3, 5: 1e-6}
 """Meters by the tag ResolutionUnit."""
 
 
+WORDS = ("frames", "slices", "channels")
+"""What ImageJ calls the axes T, Z and C."""
+
+
 def read_tiff(path: Path, axes: str | None, series: Series = None) -> ImageFile:
     """Open an image of a TIFF in full resolution, lazily: the first, or the one that is named.
 
@@ -73,13 +77,14 @@ def read_tiff(path: Path, axes: str | None, series: Series = None) -> ImageFile:
                 )
             told = images[number].described() if images else described(tiff, page)
             note = annotation(first.pages.first.description) if images else {}
-            stored = _axes(path, tiff, pages)
-            has_alpha = "S" in stored and pages.shape[stored.index("S")] == 2 and _is_alpha(page)
-            has_alpha &= axes is None or len(axes) < pages.ndim
+            narrow = _narrow(tiff, pages)
+            shape, stored = narrow or (tuple(pages.shape), _axes(path, tiff, pages))
+            has_alpha = "S" in stored and shape[stored.index("S")] == 2 and _is_alpha(page)
+            has_alpha &= axes is None or len(axes) < len(shape)
             letters = stored.replace("S", "C" if has_alpha else "S")
             if axes and not has_alpha:
-                letters = Axes.parse(axes, pages.shape).names
-            _check(path, pages.shape, letters)
+                letters = Axes.parse(axes, shape).names
+            _check(path, shape, letters)
             pixels = FileArray(
                 path, partial(open_tiff, path, number), tuple(pages.shape), np.dtype(pages.dtype)
             )
@@ -90,7 +95,10 @@ def read_tiff(path: Path, axes: str | None, series: Series = None) -> ImageFile:
         raise
     except Exception as error:  # a damaged file can raise anything
         raise VaesrError(f"{path} is damaged or no TIFF: {reason(error)}.") from error
-    data = as_dask(pixels, letters, native)
+    if narrow is None:
+        data = as_dask(pixels, letters, native)
+    else:
+        data = as_dask(pixels, "ZYX"[-pixels.ndim :], (1,) * pixels.ndim).reshape(shape)
     if has_alpha:
         data = data[tuple(0 if name == "C" else slice(None) for name in letters)]
         letters = Axes.parse(axes or letters.replace("C", ""), data.shape).names
@@ -194,6 +202,25 @@ def _axes(path: Path, tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries) 
     return names
 
 
+def _narrow(tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> tuple[tuple[int, ...], str] | None:
+    """Return the true shape and axes of an ImageJ stack one pixel wide that tifffile wrote.
+
+    tifffile takes the last but one axis of such a stack for the width of its pages, and what is before it for
+    their height; what it says about the stack is right.
+    """
+    if not tiff.is_imagej or series.keyframe.software != "tifffile.py":
+        return None
+    told = tiff.imagej_metadata or {}
+    lengths = {name: int(told.get(key, 1)) for name, key in zip("TZC", WORDS, strict=True)}
+    planes, pixels = math.prod(lengths.values()), math.prod(series.shape)
+    height = series.keyframe.imagewidth
+    innermost = next((lengths[name] for name in "CZT" if lengths[name] > 1), 1)
+    if planes < 2 or planes * height != pixels or series.keyframe.imagelength != innermost:
+        return None
+    names = "".join(name for name in "TZC" if lengths[name] > 1)
+    return (*(lengths[name] for name in names), height, 1), f"{names}YX"
+
+
 def _check(path: Path, shape: tuple[int, ...], names: str) -> None:
     if set(names) - set(LETTERS) or len(set(names)) != len(names):
         raise ask_for_axes(path, shape, names if set(names) & set("TCZ") else "")
@@ -222,10 +249,7 @@ def _is_complete(tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> bo
     """Whether all pixels are in the file, as far as that can be told without reading them."""
     if tiff.is_imagej:
         planes = int((tiff.imagej_metadata or {}).get("images", 1))
-        keyframe = series.keyframe
-        # Stacks one pixel wide are written by tifffile as a single page.
-        is_line = keyframe.software == "tifffile.py" and planes in keyframe.shape and len(series) == 1
-        if math.prod(series.shape) < planes * keyframe.size and not is_line:
+        if math.prod(series.shape) < planes * series.keyframe.size and _narrow(tiff, series) is None:
             return False
     elif not _chain_ends(tiff):
         return False

@@ -10,6 +10,22 @@ NEIGHBOURS = 1
 """High-res pixels on every side whose variances a pixel's variance is averaged with."""
 
 
+def with_areas(drawn: Tensor, areas: float) -> Tensor:
+    """Scale what samples differ by in the means of low-res pixels, and leave what they differ by within.
+
+    Parameters
+    ----------
+    drawn : Tensor
+        (samples, rows * columns, height, width): what samples add to the base, all pixels that come of one
+        low-res pixel along the second axis.
+    areas : float
+        The factor; see `Calibration.areas`.
+    """
+    if areas == 1:
+        return drawn
+    return drawn + (areas - 1) * drawn.mean(dim=1, keepdim=True)
+
+
 def smoothed(variance: Tensor) -> Tensor:
     """Average the variance over every pixel and its eight neighbours, those within the image.
 

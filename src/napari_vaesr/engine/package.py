@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from napari_vaesr.engine.moments import NEIGHBOURS, PairedMoments, smoothed
 from napari_vaesr.errors import VaesrError
@@ -64,10 +65,20 @@ class Graph(nn.Module):
             drawn = noise_on_grid(0, 0, range(self.samples), index, level.channels, rows, columns)
             noise.append(drawn[:, None])
         moments = PairedMoments()
-        moments.add(self.network.decode(encoded, noise))
+        moments.add(self._with_areas(self.network.decode(encoded, noise), encoded.base))
         assert moments.variance is not None
         std = self.calibration.slope * smoothed(moments.variance).sqrt() + self.calibration.offset
         return moments.mean, std.clamp(min=self.calibration.floor)
+
+    def _with_areas(self, samples: Tensor, base: Tensor) -> Tensor:
+        """Scale what samples (samples, batch, 1, Y, X) differ by in the means of low-res pixels."""
+        if self.calibration.areas == 1:
+            return samples
+        apart = samples - base
+        means = F.avg_pool2d(apart.flatten(0, 1), self.scale)
+        whole = F.interpolate(means, scale_factor=float(self.scale)).reshape(apart.shape)
+        changed: Tensor = samples + (self.calibration.areas - 1) * whole
+        return changed
 
     def _told(self, planes: Tensor) -> Tensor | None:
         """Return what a conditioned network is told: the same noise everywhere, as estimated, and no blur."""

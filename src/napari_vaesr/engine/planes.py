@@ -104,6 +104,8 @@ class SourcePlane:
         What the network is told of it.
     keys : NoiseKeys
         What decides its noise.
+    areas : float
+        See `Calibration.areas`.
     neighbours : tuple of (mapping or None)
         Places of the planes seen with it, it among them; where there is none it stands for it.
     """
@@ -114,6 +116,7 @@ class SourcePlane:
     scaling: IntensityScaling
     conditions: Conditions
     keys: NoiseKeys
+    areas: float = 1.0
     neighbours: tuple[Place | None, ...] = (None,)
 
     @property

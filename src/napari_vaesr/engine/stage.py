@@ -170,6 +170,7 @@ class Stage:
                 self.reading[channel],
                 self.conditions[channel],
                 noise_keys(axes, place, OTHER.get(view, "Z"), self.surroundings.alike, first),
+                self.calibrations[channel].areas,
                 self._neighbours(axes, view, place),
             )
             keep = answer.samples is not None

@@ -15,7 +15,7 @@ import torch
 
 from napari_vaesr.engine.conditions import Conditions
 from napari_vaesr.engine.device import DeviceChoice, choose_device, is_out_of_memory, release_memory
-from napari_vaesr.engine.moments import NEIGHBOURS, PairedMoments, smoothed
+from napari_vaesr.engine.moments import NEIGHBOURS, PairedMoments, smoothed, with_areas
 from napari_vaesr.engine.result import FloatArray
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.engine.torch_state import own_state
@@ -71,6 +71,10 @@ class Plane(Protocol):
     @property
     def is_rgb(self) -> bool:
         """Whether it has colours."""
+
+    @property
+    def areas(self) -> float:
+        """Factor on what samples differ by in the means of low-res pixels."""
 
     def luma(self, rows: slice, columns: slice) -> FloatArray:
         """Read unit intensities of shape (rows, columns, frames): it is in the middle of its neighbours."""
@@ -262,7 +266,7 @@ class Upscaler:
         samples, at_once = self.settings.samples, self.samples_at_once(tile)
         for first in range(0, samples, at_once):
             chunk = range(first, min(first + at_once, samples))
-            drawn = self._add_samples(moments, encoded, wide, plane.keys, chunk)
+            drawn = self._add_samples(moments, encoded, wide, plane.keys, chunk, plane.areas)
             if keep_samples:
                 kept.append(self._placed(drawn, encoded, tile, wide).cpu().numpy())
             del drawn  # or it would stay while the next ones are drawn
@@ -282,7 +286,13 @@ class Upscaler:
 
     @own_state()
     def _add_samples(
-        self, moments: PairedMoments, encoded: Encoded, tile: Tile, keys: NoiseKeys, samples: range
+        self,
+        moments: PairedMoments,
+        encoded: Encoded,
+        tile: Tile,
+        keys: NoiseKeys,
+        samples: range,
+        areas: float = 1.0,
     ) -> torch.Tensor:
         """Draw samples, add what they add to the base to the moments and return its cores."""
         odd = self.network.is_odd
@@ -290,6 +300,7 @@ class Upscaler:
         noise = [self._noise(keys, drawn_from, index, tile) for index in range(len(self.network.levels))]
         rows, columns = tile.core_slices()
         drawn = self.network.residuals(encoded, noise)[:, 0, :, rows, columns]
+        drawn = with_areas(drawn, areas)
         if odd:  # the other of each antithetic pair
             drawn = torch.stack([drawn, -drawn], dim=1).flatten(0, 1)
         moments.add(drawn)  # whole pairs, so that the mean is the base, however many samples are asked for

@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from napari_vaesr.engine.conditions import noise_level
 from napari_vaesr.engine.job import UpscaleJob
@@ -34,7 +35,9 @@ from napari_vaesr.pairs.sources import always_noisy, low_res
 from napari_vaesr.training.batches import Batch
 from napari_vaesr.training.calibrate_volumes import spreads_of_stacks
 from napari_vaesr.training.validation import FixedPairs
+from napari_vaesr.trust.blocks import block_means
 from napari_vaesr.trust.levels import (
+    Areas,
     FloatArray,
     Spread,
     cross_validated_coverage,
@@ -60,6 +63,9 @@ NOISY_IMAGES, NOISY_DRAWS = 360, (2, 40)
 """How many noisy low-res images are made of each domain, beside the clean ones, and of each of its images at
 the least and at the most. Where there are few images, the chances of their noise would count as much as its
 amount."""
+
+LARGEST_AREA = 32
+"""Side in high-res pixels of the largest blocks whose means are to be right."""
 
 PIXELS = 1_000_000
 """Pixels of each domain, drawn at random, that calibrate; all domains count the same."""
@@ -285,10 +291,11 @@ def spreads_of_file(
     for number, (way, noise_told) in enumerate(zip(ways, told, strict=True)):
         seed = zlib.crc32(os.fsencode(f"{name}, calibration {number}"))
         pair = low_res(name, path.parent.name, truth if way is None else grey(truth), scale, way, seed)
-        noise, std, error, gradient = _upscaled_middle(model, pair, noise_told)
-        chosen = np.random.default_rng(seed).choice(std.size, min(pixels, std.size), replace=False)
-        kind, clean = path.parent.name, way is None
-        spreads.append(Spread(original, kind, noise, clean, std[chosen], error[chosen], gradient[chosen]))
+        spread = _upscaled_middle(model, pair, noise_told)
+        chosen = np.random.default_rng(seed).choice(
+            spread.std.size, min(pixels, spread.std.size), replace=False
+        )
+        spreads.append(_thinned(replace(spread, image=original, clean=way is None), chosen))
     return spreads
 
 
@@ -337,10 +344,20 @@ def spreads_of_rows(
     return spreads
 
 
-def _upscaled_middle(
-    model: Model, pair: Pair, noise: Literal["auto"] | float = "auto"
-) -> tuple[float, FloatArray, FloatArray, FloatArray]:
-    """Return the noise, and std, error and gradient of the pixels in the middle, in unit intensity."""
+def _thinned(spread: Spread, chosen: NDArray[np.int64]) -> Spread:
+    """Keep some of the pixels."""
+    areas, gradient = spread.areas, spread.gradient
+    return replace(
+        spread,
+        std=spread.std[chosen],
+        error=spread.error[chosen],
+        gradient=None if gradient is None else gradient[chosen],
+        areas=None if areas is None else replace(areas, parts=areas.parts[:, chosen]),
+    )
+
+
+def _upscaled_middle(model: Model, pair: Pair, noise: Literal["auto"] | float = "auto") -> Spread:
+    """Upscale the middle of an image; in unit intensity."""
     blur = pair.blur if model.card.network.conditioned else 0.0
     settings = UpscaleSettings(scale=pair.scale, samples=SAMPLES, noise=noise, blur=blur)
     rows, columns = (_middle(size, SIDE // pair.scale) for size in pair.low.shape[:2])
@@ -354,6 +371,7 @@ def _upscaled_middle(
         model=model,
         scalings=scalings,
         calibrations=[Calibration()],
+        keep_samples=True,
     )
     for _ in job:
         pass
@@ -366,7 +384,36 @@ def _upscaled_middle(
     std, error, gradient = (
         values.ravel() / scaling.gain for values in (std, mean - part, gradient_magnitude(mean))
     )
-    return noise_level(noise, scaling), std, error, gradient
+    areas = None
+    # A chain's last pass knows nothing of the areas of the first.
+    if (scale, scale) in model.card.network.factors and low.ndim == 2 and job.result.samples is not None:
+        apart = (job.result.samples - job.result.mean) / np.float32(scaling.gain)
+        areas = areas_of(apart, (mean - part) / scaling.gain, scale)
+    level = noise_level(noise, scaling)
+    return Spread(pair.original or pair.name, pair.domain, level, False, std, error, gradient, areas)
+
+
+def areas_of(apart: Array, error: FloatArray, scale: int) -> Areas:
+    """Take apart what samples differ by in the means of low-res pixels and within them.
+
+    Parameters
+    ----------
+    apart : float32 array of shape (samples, Y, X)
+        Samples minus their mean, sizes divisible by `scale`.
+    error : array of shape (Y, X)
+        Their mean minus the truth.
+    scale : int
+        High-res pixels along a low-res one.
+    """
+    means = block_means(apart, scale).astype(np.float32).repeat(scale, axis=1).repeat(scale, axis=2)
+    within = apart - means
+    pairs = (within, within), (within, means), (means, means)
+    parts = torch.from_numpy(np.stack([np.mean(one * other, axis=0) for one, other in pairs]))
+    sides = [scale * times for times in (1, 2, 4, 8, 16) if scale * times <= min(LARGEST_AREA, *error.shape)]
+    blocks = [
+        [np.mean(block_means(error, side) ** 2), np.mean(block_means(apart, side) ** 2)] for side in sides
+    ]
+    return Areas(smoothed(parts[:, None]).flatten(1).double().numpy(), np.array(blocks))
 
 
 def _middle(size: int, length: int) -> range:

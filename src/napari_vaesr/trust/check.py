@@ -350,6 +350,7 @@ def _corrected(planes: list[_Plane]) -> Calibration:
         noise=card.noise,
         slope=ratio * card.slope,
         offset=ratio * card.offset,
+        areas=card.areas,
         floor=ratio * card.floor,
         interval=max(reach, 1e-3),
     )

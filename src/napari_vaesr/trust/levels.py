@@ -39,6 +39,28 @@ ENOUGH = 22
 """Independent images that a guarantee takes at the least; see `conformal_factor`."""
 
 
+AREA_TURNS, AREA_LIMITS = 8, (0.05, 4.0)
+"""How often the factor on areas and the calibration are fitted by turns, and the bounds of the factor."""
+
+
+@dataclass(frozen=True)
+class Areas:
+    """How samples differ in the means of low-res pixels and within them; see `Calibration.areas`.
+
+    Attributes
+    ----------
+    parts : array
+        (3, pixels): mean over samples of the square of what they differ by within low-res pixels, of its
+        product with what they differ by in their means, and of the square of that.
+    blocks : array
+        (sides, 2): mean squared error of the means of blocks of whole low-res pixels, and the variance that
+        samples say of it.
+    """
+
+    parts: npt.NDArray[Any]
+    blocks: npt.NDArray[Any]
+
+
 @dataclass(frozen=True)
 class Spread:
     """What the samples of one image said, and how wrong their mean was, pixel by pixel in unit intensity.
@@ -57,6 +79,8 @@ class Spread:
         (pixels,), of the samples, not calibrated, and the mean minus the truth.
     gradient : array or None
         (pixels,), gradient magnitude of the mean: what the std has to say more than. None if not compared.
+    areas : Areas or None
+        What a factor on areas changes. None where there is to be none.
     """
 
     image: str
@@ -66,6 +90,15 @@ class Spread:
     std: npt.NDArray[Any]
     error: npt.NDArray[Any]
     gradient: npt.NDArray[Any] | None = None
+    areas: Areas | None = None
+
+    def said(self, areas: float) -> npt.NDArray[Any]:
+        """Return the std with this factor on areas."""
+        if self.areas is None:
+            return self.std
+        within, product, means = self.areas.parts
+        said: npt.NDArray[Any] = np.sqrt(np.maximum(within + 2 * areas * product + areas**2 * means, 0))
+        return said
 
 
 def without_truth_noise(
@@ -146,11 +179,47 @@ def _noise(group: Sequence[Spread]) -> float:
     return float(np.mean([spread.noise for spread in group]))
 
 
+def fit_areas(group: Sequence[Spread]) -> float:
+    """Find the factor that makes the errors of areas what calibrated samples say of them.
+
+    The std is right at every pixel after the calibration, whatever the factor is; so it is found together
+    with the calibration, by turns. Means of blocks of all sides count the same.
+
+    Parameters
+    ----------
+    group : sequence of Spread
+        Images of similar noise.
+
+    Returns
+    -------
+    float
+        1 where any of them does not know what a factor would change.
+    """
+    known = [each.areas.blocks for each in group if each.areas is not None]
+    sides = min((len(each) for each in known), default=0)
+    if len(known) < len(group) or not sides:
+        return 1.0
+    wrong, said = np.sqrt(np.mean([each[:sides] for each in known], axis=0)).T
+    if min(wrong.min(), said.min()) <= 0:
+        return 1.0
+    error = np.concatenate([each.error for each in group])
+    factor = 1.0
+    for _ in range(AREA_TURNS):
+        std = np.concatenate([each.said(factor) for each in group])
+        expected = fit_calibration(std, error).apply(std)
+        stretched = np.sqrt(np.mean(expected**2) / np.mean(std**2))
+        wanted = np.exp(np.mean(np.log(wrong / (stretched * said))))
+        factor = float(np.clip(np.sqrt(factor * wanted), *AREA_LIMITS))
+    return factor
+
+
 def _level(group: Sequence[Spread], noise: float) -> Calibration:
-    std, error = (np.concatenate([getattr(each, name) for each in group]) for name in ("std", "error"))
+    areas = fit_areas(group)
+    std = np.concatenate([each.said(areas) for each in group])
+    error = np.concatenate([each.error for each in group])
     line = fit_calibration(std, error)
     floor = 0.5 * float(reliability(std, error).rmse.min())
-    fitted = line.model_copy(update={"noise": noise, "floor": floor})
+    fitted = line.model_copy(update={"noise": noise, "areas": areas, "floor": floor})
     reach = float(np.quantile(_ratio(fitted.apply(std), error), LEVEL))
     return fitted.model_copy(
         update={"interval": max(reach, 1e-3) if np.isfinite(reach) else interval_reach()}
@@ -185,7 +254,7 @@ def guaranteed_levels(spreads: Sequence[Spread]) -> Calibrations:
     for original in _originals(others):
         same = [each for each in others if (each.domain, each.image) == original]
         widths = [interpolated(levels, each.noise) for each in same]
-        half = [at.apply(each.std) * at.interval for at, each in zip(widths, same, strict=True)]
+        half = [at.apply(each.said(at.areas)) * at.interval for at, each in zip(widths, same, strict=True)]
         stds.append(np.concatenate(half) / interval_reach(LEVEL))
         errors.append(np.concatenate([each.error for each in same]))
     try:
@@ -219,7 +288,7 @@ def cross_validated(spreads: Sequence[Spread]) -> list[Tested]:
         levels = fit_levels([each for each in spreads if fold[each.domain, each.image] != left_out])
         for spread in (each for each in spreads if fold[each.domain, each.image] == left_out):
             at = interpolated(levels, spread.noise)
-            std = at.apply(spread.std)
+            std = at.apply(spread.said(at.areas))
             tested.append(Tested(spread, std, np.abs(spread.error) <= at.interval * std))
     return tested
 

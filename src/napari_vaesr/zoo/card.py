@@ -80,6 +80,12 @@ class Calibration(BaseModel):
     offset: FiniteFloat = Field(
         default=0.0, description="Added after the factor, in unit intensity (0 to 1)."
     )
+    areas: FiniteFloat = Field(
+        default=1.0,
+        ge=0,
+        description="Factor on what samples differ by in the mean of all pixels that come of one pixel of "
+        "the input, before their standard deviation is taken: so that errors of areas are right, too.",
+    )
     floor: FiniteFloat = Field(
         default=0.0, ge=0, description="Smallest error to expect of any pixel, in unit intensity."
     )
@@ -108,7 +114,7 @@ def interpolated(levels: Calibrations, noise: float) -> Calibration:
     at = [level.noise for level in levels]
     values = {
         name: float(np.interp(noise, at, [getattr(level, name) for level in levels]))
-        for name in ("slope", "offset", "floor", "interval")
+        for name in ("slope", "offset", "areas", "floor", "interval")
     }
     safe = [level.guaranteed for level in levels if level.guaranteed is not None]
     if len(safe) == len(levels):

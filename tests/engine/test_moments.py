@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_vaesr.engine.moments import PairedMoments
+from napari_vaesr.engine.moments import PairedMoments, with_areas
 
 
 def formula(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
@@ -78,3 +78,11 @@ def test_order_is_enforced():
     moments.add(torch.zeros(1, 2))
     with pytest.raises(ValueError, match="partner"):
         moments.add(torch.zeros(2, 2))
+
+
+def test_areas_change_the_means_of_low_res_pixels_alone() -> None:
+    drawn = torch.randn(3, 4, 5, 6)
+    changed = with_areas(drawn, 0.3)
+    torch.testing.assert_close(changed.mean(dim=1), 0.3 * drawn.mean(dim=1))
+    torch.testing.assert_close(changed - changed.mean(1, keepdim=True), drawn - drawn.mean(1, keepdim=True))
+    assert with_areas(drawn, 1.0) is drawn

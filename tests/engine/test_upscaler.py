@@ -28,6 +28,7 @@ class Picture:
     pixels: np.ndarray
     number: int = 0
     conditions: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    areas: float = 1.0
 
     @property
     def keys(self):

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.training.calibrate import areas_of
 from napari_vaesr.trust.calibration import fit_calibration
 from napari_vaesr.trust.levels import (
     Spread,
     cross_validated,
     cross_validated_coverage,
+    fit_areas,
     fit_levels,
     guaranteed_levels,
     halves,
@@ -151,3 +153,36 @@ def test_where_no_factor_is_enough_nothing_is_guaranteed(monkeypatch) -> None:
 
     monkeypatch.setattr("napari_vaesr.trust.levels.conformal_factor", refuse)
     assert guaranteed_levels(spreads) == fit_levels(spreads)
+
+
+def with_areas(factor: float, seed: int) -> Spread:
+    """An image whose samples differ `factor` times too little in the means of 2 x 2 pixels, not within."""
+    random = np.random.default_rng(seed)
+
+    def drawn(count: int, means: float) -> np.ndarray:
+        coarse = random.normal(0, means, (count, 32, 32)).repeat(2, axis=1).repeat(2, axis=2)
+        fine = random.normal(0, 0.02, (count, 64, 64))
+        fine -= fine.reshape(count, 32, 2, 32, 2).mean((2, 4)).repeat(2, axis=1).repeat(2, axis=2)
+        return coarse + fine
+
+    (error,), samples = drawn(1, 0.02), drawn(64, 0.02 / factor)
+    areas = areas_of(samples.astype(np.float32), error, 2)
+    std = samples.std(axis=0).ravel()
+    return Spread(str(seed), "", 0.1, False, std, error.ravel(), areas=areas)
+
+
+@pytest.mark.parametrize("factor", [0.4, 1.0, 2.5])
+def test_errors_of_areas_become_what_samples_say(factor: float) -> None:
+    group = [with_areas(factor, seed) for seed in range(4)]
+    np.testing.assert_allclose(group[0].said(1.0)[1000:1100], group[0].std[1000:1100], rtol=0.5)
+    assert fit_areas(group) == pytest.approx(factor, rel=0.15)
+    (level,) = fit_levels(group)
+    assert level.areas == fit_areas(group)
+    std = level.apply(np.concatenate([each.said(level.areas) for each in group]))
+    error = np.concatenate([each.error for each in group])
+    assert np.mean(np.abs(error) <= level.interval * std) == pytest.approx(0.9, abs=0.01)
+
+
+def test_without_knowledge_of_areas_they_stay() -> None:
+    group = [with_areas(2.5, 0), replace(with_areas(2.5, 1), areas=None)]
+    assert fit_areas(group) == 1

@@ -39,8 +39,8 @@ ENOUGH = 22
 """Independent images that a guarantee takes at the least; see `conformal_factor`."""
 
 
-AREA_TURNS, AREA_LIMITS = 8, (0.05, 4.0)
-"""How often the factor on areas and the calibration are fitted by turns, and the bounds of the factor."""
+AREA_LIMITS = 0.05, 4.0
+"""Bounds of the factor on areas."""
 
 
 @dataclass(frozen=True)
@@ -182,8 +182,8 @@ def _noise(group: Sequence[Spread]) -> float:
 def fit_areas(group: Sequence[Spread]) -> float:
     """Find the factor that makes the errors of areas what calibrated samples say of them.
 
-    The std is right at every pixel after the calibration, whatever the factor is; so it is found together
-    with the calibration, by turns. Means of blocks of all sides count the same.
+    The std is right at every pixel after the calibration, whatever the factor is. Means of blocks of all
+    sides count the same.
 
     Parameters
     ----------
@@ -202,15 +202,18 @@ def fit_areas(group: Sequence[Spread]) -> float:
     wrong, said = np.sqrt(np.mean([each[:sides] for each in known], axis=0)).T
     if min(wrong.min(), said.min()) <= 0:
         return 1.0
-    error = np.concatenate([each.error for each in group])
-    factor = 1.0
-    for _ in range(AREA_TURNS):
-        std = np.concatenate([each.said(factor) for each in group])
-        expected = fit_calibration(std, error).apply(std)
-        stretched = np.sqrt(np.mean(expected**2) / np.mean(std**2))
-        wanted = np.exp(np.mean(np.log(wrong / (stretched * said))))
-        factor = float(np.clip(np.sqrt(factor * wanted), *AREA_LIMITS))
-    return factor
+    # The factor t has to be the error over the std of areas, both seen after the calibration, which scales
+    # std by the root of error**2 / (within + 2 t product + t**2 means): an equation of second degree.
+    within, product, means = np.concatenate(
+        [each.areas.parts for each in group if each.areas is not None], axis=1
+    ).mean(axis=1)
+    ratio = np.exp(2 * np.mean(np.log(wrong / said)))
+    share = ratio / np.mean(np.concatenate([each.error for each in group]) ** 2)
+    left = 1 - share * means
+    if left <= 0:
+        return AREA_LIMITS[1]
+    factor = (share * product + np.sqrt((share * product) ** 2 + left * share * within)) / left
+    return float(np.clip(factor, *AREA_LIMITS))
 
 
 def _level(group: Sequence[Spread], noise: float) -> Calibration:

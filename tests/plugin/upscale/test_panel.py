@@ -283,7 +283,7 @@ def test_shortcuts_work_while_the_panel_is_open(window, qtbot):
     keys = {str(key): action for key, action in window.keymap.items()}
     assert {PREVIEW, LIVE, RUN} <= keys.keys()
     keys[PREVIEW](window)
-    qtbot.waitUntil(lambda: "cells preview mean" in window.layers, timeout=20000)
+    qtbot.waitUntil(lambda: any("preview mean" in layer.name for layer in window.layers), timeout=20000)
     keys[RUN](window)
     qtbot.waitUntil(lambda: "cells x2 mean" in window.layers, timeout=20000)
     dock.destroyOnClose()

@@ -42,7 +42,7 @@ def test_a_preview_is_what_the_run_gives_there(viewer, stack, qtbot):
     widget = make_widget(viewer, qtbot)
     widget.preview.button.native.click()
     mean, spread = previewed(widget, qtbot)
-    assert [mean.name, spread.name] == ["cells preview mean", "cells preview std"]
+    assert [mean.name, spread.name] == [f"cells x2 preview {role} (test-tiny)" for role in ("mean", "std")]
     assert mean.data.shape == (1, 32, 32) and mean.visible and not spread.visible
     assert "16 × 16 pixels" in widget.status.value
     np.testing.assert_allclose(mean.data_to_world((0, 0.5, 0.5)), stack.data_to_world((2, 16, 24)))
@@ -231,6 +231,34 @@ def test_a_region_too_large_for_the_time_is_cut_to_its_middle():
         "Y": range(9),
         "X": range(9),
     }
+
+
+def test_a_preview_keeps_its_size_though_speed_varies():
+    pace, settings = Pace(), make_settings(samples=4)
+
+    def size(extent, per_pixel):
+        pace._seconds_per_pixel[_speed_key(settings)] = per_pixel
+        fitting = pace.fitting(settings, extent, seconds=1.0)
+        return len(fitting["Y"]), len(fitting["X"])
+
+    view = {"Y": range(100, 500), "X": range(100, 700)}
+    first = size(view, 1e-4)
+    moved = {"Y": range(130, 531), "X": range(0, 430)}  # a pixel more or less, and to the edge of the image
+    assert size(moved, 0.8e-4) == size(view, 1.3e-4) == size(moved, 1e-4) == first
+    assert np.prod(size(view, 1e-4 / 2)) > 1.9 * np.prod(first), "grows where it is well worth it"
+    assert np.prod(size(view, 2e-4)) < 0.6 * np.prod(first), "shrinks where it takes too long"
+    assert size({"Y": range(50), "X": range(300)}, 1e-4)[0] <= 50, "never larger than what is visible"
+
+
+def test_the_layers_are_named_for_what_they_show(viewer, stack, qtbot):
+    widget = make_widget(viewer, qtbot)
+    widget.preview.make()
+    mean, spread = previewed(widget, qtbot)
+    assert mean.name == "cells x2 preview mean (test-tiny)"
+    widget.preview.live.value = True
+    previewed(widget, qtbot)
+    qtbot.waitUntil(lambda: mean.name == "cells x2 preview mean (tiny)", timeout=20000)
+    assert spread.name == "cells x2 preview std (tiny)" and mean in viewer.layers
 
 
 @pytest.mark.parametrize("live", [False, True])

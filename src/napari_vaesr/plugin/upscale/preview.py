@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Layer
 
+from napari_vaesr.engine.record import Record
 from napari_vaesr.plugin.viewer.layers import KEY, LayerTuple, unique_name
 from napari_vaesr.zoo.card import ANY
 
@@ -29,6 +30,9 @@ LIVE_SECONDS, SECONDS = 0.5, 1.5
 
 FIRST_PIXELS = 128**2
 """Source pixels of a preview as long as its speed is not known."""
+
+WORTHWHILE = 1.5
+"""How many times as many pixels, or as few, make it worth to change the size of a preview."""
 
 PLACE = ("scale", "translate", "rotate", "shear", "affine")
 
@@ -65,6 +69,7 @@ class Pace:
     def __init__(self) -> None:
         self._seconds_per_pixel: dict[Any, float] = {}
         self._halo: dict[Any, int] = {}
+        self._lengths: dict[Any, dict[str, int]] = {}
 
     def learn(
         self, settings: UpscaleSettings, extent: Mapping[str, range], halo: int, seconds: float
@@ -81,6 +86,9 @@ class Pace:
         self, settings: UpscaleSettings, extent: Mapping[str, range], seconds: float
     ) -> dict[str, range]:
         """Return the middle of a region, as large as can be computed in so many seconds.
+
+        Its size stays what it was the last time, as long as that fits and is about right: speed is never
+        measured alike twice, and a preview that follows the view is not to flutter.
 
         Parameters
         ----------
@@ -105,16 +113,29 @@ class Pace:
         factor = (-b + max(b * b - 4 * a * c, 0.0) ** 0.5) / (2 * a)
         if factor >= 1:
             return dict(extent)
-        return {**extent, **{name: _middle(extent[name], max(factor, 0.0)) for name in "YX"}}
+        lengths = {name: _shortened(len(extent[name]), max(factor, 0.0)) for name in "YX"}
+        before = self._lengths.get((key, seconds))
+        if before is None or not _is_about(before, lengths) or any(before[n] > len(extent[n]) for n in "YX"):
+            before = self._lengths[key, seconds] = lengths
+        return {**extent, **{name: _middle(extent[name], before[name]) for name in "YX"}}
 
 
 def _speed_key(settings: UpscaleSettings) -> tuple[Any, ...]:
     return settings.model, settings.factors, settings.samples, settings.device, settings.precision
 
 
-def _middle(part: range, factor: float) -> range:
-    """Return the middle of a range, of no less than 16 pixels where it has them."""
-    length = min(len(part), max(16, round(len(part) * factor)))
+def _shortened(length: int, factor: float) -> int:
+    """Return a length times a factor, no less than 16 pixels where there are as many."""
+    return min(length, max(16, round(length * factor)))
+
+
+def _is_about(one: Mapping[str, int], other: Mapping[str, int]) -> bool:
+    """Whether two sizes have about as many pixels."""
+    return 1 / WORTHWHILE <= (one["Y"] * one["X"]) / (other["Y"] * other["X"]) <= WORTHWHILE
+
+
+def _middle(part: range, length: int) -> range:
+    """Return so many pixels in the middle of a range."""
     start = part.start + (len(part) - length) // 2
     return range(start, start + length)
 
@@ -185,11 +206,11 @@ class PreviewLayers:
 
 
 def _update(layer: Layer, data: Any, attributes: Mapping[str, Any]) -> None:
-    """Give a layer new pixels and a new place."""
+    """Give a layer new pixels, their place and their name."""
     for name in PLACE:
         setattr(layer, name, attributes[name])
     layer.data = data
-    layer.metadata = attributes["metadata"]
+    layer.metadata, layer.name = attributes["metadata"], attributes["name"]
     if attributes["metadata"][KEY]["layer"]["role"] != "mean":
         layer.contrast_limits = attributes["contrast_limits"]
 
@@ -197,9 +218,11 @@ def _update(layer: Layer, data: Any, attributes: Mapping[str, Any]) -> None:
 def preview_tuples(
     tuples: Sequence[LayerTuple], source: Layer, taken_names: Collection[str]
 ) -> list[LayerTuple]:
-    """Name mean and uncertainty as those of a preview."""
+    """Name mean and uncertainty as those of a preview, by factor and model: *Live* may use another."""
     named = []
     for data, attributes, kind in tuples:
-        name = f"{source.name} preview {attributes['metadata'][KEY]['layer']['role']}"
+        told = attributes["metadata"][KEY]
+        factors, role = Record.read(told).settings.factors, told["layer"]["role"]
+        name = f"{source.name} {factors.suffix} preview {role} ({told['model']['name']})"
         named.append((data, {**attributes, "name": unique_name(name, taken_names)}, kind))
     return named

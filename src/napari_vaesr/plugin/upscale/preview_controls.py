@@ -15,6 +15,7 @@ from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.plugin.upscale.preview import (
     LIVE_SECONDS,
     SECONDS,
+    WORTHWHILE,
     Pace,
     PreviewLayers,
     flat_settings,
@@ -34,10 +35,6 @@ if TYPE_CHECKING:
 
 SETTLED = 150
 """Milliseconds without a change after which a live preview is made anew."""
-
-
-WORTHWHILE = 1.5
-"""How many times as many pixels make it worth to replace a preview by a larger one."""
 
 
 class PreviewControls(Container):

@@ -44,7 +44,15 @@ def test_calibrations_are_interpolated_by_noise(make_card):
     assert card.calibration_at(2, 0) == quiet.model_copy(update={"noise": 0.0})
     assert card.calibration_at(2, 0.5) == loud.model_copy(update={"noise": 0.5})
     middle = card.calibration_at(2, 0.02).model_dump()
-    expected = {"noise": 0.02, "slope": 2, "offset": 0.15, "floor": 0.02, "interval": 1.5, "guaranteed": 2.5}
+    expected = {
+        "noise": 0.02,
+        "slope": 2,
+        "offset": 0.15,
+        "areas": 1,
+        "floor": 0.02,
+        "interval": 1.5,
+        "guaranteed": 2.5,
+    }
     assert middle == pytest.approx(expected)
     assert card.calibration_at(2, 0.02, "em").guaranteed is None
     assert card.calibration_at(4, 0.02) == Calibration(noise=0.02)

@@ -230,7 +230,7 @@ class IsotropicAlone(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Write out what is meant; see the class."""
         told: list[str] = []
-        for word, following in zip(args, [*args[1:], ""], strict=True):
+        for word, following in pairwise([*args, ""]):
             told.append(word)
             if word == "--isotropic" and following not in ("exact", "nearest"):
                 told.append("exact")

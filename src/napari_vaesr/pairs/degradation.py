@@ -274,6 +274,6 @@ def downscaled(image: NDArray[Any], scale: int) -> NDArray[np.float32]:
     height, width = image.shape[-2:]
     if height % scale or width % scale:
         raise VaesrError(f"A {height} x {width} image can't be made {scale} times smaller, crop it first.")
-    planes = torch.as_tensor(np.ascontiguousarray(image, np.float32)).reshape(-1, 1, height, width)
+    planes = torch.from_numpy(np.array(image, np.float32)).reshape(-1, 1, height, width)
     small = downsample_bicubic(planes, scale).numpy()
     return small.reshape(*image.shape[:-2], height // scale, width // scale)

@@ -9,9 +9,11 @@ import numpy.typing as npt
 
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.result import Result
+from napari_vaesr.engine.torch_state import own_state
 from napari_vaesr.trust.consistency import UNFAITHFUL, departure_share
 
 
+@own_state()
 def departures(job: UpscaleJob, position: int, mean: npt.NDArray[Any]) -> dict[str, Any]:
     """Tell for the record how much of a plane its result departs from, and the user if that is much.
 

@@ -109,3 +109,16 @@ def test_the_model_is_loaded_once(folder, settings, monkeypatch):
     monkeypatch.setattr(outlook, "load_once", lambda settings: loaded.append(1) or real(settings))
     ran(Batch([str(folder)], str(folder.parent / "out"), settings))
     assert len(loaded) == 1 and Path(folder.parent / "out" / "a_x2.json").is_file()
+
+
+def test_no_output_takes_the_place_of_another_input(folder, settings):
+    """Someone's own image may have the name of a result."""
+    own = folder / "a_x2.ome.tif"
+    pixels = np.random.default_rng(1).integers(0, 4000, (2, 24, 32)).astype("uint16")
+    tifffile.imwrite(own, pixels, metadata={"axes": "ZYX"}, ome=True)
+    before = own.read_bytes()
+    batch = Batch([str(folder)], str(folder), settings, replace=True)
+    ran(batch)
+    assert own.read_bytes() == before
+    (line,) = [line for line in batch.lines if line.target.source.name == "a.tif"]
+    assert line.status == "failed" and "is an input as well as an output" in line.message

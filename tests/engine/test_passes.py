@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.lazy import lazy_arrays
-from napari_vaesr.engine.passes import products, split
+from napari_vaesr.engine.passes import planned, products, split
 from napari_vaesr.engine.pixels import Stored
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.engine.stream import stream_blocks
@@ -82,6 +82,15 @@ def test_factors_are_split_into_few_passes_those_along_z_first(asked, passes):
     assert [str(part) for part in split(Factors.parse(asked), KNOWN, "m")] == passes
 
 
+@pytest.mark.parametrize(("asked", "made", "last"), [(5, 6, 5 / 3), (7, 8, 7 / 4)])
+def test_whole_factors_along_z_that_no_passes_make_are_resampled(asked, made, last):
+    factors = Factors(Z=asked)
+    parts = split(factors, KNOWN, "m")
+    assert np.prod([part["Z"] for part in parts]) == made
+    *_, (last_pass, network) = planned(factors, parts)
+    assert last_pass["Z"] == pytest.approx(last) and network == parts[-1]
+
+
 @given(st.sampled_from([2, 3, 4, 6, 8, 9, 12, 16]), st.sampled_from([1, 2, 3, 4, 6, 8]))
 def test_passes_come_to_what_was_asked_for(scale, depth):
     whole = Factors()
@@ -94,7 +103,7 @@ def test_passes_come_to_what_was_asked_for(scale, depth):
     ("asked", "known", "says"),
     [
         ("5", KNOWN, "can't upscale 5 times, please choose from 2, 3, 4, 6, 8, 9, 12, 16"),
-        ("Z=5", KNOWN, "can't upscale 5 times along Z, please choose from 2, 3, 4"),
+        ("Z=40", KNOWN, "can't upscale 40 times along Z, please choose no more than"),
         ("Z=2", KNOWN[:3], "has not learnt to upscale along Z"),
         ("Y=2,X=3", KNOWN, "make them the same"),
         ("1", KNOWN, "leaves the image as it is"),

@@ -137,7 +137,8 @@ class Batch:
             self.lines[number] = replace(self.lines[number], status="failed", message=str(error))
 
     def _refuse(self, target: Target) -> None:
-        refuse_overwriting([target], self.settings.has_spread, False, self.replace, "tick Replace")
+        others = [line.target for line in self.lines]
+        refuse_overwriting([target], self.settings.has_spread, False, self.replace, "tick Replace", others)
 
     def run(self, report: Report, is_stopped: Callable[[], bool]) -> None:
         """Upscale what is not done yet; every error stays with its input.

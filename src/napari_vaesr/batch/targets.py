@@ -216,16 +216,23 @@ def _made_up(place: Place, series: str | None) -> str:
 
 
 def refuse_overwriting(
-    targets: Sequence[Target], spread: bool, figure: bool, force: bool, how: str = "pass --force"
+    targets: Sequence[Target],
+    spread: bool,
+    figure: bool,
+    force: bool,
+    how: str = "pass --force",
+    also: Sequence[Target] = (),
 ) -> None:
     """Make sure that nothing which exists is lost; `how` tells what to do to replace it all the same.
+
+    No output may be an input of these targets, nor of others that are `also` to be read.
 
     Raises
     ------
     VaesrError
         A file that would be written exists and ``force`` is not set, or an output is one of the inputs.
     """
-    inputs = {str(target.source.resolve()) for target in targets}
+    inputs = {str(target.source.resolve()) for target in (*targets, *also)}
     for target in targets:
         begun = partial_folder(target.output).exists()
         for path in target.files(spread, figure):

@@ -127,7 +127,7 @@ class UpscaleJob:
             f"Planes along Z are made {factors_made:g} times as many and resampled to "
             f"{self.factors['Z']:.4g} times as many."
             for factors_made in [math.prod(step.made.along("Z") for step in self.passes)]
-            if not self.factors.is_whole
+            if factors_made != self.factors.along("Z")
         ]
         self.conditions = tuple(
             conditions_of(settings.noise, settings.blur, scaling) for scaling in self.scalings

@@ -72,7 +72,7 @@ class Graph(nn.Module):
 
     def _with_areas(self, samples: Tensor, base: Tensor) -> Tensor:
         """Scale what samples (samples, batch, 1, Y, X) differ by in the means of low-res pixels."""
-        if self.calibration.areas == 1:
+        if self.calibration.areas == 1 or not self.network.is_odd:
             return samples
         apart = samples - base
         means = F.avg_pool2d(apart.flatten(0, 1), self.scale)

@@ -151,13 +151,13 @@ def split(factors: Factors, known: Iterable[Factor], model: str) -> list[Factors
                 f"The model {model} has not learnt to upscale along Z, please choose another model or leave "
                 "Z out of the scale."
             )
-        depth = factors.whole("Z") if factors.is_whole else _above(factors["Z"], depths, model)
+        depth = _above(factors["Z"], depths, model)
         passes += [Factors(Z=each) for each in _product(depth, depths, model, " along Z")]
     return passes + [Factors.of(each) for each in _product(scale, sides, model, "")]
 
 
 def _above(factor: float, depths: set[int], model: str) -> int:
-    """Return the nearest factor along ``Z`` that is not below one that is no whole number."""
+    """Return the nearest factor along ``Z`` that the model can make and that is not below another one."""
     choices = [each for each in products(depths) if each >= factor]
     if not choices:
         raise VaesrError(
@@ -170,7 +170,7 @@ def _above(factor: float, depths: set[int], model: str) -> int:
 def planned(factors: Factors, parts: Sequence[Factors]) -> list[tuple[Factors, Factors | None]]:
     """Return how much each pass enlarges, and how much its network does where that is more.
 
-    The last pass along ``Z`` resamples its planes where the factor along ``Z`` is no whole number.
+    The last pass along ``Z`` resamples its planes where the model can't make the factor along ``Z``.
 
     Parameters
     ----------
@@ -180,8 +180,8 @@ def planned(factors: Factors, parts: Sequence[Factors]) -> list[tuple[Factors, F
         As `split` gave them.
     """
     steps: list[tuple[Factors, Factors | None]] = [(part, None) for part in parts]
-    if not factors.is_whole:
-        along_z = [number for number, part in enumerate(parts) if "Z" in part]
+    along_z = [number for number, part in enumerate(parts) if "Z" in part]
+    if math.prod(parts[number].along("Z") for number in along_z) != factors.along("Z"):
         before = math.prod(parts[number].along("Z") for number in along_z[:-1])
         steps[along_z[-1]] = Factors(Z=factors["Z"] / before), parts[along_z[-1]]
     return steps

@@ -300,8 +300,8 @@ class Upscaler:
         noise = [self._noise(keys, drawn_from, index, tile) for index in range(len(self.network.levels))]
         rows, columns = tile.core_slices()
         drawn = self.network.residuals(encoded, noise)[:, 0, :, rows, columns]
-        drawn = with_areas(drawn, areas)
         if odd:  # the other of each antithetic pair
+            drawn = with_areas(drawn, areas)
             drawn = torch.stack([drawn, -drawn], dim=1).flatten(0, 1)
         moments.add(drawn)  # whole pairs, so that the mean is the base, however many samples are asked for
         return drawn[: len(samples)]

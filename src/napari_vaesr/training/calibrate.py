@@ -385,8 +385,11 @@ def _upscaled_middle(model: Model, pair: Pair, noise: Literal["auto"] | float = 
         values.ravel() / scaling.gain for values in (std, mean - part, gradient_magnitude(mean))
     )
     areas = None
-    # A chain's last pass knows nothing of the areas of the first.
-    if (scale, scale) in model.card.network.factors and low.ndim == 2 and job.result.samples is not None:
+    # A chain's last pass knows nothing of the areas of the first; and without antithetic pairs, areas would
+    # move the mean.
+    is_odd = model.network.is_odd
+    can_tell = is_odd and low.ndim == 2 and (scale, scale) in model.card.network.factors
+    if can_tell and job.result.samples is not None:
         apart = (job.result.samples - job.result.mean) / np.float32(scaling.gain)
         areas = areas_of(apart, (mean - part) / scaling.gain, scale)
     level = noise_level(noise, scaling)

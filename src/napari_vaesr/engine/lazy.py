@@ -25,7 +25,7 @@ from napari_vaesr.engine.result import Array, FloatArray, Result, map_names, map
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.engine.stage import Stage
 from napari_vaesr.engine.upscaler import Step
-from napari_vaesr.engine.wanted import GivenUp, unwanted_test
+from napari_vaesr.engine.wanted import GivenUp, is_program_ending, unwanted_test
 from napari_vaesr.imaging.axes import Axes, Source, SourceArray
 from napari_vaesr.imaging.region import Region
 from napari_vaesr.zoo.registry import Model
@@ -255,7 +255,8 @@ class _Chunks:
         if self.look_ahead:
             self._follow(key)
             work = partial(self._compute_ahead, self._requests, key)
-            Thread(target=work, name=LOOK_AHEAD, daemon=True).start()
+            # No daemon: one that Python stops inside the network takes the program down with it.
+            Thread(target=work, name=LOOK_AHEAD).start()
         return chunk
 
     @contextmanager
@@ -315,7 +316,7 @@ class _Chunks:
         room = CACHED_BYTES // 2  # the rest is for what has been looked at
         for key in self._neighbours(position):
             with self._lock:
-                if request != self._requests or self._asked:
+                if request != self._requests or self._asked or is_program_ending():
                     return
                 if key in self._recent:
                     continue
@@ -329,7 +330,7 @@ class _Chunks:
                 self._keep(key, chunk)
 
     def _is_other_asked(self, key: Key) -> bool:
-        return any(asked != key for asked in self._asked)
+        return any(asked != key for asked in self._asked) or is_program_ending()
 
     def _neighbours(self, position: Key) -> Iterator[Key]:
         """Yield chunks of the planes ahead, and of the one behind, along the axis of the last move."""

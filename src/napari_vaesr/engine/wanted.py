@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from threading import main_thread
 
 Test = Callable[[], bool]
 
@@ -38,3 +39,8 @@ def given_up_when(is_unwanted: Test) -> Iterator[None]:
 def unwanted_test() -> Test:
     """Return the test of whoever asks for work in this thread; of most it is never true."""
     return _is_unwanted.get()
+
+
+def is_program_ending() -> bool:
+    """Whether the main thread is done, so that what is computed for a viewer will not be seen any more."""
+    return not main_thread().is_alive()

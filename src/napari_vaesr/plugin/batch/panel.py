@@ -9,7 +9,6 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import CheckBox, ComboBox, Container, LineEdit, ProgressBar, PushButton, SpinBox
-from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error, show_warning
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog
@@ -23,6 +22,7 @@ from napari_vaesr.plugin.batch.table import BatchTable
 from napari_vaesr.plugin.io.opening import open_upscaled
 from napari_vaesr.plugin.viewer.preferences import starting_settings
 from napari_vaesr.plugin.viewer.task import Failure, first_sentence
+from napari_vaesr.plugin.viewer.workers import create_worker
 from napari_vaesr.plugin.widgets.inputs import UNCERTAINTIES, with_tooltips
 from napari_vaesr.plugin.widgets.model_list import known_cards, model_list
 from napari_vaesr.plugin.widgets.panel import Panel, align_labels, row, status_line

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from magicgui.widgets import Container, PushButton
-from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QFileDialog
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.finetune.task import free_name
+from napari_vaesr.plugin.viewer.workers import create_worker
 from napari_vaesr.plugin.widgets.model_list import model_list
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from queue import Empty
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import ComboBox, Container, ProgressBar, PushButton
-from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error, show_info, show_warning
 from qtpy.QtCore import QTimer
 
@@ -18,6 +17,7 @@ from napari_vaesr.plugin.finetune.form import FineTuneForm
 from napari_vaesr.plugin.finetune.plot import TilePictures, TrainingPlot
 from napari_vaesr.plugin.finetune.task import FineTuneTask, Outcome, Status, discard, unfinished
 from napari_vaesr.plugin.viewer.task import Failure
+from napari_vaesr.plugin.viewer.workers import create_worker
 from napari_vaesr.plugin.widgets.inputs import Fold
 from napari_vaesr.plugin.widgets.model_list import model_list
 from napari_vaesr.plugin.widgets.panel import Panel, row, status_line

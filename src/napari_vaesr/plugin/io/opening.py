@@ -55,9 +55,10 @@ def open_upscaled(path: Paths, viewer: ViewerModel) -> list[Layer]:
 def open_with_dialog() -> None:
     """Ask for images and open them upscaled in the current viewer, which stays usable meanwhile."""
     from napari import current_viewer
-    from napari.qt.threading import create_worker
     from napari.utils.notifications import show_error
     from qtpy.QtWidgets import QFileDialog
+
+    from napari_vaesr.plugin.viewer.workers import create_worker
 
     viewer = current_viewer()
     if viewer is None:

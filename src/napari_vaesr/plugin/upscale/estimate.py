@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from napari.qt.threading import create_worker
 from qtpy.compat import isalive
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QWidget
@@ -13,6 +12,7 @@ from qtpy.QtWidgets import QWidget
 from napari_vaesr.engine.progress import readable_bytes
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.viewer.task import UpscaleTask
+from napari_vaesr.plugin.viewer.workers import create_worker
 from napari_vaesr.plugin.widgets.timing import duration
 
 SETTLED = 700

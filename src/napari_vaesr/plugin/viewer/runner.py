@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from napari.qt.threading import create_worker
-
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.plugin.viewer.task import UpscaleTask
+from napari_vaesr.plugin.viewer.workers import create_worker
 
 
 class Runner:

@@ -22,7 +22,7 @@ import dask.array as da
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_vaesr.engine.wanted import GivenUp, given_up_when
+from napari_vaesr.engine.wanted import GivenUp, given_up_when, is_program_ending
 from napari_vaesr.plugin.viewer.stand_in import StandIn, Unknown
 
 MOVING_SECONDS = 0.3
@@ -102,7 +102,7 @@ class ScrolledArray(da.Array):
 
     def _compute(self, key: str, part: da.Array) -> None:
         """Compute a part in a worker, unless another is wanted meanwhile, and refresh the layers."""
-        from napari.qt.threading import create_worker
+        from napari_vaesr.plugin.viewer.workers import create_worker
 
         self._next = None
         self._work = create_worker(
@@ -116,10 +116,13 @@ class ScrolledArray(da.Array):
 
     def _pixels(self, key: str, part: da.Array) -> NDArray[Any] | None:
         try:
-            with given_up_when(lambda: self._wanted != key or self._is_out_of_sight()):
+            with given_up_when(partial(self._is_vain, key)):
                 return _computed(part)
         except GivenUp:
             return None
+
+    def _is_vain(self, key: str) -> bool:
+        return is_program_ending() or self._wanted != key or self._is_out_of_sight()
 
     def _take(self, key: str, pixels: NDArray[Any] | None) -> None:
         if pixels is None:

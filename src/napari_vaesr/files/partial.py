@@ -133,11 +133,11 @@ class PartialOutput:
 
     def mark(self, part: int, checksum: int) -> None:
         """Enter a part that was written and has reached the disk."""
+        self.done[part] = checksum  # first, for who is stopped while the journal is written counts the parts
         with (self.folder / JOURNAL).open("a", encoding="utf-8") as journal:
             journal.write(_line(part, checksum))
             journal.flush()
             os.fsync(journal.fileno())
-        self.done[part] = checksum
 
     def keep(self, parts: Mapping[int, int]) -> None:
         """Forget all parts but these."""

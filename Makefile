@@ -4,6 +4,7 @@
 # The environment lives in .venv and is built again only when pyproject.toml or constraints.txt changes.
 
 .DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
 .PHONY: help demo test fuzz napari lint docs clean
 
 VENV := .venv

@@ -67,10 +67,12 @@ def _clean_scores(pair: Pair, model: Model) -> CleanScores:
     def psnr(estimate: Array) -> float:
         return float(-10 * np.log10(np.mean((estimate - truth)[inside] ** 2) + 1e-12))
 
-    rivals = (psnr(pair.luma(RIVALS[name](pair.low, pair.scale))) for name in ("bicubic", "Lanczos"))
+    bicubic, lanczos = (
+        psnr(pair.luma(RIVALS[name](pair.low, pair.scale))) for name in ("bicubic", "Lanczos")
+    )
     powers = np.stack([octave_powers(sample[inside]), octave_powers(truth[inside])])
     low_res = low_res_psnr(mean, pair.luma(pair.low), pair.scale)
-    return CleanScores(pair.domain, pair.scale, psnr(mean), *rivals, low_res, powers)
+    return CleanScores(pair.domain, pair.scale, psnr(mean), bicubic, lanczos, low_res, powers)
 
 
 def octave_powers(image: Array) -> Array:

@@ -39,8 +39,9 @@ from napari_vaesr import load_model
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.files.atomic import write_json
 from napari_vaesr.pairs.sources import Original, find_pairs, find_sources, made_pairs, real_pairs
-from napari_vaesr.training.calibrate import chosen_images, originals, spreads_of_file
+from napari_vaesr.training.calibrate import chosen_images, originals
 from napari_vaesr.training.config import RECIPES
+from napari_vaesr.training.spreads import spreads_of_file
 from napari_vaesr.trust.calibration import fit_calibration
 from napari_vaesr.trust.crps import gaussian_crps
 from napari_vaesr.trust.evaluation import OWN, Evaluation, evaluate_pair

@@ -278,7 +278,7 @@ def given_up_after(steps, array):
 def test_an_unwanted_plane_stops_within_a_step_and_leaves_nothing(model, stack, monkeypatch, steps):
     expected = eager(stack, "CZYX", settings(samples=8), model)
     real, drawn = Upscaler._add_samples, []
-    monkeypatch.setattr("napari_vaesr.engine.upscaler.CPU_CHUNK", 1)  # pair by pair: five steps in all
+    monkeypatch.setattr("napari_vaesr.engine.memory.CPU_CHUNK", 1)  # pair by pair: five steps in all
     monkeypatch.setattr(
         Upscaler, "_add_samples", lambda self, *args, **kw: drawn.append(1) or real(self, *args, **kw)
     )

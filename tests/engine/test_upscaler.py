@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from napari_vaesr.engine import upscaler as module
+from napari_vaesr.engine import memory
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.engine.upscaler import Upscaler, prepare_network
 from napari_vaesr.errors import VaesrError
@@ -140,7 +140,7 @@ def test_sample_chunks_change_nothing(model, samples, budget):
     plane = picture(9, 10)
     mean, std, _ = run(upscaler(model, samples=samples), plane)
     engine = upscaler(model, samples=samples)
-    engine._budget = budget
+    engine.room.budget = budget
     assert engine.samples_at_once(engine.plan(range(9), range(10), (9, 10))[0]) % 2 == 0
     again_mean, again_std, _ = run(engine, plane)
     np.testing.assert_allclose(again_mean, mean, atol=1e-5)
@@ -228,8 +228,8 @@ def test_memory_does_not_grow_with_samples(model):
     for samples in (4, 8, 32):
         engine = upscaler(model, samples=samples, tile=96)
         area = engine.plan(range(72), range(72), (72, 72))[0].padded_shape
-        _, kept, each = engine._bytes_per_pixel()
-        engine._budget = area[0] * area[1] * (kept + 4 * each)
+        kept, each = engine.room.kept, engine.room.each
+        engine.room.budget = area[0] * area[1] * (kept + 4 * each)
         peaks[samples] = peak_bytes(engine, plane)
     assert peaks[32] <= 1.05 * peaks[8] <= 1.25 * peaks[4]
     wasteful = upscaler(model, samples=32, tile=96)
@@ -347,8 +347,8 @@ def test_prepared_networks_are_kept(model):
 
 def test_an_automatic_tile_fits_the_memory(model, monkeypatch):
     roomy = upscaler(model)
-    assert roomy.tile == module.LARGEST_CPU_TILE
-    monkeypatch.setattr(module, "CPU_BUDGET", 2**22)
+    assert roomy.tile == memory.LARGEST_CPU_TILE
+    monkeypatch.setattr(memory, "CPU_BUDGET", 2**22)
     tight = upscaler(model)
     assert tight.network.alignment <= tight.tile < 300
     assert tight.memory(tight.plan(range(900), range(900), (900, 900))[0]) <= 1.1 * 2**22

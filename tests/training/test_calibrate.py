@@ -22,8 +22,8 @@ from napari_vaesr.training.calibrate import (
     calibrate_on_pairs,
     is_noisy_truth,
     originals,
-    spreads_of_file,
 )
+from napari_vaesr.training.spreads import spreads_of_file
 from napari_vaesr.training.validation import FixedPairs
 from napari_vaesr.trust.evaluation import own_domain
 from napari_vaesr.vae.build import build
@@ -56,7 +56,7 @@ def folders(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     """Spend no minutes on draws of the noise."""
-    monkeypatch.setattr("napari_vaesr.training.calibrate.NOISY_IMAGES", 12)
+    monkeypatch.setattr("napari_vaesr.training.spreads.NOISY_IMAGES", 12)
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_a_folder_may_be_called_as_all_together_are(folders: Path, model: Model)
 def test_the_fewer_images_the_more_draws_of_the_noise(
     folders: Path, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("napari_vaesr.training.calibrate.NOISY_DRAWS", (2, 5))
+    monkeypatch.setattr("napari_vaesr.training.spreads.NOISY_DRAWS", (2, 5))
     path = folders / "blobs" / "0.png"
     for images, draws in {1: 5, 4: 3, 48: 2}.items():  # 12 in all
         made = spreads_of_file(model, path, 2, NOISY, images, "0")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.training.calibrate import areas_of
+from napari_vaesr.training.spreads import areas_of
 from napari_vaesr.trust.calibration import fit_calibration
 from napari_vaesr.trust.levels import (
     Spread,

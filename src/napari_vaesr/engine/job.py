@@ -20,8 +20,7 @@ from napari_vaesr.engine.description import Description, describe
 from napari_vaesr.engine.device import memory_released
 from napari_vaesr.engine.passes import (
     Pass,
-    calibration_keys,
-    calibrations_of,
+    calibrated,
     factor_of,
     planned,
     seeded,
@@ -43,10 +42,6 @@ from napari_vaesr.zoo.card import Calibration
 from napari_vaesr.zoo.registry import Model, load_model
 
 WHOLE = Region()
-UNCALIBRATED = (
-    "The model {} is not calibrated for scale {}, so the uncertainty is only how much its samples differ: "
-    "calibrate it with napari-vaesr calibrate."
-)
 
 
 class UpscaleJob:
@@ -132,7 +127,9 @@ class UpscaleJob:
         self.conditions = tuple(
             conditions_of(settings.noise, settings.blur, scaling) for scaling in self.scalings
         )
-        self.calibrations = self._calibrated(None if calibrations is None else tuple(calibrations))
+        noises = [noise_level(settings.noise, scaling) for scaling in self.scalings]
+        self.calibrations, missing_ones = calibrated(card, self.factors, noises, settings, calibrations)
+        self.messages += missing_ones
         self.keep_samples = keep_samples
         self._result: Result | None = None
         self.partial: Result | None = None
@@ -154,19 +151,6 @@ class UpscaleJob:
                 read = needed(step, region, halo, alignment, self.surroundings)
                 region = read.reduced(parts[number - 1][0])
         return tuple(reversed(passes))
-
-    def _calibrated(self, given: tuple[Calibration, ...] | None) -> tuple[Calibration, ...]:
-        """Return what is given for every pass and channel, or for the last pass, or what the card says."""
-        if given is not None and len(given) == len(self.passes) * len(self.scalings):
-            return given
-        card, domain = self.model.card, self.settings.domain
-        keys = calibration_keys(card, self.factors)
-        for step, key in zip(self.passes, keys, strict=True):
-            if given is None and self.settings.has_spread and not card.levels(key, domain):
-                self.messages.append(UNCALIBRATED.format(card.name, step.factors))
-        noises = [noise_level(self.settings.noise, scaling) for scaling in self.scalings]
-        own = calibrations_of(card, self.factors, noises, domain)
-        return own if given is None else own[: -len(self.scalings)] + given
 
     @classmethod
     def from_record(

@@ -27,6 +27,11 @@ GOLDEN = 0x9E3779B97F4A7C15
 AROUND = 1
 """Planes on either side that resampling along ``Z`` looks at, before they are made more."""
 
+UNCALIBRATED = (
+    "The model {} is not calibrated for scale {}, so the uncertainty is only how much its samples differ: "
+    "calibrate it with napari-vaesr calibrate."
+)
+
 CUBIC_ENOUGH = 0.01
 """Voxels that differ by less than this part along ``Z`` count as cubic."""
 
@@ -276,6 +281,36 @@ def calibrations_of(
         for number, key in enumerate(keys)
         for noise in noises
     )
+
+
+def calibrated(
+    card: ModelCard,
+    factors: Factors,
+    noises: Sequence[float],
+    settings: UpscaleSettings,
+    given: Sequence[Calibration] | None = None,
+) -> tuple[tuple[Calibration, ...], list[str]]:
+    """Return the calibrations of every pass and channel, and what to tell of those that a card lacks.
+
+    Parameters
+    ----------
+    card, factors, noises
+        As for `calibrations_of`.
+    settings : UpscaleSettings
+        Which kind of image it is, and whether there is a spread.
+    given : sequence of Calibration, optional
+        One for every channel, of the last pass, which corrects all of them; or for every pass and channel.
+    """
+    keys, parts = calibration_keys(card, factors), split(factors, card.network.factors, card.name)
+    if given is not None and len(given) == len(keys) * len(noises):
+        return tuple(given), []
+    messages = [
+        UNCALIBRATED.format(card.name, part)
+        for part, key in zip(parts, keys, strict=True)
+        if given is None and settings.has_spread and not card.levels(key, settings.domain)
+    ]
+    own = calibrations_of(card, factors, noises, settings.domain)
+    return own if given is None else own[: -len(noises)] + tuple(given), messages
 
 
 def _product(factor: int, known: set[int], model: str, along: str) -> list[int]:

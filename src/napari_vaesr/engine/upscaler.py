@@ -15,6 +15,7 @@ import torch
 
 from napari_vaesr.engine.conditions import Conditions
 from napari_vaesr.engine.device import DeviceChoice, choose_device, is_out_of_memory, release_memory
+from napari_vaesr.engine.memory import TileMemory
 from napari_vaesr.engine.moments import NEIGHBOURS, PairedMoments, smoothed, with_areas
 from napari_vaesr.engine.result import FloatArray
 from napari_vaesr.engine.settings import UpscaleSettings
@@ -26,21 +27,6 @@ from napari_vaesr.vae.config import Factor
 from napari_vaesr.vae.factor import shuffle
 from napari_vaesr.vae.noise import latent_noise
 from napari_vaesr.zoo.registry import Model
-
-LARGEST_TILE = 1024
-"""Largest side of an automatic tile in low-res pixels; the halo is a small part of it already."""
-
-LARGEST_CPU_TILE = 512
-"""The same for a CPU: the halo of larger tiles costs less, but what they pass through memory more."""
-
-CPU_BUDGET = 3 * 2**29
-"""Bytes that the network's activations may take on the CPU."""
-
-CPU_CHUNK = 2**19
-"""Low-res pixels times samples that a CPU decodes together; more are no faster there."""
-
-ACCELERATOR_SHARE = 0.4
-"""Part of an accelerator's free memory that activations may take."""
 
 NoiseKeys = Sequence[tuple[int, float]]
 """Keys of independent noise, and weights whose squares sum to 1."""
@@ -149,6 +135,8 @@ class Upscaler:
         Context around every tile in low-res pixels, on a multiple of the network's alignment.
     tile : int
         Largest side of a tile in low-res pixels; halved whenever memory runs out.
+    room : TileMemory
+        What a tile takes, and may take.
 
     Raises
     ------
@@ -166,8 +154,8 @@ class Upscaler:
         self.choice = choose_device(settings.device, settings.precision)
         self.network = prepare_network(model.network, self.choice)
         self.halo = round_up(self.network.receptive_radius + NEIGHBOURS, self.network.alignment)
-        self.tile = settings.tile or self._automatic_tile()
-        self._budget = self._memory_budget()
+        self.room = TileMemory(config, factor, self.choice, settings.memory)
+        self.tile = settings.tile or max(self.network.alignment, self.room.largest_side(self.halo))
 
     def moments(
         self, plane: Plane, rows: range, columns: range, *, keep_samples: bool = False
@@ -226,18 +214,11 @@ class Upscaler:
 
     def samples_at_once(self, tile: Tile) -> int:
         """Return how many samples of a tile are decoded together: whole pairs, as many as fit the memory."""
-        area = _area(tile)
-        _, kept, each = self._bytes_per_pixel()
-        room = (self._budget - area * kept) // (area * each)
-        if self.choice.device == "cpu":
-            room = min(room, CPU_CHUNK // area)
-        return max(2, int(min(room, self.settings.samples)) // 2 * 2)
+        return self.room.samples_at_once(tile, self.settings.samples)
 
     def memory(self, tile: Tile) -> int:
         """Estimate the bytes that a tile takes while it is computed."""
-        encoding, kept, each = self._bytes_per_pixel()
-        samples = min(self.samples_at_once(tile), self.settings.samples)
-        return _area(tile) * max(encoding, kept + each * samples)
+        return self.room.taken(tile, self.settings.samples)
 
     def seconds_per_pixel(self) -> float:
         """Time a small tile, in well under a second, and return seconds per low-res pixel for an estimate."""
@@ -366,37 +347,8 @@ class Upscaler:
                 "please close other programs or use the CPU."
             )
         self.tile = round_up(max(side // 2, 1), self.network.alignment)
-        self._budget //= 4
+        self.room.budget //= 4
         return f"Memory ran out with tiles of {side} pixels, going on with tiles of {self.tile}."
-
-    def _bytes_per_pixel(self) -> tuple[int, int, int]:
-        """Estimate activations per low-res pixel: while encoding, kept from that, and of one sample."""
-        config, item = self.network.config, self.choice.dtype.itemsize
-        pixels = self.factor[0] * self.factor[1]
-        latents = sum(4 * level.channels // level.stride**2 for level in config.levels)
-        encoding = 4 * config.width * item + 4 * (3 + config.orientations) * pixels + config.base_bytes
-        kept = 2 * config.decoder_width * item + 4 * 4 * pixels  # with the running moments
-        each = 4 * config.decoder_width * item + 4 * latents + 4 * 4 * pixels
-        return encoding, kept, each
-
-    def _memory_budget(self) -> int:
-        if self.settings.memory is not None:
-            return self.settings.memory * 2**20
-        device = torch.device(self.choice.device)
-        if device.type == "cuda":
-            return int(ACCELERATOR_SHARE * torch.cuda.mem_get_info(device)[0])
-        if device.type == "xpu":
-            return int(ACCELERATOR_SHARE * torch.xpu.mem_get_info(device)[0])
-        if device.type == "mps":
-            return int(ACCELERATOR_SHARE * torch.mps.recommended_max_memory())
-        return CPU_BUDGET
-
-    def _automatic_tile(self) -> int:
-        """Return the largest side at which a pair of samples fits the memory."""
-        encoding, kept, each = self._bytes_per_pixel()
-        padded = int((self._memory_budget() / max(encoding, kept + 2 * each)) ** 0.5)
-        largest = LARGEST_CPU_TILE if self.choice.device == "cpu" else LARGEST_TILE
-        return max(self.network.alignment, min(largest, padded - 2 * self.halo))
 
 
 _prepared: WeakKeyDictionary[torch.nn.Module, dict[tuple[str, str], SuperResolutionVAE]] = WeakKeyDictionary()
@@ -419,8 +371,3 @@ def prepare_network(network: SuperResolutionVAE, choice: DeviceChoice) -> SuperR
 
 def _latent_range(padded: range, stride: int) -> range:
     return range(padded.start // stride, padded.stop // stride)
-
-
-def _area(tile: Tile) -> int:
-    height, width = tile.padded_shape
-    return height * width

@@ -2,73 +2,41 @@
 
 from __future__ import annotations
 
-import math
-import os
 import re
-import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
-from napari_vaesr.engine.conditions import noise_level
-from napari_vaesr.engine.job import UpscaleJob
-from napari_vaesr.engine.moments import PairedMoments, smoothed
 from napari_vaesr.engine.progress import Progress
-from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.image import image_name
-from napari_vaesr.imaging.axes import Axes, Source
-from napari_vaesr.imaging.colour import rgb_to_luma_chroma
-from napari_vaesr.imaging.intensity import estimate_noise, fit_scalings
-from napari_vaesr.imaging.region import Factors, Region
-from napari_vaesr.pairs.degradation import degrade
-from napari_vaesr.pairs.images import find_images, grey, grey_planes, read_planes
-from napari_vaesr.pairs.pair import Array, Pair
+from napari_vaesr.imaging.intensity import estimate_noise
+from napari_vaesr.imaging.region import Factors
+from napari_vaesr.pairs.images import find_images, grey
 from napari_vaesr.pairs.settings import Degradation
-from napari_vaesr.pairs.sources import always_noisy, low_res
-from napari_vaesr.training.batches import Batch
 from napari_vaesr.training.calibrate_volumes import spreads_of_stacks
+from napari_vaesr.training.spreads import (
+    first_plane,
+    spread_of_pair,
+    spreads_of_file,
+    spreads_of_rows,
+)
 from napari_vaesr.training.validation import FixedPairs
-from napari_vaesr.trust.blocks import block_means
 from napari_vaesr.trust.levels import (
-    Areas,
-    FloatArray,
     Spread,
     cross_validated_coverage,
     guaranteed_levels,
-    without_truth_noise,
 )
-from napari_vaesr.trust.rivals import gradient_magnitude
 from napari_vaesr.vae.base import SuperResolutionVAE
 from napari_vaesr.vae.factor import factor_name
-from napari_vaesr.zoo.card import ANY, Calibration, Calibrations, ModelCard
+from napari_vaesr.zoo.card import ANY, Calibrations, ModelCard
 from napari_vaesr.zoo.registry import Model
 
-SAMPLES = 16
-"""Samples per image, the default of the upscaling itself."""
-
-PER_DOMAIN, SIDE = 48, 192
-"""Images of each domain at most, evenly spaced, and the side in high-res pixels of their middle."""
-
-SMALLEST = 8
-"""Side in low-res pixels of an image that is worth calibrating on."""
-
-NOISY_IMAGES, NOISY_DRAWS = 360, (2, 40)
-"""How many noisy low-res images are made of each domain, beside the clean ones, and of each of its images at
-the least and at the most. Where there are few images, the chances of their noise would count as much as its
-amount."""
-
-LARGEST_AREA = 32
-"""Side in high-res pixels of the largest blocks whose means are to be right."""
-
-PIXELS = 1_000_000
-"""Pixels of each domain, drawn at random, that calibrate; all domains count the same."""
+PER_DOMAIN = 48
+"""Images of each domain at most, evenly spaced."""
 
 NOISY_TRUTH = 0.05
 """A truth whose own noise is above this part of its range can't tell an error from its noise."""
@@ -139,6 +107,8 @@ def calibrate(
     done, total = 0, len(factors) * len(files)
     for factor in factors:
         spreads: list[Spread] = []
+        if factor not in model.card.network.factors:
+            model = _refitted(model, fitted)
         measure = spreads_of_rows if factor[1] == 1 else spreads_of_file
         for path in files:
             spreads += measure(model, path, factor[0], degradation, counts[path.parent.name], of[path])
@@ -148,9 +118,7 @@ def calibrate(
         if spreads:  # else all images are too small for this factor, which goes without
             _fit(fitted, factor_name(factor), spreads)
     for chain in deep:
-        # The earlier passes of a chain are calibrated each on its own.
-        card = model.card.model_copy(update={"calibration": fitted.calibration})
-        spreads = spreads_of_stacks(Model(card, model.network), stacks, chain, degradation)
+        spreads = spreads_of_stacks(_refitted(model, fitted), stacks, chain, degradation)
         if not spreads:
             raise VaesrError(
                 f"The chain {chain} takes stacks with planes enough, please give them as stacks."
@@ -158,6 +126,11 @@ def calibrate(
         fitted.calibration[str(chain)] = guaranteed_levels(spreads)
         _note(fitted, f"x{chain}", spreads)
     return fitted
+
+
+def _refitted(model: Model, fitted: Fitted) -> Model:
+    """Return the model with what was fitted so far, for the earlier passes of its chains."""
+    return Model(model.card.model_copy(update={"calibration": fitted.calibration}), model.network)
 
 
 def calibrate_on_pairs(
@@ -180,7 +153,7 @@ def calibrate_on_pairs(
     fitted = Fitted({}, {}, {})
     for factor in sorted({pair.factor for pair in pairs.pairs}):
         some = [(index, pair) for index, pair in enumerate(pairs.pairs) if pair.factor == factor]
-        measured = [_spread_of_pair(network, pair, str(index)) for index, pair in some]
+        measured = [spread_of_pair(network, pair, str(index)) for index, pair in some]
         spreads = [spread for spread, _ in measured]
         name = factor_name(factor)
         known = () if start is None else start.calibration.get(name, ())
@@ -238,207 +211,7 @@ def originals(files: Sequence[Path]) -> dict[Path, str]:
 
 def is_noisy_truth(path: Path) -> bool:
     """Tell whether an image is so noisy that errors measured against it are mostly its noise."""
-    _, plane = _first_plane(path)
+    _, plane = first_plane(path)
     image = grey(plane).astype(np.float64)
     low, high = np.percentile(image, (0.1, 99.9))
     return bool(estimate_noise(image) > NOISY_TRUTH * (high - low))
-
-
-def _first_plane(path: Path) -> tuple[str, Array]:
-    """Read the first plane of an image, also where its axes are not known: trainings take it, too."""
-    try:
-        return next(read_planes(path))
-    except VaesrError:
-        return image_name(path), grey_planes(path)[0]
-
-
-def spreads_of_file(
-    model: Model, path: Path, scale: int, degradation: Degradation, images: int, original: str
-) -> list[Spread]:
-    """Upscale the middle of an image's first plane, made small in several ways; see `calibrate`.
-
-    Parameters
-    ----------
-    model, degradation
-        As for `calibrate`.
-    path : Path
-        The image.
-    scale : int
-        How many times smaller it is made.
-    images : int
-        How many images there are of its domain; the fewer, the more is taken of each.
-    original : str
-        The name that all crops of its original share; see `originals`.
-
-    Returns
-    -------
-    list of Spread
-        None where the image is too small.
-    """
-    name, plane = _first_plane(path)
-    height, width = (size // scale * scale for size in plane.shape[:2])
-    if min(height, width) < SMALLEST * scale:
-        return []
-    in_colour = model.network.sees_colours and plane.ndim == 3
-    truth = (plane[..., :3] if in_colour else grey(plane))[:height, :width]
-    draws = int(np.clip(NOISY_IMAGES // images, *NOISY_DRAWS)) if degradation.clean < 1 else 0
-    ways: list[Degradation | None] = [None, *[always_noisy(degradation)] * draws]
-    told: list[Literal["auto"] | float] = ["auto"] * len(ways)
-    if model.card.network.conditioned:  # which may be told that a clean image is clean
-        ways, told = [None, *ways], [0.0, *told]
-    pixels = max(PIXELS // images // len(ways), 500)
-    spreads = []
-    for number, (way, noise_told) in enumerate(zip(ways, told, strict=True)):
-        seed = zlib.crc32(os.fsencode(f"{name}, calibration {number}"))
-        pair = low_res(name, path.parent.name, truth if way is None else grey(truth), scale, way, seed)
-        spread = _upscaled_middle(model, pair, noise_told)
-        chosen = np.random.default_rng(seed).choice(
-            spread.std.size, min(pixels, spread.std.size), replace=False
-        )
-        spreads.append(_thinned(replace(spread, image=original, clean=way is None), chosen))
-    return spreads
-
-
-def spreads_of_rows(
-    model: Model, path: Path, factor: int, degradation: Degradation, images: int, original: str
-) -> list[Spread]:
-    """Let the rows of an image play Z, blurred and left out or averaged, and make them again.
-
-    Parameters and result are those of `spreads_of_file`; `factor` is how many times fewer rows there are.
-    """
-    name, plane = _first_plane(path)
-    unit = math.lcm(factor, *(level.stride for level in model.card.network.levels)) * factor
-    height, width = (min(size, SIDE) // unit * unit for size in plane.shape[:2])
-    if min(height, width) < SMALLEST * factor:
-        return []
-    image = grey(plane).astype(np.float64)
-    (scaling,) = fit_scalings(image, Axes.parse("YX", image.shape), model.card.intensity)
-    corner = [_middle(size, side) for size, side in zip(image.shape, (height, width), strict=True)]
-    part = image[corner[0].start : corner[0].stop, corner[1].start : corner[1].stop]
-    high = torch.from_numpy(scaling.to_unit(part))[None, None]
-    ways = [degradation.model_copy(update={"clean": 1.0, "gain": (1.0, 1.0), "offset": (0.0, 0.0)})]
-    if degradation.clean < 1:
-        draws = int(np.clip(NOISY_IMAGES // images // 2, *NOISY_DRAWS))
-        ways += [always_noisy(degradation)] * draws
-    pixels = max(PIXELS // images // len(ways), 500)
-    spreads = []
-    for number, way in enumerate(ways):
-        seed = zlib.crc32(os.fsencode(f"{name}, rows {number}"))
-        low, truth, conditions = degrade(high, (factor, 1), way, torch.Generator().manual_seed(seed))
-        pair = Batch(low, truth, (factor, 1), conditions)
-        spread, _ = _spread_of_pair(model.network, pair, f"{name}, rows {number}")
-        chosen = np.random.default_rng(seed).choice(
-            spread.std.size, min(pixels, spread.std.size), replace=False
-        )
-        spreads.append(
-            replace(
-                spread,
-                image=original,
-                domain=path.parent.name,
-                noise=0.0 if number == 0 else spread.noise,
-                clean=number == 0,
-                std=spread.std[chosen],
-                error=spread.error[chosen],
-            )
-        )
-    return spreads
-
-
-def _thinned(spread: Spread, chosen: NDArray[np.int64]) -> Spread:
-    """Keep some of the pixels."""
-    areas, gradient = spread.areas, spread.gradient
-    return replace(
-        spread,
-        std=spread.std[chosen],
-        error=spread.error[chosen],
-        gradient=None if gradient is None else gradient[chosen],
-        areas=None if areas is None else replace(areas, parts=areas.parts[:, chosen]),
-    )
-
-
-def _upscaled_middle(model: Model, pair: Pair, noise: Literal["auto"] | float = "auto") -> Spread:
-    """Upscale the middle of an image; in unit intensity."""
-    blur = pair.blur if model.card.network.conditioned else 0.0
-    settings = UpscaleSettings(scale=pair.scale, samples=SAMPLES, noise=noise, blur=blur)
-    rows, columns = (_middle(size, SIDE // pair.scale) for size in pair.low.shape[:2])
-    low = pair.low.astype(np.float32)  # as floats, for rounding is no error of the model's
-    axes = "YX" if low.ndim == 2 else "YXS"
-    scalings = fit_scalings(pair.low, Axes.parse(axes, low.shape), model.card.intensity)
-    job = UpscaleJob(
-        Source.of(low, axes),
-        settings,
-        Region(Y=rows, X=columns),
-        model=model,
-        scalings=scalings,
-        calibrations=[Calibration()],
-        keep_samples=True,
-    )
-    for _ in job:
-        pass
-    scaling, scale = job.scalings[0], pair.scale
-    part = pair.truth[scale * rows.start : scale * rows.stop, scale * columns.start : scale * columns.stop]
-    assert job.result.std is not None
-    mean, std = job.result.mean.astype(np.float64), job.result.std.astype(np.float64)
-    if low.ndim == 3:
-        mean, part = (rgb_to_luma_chroma(colours.astype(np.float64))[0] for colours in (mean, part))
-    std, error, gradient = (
-        values.ravel() / scaling.gain for values in (std, mean - part, gradient_magnitude(mean))
-    )
-    areas = None
-    # A chain's last pass knows nothing of the areas of the first; and without antithetic pairs, areas would
-    # move the mean.
-    is_odd = model.network.is_odd
-    can_tell = is_odd and low.ndim == 2 and (scale, scale) in model.card.network.factors
-    if can_tell and job.result.samples is not None:
-        apart = (job.result.samples - job.result.mean) / np.float32(scaling.gain)
-        areas = areas_of(apart, (mean - part) / scaling.gain, scale)
-    level = noise_level(noise, scaling)
-    return Spread(pair.original or pair.name, pair.domain, level, False, std, error, gradient, areas)
-
-
-def areas_of(apart: Array, error: FloatArray, scale: int) -> Areas:
-    """Take apart what samples differ by in the means of low-res pixels and within them.
-
-    Parameters
-    ----------
-    apart : float32 array of shape (samples, Y, X)
-        Samples minus their mean, sizes divisible by `scale`.
-    error : array of shape (Y, X)
-        Their mean minus the truth.
-    scale : int
-        High-res pixels along a low-res one.
-    """
-    means = block_means(apart, scale).astype(np.float32).repeat(scale, axis=1).repeat(scale, axis=2)
-    within = apart - means
-    pairs = (within, within), (within, means), (means, means)
-    parts = torch.from_numpy(np.stack([np.mean(one * other, axis=0) for one, other in pairs]))
-    sides = [scale * times for times in (1, 2, 4, 8, 16) if scale * times <= min(LARGEST_AREA, *error.shape)]
-    blocks = [
-        [np.mean(block_means(error, side) ** 2), np.mean(block_means(apart, side) ** 2)] for side in sides
-    ]
-    return Areas(smoothed(parts[:, None]).flatten(1).double().numpy(), np.array(blocks))
-
-
-def _middle(size: int, length: int) -> range:
-    start = max(0, size - length) // 2
-    return range(start, min(size, start + length))
-
-
-def _spread_of_pair(network: SuperResolutionVAE, pair: Batch, name: str) -> tuple[Spread, float]:
-    """Upscale a pair in unit intensity as it is; also return which part of its squared error is noise."""
-    spread = _sampled_pair(network, pair, name)
-    wrong, share = without_truth_noise(spread.std, spread.error, estimate_noise(pair.high[0, 0].numpy()))
-    return replace(spread, error=wrong), share
-
-
-@torch.inference_mode()
-def _sampled_pair(network: SuperResolutionVAE, pair: Batch, name: str) -> Spread:
-    low, high, factor, conditions = pair
-    generator = torch.Generator().manual_seed(zlib.crc32(os.fsencode(name)))
-    moments = PairedMoments()
-    encoded = network.encode(network.seen(low), factor, conditions)
-    moments.add(network.decode(encoded, network.antithetic_noise(low, SAMPLES, generator)))
-    assert moments.variance is not None
-    std, error = smoothed(moments.variance).sqrt(), moments.mean - high
-    noise = estimate_noise(low[0, low.shape[1] // 2].numpy())
-    return Spread(name, "", noise, False, std.flatten().double().numpy(), error.flatten().double().numpy())

@@ -13,11 +13,12 @@ from pydantic import JsonValue
 from napari_vaesr.engine.moments import PairedMoments, smoothed
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.training.calibrate import SAMPLES, calibrate, calibrate_on_pairs
+from napari_vaesr.training.calibrate import calibrate, calibrate_on_pairs
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.training.events import Verdict
 from napari_vaesr.training.fit import newest_checkpoint
 from napari_vaesr.training.module import psnr
+from napari_vaesr.training.spreads import SAMPLES
 from napari_vaesr.training.validation import FixedPairs, ValidationPairs
 from napari_vaesr.training.watch import best_weights, read_checks
 from napari_vaesr.trust.calibration import rank_correlation

@@ -71,7 +71,7 @@ class Quantities:
     ) -> dict[str, Array]:
         """Return columns of numbers, one row for each label; those of `FAST` may be known already."""
         asked = dict.fromkeys(self.properties)
-        counted = _counted(labels, image, spacing) if counted is None else counted
+        counted = _counted(labels, image, spacing, tuple(asked)) if counted is None else counted
         columns = {"label": counted["label"]}
         for name in (each for each in asked if each in FAST):
             columns |= {key: each for key, each in counted.items() if key.partition("-")[0] == name}
@@ -104,10 +104,12 @@ class Quantities:
         return columns
 
 
-def _counted(labels: Array, image: Array, spacing: tuple[float, ...]) -> dict[str, Array]:
-    """Return the columns of `FAST`."""
-    places = np.flatnonzero(labels)
-    which = labels.ravel()[places]
+def _counted(
+    labels: Array, image: Array, spacing: tuple[float, ...], asked: tuple[str, ...]
+) -> dict[str, Array]:
+    """Return the columns of `FAST` that are asked for, and always label, area and intensities."""
+    places = np.flatnonzero(labels != 0)
+    which = labels.ravel()[places].astype(np.intp)
     counts = np.bincount(which)
     numbers = np.flatnonzero(counts)
     pixels = counts[numbers]
@@ -122,8 +124,9 @@ def _counted(labels: Array, image: Array, spacing: tuple[float, ...]) -> dict[st
         "intensity_mean": total / pixels,
         "intensity_sum": total,
     }
-    for axis, index in enumerate(np.unravel_index(places, labels.shape)):
-        columns[f"centroid-{axis}"] = summed(index) / pixels * spacing[axis]
+    if "centroid" in asked:
+        for axis, index in enumerate(np.unravel_index(places, labels.shape)):
+            columns[f"centroid-{axis}"] = summed(index) / pixels * spacing[axis]
     return columns
 
 
@@ -245,10 +248,9 @@ def regions(
         becomes one for each, such as ``centroid_y``.
     """
     sizes = tuple(spacing.size[name] for name in axes)
-    count = np.count_nonzero(np.bincount(labels.ravel())[1:])
-    found: dict[tuple[int, str], float] = {(ALL, COUNT): float(count)}
+    single = _counted(labels, image, sizes, quantities.properties)
+    found: dict[tuple[int, str], float] = {(ALL, COUNT): float(single["label"].size)}
     mask = (labels > 0).astype(np.uint8)
-    single = _counted(labels, image, sizes)
     for part, counted in ((mask, _together(single)), (labels, single)):
         columns = quantities.table(part, image, sizes, counted)
         numbers = columns.pop("label")
@@ -257,7 +259,7 @@ def regions(
             for number, value in zip(numbers, column, strict=True):
                 key = (ALL if part is mask else int(number), quantity)
                 found[key] = float(value) + shift
-    if not mask.any():  # nothing there: sums are 0, and means are not known
+    if not single["label"].size:  # nothing there: sums are 0, and means are not known
         for name in quantities.table(np.ones_like(mask), np.ones(mask.shape), sizes):
             quantity, _ = _named(name, axes, spacing)
             found[ALL, quantity] = 0.0 if quantity in AREAS | {"intensity_sum", "perimeter"} else np.nan

@@ -18,45 +18,7 @@ from skimage.io import imsave
 from typer.testing import CliRunner
 
 from napari_vaesr.cli import app
-from napari_vaesr.cli.train import _settings
-from napari_vaesr.errors import VaesrError
 from napari_vaesr.training.config import RECIPES
-
-
-def settings(tmp_path: Path, content: object | None = None, **given: object) -> object:
-    file = None
-    if content is not None:
-        file = tmp_path / "settings.json"
-        file.write_text(content if isinstance(content, str) else json.dumps(content))
-    options = {"name": None, "steps": None, "hours": None, "seed": None} | given
-    return _settings("microscopy", file, options, None)
-
-
-def test_options_come_over_the_file_over_the_recipe(tmp_path: Path) -> None:
-    made = settings(tmp_path, {"batch": 3, "steps": 7, "degradation": {"clean": 0.9}}, steps=9)
-    recipe = RECIPES["microscopy"]
-    assert (made.batch, made.steps, made.patch) == (3, 9, recipe.patch)
-    assert made.degradation == recipe.degradation.model_copy(update={"clean": 0.9})
-
-
-def test_without_a_length_it_trains_for_an_hour(tmp_path: Path) -> None:
-    assert settings(tmp_path).hours == 1.0
-    assert settings(tmp_path, steps=3).hours is None
-
-
-def test_a_model_of_ones_own_does_not_boast_of_the_recipes_images(tmp_path: Path) -> None:
-    assert settings(tmp_path).sources
-    made = settings(tmp_path, name="mine")
-    assert not made.sources and not made.description
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [("no json", "JSON"), ([1], "JSON"), ({"batch": 0}, "'batch'"), ({"bach": 1}, "'bach'")],
-)
-def test_wrong_settings_get_one_sentence(tmp_path: Path, content: object, message: str) -> None:
-    with pytest.raises(VaesrError, match=message):
-        settings(tmp_path, content)
 
 
 @pytest.mark.filterwarnings("ignore:::lightning", "ignore::Warning:lightning.*")
@@ -209,7 +171,6 @@ def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
 
 def test_shares_of_a_batch_make_the_whole() -> None:
     from napari_vaesr.training.batches import Batch
-    from napari_vaesr.training.config import RECIPES
     from napari_vaesr.training.module import Training
 
     module = Training(RECIPES["tiny"])

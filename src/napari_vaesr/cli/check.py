@@ -9,9 +9,9 @@ import typer
 from rich import box
 from rich.table import Table
 
-from napari_vaesr.engine.settings import about
 from napari_vaesr.errors import VaesrError
 
+from . import options
 from .console import ExitCode, err, out, report_error, spoken_errors
 
 if TYPE_CHECKING:
@@ -19,16 +19,12 @@ if TYPE_CHECKING:
 
 
 def check(
-    inputs: Annotated[
-        list[str], typer.Argument(metavar="IN...", help="Images, folders of images or glob patterns.")
-    ],
+    inputs: options.Inputs,
     scale: Annotated[int, typer.Option("--scale", "-s", help="How many times more pixels.")] = 2,
-    model: Annotated[str, typer.Option("--model", "-m", help=about("model"))] = "microscopy",
-    samples: Annotated[int, typer.Option("--samples", "-k", help=about("samples"))] = 16,
-    axes: Annotated[
-        str | None, typer.Option(help="One letter per axis in order, such as ZYX; for files that don't say.")
-    ] = None,
-    domain: Annotated[str, typer.Option(help=about("domain"))] = "any",
+    model: options.Model = "microscopy",
+    samples: options.Samples = 16,
+    axes: options.Axes = None,
+    domain: options.Domain = "any",
     extent: Annotated[
         str, typer.Option(help="Check on this part: Z=10:20,Y=0:64, input pixels.", show_default=False)
     ] = "",
@@ -36,9 +32,9 @@ def check(
     figure: Annotated[
         Path | None, typer.Option(help="Draw the last image checked here, beside what was made of it (.png).")
     ] = None,
-    device: Annotated[str, typer.Option(help=about("device"))] = "auto",
+    device: options.Device = "auto",
     force: Annotated[bool, typer.Option("--force", help="Replace outputs that exist.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: options.Debug = False,
 ) -> None:
     """Check whether a model holds what it promises on images of your own.
 

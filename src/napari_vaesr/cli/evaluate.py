@@ -14,6 +14,7 @@ from rich.table import Table
 from napari_vaesr.engine.settings import about
 from napari_vaesr.errors import VaesrError
 
+from . import options
 from .console import ExitCode, err, out, report_error, spoken_errors
 
 if TYPE_CHECKING:
@@ -39,11 +40,11 @@ def evaluate(
             help="Two folders instead: real low-res images, and high-res ones of the same names.",
         ),
     ] = None,
-    model: Annotated[str, typer.Option("--model", "-m", help=about("model"))] = "microscopy",
+    model: options.Model = "microscopy",
     scales: Annotated[
         str | None, typer.Option("--scales", "-s", help="Such as 2,4; left out, all of the model's.")
     ] = None,
-    samples: Annotated[int, typer.Option("--samples", "-k", help=about("samples"))] = 16,
+    samples: options.Samples = 16,
     degradation: Annotated[
         Literal["clean", "noisy"],
         typer.Option(
@@ -60,8 +61,8 @@ def evaluate(
     limit: Annotated[
         int | None, typer.Option(min=1, help="Images of each domain at most, evenly spaced.")
     ] = None,
-    seed: Annotated[int, typer.Option(help=about("seed"))] = 0,
-    device: Annotated[str, typer.Option(help=about("device"))] = "auto",
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
     json: Annotated[
         Path | None, typer.Option("--json", help="Write all scores here, image by image too.")
     ] = None,
@@ -69,7 +70,7 @@ def evaluate(
         Path | None, typer.Option(help="Folder for a reliability and a sparsification plot of each scale.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace outputs that exist.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: options.Debug = False,
 ) -> None:
     """Measure how good a model is, and how honest its uncertainty.
 

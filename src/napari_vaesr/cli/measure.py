@@ -10,9 +10,9 @@ import typer
 from rich import box
 from rich.table import Table
 
-from napari_vaesr.engine.settings import about
 from napari_vaesr.errors import VaesrError
 
+from . import options
 from .console import ExitCode, err, out, report_error, spoken_errors
 
 if TYPE_CHECKING:
@@ -31,9 +31,7 @@ SHOWN = 40
 
 
 def measure(
-    inputs: Annotated[
-        list[str], typer.Argument(metavar="IN...", help="Images, folders of images or glob patterns.")
-    ],
+    inputs: options.Inputs,
     output: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="Write the table here, as .csv; the record goes beside it."),
@@ -66,21 +64,19 @@ def measure(
         ),
     ] = "area,intensity_mean",
     scale: Annotated[int, typer.Option("--scale", "-s", help="How many times more pixels.")] = 2,
-    samples: Annotated[int, typer.Option("--samples", "-k", help=about("samples"))] = 32,
-    axes: Annotated[
-        str | None, typer.Option(help="One letter per axis in order, such as ZYX; for files that don't say.")
-    ] = None,
-    model: Annotated[str, typer.Option("--model", "-m", help=about("model"))] = "microscopy",
-    domain: Annotated[str, typer.Option(help=about("domain"))] = "any",
+    samples: options.Samples = 32,
+    axes: options.Axes = None,
+    model: options.Model = "microscopy",
+    domain: options.Domain = "any",
     extent: Annotated[
         str,
         typer.Option(help="Measure this part alone: Z=10:20,Y=0:64, input pixels.", show_default=False),
     ] = "",
-    seed: Annotated[int, typer.Option(help=about("seed"))] = 0,
-    device: Annotated[str, typer.Option(help=about("device"))] = "auto",
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
     force: Annotated[bool, typer.Option("--force", help="Replace a table that exists.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
 ) -> None:
     """Measure upscaled images, with an error bar for every number.
 

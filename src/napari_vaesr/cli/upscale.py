@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich import box
@@ -13,9 +14,9 @@ from rich.table import Column, Table
 from typer.core import TyperCommand
 
 from napari_vaesr.engine.progress import readable_bytes
-from napari_vaesr.engine.settings import about
 from napari_vaesr.errors import VaesrError
 
+from . import options
 from .console import (
     ExitCode,
     err,
@@ -37,108 +38,34 @@ if TYPE_CHECKING:
 
 
 def upscale(
-    inputs: Annotated[
-        list[str], typer.Argument(metavar="IN...", help="Images, folders of images or glob patterns.")
-    ],
-    output: Annotated[
-        str,
-        typer.Argument(
-            metavar="OUT",
-            help="For one input a file (.ome.tif or .zarr with mean and std as channels, or .png for a 2-D "
-            "image); for several a folder, made if needed.",
-        ),
-    ],
-    scale: Annotated[
-        str,
-        typer.Option(
-            "--scale",
-            "-s",
-            help=about("scale"),
-        ),
-    ] = "2",
-    isotropic: Annotated[
-        str | None,
-        typer.Option(
-            help="Upscale along Z, too, to cubic voxels, from the voxel size: exact makes planes by the "
-            "nearest factor above and resamples them, nearest takes the nearest factor. Alone: exact.",
-            metavar="[exact|nearest]",
-            show_default=False,
-        ),
-    ] = None,
-    samples: Annotated[int, typer.Option("--samples", "-k", help=about("samples"))] = 16,
-    axes: Annotated[
-        str | None,
-        typer.Option(
-            help="One letter per axis in order, from TCZYXS, such as ZYX; for files that don't say."
-        ),
-    ] = None,
-    model: Annotated[str, typer.Option("--model", "-m", help=about("model"))] = "microscopy",
-    uncertainty: Annotated[
-        Literal["std", "variance", "relative", "interval"],
-        typer.Option(help=about("uncertainty")),
-    ] = "std",
-    domain: Annotated[
-        str,
-        typer.Option(help=about("domain")),
-    ] = "any",
-    context: Annotated[
-        Literal["auto", "Z", "T", "none"],
-        typer.Option(help=about("context")),
-    ] = "auto",
-    noise: Annotated[
-        str,
-        typer.Option(help=about("noise") + " Such as: auto, 0, 12.5 or gain=2.1,read=4,offset=100."),
-    ] = "auto",
-    blur: Annotated[
-        str,
-        typer.Option(help=about("blur") + " Such as: 0.6 or na=1.4,wavelength=0.52,pixel_size=0.1."),
-    ] = "0",
-    seed: Annotated[int, typer.Option(help=about("seed"))] = 0,
-    temperature: Annotated[float, typer.Option(help=about("temperature"))] = 1.0,
-    device: Annotated[str, typer.Option(help=about("device"))] = "auto",
-    precision: Annotated[
-        Literal["auto", "float32", "bfloat16", "float16"], typer.Option(help=about("precision"))
-    ] = "auto",
-    tile: Annotated[int | None, typer.Option(help=about("tile"))] = None,
-    memory: Annotated[int | None, typer.Option(help=about("memory"))] = None,
-    extent: Annotated[
-        str,
-        typer.Option(
-            help="Upscale this part alone, in input pixels: Z=10:20,Y=0:64 (from 10 to 19) or T=3.",
-            show_default=False,
-        ),
-    ] = "",
-    series: Annotated[
-        str | None,
-        typer.Option(
-            help="Which image of a file, by name or from 0 on, or all: scenes, or wells and fields of a "
-            "plate such as A/1/0. Left out, the first; of a plate, all."
-        ),
-    ] = None,
-    calibrate: Annotated[
-        bool,
-        typer.Option(
-            "--calibrate", help="Correct the uncertainty by a check on the image itself; see check."
-        ),
-    ] = False,
-    figure: Annotated[
-        bool, typer.Option("--figure", help="Also draw input, mean and std of the middle plane, as a PNG.")
-    ] = False,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Compute in so many processes on this machine.")
-    ] = None,
-    scheduler: Annotated[
-        str | None,
-        typer.Option(help="Compute on the workers of a Dask scheduler, such as tcp://10.0.0.1:8786."),
-    ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace outputs that exist, or were begun with other settings.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", "-n", help="Only tell what would be done, with memory and time.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    inputs: options.Inputs,
+    output: options.Output,
+    scale: options.Scale = "2",
+    isotropic: options.Isotropic = None,
+    samples: options.Samples = 16,
+    axes: options.Axes = None,
+    model: options.Model = "microscopy",
+    uncertainty: options.Uncertainty = "std",
+    domain: options.Domain = "any",
+    context: options.Context = "auto",
+    noise: options.Noise = "auto",
+    blur: options.Blur = "0",
+    seed: options.Seed = 0,
+    temperature: options.Temperature = 1.0,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    tile: options.Tile = None,
+    memory: options.Memory = None,
+    extent: options.Extent = "",
+    series: options.Series = None,
+    calibrate: options.Calibrate = False,
+    figure: options.Figure = False,
+    workers: options.Workers = None,
+    scheduler: options.Scheduler = None,
+    force: options.Force = False,
+    dry_run: options.DryRun = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
 ) -> None:
     """Upscale images, with an uncertainty for every pixel.
 
@@ -149,11 +76,10 @@ def upscale(
     """
     with spoken_errors(debug):
         from napari_vaesr.batch.outlook import load_once
-        from napari_vaesr.batch.targets import is_made, plan_targets, refuse_overwriting
+        from napari_vaesr.batch.targets import refuse_overwriting
         from napari_vaesr.engine.conditions import parse_condition
         from napari_vaesr.engine.settings import make_settings
         from napari_vaesr.imaging.region import Factors, Region
-        from napari_vaesr.zoo.registry import get_card
 
         settings = make_settings(
             model=model,
@@ -173,49 +99,56 @@ def upscale(
         )
         part = Region.parse(extent) if extent else Region()
         cubic = _cubic_way(isotropic)
-        if workers is not None and scheduler is not None:
-            raise VaesrError(
-                "Workers are started here or found by a scheduler: pass --workers or --scheduler."
-            )
-        notes: list[str] = []
-        targets = plan_targets(inputs, output, settings.factors, series, notes)
-        for note in notes if not quiet else ():
-            err().print(f"Note: {note}", markup=False)
+        targets = _planned(inputs, output, settings, series, quiet)
         several = len(targets) > 1
-        if (
-            several and not force and not calibrate
-        ):  # a run that was stopped goes on with the inputs that are left
-            card = get_card(settings.model)
-            left = [each for each in targets if not is_made(each, axes, settings, card, part, figure, cubic)]
-            if len(left) < len(targets) and not quiet:
-                made = len(targets) - len(left)
-                err().print(f"Note: {made} of {len(targets)} inputs were upscaled like this before.")
-            if not left:
-                return
-            targets = left
+        if several and not force and not calibrate:  # one that was stopped goes on with what is left
+            targets = _left(targets, axes, settings, part, figure, cubic, quiet)
         refuse_overwriting(targets, settings.has_spread, figure, force or dry_run)
+        if not targets:
+            return
         loaded = load_once(settings, progress=(lambda done, total: None) if quiet else None)
-        failures = (
-            _describe(targets, axes, settings, loaded, part, cubic)
-            if dry_run
-            else _run(
-                targets,
-                axes,
-                settings,
-                loaded,
-                part,
-                figure=figure,
-                isotropic=cubic,
-                restart=force,
-                scheduler=scheduler,
-                workers=workers,
-                calibrate=calibrate,
-                quiet=quiet,
-                debug=debug,
-            )
-        )
+        if dry_run:
+            failures = _describe(targets, axes, settings, loaded, part, cubic)
+        else:
+            run = partial(_run, targets, axes, settings, loaded, part, figure=figure, isotropic=cubic)
+            with _client(scheduler, workers) as client:
+                failures = run(restart=force, client=client, calibrate=calibrate, quiet=quiet, debug=debug)
         if failures:
             raise typer.Exit(ExitCode.SOME_FAILED if several else ExitCode.BAD_INPUT)
+
+
+def _planned(
+    inputs: list[str], output: str, settings: UpscaleSettings, series: str | None, quiet: bool
+) -> list[Target]:
+    """Return what to upscale, and say what is passed over."""
+    from napari_vaesr.batch.targets import plan_targets
+
+    notes: list[str] = []
+    targets = plan_targets(inputs, output, settings.factors, series, notes)
+    for note in notes if not quiet else ():
+        err().print(f"Note: {note}", markup=False)
+    return targets
+
+
+def _left(
+    targets: list[Target],
+    axes: str | None,
+    settings: UpscaleSettings,
+    extent: Region,
+    figure: bool,
+    isotropic: CubicWay | None,
+    quiet: bool,
+) -> list[Target]:
+    """Return those that were not upscaled like this before, and say how many were."""
+    from napari_vaesr.batch.targets import is_made
+    from napari_vaesr.zoo.registry import get_card
+
+    card = get_card(settings.model)
+    left = [each for each in targets if not is_made(each, axes, settings, card, extent, figure, isotropic)]
+    if len(left) < len(targets) and not quiet:
+        made = len(targets) - len(left)
+        err().print(f"Note: {made} of {len(targets)} inputs were upscaled like this before.")
+    return left
 
 
 def _cubic_way(typed: str | None) -> CubicWay | None:
@@ -248,8 +181,7 @@ def _run(
     figure: bool,
     isotropic: CubicWay | None,
     restart: bool,
-    scheduler: str | None,
-    workers: int | None,
+    client: Client | None,
     calibrate: bool,
     quiet: bool,
     debug: bool,
@@ -260,7 +192,7 @@ def _run(
     from .progress import progress_bars
 
     failures = 0
-    with _client(scheduler, workers) as client, progress_bars(quiet) as bars:
+    with progress_bars(quiet) as bars:
         for number, target in enumerate(targets, start=1):
             count = f" ({number} of {len(targets)})" if len(targets) > 1 else ""
             with bars.follow(f"{target.title}{count}") as progress:
@@ -296,6 +228,8 @@ def _run(
 
 def _client(scheduler: str | None, workers: int | None) -> AbstractContextManager[Client | None]:
     """Connect to the workers that were asked for, if any were."""
+    if workers is not None and scheduler is not None:
+        raise VaesrError("Workers are started here or found by a scheduler: pass --workers or --scheduler.")
     if scheduler is None and workers is None:
         return nullcontext()
     from napari_vaesr.engine.cluster import cluster_client

@@ -11,40 +11,47 @@ from rich.table import Table
 
 from napari_vaesr.errors import VaesrError
 
+from . import options
 from .console import out, spoken_errors
 from .progress import progress_bars
 
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model's name, or the path of its file.")]
+Images = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="IMAGES...",
+        help="Folders of sharp images that the model has not learnt from; the name of each subfolder "
+        "becomes a kind of image to choose from.",
+    ),
+]
+Output = Annotated[Path | None, typer.Option(help="Folder of the model; left out, where all doors find it.")]
+Name = Annotated[str | None, typer.Option(help="Another name for the model.")]
+Chains = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--chain",
+        help="Also calibrate this scale, which takes several passes, as a whole: 8, or with --stacks "
+        "Z=4,Y=2,X=2. May be given again.",
+    ),
+]
+Stacks = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="Stacks along Z that the model has not learnt from, or folders of them, for chains along Z."
+    ),
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace a model that exists.")]
+
 
 def calibrate(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model's name, or the path of its file.")],
-    images: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="IMAGES...",
-            help="Folders of sharp images that the model has not learnt from; the name of each subfolder "
-            "becomes a kind of image to choose from.",
-        ),
-    ],
-    output: Annotated[
-        Path | None, typer.Option(help="Folder of the model; left out, where all doors find it.")
-    ] = None,
-    name: Annotated[str | None, typer.Option(help="Another name for the model.")] = None,
-    chains: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--chain",
-            help="Also calibrate this scale, which takes several passes, as a whole: 8, or with --stacks "
-            "Z=4,Y=2,X=2. May be given again.",
-        ),
-    ] = None,
-    stacks: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="Stacks along Z that the model has not learnt from, or folders of them, for chains along Z."
-        ),
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a model that exists.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    model: Model,
+    images: Images,
+    output: Output = None,
+    name: Name = None,
+    chains: Chains = None,
+    stacks: Stacks = None,
+    force: Force = False,
+    debug: options.Debug = False,
 ) -> None:
     """Fit the calibration of a model's uncertainty to images of your own.
 

@@ -30,51 +30,59 @@ SHOWN = 40
 """Lines of a table that are printed at most."""
 
 
+Output = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", help="Write the table here, as .csv; the record goes beside it."),
+]
+Thresholding = Annotated[
+    str, typer.Option(help="What tells objects from background: otsu, li, triangle or an intensity.")
+]
+Smoothing = Annotated[
+    float, typer.Option(help="Gaussian before the threshold, in pixels of the upscaled image.")
+]
+Smallest = Annotated[int, typer.Option(help="Leave out objects of fewer pixels of the upscaled image.")]
+Split = Annotated[
+    float,
+    typer.Option(
+        help="Split touching objects whose middles are so many pixels apart or more; 0 splits none."
+    ),
+]
+Labels = Annotated[
+    Path | None,
+    typer.Option(
+        help="An image of labels of the upscaled size instead: objects are fixed, intensities vary."
+    ),
+]
+Properties = Annotated[
+    str,
+    typer.Option("--properties", "-p", help="As scikit-image's regionprops names them, and intensity_sum."),
+]
+Scale = Annotated[int, typer.Option("--scale", "-s", help="How many times more pixels.")]
+Extent = Annotated[
+    str,
+    typer.Option(help="Measure this part alone: Z=10:20,Y=0:64, input pixels.", show_default=False),
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace a table that exists.")]
+
+
 def measure(
     inputs: options.Inputs,
-    output: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", help="Write the table here, as .csv; the record goes beside it."),
-    ] = None,
-    threshold: Annotated[
-        str, typer.Option(help="What tells objects from background: otsu, li, triangle or an intensity.")
-    ] = "otsu",
-    smoothing: Annotated[
-        float, typer.Option(help="Gaussian before the threshold, in pixels of the upscaled image.")
-    ] = 1.0,
-    smallest: Annotated[
-        int, typer.Option(help="Leave out objects of fewer pixels of the upscaled image.")
-    ] = 16,
-    split: Annotated[
-        float,
-        typer.Option(
-            help="Split touching objects whose middles are so many pixels apart or more; 0 splits none."
-        ),
-    ] = 0.0,
-    labels: Annotated[
-        Path | None,
-        typer.Option(
-            help="An image of labels of the upscaled size instead: objects are fixed, intensities vary."
-        ),
-    ] = None,
-    properties: Annotated[
-        str,
-        typer.Option(
-            "--properties", "-p", help="As scikit-image's regionprops names them, and intensity_sum."
-        ),
-    ] = "area,intensity_mean",
-    scale: Annotated[int, typer.Option("--scale", "-s", help="How many times more pixels.")] = 2,
+    output: Output = None,
+    threshold: Thresholding = "otsu",
+    smoothing: Smoothing = 1.0,
+    smallest: Smallest = 16,
+    split: Split = 0.0,
+    labels: Labels = None,
+    properties: Properties = "area,intensity_mean",
+    scale: Scale = 2,
     samples: options.Samples = 32,
     axes: options.Axes = None,
     model: options.Model = "microscopy",
     domain: options.Domain = "any",
-    extent: Annotated[
-        str,
-        typer.Option(help="Measure this part alone: Z=10:20,Y=0:64, input pixels.", show_default=False),
-    ] = "",
+    extent: Extent = "",
     seed: options.Seed = 0,
     device: options.Device = "auto",
-    force: Annotated[bool, typer.Option("--force", help="Replace a table that exists.")] = False,
+    force: Force = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:

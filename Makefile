@@ -67,7 +67,7 @@ lint: $(DEV)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/mypy --config-file benchmarks/mypy.ini benchmarks tools docs
+	$(BIN)/mypy --config-file benchmarks/mypy.ini tests benchmarks tools docs
 	$(BIN)/lint-imports --no-logo
 
 docs: $(DOCS)

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from napari_vaesr.cli import app
+from napari_vaesr.vae.config import OverConfig
 from napari_vaesr.zoo.card import read_card
 
 SMALL = {
@@ -58,6 +59,7 @@ pytestmark = [pytest.mark.filterwarnings("ignore:::lightning", "ignore::Warning:
 
 def test_train_over_a_network_and_upscale_colours(trained, tmp_path, compact_file):
     card = read_card(tmp_path / "models" / "compact-sure.json")
+    assert isinstance(card.network, OverConfig)
     base = card.network.base
     assert (base.name, base.licence, base.authors) == ("compact.safetensors", "MIT", "A. Nyone")
     assert (base.halo, base.multiple, card.scales) == (4, 1, (2,))
@@ -130,7 +132,9 @@ def test_torchscript_is_run_only_where_it_is_trusted(graph, tmp_path, monkeypatc
     command = ["train", "images", "--over", graph, "--name", "sure", "--steps", "2", "--config", "small.json"]
     assert "--runs-code" in run(*command, fails=True).stderr
     run(*command, "--runs-code", "--over-licence", "MIT")
-    base = read_card(tmp_path / "models" / "sure.json").network.base
+    network = read_card(tmp_path / "models" / "sure.json").network
+    assert isinstance(network, OverConfig)
+    base = network.base
     assert (base.form, base.factor, base.colours, base.halo) == ("torchscript", 2, "grey", 4)
     # However well its licence is known, code does not go along with a model.
     assert "brings code" in run("models", "export", "sure", "given.zip").stderr

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -158,7 +159,7 @@ def test_an_input_that_changed_is_not_gone_on_with(upscale, many, tmp_path, monk
 
 
 def test_two_runs_at_once_are_refused(upscale, many, tmp_path, monkeypatch, small_blocks):
-    inner = []
+    inner: list[Any] = []
     real = write.stream_blocks
 
     def twice(job, output, grid, numbers):

@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import dask.array as da
 import imagecodecs
@@ -73,7 +74,7 @@ def one_sentence(error: VaesrError) -> bool:
     return bool(str(error).strip()) and "\n" not in str(error).strip() and len(str(error)) < 2000
 
 
-def random_array(rng: np.random.Generator) -> tuple[object, str]:
+def random_array(rng: np.random.Generator) -> tuple[Any, str]:
     axes = "".join(rng.permutation([*rng.choice(list("TCZ"), rng.integers(0, 3), replace=False), "Y", "X"]))
     shape = [int(rng.integers(1, 4)) if name in "TCZ" else int(rng.integers(1, 24)) for name in axes]
     if rng.random() < 0.1:

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.training.config import RECIPES
+from napari_vaesr.training.config import RECIPES, TrainingConfig
 from napari_vaesr.training.request import TrainingRequest
 
 
-def settings(tmp_path: Path, content: object | None = None, **given: object) -> object:
+def settings(tmp_path: Path, content: object | None = None, **given: object) -> TrainingConfig:
     file = None
     if content is not None:
         file = tmp_path / "settings.json"

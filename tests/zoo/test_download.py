@@ -44,7 +44,10 @@ class Server:
     """A server of a folder, which can be shut."""
 
     def __init__(self, folder: Path) -> None:
-        self.handler = type("OwnHandler", (Handler,), {"asked": []})
+        class OwnHandler(Handler):
+            asked = []
+
+        self.handler = OwnHandler
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), partial(self.handler, directory=str(folder)))
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True)
         self.thread.start()

@@ -25,6 +25,7 @@ from napari_vaesr.engine.passes import (
     planned,
     seeded,
     split,
+    told_of_resampling,
 )
 from napari_vaesr.engine.pixels import Held, Original, Pixels
 from napari_vaesr.engine.planes import Piece, Place
@@ -118,12 +119,7 @@ class UpscaleJob:
         self._cuts = Cuts(source, self.scalings)
         self.messages = without_spread(settings)
         self.messages += check_conditions(settings.noise, settings.blur, card)
-        self.messages += [
-            f"Planes along Z are made {factors_made:g} times as many and resampled to "
-            f"{self.factors['Z']:.4g} times as many."
-            for factors_made in [math.prod(step.made.along("Z") for step in self.passes)]
-            if factors_made != self.factors.along("Z")
-        ]
+        self.messages += told_of_resampling(self.factors, self.passes)
         self.conditions = tuple(
             conditions_of(settings.noise, settings.blur, scaling) for scaling in self.scalings
         )

@@ -192,6 +192,16 @@ def planned(factors: Factors, parts: Sequence[Factors]) -> list[tuple[Factors, F
     return steps
 
 
+def told_of_resampling(factors: Factors, passes: Sequence[Pass]) -> list[str]:
+    """Return what the user should know where planes along ``Z`` are made more than asked for."""
+    made = math.prod(step.made.along("Z") for step in passes)
+    if made == factors.along("Z"):
+        return []
+    return [
+        f"Planes along Z are made {made:g} times as many and resampled to {factors['Z']:.4g} times as many."
+    ]
+
+
 def isotropic(
     factors: Factors,
     pixel_size: Mapping[str, float],

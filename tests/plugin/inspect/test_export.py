@@ -62,7 +62,7 @@ def test_samples_are_a_movie(shown, tmp_path):
     assert not samples.visible
     write_movie(tmp_path / "samples.gif", samples, viewer.dims.point, viewer.dims.units)
     with Picture.open(tmp_path / "samples.gif") as movie:
-        assert movie.n_frames == 3 and movie.size == (40, 20)
+        assert getattr(movie, "n_frames", 1) == 3 and movie.size == (40, 20)
         levels = []
         for number in range(3):
             movie.seek(number)

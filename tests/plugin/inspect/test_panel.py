@@ -51,7 +51,12 @@ def test_without_a_result_the_panel_says_what_to_do(viewer, qtbot, cells, tiny_m
     assert panel.result is None and "Upscale an image" in panel.status.value
     assert not panel.maps.enabled and not panel.origin.enabled
     mean, _ = upscale(viewer, cells, tiny_model_path)
-    assert panel.result.mean is mean and panel.maps.enabled and not panel.status.value
+    assert (
+        panel.result is not None
+        and panel.result.mean is mean
+        and panel.maps.enabled
+        and not panel.status.value
+    )
 
 
 def test_everything_has_a_tooltip(panel):

@@ -9,6 +9,7 @@ from contextlib import suppress
 from functools import partial
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -22,7 +23,7 @@ class Handler(SimpleHTTPRequestHandler):
     """Serves files and keeps count; `truncate` breaks off in the middle of a file."""
 
     protocol_version = "HTTP/1.1"
-    asked: list[str]
+    asked: ClassVar[list[str]]
     truncate = False
 
     def do_GET(self) -> None:
@@ -45,7 +46,7 @@ class Server:
 
     def __init__(self, folder: Path) -> None:
         class OwnHandler(Handler):
-            asked = []
+            asked: ClassVar[list[str]] = []
 
         self.handler = OwnHandler
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), partial(self.handler, directory=str(folder)))

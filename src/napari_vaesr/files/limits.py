@@ -9,18 +9,20 @@ from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.files.headers import jpeg_scans, jpeg_size, png_size
 from napari_vaesr.imaging.axes import MOST_PLANES
 
 LARGEST_PICTURE = 2**30
 """Bytes of the pixels of a PNG or JPEG, which are unpacked all at once."""
+
+MOST_WORK = 12 * LARGEST_PICTURE
+"""Samples that a progressive JPEG may have, each counted as often as it is gone over."""
 
 LARGEST_PIECE = 2**31
 """Bytes of the pixels that a larger image is packed in together: a chunk, a strip or a tile."""
 
 _SIZES = re.compile(r"""\bSize([ZCT])\s*=\s*["'](\d+)["']""")
 _PIXELS = re.compile(r"<(?:\w+:)?Pixels\b[^>]*>")
-_FRAMES = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0))
-"""Markers of a JPEG behind which its size is told."""
 
 
 def check_kind(path: Path, status: stat_result) -> None:
@@ -56,37 +58,28 @@ def check_picture(path: Path, content: bytes) -> None:
     VaesrError
         When its pixels take more than `LARGEST_PICTURE`.
     """
-    if content.startswith(b"\x89PNG"):
-        width, height = (int.from_bytes(content[at : at + 4]) for at in (16, 20))
-        samples = {0: 1, 2: 3, 3: 4, 4: 2, 6: 4}.get(content[25], 4) if len(content) > 25 else 4
-        count = width * height * samples * (2 if content[24:25] == b"\x10" else 1)
-    else:
-        height, width, samples = _jpeg_size(content)
-        count = width * height * samples
+    is_png = content.startswith(b"\x89PNG")
+    height, width, samples = png_size(content) if is_png else jpeg_size(content)
+    count = width * height * samples * (2 if is_png and content[24:25] == b"\x10" else 1)
     if count > LARGEST_PICTURE:
         raise VaesrError(
             f"{path} holds {width} × {height} pixels, too many for what has to be unpacked at once: "
             "please convert it to TIFF or Zarr."
         )
+    if not is_png:
+        check_scans(path, content, count)
 
 
-def _jpeg_size(content: bytes) -> tuple[int, int, int]:
-    """Return height, width and samples of the largest frame that a JPEG tells of."""
-    at, found = 2, (0, 0, 0)
-    while at >= 0 and at + 9 < len(content):
-        if content[at] != 0xFF:
-            return found
-        marker = content[at + 1]
-        if marker in (0xFF, 0x01, *range(0xD0, 0xD9)):  # fill bytes, and markers without a length
-            at += 1 if marker == 0xFF else 2
-            continue
-        if marker in _FRAMES:
-            height, width = (int.from_bytes(content[at + n : at + n + 2]) for n in (5, 7))
-            found = max(found, (height, width, content[at + 9]), key=prod)
-        if marker == 0xDA:
-            return found
-        at += 2 + int.from_bytes(content[at + 2 : at + 4])
-    return found
+def check_scans(path: object, content: bytes, samples: int) -> None:
+    """Refuse a JPEG that goes over its pixels so often that it takes minutes.
+
+    Raises
+    ------
+    VaesrError
+        When it unpacks more than `MOST_WORK` samples in all.
+    """
+    if samples * jpeg_scans(content) > MOST_WORK:
+        raise VaesrError(f"{path} is packed in too many layers, please save it anew.")
 
 
 def check_described(path: Path, metadata: str) -> None:

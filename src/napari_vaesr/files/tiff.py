@@ -29,6 +29,7 @@ from napari_vaesr.files.limits import check_described, check_piece
 from napari_vaesr.files.ome import OmeImage, annotation, files_of, images_in
 from napari_vaesr.files.orientation import TURNED, upright
 from napari_vaesr.files.tiff_described import described, resolution
+from napari_vaesr.files.tiff_segments import bound
 from napari_vaesr.imaging.axes import LETTERS, Axes
 
 # tifffile tells of damage by log lines and goes on; here damage is found and raised instead.
@@ -164,7 +165,9 @@ def open_tiff(path: Path, number: int = 0) -> Any:
     """Return an image of a TIFF as a Zarr array; the file is closed with it."""
     tiff, pages = open_series(path, number)
     try:
-        whole = pages.keyframe.nbytes <= WHOLE_PAGE
+        bound(tiff, pages)
+        # What has the header of a whole slide would be unpacked without a look at its pieces.
+        whole = pages.keyframe.nbytes <= WHOLE_PAGE and pages.keyframe.jpegheader is None
         store = pages.aszarr(level=0, chunkmode="page" if whole else None)
         array = zarr.open_array(store, mode="r")
     except BaseException:

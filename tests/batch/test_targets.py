@@ -25,12 +25,18 @@ def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("big.png", "big.png"),
         ("out/", "out/a_x3.ome.tif"),
         ("in", "in/a_x3.ome.tif"),
+        (Path("/new folder/big.ome.tif").absolute().as_uri(), Path("/new folder/big.ome.tif").absolute()),
     ],
 )
 def test_one_file(output, expected):
     assert plan_targets(["in/a.ome.tif"], output, Factors.of(3)) == [
         Target(Path("in/a.ome.tif"), Path(expected))
     ]
+
+
+def test_results_are_written_on_this_machine():
+    with pytest.raises(VaesrError, match="on this machine"):
+        plan_targets(["in/a.ome.tif"], "s3://bucket/big.zarr", Factors.of(2))
 
 
 @pytest.mark.parametrize("inputs", [["in"], ["in/*"], ["in/b.png", "in/a.ome.tif"]])

@@ -216,3 +216,12 @@ def test_what_is_written_is_valid_ome_xml(upscale, case):
     assert pixels.channels[0].color.as_rgb_tuple()[:3] == (0, 0, 255)
     assert len(pixels.planes) == 8 and pixels.planes[0].position_x == pytest.approx(-0.025)
     assert pixels.planes[0].position_x_unit.value == "µm"
+
+
+def test_addresses_of_files_on_this_machine(upscale, tmp_path, stack):
+    (tmp_path / "a b").mkdir()
+    source = stack.rename(tmp_path / "a b" / "c d.tif")
+    output = tmp_path / "a b" / "e f.ome.tif"
+    result = upscale(source.as_uri(), output.as_uri())
+    assert result.exit_code == 0 and output.is_file(), result.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a b"]

@@ -153,7 +153,10 @@ def plan_targets(
         notes.append(f"{len(found) - len(whole)} of {len(found)} inputs hold further parts of other inputs.")
     found = whole
     sources = [each for place in found for each in _images_of(place, series)]
-    path = Path(output).expanduser()
+    path = as_place(output)
+    if not isinstance(path, Path):
+        raise VaesrError(f"Results are written on this machine, please choose a path instead of {output}.")
+    path = path.expanduser()
     one_file = len(inputs) == 1 and len(sources) == 1 and found[0] in named
     named_zarr = _suffix(path) in ZARR_SUFFIXES
     if one_file and (named_zarr or not (path.is_dir() or output.endswith(("/", os.sep)))):

@@ -26,14 +26,16 @@ class Estimator:
     ----------
     panel : QWidget
         Nothing is done as long as it is not shown.
-    make_task : callable
-        Returns what Run would do; raises `VaesrError` where it would do nothing.
+    make_tasks : callable
+        Returns what Run would do, one task for each layer; raises `VaesrError` where it would do nothing.
     tell : callable
         Called with the sentence.
     """
 
-    def __init__(self, panel: QWidget, make_task: Callable[[], UpscaleTask], tell: Callable[[str], None]):
-        self._panel, self._make_task, self._tell = panel, make_task, tell
+    def __init__(
+        self, panel: QWidget, make_tasks: Callable[[], list[UpscaleTask]], tell: Callable[[str], None]
+    ):
+        self._panel, self._make_tasks, self._tell = panel, make_tasks, tell
         self._worker: Any = None
         self._wanted = 0
         self._timer = QTimer(panel)
@@ -57,11 +59,11 @@ class Estimator:
             self._timer.start(SETTLED)
             return
         try:
-            task = self._make_task()
+            tasks = self._make_tasks()
         except VaesrError:
             return
         asked = self._wanted
-        self._worker = create_worker(described, task, _start_thread=False)
+        self._worker = create_worker(described, tasks, _start_thread=False)
         self._worker.returned.connect(lambda sentence: self._end(asked, sentence))
         self._worker.finished.connect(self._forget)
         self._worker.start()
@@ -74,13 +76,14 @@ class Estimator:
             self._tell(sentence)
 
 
-def described(task: UpscaleTask) -> str:
-    """Say in a few words what a task would take, nothing where that cannot be known; for a worker."""
+def described(tasks: list[UpscaleTask]) -> str:
+    """Say in a few words what tasks would take, nothing where that cannot be known; for a worker."""
     try:
-        plan = task.plan()
+        plan = tasks[0].plan()
     except Exception:  # whatever is wrong is told when it is run
         return ""
     finally:
-        task.close()
-    memory = readable_bytes(plan.memory + plan.result_bytes)
-    return f"About {duration(plan.seconds)} on {plan.device}, {memory}."
+        for task in tasks:
+            task.close()
+    seconds, memory = len(tasks) * plan.seconds, plan.memory + len(tasks) * plan.result_bytes
+    return f"About {duration(seconds)} on {plan.device}, {readable_bytes(memory)}."

@@ -17,6 +17,7 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.plugin.upscale.extent_inputs import ExtentInputs
+from napari_vaesr.plugin.upscale.together import Together
 from napari_vaesr.plugin.viewer.layers import checked_axes, labelled_axes, source_array, suggested_axes
 from napari_vaesr.plugin.viewer.preferences import starting_settings
 from napari_vaesr.plugin.widgets.inputs import UNCERTAINTIES, Fold, is_source, with_tooltips
@@ -62,6 +63,8 @@ SHARED = (
 TOOLTIPS = {
     **{name: fill(about(name), 95) for name in SHARED},
     "layer": "The image to upscale: grey or colour, in memory, lazy or multiscale. It is not changed.",
+    "together": "Upscale all image layers that are selected in the layer list, one after another, with the\n"
+    "same settings. They need the same shape and axes, as the channels of one image have.",
     "axes": "One letter per axis of the image, in order: T time, C channel, Z depth, Y rows, X columns,\n"
     "S the colours of a colour image. Y and X are upscaled, plane by plane along all other axes.\n"
     "Taken from the layer's axis labels where they are such letters, or from the file that it was opened\n"
@@ -109,6 +112,7 @@ class UpscaleForm(Container):
         if is_source(viewer.layers.selection.active):
             self.layer.value = viewer.layers.selection.active
         self._on_layer_changed(self.layer.value)
+        self.together.follow()
         self.model.changed.connect(self._on_model_changed)
         model_list.changed.connect(self.refresh_models)
         self.layer.changed.connect(self._on_layer_changed)
@@ -120,6 +124,7 @@ class UpscaleForm(Container):
 
     def _make_inputs(self, start: UpscaleSettings) -> list[Any]:
         self.layer = ComboBox(label="Image layer", choices=self._image_layers)
+        self.together = Together(self._viewer, self.layer)
         self.axes = LineEdit(label="Axes")
         self.model = ComboBox(label="Model", choices=self._model_names)
         if start.model in self._cards:
@@ -139,6 +144,7 @@ class UpscaleForm(Container):
         inputs = with_tooltips(
             TOOLTIPS,
             layer=self.layer,
+            together=self.together.box,
             axes=self.axes,
             model=self.model,
             scale=self.scale,
@@ -186,6 +192,12 @@ class UpscaleForm(Container):
             self._guess = suggested_axes(layer)
             self.axes.value = self._guess
             self._show_guess()
+        self.together.show_needed()
+
+    def follow_selection(self) -> None:
+        """Take the layers that are selected as those to upscale."""
+        self.together.follow()
+        self.changed.emit(self)
 
     @property
     def has_guessed_axes(self) -> bool:
@@ -334,14 +346,19 @@ class UpscaleForm(Container):
         part = named.of_region(Region(self.chosen_extent()).of(named))
         made = named.of_enlarged(Region(self.chosen_extent()).of(named), self.settings().factors)
         guess = f"{self.axes.value} is a guess: please check the axes. " if self.has_guessed_axes else ""
+        layers = self.together.layers()
+        for layer in layers[1:]:
+            self.chosen_extent(layer)  # says so where nothing of it is in view
+        each = f"{len(layers)} layers, each " if len(layers) > 1 else ""
         return (
-            f"{guess}{part.plane_count} plane{'s' if part.plane_count > 1 else ''} of {part.width} × "
+            f"{guess}{each}{part.plane_count} plane{'s' if part.plane_count > 1 else ''} of {part.width} × "
             f"{part.height} pixels to {made.width} × {made.height}{_depth_in_words(part, made)}."
+            f"{self.together.left_out}"
         )
 
-    def chosen_extent(self) -> dict[str, range]:
-        """Return the part of the layer that is to be upscaled; see `chosen_extent`."""
-        return self.extent.extent(self.layer.value, self.axes.value)
+    def chosen_extent(self, layer: Image | None = None) -> dict[str, range]:
+        """Return the part of a layer, by default the chosen one, that is to be upscaled; see `chosen_extent`."""
+        return self.extent.extent(layer or self.layer.value, self.axes.value)
 
 
 def _depth_in_words(part: Axes, made: Axes) -> str:

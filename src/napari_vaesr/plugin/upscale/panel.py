@@ -18,6 +18,7 @@ from napari_vaesr.plugin.upscale.check_controls import CheckControls
 from napari_vaesr.plugin.upscale.estimate import Estimator
 from napari_vaesr.plugin.upscale.form import UpscaleForm
 from napari_vaesr.plugin.upscale.preview_controls import PreviewControls
+from napari_vaesr.plugin.upscale.together import Turns
 from napari_vaesr.plugin.viewer.layers import KEY, LayerTuple
 from napari_vaesr.plugin.viewer.preferences import remember
 from napari_vaesr.plugin.viewer.runner import Runner
@@ -52,6 +53,7 @@ class UpscaleWidget(Panel):
     def __init__(self, viewer: napari.viewer.Viewer):
         self._viewer = viewer
         self._time_left = TimeLeft()
+        self._turns: Turns | None = None
         self._growing: list[Layer] = []
         self._refreshed = 0.0
         self.runner = Runner(self._on_step, self._on_end)
@@ -64,7 +66,10 @@ class UpscaleWidget(Panel):
             text="Run", tooltip=f"Upscale into new layers; napari stays usable meanwhile ({RUN})."
         )
         self.cancel_button = PushButton(
-            text="Cancel", enabled=False, tooltip="Stop after the step being worked on; no layer is added."
+            text="Cancel",
+            enabled=False,
+            tooltip="Stop after the step being worked on; no layer is added. Of several layers at once, "
+            "the results that are done are kept.",
         )
         self.progress = ProgressBar(min=0, max=1, value=0, visible=False)
         buttons = row([self.run_button, self.cancel_button])
@@ -75,7 +80,7 @@ class UpscaleWidget(Panel):
             title="Upscale",
         )
 
-        self.estimator = Estimator(self.native, self._make_task, self._tell_estimate)
+        self.estimator = Estimator(self.native, self._make_tasks, self._tell_estimate)
         self.form.changed.connect(self._show_outlook)
         self.run_button.changed.connect(self.run)
         self.cancel_button.changed.connect(self.cancel)
@@ -83,6 +88,7 @@ class UpscaleWidget(Panel):
             button.changed.connect(lambda _on: self.reveal(self.look))  # with the legend, it is taller
         viewer.layers.events.removed.connect(self._on_layer_removed)
         viewer.layers.selection.events.active.connect(self._on_selected)
+        viewer.layers.selection.events.changed.connect(self._on_selection)
         show_std_in_status(viewer)
         self._shortcuts = Shortcuts(
             viewer,
@@ -97,36 +103,52 @@ class UpscaleWidget(Panel):
         if self.runner.is_running or self.form.layer.value is None:
             return
         try:
-            task = self._make_task()
+            tasks = self._make_tasks()
         except VaesrError as error:
             self.status.value = str(error)
             show_error(str(error))
             return
-        remember(task.settings)
+        remember(tasks[0].settings)
         self.estimator.stop()
         self.preview.stop()
         self._time_left = TimeLeft()
-        self._refreshed = time.monotonic()
+        self._turns = Turns(tasks)
         self._show_running(True)
-        self.runner.submit(task)
+        self._start_next(self._turns)
 
-    def _make_task(self) -> UpscaleTask:
+    def _make_tasks(self) -> list[UpscaleTask]:
         form = self.form
-        return UpscaleTask(
-            form.layer.value,
-            form.axes.value,
-            form.settings(),
-            form.chosen_extent(),
-            keep_samples=form.keep_samples.value,
-            lazy=form.lazy.value,
-            assess=True,
-            calibrations=self.check.calibrations(),
-        )
+        return [
+            UpscaleTask(
+                layer,
+                form.axes.value,
+                form.settings(),
+                form.chosen_extent(layer),
+                keep_samples=form.keep_samples.value,
+                lazy=form.lazy.value,
+                assess=True,
+                calibrations=self.check.calibrations() if layer is form.layer.value else None,
+            )
+            for layer in form.together.layers()
+        ]
+
+    def _start_next(self, turns: Turns) -> bool:
+        """Start the task whose turn it is; one whose layer is gone is passed over."""
+        while (task := turns.next()) is not None:
+            if task.layer in self._viewer.layers:
+                self._refreshed = time.monotonic()
+                self.runner.submit(task)
+                return True
+            turns.failed.append(_removed_sentence(task))
+            task.close()
+        return False
 
     def cancel(self) -> None:
         """Ask the run to stop after the step being worked on; no layer is added."""
-        if not self.runner.is_running:
+        if not self.runner.is_running or self._turns is None:
             return
+        self._turns.is_cancelled = True
+        self._turns.drop()
         self.runner.cancel()
         if self.is_alive:
             self.cancel_button.enabled = False
@@ -141,32 +163,41 @@ class UpscaleWidget(Panel):
             self.status.value = f"{self.form.outlook()} {sentence}"
 
     def _on_step(self, task: UpscaleTask, step: Progress) -> None:
-        if not self.is_alive:
+        if not self.is_alive or self._turns is None:
             return
-        self.status.value = step.message
+        self.status.value = self._turns.title(task) + step.message
         if step.total:
-            left = self._time_left.update(step.done, step.total)
-            self.progress.max = step.total
-            self.progress.value = step.done
+            done, total = self._turns.of_all(step.done, step.total)
+            left = self._time_left.update(done, total)
+            self.progress.max = total
+            self.progress.value = done
             self.progress.native.setFormat(f"%p%, {left}" if left else "%p%")
         self._grow(task, step)
 
     def _on_end(self, task: UpscaleTask, outcome: Any) -> None:
+        turns = self._turns
+        if turns is None:
+            return
         if not self.is_alive:
+            turns.drop()
             logger.info("The window was closed, so upscaling '%s' was stopped.", task.name)
             return
-        self._show_running(False)
         if outcome is None or isinstance(outcome, Failure):
             self._drop_growing()
-        if outcome is None:
-            self.status.value = "Cancelled; no layer was added."
-        elif isinstance(outcome, Failure):
-            self.status.value = outcome.message
-            show_error(outcome.message)
-        elif task.layer not in self._viewer.layers:
+        if isinstance(outcome, Failure):
+            told = turns.title(task) + outcome.message
+            turns.failed.append(outcome.message if turns.total == 1 else f"'{task.name}': {outcome.message}")
+            show_error(told)
+        elif outcome is not None and task.layer not in self._viewer.layers:
             show_warning(_removed_sentence(task))
-        else:
-            self._add_layers(task, outcome)
+        elif outcome is not None:
+            self._add_layers(task, outcome, turns)
+        if self._start_next(turns):
+            return
+        self._show_running(False)
+        if turns.total > 1 and turns.pairs:
+            self._viewer.layers.selection = {mean for mean, _ in turns.pairs}
+        self.status.value = turns.sentence(self._time_left.elapsed)
 
     def _grow(self, task: UpscaleTask, step: Progress) -> None:
         """Show the planes that are done, from time to time, of a result that takes longer."""
@@ -185,7 +216,7 @@ class UpscaleWidget(Panel):
     def _insert(self, task: UpscaleTask, made: Sequence[LayerTuple]) -> list[Layer]:
         """Add layers of a result above its source, the mean active."""
         self.preview.layers.remove()
-        self.look.stop()
+        self.look.leave()
         added = [Layer.create(*layer_tuple) for layer_tuple in made]
         above = place_above(self._viewer.layers, task.layer)
         for number, layer in enumerate(added):
@@ -199,7 +230,7 @@ class UpscaleWidget(Panel):
             task.layer.visible = False
         return added
 
-    def _add_layers(self, task: UpscaleTask, result: Any) -> None:
+    def _add_layers(self, task: UpscaleTask, result: Any, turns: Turns) -> None:
         growing, self._growing = self._growing, []
         if not all(layer in self._viewer.layers for layer in growing):
             growing = []
@@ -210,12 +241,11 @@ class UpscaleWidget(Panel):
             added = [*growing, *self._insert_above(growing[-1], made[len(growing) :])]
         else:
             added = self._insert(task, made)
-        self.look.take(added[0], task.layer)
+        turns.add(task.layer, added)
+        self.look.take(added[0], task.layer, turns.pairs)
         self.reveal(self.look)
         for message in result.record["messages"]:
-            show_info(message)
-        names = " and ".join(f"'{layer}'" for layer in added)
-        self.status.value = f"Added {names} in {self._time_left.elapsed}."
+            show_info(turns.title(task) + message)
 
     def _insert_above(self, below: Layer, made: Sequence[LayerTuple]) -> list[Layer]:
         added = [Layer.create(*layer_tuple) for layer_tuple in made]
@@ -262,11 +292,15 @@ class UpscaleWidget(Panel):
         if layer not in self.preview.layers:
             self.look.follow(layer)
 
+    def _on_selection(self, *_: Any) -> None:
+        if self.is_alive and not self.runner.is_running:
+            self.form.follow_selection()
+
     def _on_layer_removed(self, event: Any) -> None:
         task = self.runner.task
         if task is not None and event.value is task.layer:
             show_warning(_removed_sentence(task))
-            self.cancel()
+            self.runner.cancel()
 
     def _on_parent_changed(self, parent: Any) -> None:
         if parent is not None:

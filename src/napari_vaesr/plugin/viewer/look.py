@@ -140,6 +140,14 @@ def show_look(layers: Any, result: ShownResult, source: Layer | None, look: str)
         source.visible = look == "before" or (look == "after" and source.blending != "additive")
 
 
+def look_of(layers: Any, result: ShownResult) -> str:
+    """Return which of the `LOOKS` of a result is on show."""
+    joint = _found_joint(layers, result)
+    if joint is not None and joint.visible:
+        return "certainty"
+    return "after" if result.mean.visible else "before"
+
+
 def source_in(layers: Any, result: ShownResult) -> Layer | None:
     """Return the source of a result, by its name, or None where it is gone."""
     name = result.record.get("source", {}).get("name")

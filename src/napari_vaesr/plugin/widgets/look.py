@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from napari_vaesr.plugin.viewer.look import (
     certainty_of_result,
     go_to,
     joint_layer,
+    look_of,
     result_with,
     show_look,
     source_in,
@@ -57,7 +58,9 @@ class LookControls(Container):
         self._viewer, self._say = viewer, say
         self._mean: Layer | None = None
         self._source: Layer | None = None
+        self._together: list[tuple[Layer, Layer]] = []
         self._certainty: Certainty | None = None
+        self._hidden: list[Layer] = []
         self.swipe: Swipe | None = None
         self.buttons = {
             name: PushButton(text=title, tooltip=f"{TOOLTIPS[name]} ({KEYS[name]})")
@@ -99,7 +102,9 @@ class LookControls(Container):
         """The result that is looked at."""
         return None if self._mean is None else result_with(self._viewer.layers, self._mean)
 
-    def take(self, mean: Layer, source: Layer | None = None) -> None:
+    def take(
+        self, mean: Layer, source: Layer | None = None, together: Sequence[tuple[Layer, Layer]] = ()
+    ) -> None:
         """Look at a result from now on.
 
         Parameters
@@ -108,6 +113,9 @@ class LookControls(Container):
             Its mean.
         source : napari.layers.Image, optional
             Its source; looked for by name if not given.
+        together : sequence of (Image, Image)
+            Mean and source of the results that were made in one run, this one among them: before and after
+            are shown of all of them, as of the channels of one image.
         """
         self.stop()
         result = result_with(self._viewer.layers, mean)
@@ -116,7 +124,9 @@ class LookControls(Container):
         if result is None:
             return
         self._source = source if source is not None else source_in(self._viewer.layers, result)
-        self._check("after")
+        if together:
+            self._together = list(together)
+        self._check(look_of(self._viewer.layers, result))
         self._tell_certainty(result)
 
     def follow(self, layer: Layer | None) -> None:
@@ -131,6 +141,7 @@ class LookControls(Container):
         if result is None:
             return
         self.stop()
+        self._unhide()
         try:
             show_look(self._viewer.layers, result, self._source_now(), look)
         except VaesrError as error:
@@ -138,7 +149,26 @@ class LookControls(Container):
             self._say(str(error))
             show_error(str(error))
             return
+        self._show_fellows(look)
         self._check(look)
+
+    def _show_fellows(self, look: str) -> None:
+        """Show the same of the results of the same run, and nothing that would cover or tint a joint map."""
+        layers = self._viewer.layers
+        fellows = [(mean, source) for mean, source in self._together if mean is not self._mean]
+        if len(fellows) == len(self._together):
+            fellows = []
+        for mean, source in fellows:
+            result = result_with(layers, mean)
+            if result is not None and source in layers:
+                show_look(layers, result, source, "after" if look == "certainty" else look)
+        if look == "certainty":
+            theirs = {layer for pair in fellows for layer in pair}
+            self._hidden = [
+                each for each in layers if each.visible and (each in theirs or each.blending == "additive")
+            ]
+            for each in self._hidden:
+                each.visible = False
 
     def go_to_least_sure(self) -> None:
         """Move the view to the least sure place."""
@@ -149,6 +179,20 @@ class LookControls(Container):
         """End swiping and the side-by-side view."""
         self.swipe_button.native.setChecked(False)
         self.grid_button.native.setChecked(False)
+
+    def leave(self) -> None:
+        """End all that hides or covers other layers, before a new result comes."""
+        self.stop()
+        result = self.result
+        if result is not None and look_of(self._viewer.layers, result) == "certainty":
+            self.show_look("after")
+
+    def _unhide(self) -> None:
+        """Show again what was hidden for a joint map or for the view side by side."""
+        for layer in self._hidden:
+            if layer in self._viewer.layers:
+                layer.visible = True
+        self._hidden = []
 
     def _source_now(self) -> Layer | None:
         return self._source if self._source in self._viewer.layers else None
@@ -181,6 +225,7 @@ class LookControls(Container):
         if not on or self.result is None:
             return
         self.grid_button.native.setChecked(False)
+        self._unhide()
         source = self._source_now()
         try:
             if source is None:
@@ -196,6 +241,7 @@ class LookControls(Container):
         grid, result = self._viewer.canvas.grid, self.result
         grid.enabled = on and result is not None
         if not on or result is None:
+            self._end_grid()
             return
         self.swipe_button.native.setChecked(False)
         shown = {result.mean, self._source_now()}
@@ -203,11 +249,21 @@ class LookControls(Container):
             shown.add(joint_layer(self._viewer.layers, result))
         except VaesrError as error:  # mean and source alone, then
             self._say(str(error))
+        self._unhide()
+        self._hidden = [each for each in self._viewer.layers if each.visible and each not in shown]
         for layer in self._viewer.layers:
             layer.visible = layer in shown
         grid.shape, grid.stride = (1, -1), 1
         self._check(None)
         self.legend.setVisible(True)
+
+    def _end_grid(self) -> None:
+        """Show the mean, not all three on top of each other."""
+        self._unhide()
+        result = self.result
+        if result is not None:
+            show_look(self._viewer.layers, result, self._source_now(), "after")
+            self._check("after")
 
     def _on_removed(self, event: Any) -> None:
         layer = event.value

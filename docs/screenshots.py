@@ -101,6 +101,19 @@ def calm_pictures() -> None:
     viewer.close()
 
 
+def channels_picture() -> None:
+    """Draw three layers upscaled in one run; planes of a stack stand for the channels of an image."""
+    viewer = new_viewer()
+    names = ["magenta", "green", "blue"]
+    planes = tifffile.imread(sample_path("nuclei"))[[10, PLANE, 20]]
+    channels = viewer.add_image(planes, channel_axis=0, name=names, colormap=names)
+    _, widget = viewer.window.add_plugin_dock_widget("napari-vaesr", "Upscale with uncertainty")
+    viewer.layers.selection = set(channels)
+    upscale(viewer, widget)
+    save(viewer, "channels")
+    viewer.close()
+
+
 def batch_picture() -> None:
     """Draw the panel for folders, with one file done, one being upscaled and one that cannot be read."""
     viewer = new_viewer()
@@ -302,6 +315,7 @@ PICTURES: dict[str, Callable[[], None]] = {
     "volume": volume_pictures,
     "calm": calm_pictures,
     "reader": reader_picture,
+    "channels": channels_picture,
     "batch": batch_picture,
     "preview": preview_pictures,
     "inspect": inspect_pictures,

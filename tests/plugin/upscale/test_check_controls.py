@@ -30,11 +30,11 @@ def checked(widget, qtbot):
 
 def test_a_check_is_told_and_corrects_the_next_run(widget, viewer, qtbot):
     assert "On this image the model is" in checked(widget, qtbot)
-    assert widget._make_task().calibrations is None
+    assert widget._make_tasks()[0].calibrations is None
     widget.check.calibrate.value = True
-    assert widget._make_task().calibrations is not None
+    assert widget._make_tasks()[0].calibrations is not None
     widget.form.scale.value = 3
-    assert widget._make_task().calibrations is None, "another scale was not checked"
+    assert widget._make_tasks()[0].calibrations is None, "another scale was not checked"
     assert not widget.check.words.value
 
 

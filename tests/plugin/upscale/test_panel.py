@@ -529,8 +529,10 @@ def test_selected_layers_are_upscaled_one_after_another(viewer, qtbot):
     assert "3 of 3 layers" in widget.status.value
     for source in channels:
         mean = viewer.layers[f"{source.name} x2 mean"]
-        assert mean.blending == source.blending == "additive" and mean.colormap.name == source.colormap.name
-        assert mean.metadata[KEY]["source"]["name"] == source.name and not source.visible
+        assert mean.blending == source.blending and mean.colormap.name == source.colormap.name
+        assert mean.metadata[KEY]["source"]["name"] == source.name
+        # The lowest covers its source, as napari blends it; the others would be added to theirs.
+        assert source.visible == (source.name == "red") == (source.blending != "additive")
         own = upscale_layer(source, **dict(SETTINGS, model=widget.form.model.value))
         np.testing.assert_array_equal(mean.data, own[0][0])
     assert viewer.layers.selection == {viewer.layers[f"{source.name} x2 mean"] for source in channels}
@@ -595,18 +597,19 @@ def test_channels_are_looked_at_together(viewer, qtbot):
     def seen():
         return sorted(layer.name for layer in viewer.layers if layer.visible)
 
-    means = sorted(f"{source.name} x2 mean" for source in channels)
-    assert seen() == means
+    after = sorted(["red", *(f"{source.name} x2 mean" for source in channels)])  # the lowest mean covers red
+    assert seen() == after
     buttons = widget.look.buttons
     buttons["before"].native.click()
     assert seen() == ["blue", "green", "red"]
     buttons["certainty"].native.click()
     assert seen() == ["blue x2 certainty"]
     viewer.layers.selection.active = viewer.layers["red x2 mean"]
+    assert widget.look.sentence.value.startswith("red x2 mean: ")
     buttons["certainty"].native.click()
     assert seen() == ["red x2 certainty"]
     widget.look.grid_button.native.click()
     assert seen() == ["red", "red x2 certainty", "red x2 mean"]
     widget.look.grid_button.native.click()
     buttons["after"].native.click()
-    assert seen() == means
+    assert seen() == after

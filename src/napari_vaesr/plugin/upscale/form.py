@@ -357,7 +357,7 @@ class UpscaleForm(Container):
         )
 
     def chosen_extent(self, layer: Image | None = None) -> dict[str, range]:
-        """Return the part of a layer, by default the chosen one, that is to be upscaled; see `chosen_extent`."""
+        """Return the part of a layer, by default the chosen one, that is to be upscaled."""
         return self.extent.extent(layer or self.layer.value, self.axes.value)
 
 

@@ -145,10 +145,9 @@ class UpscaleWidget(Panel):
 
     def cancel(self) -> None:
         """Ask the run to stop after the step being worked on; no layer is added."""
-        if not self.runner.is_running or self._turns is None:
+        if self._turns is None:
             return
-        self._turns.is_cancelled = True
-        self._turns.drop()
+        self._turns.cancel()
         self.runner.cancel()
         if self.is_alive:
             self.cancel_button.enabled = False
@@ -179,24 +178,25 @@ class UpscaleWidget(Panel):
         if turns is None:
             return
         if not self.is_alive:
-            turns.drop()
+            turns.cancel()
             logger.info("The window was closed, so upscaling '%s' was stopped.", task.name)
             return
         if outcome is None or isinstance(outcome, Failure):
             self._drop_growing()
+        if task.layer not in self._viewer.layers:
+            turns.failed.append(_removed_sentence(task))
         if isinstance(outcome, Failure):
             told = turns.title(task) + outcome.message
             turns.failed.append(outcome.message if turns.total == 1 else f"'{task.name}': {outcome.message}")
             show_error(told)
-        elif outcome is not None and task.layer not in self._viewer.layers:
-            show_warning(_removed_sentence(task))
-        elif outcome is not None:
+        elif outcome is not None and task.layer in self._viewer.layers:
             self._add_layers(task, outcome, turns)
         if self._start_next(turns):
             return
         self._show_running(False)
         if turns.total > 1 and turns.pairs:
             self._viewer.layers.selection = {mean for mean, _ in turns.pairs}
+        self._turns = None
         self.status.value = turns.sentence(self._time_left.elapsed)
 
     def _grow(self, task: UpscaleTask, step: Progress) -> None:

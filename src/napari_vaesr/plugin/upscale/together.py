@@ -120,8 +120,9 @@ class Turns:
         """Return the task whose turn it is, None when all had theirs."""
         return self._waiting.pop(0) if self._waiting else None
 
-    def drop(self) -> None:
-        """Let go of those that wait."""
+    def cancel(self) -> None:
+        """Take note that the user asked to stop, and let go of those that wait."""
+        self.is_cancelled = True
         for task in self._waiting:
             task.close()
         self._waiting = []

@@ -212,7 +212,8 @@ class LookControls(Container):
             starts = {name: part.start for name, part in result.made.region.items() if name in "TCZ"}
             place = {name: at + starts.get(name, 0) for name, at in self._certainty.place.items()}
             # Planes are counted as in the source, and so as in the viewer.
-            self.sentence.value = replace(self._certainty, place=place).sentence
+            named = f"{result.mean.name}: " if len(self._together) > 1 else ""
+            self.sentence.value = named + replace(self._certainty, place=place).sentence
         except VaesrError:  # computed as one scrolls: nothing is known of the whole
             self._certainty = None
             self.sentence.value = ""

@@ -54,8 +54,8 @@ class PreviewControls(Container):
         self._viewer, self._form, self._say = viewer, form, say
         self.button = PushButton(
             text="Preview",
-            tooltip="Upscale the visible region of the current plane, over the source, in a second or two\n"
-            f"({PREVIEW}).",
+            tooltip="Upscale the visible region of the current plane, over the source.\n"
+            f"The first one takes some seconds, for the model is loaded ({PREVIEW}).",
         )
         self.live = CheckBox(
             text="Live",

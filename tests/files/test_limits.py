@@ -103,31 +103,6 @@ def test_lzma_that_is_damaged(tmp_path):
         np.asarray(read_image(path).data)
 
 
-@pytest.mark.parametrize(
-    ("shape", "axes"),
-    [
-        ((5, 7, 1), "ZYX"),
-        ((4, 7, 1), "TYX"),
-        ((3, 7, 1), "CYX"),
-        ((7, 7, 1), "ZYX"),
-        ((3, 4, 7, 1), "TZYX"),
-        ((2, 3, 7, 1), "ZCYX"),
-        ((2, 3, 4, 7, 1), "TZCYX"),
-        ((5, 1, 7), "ZYX"),
-        ((2, 3, 1, 7), "ZCYX"),
-        ((5, 1, 1), "ZYX"),
-        ((7, 1), "YX"),
-    ],
-)
-def test_imagej_stacks_one_pixel_wide_or_high(tmp_path, shape, axes):
-    path = tmp_path / "a.tif"
-    pixels = np.arange(np.prod(shape), dtype=np.uint16).reshape(shape)
-    tifffile.imwrite(path, pixels, imagej=True, metadata={"axes": axes})
-    image = read_image(path)
-    assert image.axes == axes
-    np.testing.assert_array_equal(image.data, pixels)
-
-
 def test_an_imagej_stack_that_is_cut_off(tmp_path):
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, np.zeros((5, 8, 9), np.uint16), imagej=True, metadata={"axes": "ZYX"})

@@ -7,6 +7,8 @@ import dask.array as da
 import numpy as np
 import pytest
 import tifffile
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.image import read_image
@@ -210,3 +212,31 @@ def test_what_is_no_tiff(tmp_path):
     with pytest.raises(VaesrError, match="damaged or no TIFF") as caught:
         read_image(path)
     assert "\n" not in str(caught.value)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.sampled_from(["YX", "ZYX", "TYX", "CYX", "TZYX", "ZCYX", "TCYX", "TZCYX", "ZYXS"]),
+    st.lists(st.sampled_from([1, 1, 2, 3, 7]), min_size=5, max_size=5),
+    st.sampled_from([np.uint8, np.uint16, np.float32]),
+    st.sampled_from([{}, {"truncate": True}, {"compression": "zlib"}]),
+)
+@example("TZYX", [3, 2, 7, 1, 1], np.uint8, {})
+@example("ZYX", [7, 7, 1, 1, 1], np.uint16, {})
+@example("ZYX", [3, 3, 7, 1, 1], np.uint8, {"truncate": True})
+@example("ZYX", [3, 3, 1, 1, 1], np.uint8, {"compression": "zlib"})
+def test_imagej_stacks_of_any_small_shape(tmp_path_factory, axes, lengths, dtype, options):
+    """One pixel wide or high: tifffile takes the width of such a stack for the samples of its pixels."""
+    path = tmp_path_factory.mktemp("imagej") / "a.tif"
+    shape = [3 if name == "S" else length for name, length in zip(axes, lengths, strict=False)]
+    pixels = np.random.default_rng(0).integers(0, 255, shape).astype(np.uint8 if "S" in axes else dtype)
+    photometric = "rgb" if "S" in axes else "minisblack"
+    tifffile.imwrite(path, pixels, imagej=True, metadata={"axes": axes}, photometric=photometric, **options)
+    image = read_image(path)
+    is_told = [length > 1 or name in "YX" for name, length in zip(axes, shape, strict=True)]
+    assert image.axes == "".join(name for name, told in zip(axes, is_told, strict=True) if told)
+    expected = pixels.reshape([length for length, told in zip(shape, is_told, strict=True) if told])
+    if axes[-3:-2] in "TZC" and len(axes) > 2 and pixels.shape[-3:] == (1, expected.shape[-2], 1):
+        # To the last byte the file of a stack one pixel high, which is what it opens as.
+        expected = np.swapaxes(expected, -1, -2)
+    np.testing.assert_array_equal(image.data, expected)

@@ -78,7 +78,7 @@ def read_tiff(path: Path, axes: str | None, series: Series = None) -> ImageFile:
                 )
             told = images[number].described() if images else described(tiff, page)
             note = annotation(first.pages.first.description) if images else {}
-            narrow = _narrow(tiff, pages)
+            narrow = _narrow(tiff)
             shape, stored = narrow or (tuple(pages.shape), _axes(path, tiff, pages))
             has_alpha = "S" in stored and shape[stored.index("S")] == 2 and _is_alpha(page)
             has_alpha &= axes is None or len(axes) < len(shape)
@@ -155,6 +155,9 @@ def open_series(path: Path, number: int) -> tuple[tifffile.TiffFile, tifffile.Ti
         _, images = _images(path, first)
     tiff = tifffile.TiffFile(path, omexml=images[number].metadata if images else None)
     try:
+        if _narrow(tiff):
+            page, shape = tiff.pages.first, (len(tiff.pages), *tiff.pages.first.shape)
+            return tiff, tifffile.TiffPageSeries(tiff.pages[:], shape, page.dtype, "QYX", kind="imagej")
         return tiff, tiff.series[0 if images else number]
     except BaseException:
         tiff.close()
@@ -205,20 +208,28 @@ def _axes(path: Path, tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries) 
     return names
 
 
-def _narrow(tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> tuple[tuple[int, ...], str] | None:
+def _narrow(tiff: tifffile.TiffFile) -> tuple[tuple[int, ...], str] | None:
     """Return the true shape and axes of an ImageJ stack one pixel wide that tifffile wrote.
 
     tifffile takes the last but one axis of such a stack for the width of its pages, and what is before it for
-    their height; what it says about the stack is right.
+    their height. What it says about the stack is right, so that the pages hold too few pixels for it. Where
+    what is before has the length 1, the file is that of a stack one pixel high to the last byte, and opens as
+    one: (5, 1, 7, 1) as (5, 1, 7).
     """
-    if not tiff.is_imagej or series.keyframe.software != "tifffile.py":
+    page = tiff.pages.first
+    if not tiff.is_imagej or page.software != "tifffile.py":
         return None
     told = tiff.imagej_metadata or {}
     lengths = {name: int(told.get(key, 1)) for name, key in zip("TZC", WORDS, strict=True)}
-    planes, pixels = math.prod(lengths.values()), math.prod(series.shape)
-    height = series.keyframe.imagewidth
+    planes, length, height = math.prod(lengths.values()), page.imagelength, page.imagewidth
     innermost = next((lengths[name] for name in "CZT" if lengths[name] > 1), 1)
-    if planes < 2 or planes * height != pixels or series.keyframe.imagelength != innermost:
+    if length < 2 or length != innermost or page.samplesperpixel > 1:
+        return None
+    if len(tiff.pages) * length != planes:
+        return None
+    # A page alone, if not packed, may stand for planes that follow it: the file would be longer then.
+    is_alone = len(tiff.pages) == 1 and page.is_final
+    if is_alone and page.dataoffsets[0] + planes * page.nbytes <= tiff.filehandle.size:
         return None
     names = "".join(name for name in "TZC" if lengths[name] > 1)
     return (*(lengths[name] for name in names), height, 1), f"{names}YX"
@@ -252,7 +263,7 @@ def _is_complete(tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> bo
     """Whether all pixels are in the file, as far as that can be told without reading them."""
     if tiff.is_imagej:
         planes = int((tiff.imagej_metadata or {}).get("images", 1))
-        if math.prod(series.shape) < planes * series.keyframe.size and _narrow(tiff, series) is None:
+        if math.prod(series.shape) < planes * series.keyframe.size and _narrow(tiff) is None:
             return False
     elif not _chain_ends(tiff):
         return False

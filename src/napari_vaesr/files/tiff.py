@@ -155,9 +155,9 @@ def open_series(path: Path, number: int) -> tuple[tifffile.TiffFile, tifffile.Ti
         _, images = _images(path, first)
     tiff = tifffile.TiffFile(path, omexml=images[number].metadata if images else None)
     try:
-        if _narrow(tiff):
-            page, shape = tiff.pages.first, (len(tiff.pages), *tiff.pages.first.shape)
-            return tiff, tifffile.TiffPageSeries(tiff.pages[:], shape, page.dtype, "QYX", kind="imagej")
+        narrow = _narrow(tiff)
+        if narrow:
+            return tiff, _stored(tiff, narrow[0])
         return tiff, tiff.series[0 if images else number]
     except BaseException:
         tiff.close()
@@ -225,14 +225,25 @@ def _narrow(tiff: tifffile.TiffFile) -> tuple[tuple[int, ...], str] | None:
     innermost = next((lengths[name] for name in "CZT" if lengths[name] > 1), 1)
     if length < 2 or length != innermost or page.samplesperpixel > 1:
         return None
-    if len(tiff.pages) * length != planes:
-        return None
-    # A page alone, if not packed, may stand for planes that follow it: the file would be longer then.
-    is_alone = len(tiff.pages) == 1 and page.is_final
-    if is_alone and page.dataoffsets[0] + planes * page.nbytes <= tiff.filehandle.size:
+    if len(tiff.pages) == 1 and page.is_final:
+        # A page alone, if not packed, may stand for all that follow it: then the length of the file tells.
+        held = tiff.filehandle.size - page.dataoffsets[0]
+        if not planes * page.nbytes // length <= held < planes * page.nbytes:
+            return None
+    elif len(tiff.pages) * length != planes:
         return None
     names = "".join(name for name in "TZC" if lengths[name] > 1)
     return (*(lengths[name] for name in names), height, 1), f"{names}YX"
+
+
+def _stored(tiff: tifffile.TiffFile, shape: tuple[int, ...]) -> tifffile.TiffPageSeries:
+    """Return the pages of a stack one pixel wide as they are stored."""
+    page = tiff.pages.first
+    count = math.prod(shape) // page.size
+    is_cut = count > 1 and len(tiff.pages) == 1  # which tells tifffile to read on after the page
+    return tifffile.TiffPageSeries(
+        tiff.pages[:], (count, *page.shape), page.dtype, "QYX", kind="imagej", truncated=is_cut
+    )
 
 
 def _check(path: Path, shape: tuple[int, ...], names: str) -> None:

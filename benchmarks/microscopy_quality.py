@@ -51,10 +51,11 @@ class CleanScores(NamedTuple):
 def clean_scores(task: Clean) -> list[CleanScores]:
     """Upscale with ``noise=0``."""
     model = load_model(task.model)
-    return [_clean_scores(pair, model) for pair in made_pairs(task.source, task.scale, "clean")]
+    return [scores_told_clean(pair, model) for pair in made_pairs(task.source, task.scale, "clean")]
 
 
-def _clean_scores(pair: Pair, model: Model) -> CleanScores:
+def scores_told_clean(pair: Pair, model: Model) -> CleanScores:
+    """Upscale the clean image of a pair with ``noise=0``, and score a mean and a sample."""
     settings = UpscaleSettings(scale=pair.scale, samples=2, noise=0.0)
     source = Source.of(pair.low.astype(np.float32), "YXS" if pair.low.ndim == 3 else "YX")
     job = UpscaleJob(source, settings, model=model, keep_samples=True)

@@ -197,18 +197,19 @@ def _upscaled_middle(model: Model, pair: Pair, noise: Literal["auto"] | float = 
     part = pair.truth[scale * rows.start : scale * rows.stop, scale * columns.start : scale * columns.stop]
     assert job.result.std is not None
     mean, std = job.result.mean.astype(np.float64), job.result.std.astype(np.float64)
+    samples = job.result.samples
     if low.ndim == 3:
         mean, part = (rgb_to_luma_chroma(colours.astype(np.float64))[0] for colours in (mean, part))
+        samples = None if samples is None else np.stack([rgb_to_luma_chroma(each)[0] for each in samples])
     std, error, gradient = (
         values.ravel() / scaling.gain for values in (std, mean - part, gradient_magnitude(mean))
     )
     areas = None
     # A chain's last pass knows nothing of the areas of the first; and without antithetic pairs, areas would
     # move the mean.
-    is_odd = model.network.is_odd
-    can_tell = is_odd and low.ndim == 2 and (scale, scale) in model.card.network.factors
-    if can_tell and job.result.samples is not None:
-        apart = (job.result.samples - job.result.mean) / np.float32(scaling.gain)
+    can_tell = model.network.is_odd and (scale, scale) in model.card.network.factors
+    if can_tell and samples is not None:
+        apart = ((samples - mean) / scaling.gain).astype(np.float32)
         areas = areas_of(apart, (mean - part) / scaling.gain, scale)
     level = noise_level(noise, scaling)
     return Spread(pair.original or pair.name, pair.domain, level, False, std, error, gradient, areas)

@@ -240,3 +240,15 @@ def test_chains_along_z_are_calibrated_on_stacks(tmp_path: Path) -> None:
         )
     with pytest.raises(VaesrError, match="takes stacks"):
         calibrate(model, [tmp_path / "flat.png"], way, chains=[chain])
+
+
+def test_chains_are_added_to_what_a_card_has(tiny_model_path: Path, folders: Path, tmp_path: Path) -> None:
+    known = load_model(tiny_model_path).card
+    command = ["calibrate", str(tiny_model_path), str(folders), "--keep", "--output", str(tmp_path / "made")]
+    assert "--chain" in CliRunner().invoke(app, command).output, "there is nothing to do"
+    result = CliRunner().invoke(app, [*command, "--chain", "6"])
+    assert result.exit_code == 0, result.output
+    made = load_model(tmp_path / "made" / tiny_model_path.name).card
+    assert set(made.calibration) == {*known.calibration, "6"}
+    assert all(made.calibration[name] == levels for name, levels in known.calibration.items())
+    assert "coverage90_x6" in made.metrics

@@ -40,6 +40,9 @@ Stacks = Annotated[
         help="Stacks along Z that the model has not learnt from, or folders of them, for chains along Z."
     ),
 ]
+Keep = Annotated[
+    bool, typer.Option("--keep", help="Keep the calibration on the card, and fit the chains alone.")
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace a model that exists.")]
 
 
@@ -50,6 +53,7 @@ def calibrate(
     name: Name = None,
     chains: Chains = None,
     stacks: Stacks = None,
+    keep: Keep = False,
     force: Force = False,
     debug: options.Debug = False,
 ) -> None:
@@ -69,6 +73,8 @@ def calibrate(
 
         loaded = load_model(model)
         card = loaded.card
+        if keep and not chains:
+            raise VaesrError("--keep fits chains alone: name them with --chain, or leave it out.")
         if name is not None:
             card = card.model_copy(update={"name": checked_name(name)})
         folder = output or user_models()
@@ -96,6 +102,7 @@ def calibrate(
                 progress=progress,
                 chains=[Factors.parse(each) for each in chains or ()],
                 stacks=stacks or (),
+                keep=keep,
             )
         metrics = {key: value for key, value in card.metrics.items() if not key.startswith("coverage90")}
         changes = {

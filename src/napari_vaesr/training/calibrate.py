@@ -62,6 +62,7 @@ def calibrate(
     progress: Callable[[Progress], None] | None = None,
     chains: Sequence[int | Factors] = (),
     stacks: Sequence[Path] = (),
+    keep: bool = False,
 ) -> Fitted:
     """Fit a model's calibration to sharp images; every folder's name is a domain.
 
@@ -72,7 +73,7 @@ def calibrate(
     Parameters
     ----------
     model : Model
-        Its own calibration plays no part.
+        Its own calibration plays no part, unless it is kept.
     places : sequence of Path
         Images that were not learnt from, and folders of them.
     degradation : Degradation
@@ -85,6 +86,8 @@ def calibrate(
         Scales that take several passes, to be calibrated as a whole; those along ``Z`` on `stacks`.
     stacks : sequence of Path
         Stacks along ``Z`` that were not learnt from, and folders of them.
+    keep : bool
+        Keep what is on the card, and fit the chains alone.
 
     Returns
     -------
@@ -98,12 +101,12 @@ def calibrate(
     """
     files = chosen_images(places, per_domain)
     counts = Counter(path.parent.name for path in files)
-    fitted = Fitted({}, {}, {})
+    fitted = _known(model.card) if keep else Fitted({}, {}, {})
     of = originals(files)
     whole = [each if isinstance(each, Factors) else Factors.of(each) for each in chains]
     deep = [each for each in whole if "Z" in each]
     sides = [each.whole("Y") for each in whole if "Z" not in each]
-    factors = [*model.card.network.factors, *((scale, scale) for scale in sides)]
+    factors = [*(() if keep else model.card.network.factors), *((scale, scale) for scale in sides)]
     done, total = 0, len(factors) * len(files)
     for factor in factors:
         spreads: list[Spread] = []
@@ -126,6 +129,13 @@ def calibrate(
         fitted.calibration[str(chain)] = guaranteed_levels(spreads)
         _note(fitted, f"x{chain}", spreads)
     return fitted
+
+
+def _known(card: ModelCard) -> Fitted:
+    """Return what is on a card already."""
+    metrics = {key: value for key, value in card.metrics.items() if key.startswith("coverage90")}
+    domains = {domain: dict(levels) for domain, levels in card.domains.items()}
+    return Fitted(dict(card.calibration), domains, metrics)
 
 
 def _refitted(model: Model, fitted: Fitted) -> Model:

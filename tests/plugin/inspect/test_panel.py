@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from napari.layers import Layer
-from qtpy.QtWidgets import QApplication
+from PIL import Image
+from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
 
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.plugin.inspect.panel import InspectPanel
@@ -231,6 +232,45 @@ def test_from_the_menu_in_a_window_that_is_closed_while_samples_are_drawn(window
     qtbot.waitUntil(lambda: not runner.is_running, timeout=20000)
     upscale(window, layer, tiny_model_path)
     assert not [each for each in window.layers if "samples" in each.name]
+
+
+@pytest.mark.parametrize("name", ["typed", "typed.v2"])
+def test_what_is_saved_without_an_ending_can_be_opened(viewer, panel, qtbot, monkeypatch, tmp_path, name):
+    monkeypatch.setattr(
+        QFileDialog,
+        "getSaveFileName",
+        lambda parent, title, start, filters: (str(tmp_path / name), filters.split(";;")[0]),
+    )
+    export = panel.export
+    panel.profile.add_line()
+    panel.profile.draw()
+    draw(panel, qtbot)
+    buttons = (export.figure_button, export.movie_button, export.profile_button)
+    for button, kind in zip(buttons, ("png", "gif", "csv"), strict=True):
+        button.native.click()
+        file = tmp_path / f"{name}.{kind}"
+        assert panel.status.value == f"Saved {file.name}." and file.stat().st_size > 0
+    with Image.open(tmp_path / f"{name}.png") as figure, Image.open(tmp_path / f"{name}.gif") as movie:
+        assert figure.format == "PNG" and movie.format == "GIF"
+    assert (tmp_path / f"{name}.csv").read_text().startswith("distance (µm),mean")
+    # The same again, over files that are there: nothing is written unasked.
+    before = {file: file.read_bytes() for file in tmp_path.iterdir()}
+    viewer.dims.set_current_step(1, 0)  # another plane; the first axis is that of the samples
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.No)
+    for button in buttons:
+        button.native.click()
+    assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Yes)
+    export.figure_button.native.click()
+    assert (tmp_path / f"{name}.png").read_bytes() != before[tmp_path / f"{name}.png"]
+
+
+def test_what_cannot_be_saved_is_told(panel, monkeypatch, tmp_path, messages):
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "typed"), ""))
+    panel.export.movie_button.native.click()
+    panel.export.profile_button.native.click()
+    assert ["no samples" in messages()[0], "no line" in messages()[1]] == [True, True]
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_line_is_measured_on_samples(panel, viewer, cells, qtbot):

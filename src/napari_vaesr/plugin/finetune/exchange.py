@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QFileDialog
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.finetune.task import free_name
 from napari_vaesr.plugin.viewer.workers import create_worker
+from napari_vaesr.plugin.widgets.dialogs import path_to_save
 from napari_vaesr.plugin.widgets.model_list import model_list
 
 if TYPE_CHECKING:
@@ -57,8 +58,8 @@ class ExchangeButtons(Container):
         name = self._form.start.value
         if name is None:
             return
-        file, _ = QFileDialog.getSaveFileName(self.native, "Export a model", f"{name}.zip", MODEL)
-        if file:
+        file = path_to_save(self.native, "Export a model", name, {"Model": ".zip"})
+        if file is not None:
             self._work(partial(_export, name, file))
 
     def _work(self, work: Callable[[], str], then: Callable[[], None] = lambda: None) -> None:
@@ -102,12 +103,12 @@ def _import(file: str) -> str:
     return told
 
 
-def _export(name: str, file: str) -> str:
+def _export(name: str, file: Path) -> str:
     from napari_vaesr.zoo.bases import in_words, unshared_base, why_unshared
     from napari_vaesr.zoo.exchange import export_model
     from napari_vaesr.zoo.registry import get_card
 
-    told = f"Exported '{name}' to {export_model(name, Path(file))}."
+    told = f"Exported '{name}' to {export_model(name, file)}."
     base = unshared_base(get_card(name))
     if base is not None:
         told += f" The network {in_words(base)}, on which it stands, is not in it, for {why_unshared(base)}."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 from magicgui.widgets import Container, PushButton
 from napari.utils.notifications import show_error
-from qtpy.QtWidgets import QFileDialog
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.atomic import atomic_path
@@ -21,6 +20,7 @@ from napari_vaesr.plugin.viewer.layers import KEY, source_array
 from napari_vaesr.plugin.viewer.results import ShownResult
 from napari_vaesr.plugin.viewer.sources import source_axes, source_of
 from napari_vaesr.plugin.viewer.world import Units, to_pixels
+from napari_vaesr.plugin.widgets.dialogs import path_to_save
 from napari_vaesr.plugin.widgets.panel import row
 
 if TYPE_CHECKING:
@@ -204,11 +204,9 @@ class ExportSection(Container):
         buttons = [self.figure_button, self.movie_button, self.profile_button]
         super().__init__(widgets=[row(buttons)], labels=False)
         self.margins = (0, 0, 0, 0)
-        self.figure_button.changed.connect(lambda: self._save(self.save_figure, "PNG (*.png)", ".png"))
-        self.movie_button.changed.connect(
-            lambda: self._save(self.save_movie, "GIF (*.gif);;MP4 (*.mp4)", ".gif", MP4)
-        )
-        self.profile_button.changed.connect(lambda: self._save(self.save_profile, "CSV (*.csv)", ".csv"))
+        self.figure_button.changed.connect(lambda: self._save(self.save_figure, {"PNG": ".png"}))
+        self.movie_button.changed.connect(lambda: self._save(self.save_movie, {"GIF": ".gif", "MP4": MP4}))
+        self.profile_button.changed.connect(lambda: self._save(self.save_profile, {"CSV": ".csv"}))
 
     def show_result(self, result: ShownResult | None) -> None:
         """Save this result from now on."""
@@ -235,17 +233,12 @@ class ExportSection(Container):
             raise VaesrError("There is no line over the result: draw one first.")
         write_profile(path, profile, source)
 
-    def _save(self, write: Callable[[AnyPath], None], kinds: str, ending: str, other: str = "") -> None:
+    def _save(self, write: Callable[[AnyPath], None], kinds: Mapping[str, str]) -> None:
         if self._result is None:
             return
-        start = f"{self._result.name.replace('/', '_')}{ending}"
-        chosen, kind = QFileDialog.getSaveFileName(self.native, "Save", start, kinds)
-        if not chosen:
+        path = path_to_save(self.native, "Save", self._result.name, kinds)
+        if path is None:
             return
-        if other and other in kind:
-            ending, other = other, ending
-        endings = (ending, other) if other else (ending,)
-        path = Path(chosen) if chosen.lower().endswith(endings) else Path(chosen + ending)
         try:
             write(path)
         except VaesrError as error:

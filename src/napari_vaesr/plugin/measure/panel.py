@@ -9,7 +9,7 @@ import numpy as np
 from magicgui.widgets import ComboBox, Container, FloatSpinBox, LineEdit, ProgressBar, PushButton, SpinBox
 from napari.layers import Labels
 from napari.utils.notifications import show_error
-from qtpy.QtWidgets import QApplication, QFileDialog
+from qtpy.QtWidgets import QApplication
 
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.record import Record
@@ -24,6 +24,7 @@ from napari_vaesr.plugin.viewer.runner import Runner
 from napari_vaesr.plugin.viewer.sources import source_axes, source_of
 from napari_vaesr.plugin.viewer.task import Failure
 from napari_vaesr.plugin.viewer.world import to_world
+from napari_vaesr.plugin.widgets.dialogs import path_to_save
 from napari_vaesr.plugin.widgets.inputs import with_tooltips
 from napari_vaesr.plugin.widgets.panel import Panel, align_labels, heading, row, status_line
 from napari_vaesr.trust.regions import ALL, COUNT
@@ -226,12 +227,11 @@ class MeasurePanel(Panel):
         """Save the whole table; asks for a place if none is given."""
         if self._found is None:
             return
-        chosen = path or QFileDialog.getSaveFileName(self.native, "Save table", "", "CSV (*.csv)")[0]
-        if not chosen:
+        target = Path(path) if path else path_to_save(self.native, "Save table", "table", {"CSV": ".csv"})
+        if target is None:
             return
         from napari_vaesr.files.atomic import atomic_path
 
-        target = Path(chosen).with_suffix(".csv")
         try:
             with atomic_path(target) as temporary:
                 self.frame().to_csv(temporary, index=False)

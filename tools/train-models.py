@@ -20,9 +20,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file, save
+from safetensors.torch import load, load_file, save
 
-from napari_vaesr.training.config import RECIPES
+from napari_vaesr.training.config import RECIPES, TrainingConfig
+from napari_vaesr.training.export import evaluate
+from napari_vaesr.training.validation import ValidationPairs
+from napari_vaesr.vae.build import build
 from napari_vaesr.zoo.card import read_card
 from napari_vaesr.zoo.weights import write_model
 
@@ -89,7 +92,9 @@ def train(data: Path, folder: Path, name: str, hours: float, seed: int) -> Path:
     if not (models / f"{name}.json").exists():
         run("train", *learnt, *options, *length)
         if name == "photo":
-            meet_halfway(models / f"{name}.json", BUNDLED / f"{name}.json")
+            meet_halfway(
+                models / f"{name}.json", BUNDLED / f"{name}.json", folder / name, validation(data, name)
+            )
     images = [path for path in validation(data, name) if path.is_dir()]
     if name == "photo" and (data / "calibrate" / "photo").is_dir():
         images.append(data / "calibrate" / "photo")
@@ -101,8 +106,8 @@ def train(data: Path, folder: Path, name: str, hours: float, seed: int) -> Path:
     return calibrated / f"{name}.json"
 
 
-def meet_halfway(model: Path, start: Path) -> None:
-    """Average the weights with those that the training began with.
+def meet_halfway(model: Path, start: Path, run: Path, held: list[Path]) -> None:
+    """Average the weights with those that the training began with, and score them.
 
     The score of blocks alone makes errors of areas right at the cost of the likeness of single samples to
     images; halfway, most of both is kept (Wortsman et al., 2022, "Robust fine-tuning of zero-shot models").
@@ -110,8 +115,14 @@ def meet_halfway(model: Path, start: Path) -> None:
     card = read_card(model)
     ours, before = (load_file(path.with_suffix(".safetensors")) for path in (model, start))
     weights = save({name: ((ours[name] + before[name]) / 2).contiguous() for name in ours})
-    training = card.training | {"averaged_with_start": 0.5}
-    changes = {"sha256": sha256(weights).hexdigest(), "training": training}
+    network = build(card.network).eval()
+    network.load_state_dict(load(weights))
+    config = TrainingConfig.model_validate_json((run / "config.json").read_text())
+    changes = {
+        "sha256": sha256(weights).hexdigest(),
+        "training": card.training | {"averaged_with_start": 0.5},
+        "metrics": evaluate(network, ValidationPairs(held, config, images=48)),
+    }
     write_model(model.with_suffix(".safetensors"), weights, card.model_copy(update=changes))
 
 

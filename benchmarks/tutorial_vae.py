@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--run", type=Path, default=Path("runs/tutorial"), help="folder of the trainings")
     parser.add_argument("--hours", type=float, default=2.0, help="of training, for each network")
     parser.add_argument("--steps", type=int, help="of training instead, for a try")
-    parser.add_argument("--z-dim", type=int, nargs="+", default=[8, 32, 128, 512])
+    parser.add_argument("--z-dim", type=int, nargs="*", default=[8, 32, 128, 512])
     parser.add_argument("--stride", type=int, default=8, help="low-res pixels between latents")
     parser.add_argument("--scale", type=int, default=2)
     given = parser.parse_args()

@@ -56,6 +56,8 @@ class FileArray:
     def __getitem__(self, key: Any, /) -> npt.NDArray[Any]:
         try:
             return np.asarray(self._array[key])
+        except TryAgain:
+            raise
         except MemoryError as error:  # the file may be sound, and smaller tiles may do
             raise NotEnoughMemory(
                 f"There is not enough memory to read {self.path}, please close other programs or choose a "

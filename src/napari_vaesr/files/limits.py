@@ -21,6 +21,9 @@ MOST_WORK = 12 * LARGEST_PICTURE
 LARGEST_PIECE = 2**31
 """Bytes of the pixels that a larger image is packed in together: a chunk, a strip or a tile."""
 
+LARGEST_METADATA = 64 * 1024**2
+"""Bytes of a file that describes a group or an array of a Zarr."""
+
 _SIZES = re.compile(r"""\bSize([ZCT])\s*=\s*["'](\d+)["']""")
 _PIXELS = re.compile(r"<(?:\w+:)?Pixels\b[^>]*>")
 

@@ -22,10 +22,8 @@ from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import LocalStore, WrapperStore
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.files.limits import LARGEST_PIECE
-
-LARGEST_METADATA = 64 * 1024**2
-"""Bytes of a file that describes a group or an array."""
+from napari_vaesr.files.limits import LARGEST_METADATA, LARGEST_PIECE
+from napari_vaesr.files.remote import RemoteStore
 
 LARGEST_MEMORY = 256 * 1024**2
 """Bytes that unpacking LZMA may take besides what it gives."""
@@ -110,8 +108,9 @@ def bounded(place: object, array: zarr.Array[Any]) -> zarr.Array[Any]:
     # An array has no other way to be given codecs than by its metadata, which name them alone.
     object.__setattr__(asynchronous, "codec_pipeline", type(pipeline).from_codecs(codecs))
     store = array.store
-    if isinstance(store, BoundedStore):
-        store.most = 2 * WIDER * prod(outer) * item + 32 * count + 2**20
+    if isinstance(store, (BoundedStore, RemoteStore)):
+        # What does not get smaller by being packed gets a little larger.
+        store.most = 2 * _most(prod(outer) * item, _is_plain(pipeline)) + 32 * count + 2**20
     return array
 
 
@@ -120,7 +119,7 @@ def _bounded_codecs(
 ) -> tuple[Codec, ...]:
     """Return the codecs of chunks of a shape, each bounded."""
     codecs, size = list(codecs), prod(shape) * item
-    is_plain = not any(isinstance(codec, ArrayArrayCodec) and _name(codec) != "transpose" for codec in codecs)
+    is_plain = _is_plain(codecs)
     found: list[Codec] = []
     for codec in codecs:
         if hasattr(codec, "compressor"):  # all of version 2 in one
@@ -156,6 +155,16 @@ def _bounded_v2(place: object, codec: Any, size: int) -> Codec:
 def _most(size: int, is_plain: bool) -> int:
     """Return how much a chunk may unpack to: checksums, and what is packed twice, take a little more."""
     return size + size // 8 + 4096 if is_plain else WIDER * size + 4096
+
+
+def _is_plain(codecs: Iterable[Codec]) -> bool:
+    """Whether numbers are packed as they are, neither wider nor as their differences."""
+    return not any(
+        getattr(codec, "filters", None)
+        or (isinstance(codec, ArrayArrayCodec) and _name(codec) != "transpose")
+        or (isinstance(codec, ShardingCodec) and not _is_plain(codec.codecs))
+        for codec in codecs
+    )
 
 
 def _name(codec: Any) -> str:

@@ -11,12 +11,13 @@ import zarr
 
 from napari_vaesr.errors import TryAgain, VaesrError
 from napari_vaesr.files.place import Address, Place
+from napari_vaesr.files.remote import RemoteStore
 from napari_vaesr.files.zarr_chunks import BoundedStore, bounded
 
 Node = zarr.Array[Any] | zarr.Group
 
-CONNECT, READ = 20, 60
-"""Seconds after which a server that does not answer counts as gone."""
+CONNECT = 20
+"""Seconds after which a server that is not there counts as gone."""
 
 EXTRA = 'pip install "napari-vaesr[remote]"'
 
@@ -52,12 +53,14 @@ class ZarrPlace:
         """Return what a group is told to be; empty where there is no group."""
         try:
             return dict(zarr.open_group(self._store(), path=self.inside, mode="r").attrs)
+        except VaesrError:
+            raise
         except (FileNotFoundError, KeyError, ValueError):
             return {}
 
     def _store(self) -> Any:
         if isinstance(self.place, Address):
-            return _remote(self.place)  # parts of files are not asked for, which some servers do not know
+            return _remote(self.place)
         if self.place.is_file():
             return BoundedStore(zarr.storage.ZipStore(self.place, mode="r"))
         return BoundedStore(zarr.storage.LocalStore(self.place, read_only=True))
@@ -87,11 +90,11 @@ def _remote(address: Address) -> Any:
         if scheme in ("http", "https"):
             import aiohttp
 
-            timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT, sock_read=READ)
+            timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT)
             options = {"client_kwargs": {"timeout": timeout}}
         elif scheme == "s3":
             options = {} if _has_credentials() else {"anon": True}
-        return zarr.storage.FsspecStore.from_url(address.text, storage_options=options, read_only=True)
+        return RemoteStore.from_url(address.text, storage_options=options, read_only=True)
     except ImportError as error:
         raise VaesrError(f"To open {address}, please install what it takes: {EXTRA}.") from error
     except ValueError as error:

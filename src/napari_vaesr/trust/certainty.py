@@ -89,10 +89,14 @@ class Certainty:
     @property
     def sentence(self) -> str:
         """The same in words; places are counted from 0, as in the viewer."""
+        return self.told_of("the image")
+
+    def told_of(self, what: str) -> str:
+        """Say it of something else, such as ``"this plane"``."""
         names = {"T": "time", "C": "channel", "Z": "plane", "Y": "row", "X": "column"}
         where = ", ".join(f"{names[name]} {index}" for name, index in self.place.items())
         return (
-            f"{100 * self.share:.0f} % of the image is sure to within {100 * self.tolerance:.0f} % of its "
+            f"{100 * self.share:.0f} % of {what} is sure to within {100 * self.tolerance:.0f} % of its "
             f"contrast; least sure: ± {100 * self.there:.0f} % at {where}."
         )
 

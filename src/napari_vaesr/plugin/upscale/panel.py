@@ -306,7 +306,7 @@ class UpscaleWidget(Panel):
         if parent is not None:
             return
         self._shortcuts.release()
-        self.look.stop()
+        self.look.let_go()
         self.estimator.stop()
         self.preview.stop()
         if self.runner.is_running:

@@ -184,6 +184,28 @@ def go_to(viewer: ViewerModel, result: ShownResult, place: dict[str, int]) -> No
     camera.zoom = max(camera.zoom, min(viewer.canvas.size) / (PATCH_PIXELS * pixel))
 
 
+def place_on_sliders(viewer: ViewerModel, result: ShownResult, place: dict[str, int]) -> dict[str, int]:
+    """Return a place of a result with its planes counted as the sliders of the viewer count them.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        The viewer.
+    result : ShownResult
+        Whose pixels the place counts.
+    place : dict of str to int
+        As in `Certainty`; rows and columns stay those of the result.
+    """
+    axes, dims = axes_of(result), viewer.dims
+    there = to_world(result.mean, [place.get(name, 0) for name in axes], dims.units)
+    counted = dict(place)
+    for axis, name in enumerate(axes):
+        start, _, step = dims.range[axis + dims.ndim - len(axes)]
+        if name not in "YX" and step:
+            counted[name] = round((float(there[axis]) - start) / step)
+    return counted
+
+
 def _found_joint(layers: Any, result: ShownResult) -> Image | None:
     for layer in layers:
         told = layer.metadata.get(KEY, {}).get("layer", {})

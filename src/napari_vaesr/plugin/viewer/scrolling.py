@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vaesr.engine.wanted import GivenUp, given_up_when, is_program_ending
-from napari_vaesr.plugin.viewer.stand_in import StandIn, Unknown
+from napari_vaesr.plugin.viewer.stand_in import Cut, StandIn, Unknown
 
 MOVING_SECONDS = 0.3
 """Someone whose latest move is not older is still on the way."""
@@ -44,7 +44,7 @@ class ScrolledArray(da.Array):
     """
 
     is_scrolled = True
-    stand_in: StandIn | Unknown | None = None
+    stand_in: StandIn | Unknown | Cut | None = None
     _shown: NDArray[Any] | None = None
     _waits_since: float | None = None
     _newest, _moved = -1, 0.0
@@ -55,11 +55,28 @@ class ScrolledArray(da.Array):
     _done: OrderedDict[str, NDArray[Any]]
 
     @classmethod
-    def of(cls, array: da.Array, stand_in: StandIn | Unknown | None = None) -> ScrolledArray:
+    def of(cls, array: da.Array, stand_in: StandIn | Unknown | Cut | None = None) -> ScrolledArray:
         """Return the same array as one of these."""
         made = cls(array.dask, array.name, array.chunks, meta=array)
         made.stand_in = stand_in
         made._done = OrderedDict()
+        return made
+
+    def cut(self, axis: int, start: int, seen: int) -> ScrolledArray:
+        """Return the part from `start` on along an axis, with the planes that are there already.
+
+        Parameters
+        ----------
+        axis, start : int
+            Where the part begins.
+        seen : int
+            Which of the axes on show that axis is, from the first.
+        """
+        part = (*(slice(None),) * axis, slice(start, None))
+        whole = Unknown() if self.stand_in is None or isinstance(self.stand_in, Cut) else self.stand_in
+        made = ScrolledArray.of(self[part], Cut(whole, self.shape, axis, start))
+        for key, pixels in self._done.items():
+            made._done[key] = pixels[(*(slice(None),) * seen, slice(start, None))]
         return made
 
     @property

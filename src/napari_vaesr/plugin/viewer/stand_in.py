@@ -69,6 +69,33 @@ class Unknown:
         return np.full([each.size for each in places if each.ndim], np.nan if dtype.kind == "f" else 0, dtype)
 
 
+@dataclass(frozen=True, eq=False)
+class Cut:
+    """Stands in for a part of an array that begins later along one axis.
+
+    Attributes
+    ----------
+    whole : StandIn or Unknown
+        Stands in for the whole array.
+    shape : tuple of int
+        Of the whole array.
+    axis, start : int
+        Where the part begins.
+    """
+
+    whole: StandIn | Unknown
+    shape: tuple[int, ...]
+    axis: int
+    start: int
+
+    def read(self, index: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Return a part; as `StandIn.read`."""
+        entries = list(whole_index(index, len(shape)))
+        places = np.arange(self.start, self.shape[self.axis])[entries[self.axis]]
+        entries[self.axis] = slice(int(places[0]), int(places[-1]) + 1) if places.ndim else int(places)
+        return self.whole.read(tuple(entries), self.shape, dtype)
+
+
 def whole_index(index: Any, ndim: int) -> Index:
     """Return an index with one entry for every axis."""
     entries = index if isinstance(index, tuple) else (index,)

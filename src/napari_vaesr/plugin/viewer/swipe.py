@@ -90,11 +90,12 @@ class Swipe:
         if not mean.rgb:
             look |= {name: getattr(mean, name) for name in ("colormap", "contrast_limits", "gamma")}
         part = Image(
-            source_array(mean),
+            self._right_of(1),  # lazy pixels are not read yet
             **same_place(mean),
             **look,
             name="after, right of the line",
             rgb=mean.rgb,
+            visible=False,
             metadata={KEY: self._role},
         )
         self._viewer.layers.insert(self._viewer.layers.index(mean) + 1, part)
@@ -115,16 +116,29 @@ class Swipe:
     def _show(self, at: int) -> None:
         self.at = at
         mean = self._mean
-        where = tuple(slice(at, None) if axis == self.axis else slice(None) for axis in range(mean.ndim))
         start = [at if axis == self.axis else 0 for axis in range(mean.ndim)]
-        self.part.data = source_array(mean)[where]
+        self.part.data = self._right_of(at)
         self.part.translate = self._place.to_world(start)
+        self.part.visible = True
         self._draw_line()
+
+    def _right_of(self, at: int) -> Any:
+        """Return the pixels from a column on; the window does not wait for lazy ones."""
+        pixels = source_array(self._mean)
+        if hasattr(pixels, "is_scrolled"):
+            return pixels.cut(self.axis, at, seen=int(self._row < self.axis))
+        return pixels[(*(slice(None),) * self.axis, slice(at, None))]
+
+    @property
+    def _row(self) -> int:
+        """The axis of the mean that runs downwards."""
+        dims = self._viewer.dims
+        return int(dims.displayed[-2]) - (dims.ndim - self._mean.ndim)
 
     def _draw_line(self) -> None:
         """Draw it as long as the result is high, in the last two axes of the viewer."""
         mean, units = self._mean, self._viewer.dims.units
-        row = int(self._viewer.dims.displayed[-2]) - (self._viewer.dims.ndim - mean.ndim)
+        row = self._row
         height = source_array(mean).shape[row]
         ends = []
         for end in (-0.5, height - 0.5):

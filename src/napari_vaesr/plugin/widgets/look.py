@@ -21,11 +21,13 @@ from napari_vaesr.plugin.viewer.look import (
     go_to,
     joint_layer,
     look_of,
+    place_on_sliders,
     result_with,
     show_look,
     source_in,
     top_of,
 )
+from napari_vaesr.plugin.viewer.plane_look import PlaneLook, is_lazy
 from napari_vaesr.plugin.viewer.results import ShownResult, result_of
 from napari_vaesr.plugin.viewer.shortcuts import AFTER, BEFORE, CERTAINTY
 from napari_vaesr.plugin.viewer.swipe import Swipe
@@ -60,6 +62,7 @@ class LookControls(Container):
         self._source: Layer | None = None
         self._together: list[tuple[Layer, Layer]] = []
         self._certainty: Certainty | None = None
+        self._plane: PlaneLook | None = None
         self._hidden: list[Layer] = []
         self.swipe: Swipe | None = None
         self.buttons = {
@@ -118,6 +121,7 @@ class LookControls(Container):
             are shown of all of them, as of the channels of one image.
         """
         self.stop()
+        self._end_plane()
         result = result_with(self._viewer.layers, mean)
         self._mean = mean if result is not None else None
         self.visible = result is not None
@@ -127,7 +131,10 @@ class LookControls(Container):
         if together:
             self._together = list(together)
         self._check(look_of(self._viewer.layers, result))
-        self._tell_certainty(result)
+        if is_lazy(result):
+            self._plane = PlaneLook(self._viewer, result, self._tell_plane)
+        else:
+            self._tell_certainty(result)
 
     def follow(self, layer: Layer | None) -> None:
         """Take the result that a selected layer is a part of, if it is one."""
@@ -143,14 +150,23 @@ class LookControls(Container):
         self.stop()
         self._unhide()
         try:
-            show_look(self._viewer.layers, result, self._source_now(), look)
+            self._show(result, look)
         except VaesrError as error:
-            self._check("after")
+            self._check(look_of(self._viewer.layers, result))
             self._say(str(error))
             show_error(str(error))
             return
         self._show_fellows(look)
         self._check(look)
+
+    def _show(self, result: ShownResult, look: str) -> None:
+        if self._plane is not None:
+            self._plane.show(look == "certainty")
+        if self._plane is None or look != "certainty":
+            show_look(self._viewer.layers, result, self._source_now(), look)
+            return
+        for layer in result.uncertainty:
+            layer.visible = False
 
     def _show_fellows(self, look: str) -> None:
         """Show the same of the results of the same run, and nothing that would cover or tint a joint map."""
@@ -180,6 +196,11 @@ class LookControls(Container):
         self.swipe_button.native.setChecked(False)
         self.grid_button.native.setChecked(False)
 
+    def let_go(self) -> None:
+        """Follow the viewer no longer."""
+        self.stop()
+        self._end_plane()
+
     def leave(self) -> None:
         """End all that hides or covers other layers, before a new result comes."""
         self.stop()
@@ -204,20 +225,34 @@ class LookControls(Container):
             button.native.blockSignals(False)
         self.legend.setVisible(look == "certainty")
         if self.result is not None:
-            self.legend.set_top(top_of(self.result))
+            self.legend.set_top(self._plane.top if self._plane is not None else top_of(self.result))
 
     def _tell_certainty(self, result: ShownResult) -> None:
-        try:
-            self._certainty = certainty_of_result(result)
-            starts = {name: part.start for name, part in result.made.region.items() if name in "TCZ"}
-            place = {name: at + starts.get(name, 0) for name, at in self._certainty.place.items()}
-            # Planes are counted as in the source, and so as in the viewer.
-            named = f"{result.mean.name}: " if len(self._together) > 1 else ""
-            self.sentence.value = named + replace(self._certainty, place=place).sentence
-        except VaesrError:  # computed as one scrolls: nothing is known of the whole
-            self._certainty = None
-            self.sentence.value = ""
-        self.go_button.visible = self.sentence.visible = self._certainty is not None
+        self._certainty = certainty_of_result(result)
+        told = replace(self._certainty, place=place_on_sliders(self._viewer, result, self._certainty.place))
+        named = f"{result.mean.name}: " if len(self._together) > 1 else ""
+        self._say_certainty(named + told.sentence)
+
+    def _tell_plane(self, certainty: Certainty | None) -> None:
+        """Say how sure the plane on show is, of a result that has no whole."""
+        self._certainty = certainty
+        if certainty is None:
+            self._say_certainty("How sure this plane is will be told when it is there.")
+            return
+        inside = {name: at for name, at in certainty.place.items() if name in "YX"}
+        self._say_certainty(replace(certainty, place=inside).told_of("this plane"))
+        if self._plane is not None:
+            self.legend.set_top(self._plane.top)
+
+    def _say_certainty(self, words: str) -> None:
+        self.sentence.value = words
+        self.sentence.visible = True
+        self.go_button.visible = self._certainty is not None
+
+    def _end_plane(self) -> None:
+        if self._plane is not None:
+            self._plane.stop()
+            self._plane = None
 
     def _on_swipe(self, on: bool) -> None:
         if self.swipe is not None:
@@ -231,7 +266,7 @@ class LookControls(Container):
         try:
             if source is None:
                 raise VaesrError("The source is no longer there, so there is nothing to compare with.")
-            show_look(self._viewer.layers, self.result, source, "after")
+            self._show(self.result, "after")
             self.swipe = Swipe(self._viewer, self.result, source)
             self._check(None)
         except VaesrError as error:
@@ -247,7 +282,7 @@ class LookControls(Container):
         self.swipe_button.native.setChecked(False)
         shown = {result.mean, self._source_now()}
         try:
-            shown.add(joint_layer(self._viewer.layers, result))
+            shown.add(self._joint(result))
         except VaesrError as error:  # mean and source alone, then
             self._say(str(error))
         self._unhide()
@@ -258,12 +293,18 @@ class LookControls(Container):
         self._check(None)
         self.legend.setVisible(True)
 
+    def _joint(self, result: ShownResult) -> Layer | None:
+        if self._plane is None:
+            return joint_layer(self._viewer.layers, result)
+        self._plane.show(True)
+        return self._plane.layer
+
     def _end_grid(self) -> None:
         """Show the mean, not all three on top of each other."""
         self._unhide()
         result = self.result
         if result is not None:
-            show_look(self._viewer.layers, result, self._source_now(), "after")
+            self._show(result, "after")
             self._check("after")
 
     def _on_removed(self, event: Any) -> None:
@@ -273,6 +314,7 @@ class LookControls(Container):
             self.swipe_button.native.setChecked(False)
         if self._mean is not None and self.result is None:
             self.stop()
+            self._end_plane()
             self._mean = self._source = None
             self.visible = False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from os import PathLike
@@ -9,7 +10,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+from napari_vaesr.errors import VaesrError
+
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|file:/", re.IGNORECASE)
 
 
 @dataclass(frozen=True, order=True)
@@ -62,16 +65,29 @@ def is_address(text: object) -> bool:
 
 
 def as_place(path: str | PathLike[str] | Address) -> Place:
-    """Return a path, of ``file:///`` addresses too, or an address."""
+    """Return a path, of ``file:///`` addresses too, or an address.
+
+    Raises
+    ------
+    VaesrError
+        When it is no address, or that of a file on another machine.
+    """
     if isinstance(path, (Path, Address)):
         return path
     text = str(path)
     if not is_address(text):
         return Path(text)
-    parts = urlsplit(text)
-    if parts.scheme.lower() == "file":
-        return Path(url2pathname(parts.path))
-    return Address(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError as error:
+        raise VaesrError(f"{text} is no address, please check it.") from error
+    if parts.scheme != "file":
+        return Address(text)
+    if parts.netloc.lower() not in ("", "localhost"):
+        if not _is_windows():
+            raise VaesrError(f"{text} is a file of another machine, please give the path that it has here.")
+        return Path(url2pathname(f"//{parts.netloc}{parts.path}"))
+    return Path(url2pathname(parts.path))
 
 
 def fingerprint(place: Place) -> tuple[int, int]:
@@ -81,3 +97,8 @@ def fingerprint(place: Place) -> tuple[int, int]:
     names = ("zarr.json", ".zattrs", ".zarray")
     stat = next((path for name in names if (path := place / name).is_file()), place).stat()
     return stat.st_size, stat.st_mtime_ns
+
+
+def _is_windows() -> bool:
+    """Whether paths may name another machine."""
+    return os.name == "nt"

@@ -39,7 +39,8 @@ def open_upscaled(path: Paths, viewer: ViewerModel) -> list[Layer]:
     Returns
     -------
     list of napari.layers.Layer
-        Of every image, and every channel of it, the source, the mean and the uncertainty, the last hidden.
+        Of every image, and every channel of it, the source, the mean and the uncertainty, the last hidden;
+        none where the user is asked which well or scene is meant and chooses none.
 
     Raises
     ------
@@ -69,6 +70,8 @@ def open_with_dialog() -> None:
             chosen = chosen_images(path)
         except VaesrError as error:
             show_error(str(error))
+            continue
+        if not chosen:
             continue
         worker = create_worker(
             _layers_or_failure,

@@ -30,7 +30,7 @@ Paths = str | PathLike[str] | Sequence[str | PathLike[str]]
 CHANNEL_COLORMAPS = ("magenta", "green", "cyan", "yellow", "red", "blue")
 
 
-def get_reader(path: Paths) -> Callable[[Paths], list[LayerTuple]] | None:
+def get_reader(path: Paths) -> Callable[[Paths], list[LayerTuple] | list[tuple[None]]] | None:
     """Return the reader for a path or a list of paths, or None if one of them is not an image that we read.
 
     The record of a result stands for the result. Cheap, and never raises.
@@ -39,12 +39,12 @@ def get_reader(path: Paths) -> Callable[[Paths], list[LayerTuple]] | None:
 
     try:
         paths = path_list(path)
-    except TypeError:  # no path at all
+    except (TypeError, ValueError):  # no path at all
         return None
     return read_upscaled if paths and all(can_read(each) for each in paths) else None
 
 
-def read_upscaled(path: Paths) -> list[LayerTuple]:
+def read_upscaled(path: Paths) -> list[LayerTuple] | list[tuple[None]]:
     """Read results, or images and set up their upscaling; no pixel is upscaled before it is shown.
 
     A file that holds a result gives its layers as they were saved. For other images, model, scale, samples,
@@ -59,14 +59,15 @@ def read_upscaled(path: Paths) -> list[LayerTuple]:
     -------
     list of (array, dict, "image")
         For every image, and every channel of it, the source, the mean and the uncertainty, the last hidden;
-        the layers of every result.
+        the layers of every result; napari's word for nothing, ``[(None,)]``, where the user chose none.
 
     Raises
     ------
     VaesrError
         If a file cannot be read or its axes are not known, or a preference is not valid.
     """
-    return layers_of(chosen_images(path))
+    chosen = chosen_images(path)
+    return layers_of(chosen) if chosen else [(None,)]
 
 
 def chosen_images(path: Paths) -> list[tuple[Place, str | None]]:

@@ -14,6 +14,8 @@ MOST = 8
 def series_to_open(place: Place) -> list[str | None]:
     """Return which images of a file to open: names for `read_image`, None where there is only one.
 
+    There are several of a well, and none where the user is asked and chooses none.
+
     Raises
     ------
     VaesrError
@@ -25,7 +27,8 @@ def series_to_open(place: Place) -> list[str | None]:
     groups = _groups(place, names)
     if len(groups) == 1:
         return list(names)
-    return list(groups[_choose(place, list(groups))])
+    choice = _choose(place, list(groups))
+    return [] if choice is None else list(groups[choice])
 
 
 def _groups(place: Place, names: Sequence[str]) -> dict[str, list[str]]:
@@ -38,8 +41,11 @@ def _groups(place: Place, names: Sequence[str]) -> dict[str, list[str]]:
     return {"": list(names)} if len(names) <= MOST else {name: [name] for name in names}
 
 
-def _choose(place: Place, choices: Sequence[str]) -> str:
-    """Ask for one of the choices; the first, and a word about it, where there is no window to ask in."""
+def _choose(place: Place, choices: Sequence[str]) -> str | None:
+    """Ask for one of the choices; the first, and a word about it, where there is no window to ask in.
+
+    None where the user cancels.
+    """
     from napari import current_viewer
     from napari.utils.notifications import show_info
 
@@ -53,4 +59,4 @@ def _choose(place: Place, choices: Sequence[str]) -> str:
     text, accepted = QInputDialog.getItem(
         window._qt_window, place.name, "Which of them to open?", list(choices), 0, False
     )
-    return str(text) if accepted else choices[0]
+    return str(text) if accepted else None

@@ -2,9 +2,10 @@
 
     python benchmarks/large_volume.py --gigabytes 5
 
-A synthetic stack is streamed into OME-Zarr of so many gigabytes (float32 mean and std) at Z=4,Y=2,X=2, once
-undisturbed and once killed three times and given again; the checksums of all files are compared, and the peak
-memory with that of a tenth of the planes. The network is very small and its weights are random.
+A synthetic stack is streamed into OME-Zarr of so many gigabytes (float32 mean and std) to cubic voxels: 3.5
+times along Z, made by 4 and resampled, and 4 times along Y and X in two passes. Once it is undisturbed, and
+once it is killed in each of the three passes and given again; the checksums of all files are compared, and
+the peak memory with that of a tenth of the planes. The network is very small and its weights are random.
 """
 
 from __future__ import annotations
@@ -24,14 +25,18 @@ import torch
 import zarr
 from streams import PROGRAM, blocks_done, checksum
 
+from napari_vaesr.engine.job import UpscaleJob
+from napari_vaesr.engine.settings import make_settings
+from napari_vaesr.imaging.axes import Source
 from napari_vaesr.vae.build import build
 from napari_vaesr.vae.config import Level, NetworkConfig
 from napari_vaesr.zoo.card import ModelCard
 from napari_vaesr.zoo.weights import save_model
 
-SCALE = "Z=4,Y=2,X=2"
-SIDE = 512
-PLANE_BYTES = 4 * (2 * SIDE) ** 2 * 2 * 4
+SCALE, DEPTH = 4, 3.5
+SIDE = 256
+VOXEL = {"Z": 0.1 / SCALE * DEPTH, "Y": 0.1, "X": 0.1}
+PLANE_BYTES = int(DEPTH * (SCALE * SIDE) ** 2 * 2 * 4)
 """Of the result that becomes of one plane."""
 
 
@@ -65,7 +70,7 @@ def make_stack(path: Path, planes: int) -> None:
         dimension_names=["z", "y", "x"],
     )
     axes = [{"name": name, "type": "space", "unit": "micrometer"} for name in "zyx"]
-    scale = [{"type": "scale", "scale": [0.4, 0.1, 0.1]}]
+    scale = [{"type": "scale", "scale": list(VOXEL.values())}]
     dataset = {"path": "0", "coordinateTransformations": scale}
     group.attrs["ome"] = {"version": "0.5", "multiscales": [{"axes": axes, "datasets": [dataset]}]}
     y, x = np.mgrid[:SIDE, :SIDE] / 40.0
@@ -75,7 +80,16 @@ def make_stack(path: Path, planes: int) -> None:
 
 
 def start(source: Path, output: Path, model: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([*PROGRAM, source, output, "--model", model, "--scale", SCALE, "-k", "2"])
+    options = ["--isotropic", "--scale", str(SCALE), "--model", model, "-k", "2"]
+    return subprocess.Popen([*PROGRAM, source, output, *options])
+
+
+def blocks_of(model: Path, planes: int) -> list[int]:
+    """Return how many blocks each pass has."""
+    stack = np.zeros((planes, SIDE, SIDE), np.uint16)
+    settings = make_settings(model=str(model), scale={"Z": DEPTH, "Y": SCALE, "X": SCALE}, device="cpu")
+    job = UpscaleJob(Source.of(stack, "ZYX"), settings)
+    return [len(job.grid(step.number)) for step in job.passes]
 
 
 def run(source: Path, output: Path, model: Path) -> tuple[float, float]:
@@ -98,7 +112,7 @@ def kill_after(source: Path, output: Path, model: Path, blocks: int) -> None:
     process.wait()
     folder = output.parent / f".{output.name}.partial"
     left = sorted(path.name for path in folder.iterdir() if path.is_dir())
-    print(f"killed after {blocks_done(output)} blocks; there are {', '.join(left)}", flush=True)
+    print(f"killed (SIGKILL) after {blocks_done(output)} blocks; there are {', '.join(left)}", flush=True)
 
 
 def main() -> None:
@@ -109,22 +123,23 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="large-volume-", dir=options.folder))
     try:
         model = random_model(folder)
-        large = max(int(np.ceil(options.gigabytes * 1e9 / PLANE_BYTES)), 10)
+        pairs = int(np.ceil(options.gigabytes * 1e9 / PLANE_BYTES / 2))
+        large = max(2 * pairs, 20)  # so that a whole number of planes becomes of them
         peaks = []
-        for name, planes in (("small", large // 10), ("large", large)):
+        for name, planes in (("small", large // 20 * 2), ("large", large)):
             source, output = folder / f"{name}.zarr", folder / f"{name}_up.zarr"
             make_stack(source, planes)
             seconds, peak = run(source, output, model)
             peaks.append(peak)
-            size = f"{planes} planes to {4 * planes}, {planes * PLANE_BYTES / 1e9:.1f} GB of pixels"
+            size = f"{planes} planes to {int(DEPTH * planes)}, {planes * PLANE_BYTES / 1e9:.1f} GB of pixels"
             print(f"{size}: {seconds:.0f} s, peak memory {peak:.2f} GB", flush=True)
         print(f"peak memory of the large stack / of the small one: {peaks[1] / peaks[0]:.2f}", flush=True)
         expected = checksum(output)
         shutil.rmtree(output)
-        boxes = -(-large // 128) * (SIDE // 256) ** 2
-        output = folder / "killed_up.zarr"
-        for blocks in (boxes // 2, boxes + large, boxes + 3 * large):
-            kill_after(source, output, model, blocks)
+        output, before = folder / "killed_up.zarr", 0
+        for count in blocks_of(model, large):
+            kill_after(source, output, model, before + max(count // 2, 1))
+            before += count
         seconds, _ = run(source, output, model)
         left = [path.name for path in folder.iterdir() if path.name.endswith(".partial")]
         print(f"gone on with for {seconds:.0f} s; left behind: {left or 'nothing'}")

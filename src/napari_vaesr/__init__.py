@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from napari_vaesr.engine.device import choose_device
     from napari_vaesr.engine.job import UpscaleJob
-    from napari_vaesr.engine.lazy import lazy_upscale
     from napari_vaesr.engine.result import Result
     from napari_vaesr.engine.settings import UpscaleSettings, make_settings
     from napari_vaesr.errors import UnlikeTrainingWarning, VaesrError
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from napari_vaesr.trust.certainty import certainty, joint_map
     from napari_vaesr.trust.check import Check, check
     from napari_vaesr.trust.consistency import consistency_map, low_res_psnr
+    from napari_vaesr.trust.lazy import lazy_upscale
     from napari_vaesr.trust.measure import measure
     from napari_vaesr.trust.metrics import affine_psnr
     from napari_vaesr.trust.segment import Threshold
@@ -64,7 +64,7 @@ _HOMES = {
     "fit_calibration": "trust.calibration",
     "import_model": "zoo.exchange",
     "joint_map": "trust.certainty",
-    "lazy_upscale": "engine.lazy",
+    "lazy_upscale": "trust.lazy",
     "load_model": "zoo.registry",
     "low_res_psnr": "trust.consistency",
     "make_settings": "engine.settings",

@@ -46,6 +46,25 @@ def test_an_upscaling_is_corrected_by_it(run, image, tiny_model_path, tmp_path):
     assert std[1] / std[0] == pytest.approx(slope, rel=0.01)
 
 
+def test_a_chain_is_corrected_and_what_grows_along_z_is_refused(run, image, tiny_model_path, tmp_path):
+    given = ["-m", tiny_model_path, "--samples", 2, "--calibrate", "--scale"]
+    large = tmp_path / "large.png"
+    iio.imwrite(large, iio.imread(sample_path("phase"))[:128, :128])
+    result = run("upscale", large, "out.ome.tif", *given, 8)
+    assert result.exit_code == 0, result.output
+    first, last = json.loads((tmp_path / "out.json").read_text())["calibration"]
+    assert first["slope"] == 1 != last["slope"]
+    refused = run("upscale", image, "deep.zarr", *given, "Z=2,Y=2,X=2", "--axes", "ZY")
+    assert refused.exit_code == 2
+
+
+def test_the_noise_and_the_blur_may_be_told(run, image, tmp_path):
+    for name, told in (("plain", []), ("told", ["--noise", "0", "--blur", "0.6"])):
+        assert run("check", image, "--json", f"{name}.json", "-k", 2, *told).exit_code == 0
+    plain, told = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("plain", "told"))
+    assert plain["checks"][0]["psnr"] != told["checks"][0]["psnr"]
+
+
 def test_departures_are_in_the_record_and_much_of_them_is_told(run, image, tiny_model_path, tmp_path):
     """A network of random weights gives back another image."""
     for output in ("result.ome.tif", "result.png"):

@@ -14,7 +14,7 @@ import zarr
 
 from napari_vaesr.engine import blocks, lazy
 from napari_vaesr.engine.job import UpscaleJob
-from napari_vaesr.engine.lazy import lazy_upscale
+from napari_vaesr.engine.lazy import lazy_arrays
 from napari_vaesr.engine.record import Record
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.engine.upscaler import Upscaler
@@ -29,6 +29,10 @@ def settings(**changes):
     return make_settings(**{"samples": 2, "device": "cpu", "precision": "float32", **changes})
 
 
+def lazily(array, axes, chosen, model):
+    return lazy_arrays(UpscaleJob(Source.of(array, axes), chosen, model=model))
+
+
 def eager(array, axes, chosen, model):
     job = UpscaleJob(Source.of(array, axes), chosen, model=model)
     list(job)
@@ -38,7 +42,9 @@ def eager(array, axes, chosen, model):
 @pytest.mark.parametrize("container", [np.asarray, lambda a: da.from_array(a, chunks=5), zarr.array])
 def test_lazy_equals_eager(model, stack, container):
     expected = eager(stack, "CZYX", settings(), model)
-    mean, std, record = lazy_upscale(container(stack), "CZYX", settings(), model=model)
+    mean, std, record = lazy.lazy_arrays(
+        UpscaleJob(Source.of(container(stack), "CZYX"), settings(), model=model)
+    )
     assert mean.shape == expected.mean.shape and mean.dtype == expected.mean.dtype
     assert mean.chunks[:2] == ((1, 1), (1, 1, 1))
     np.testing.assert_array_equal(mean.compute(), expected.mean)
@@ -49,7 +55,7 @@ def test_lazy_equals_eager(model, stack, container):
 @pytest.mark.parametrize("workers", [1, 4])
 def test_the_number_of_workers_changes_nothing(model, stack, workers):
     expected = eager(stack, "CZYX", settings(), model)
-    mean, std, _ = lazy_upscale(stack, "CZYX", settings(), model=model)
+    mean, std, _ = lazily(stack, "CZYX", settings(), model)
     both = dask.compute(mean, std, scheduler="threads", num_workers=workers)
     np.testing.assert_array_equal(both[0], expected.mean)
     np.testing.assert_array_equal(both[1], expected.std)
@@ -60,7 +66,9 @@ def test_colour(model, axes):
     image = np.random.default_rng(0).integers(0, 255, (11, 14, 3), dtype=np.uint8)
     image = image if axes == "YXS" else np.moveaxis(image, -1, 0)
     expected = eager(image, axes, settings(uncertainty="variance"), model)
-    mean, uncertainty, _ = lazy_upscale(image, axes, settings(uncertainty="variance"), model=model)
+    mean, uncertainty, _ = lazy.lazy_arrays(
+        UpscaleJob(Source.of(image, axes), settings(uncertainty="variance"), model=model)
+    )
     np.testing.assert_array_equal(mean.compute(), expected.mean)
     np.testing.assert_array_equal(uncertainty.compute(), expected.uncertainty)
 
@@ -68,7 +76,9 @@ def test_colour(model, axes):
 def test_a_large_plane_is_cut_without_seams(model, stack, monkeypatch):
     expected = eager(stack[0].astype(np.float32), "ZXY", settings(), model)
     monkeypatch.setattr(blocks, "LARGEST_BLOCK", 16)
-    mean, std, _ = lazy_upscale(stack[0].astype(np.float32), "ZXY", settings(), model=model)
+    mean, std, _ = lazy.lazy_arrays(
+        UpscaleJob(Source.of(stack[0].astype(np.float32), "ZXY"), settings(), model=model)
+    )
     assert max(max(lengths) for lengths in mean.chunks) <= 16 and mean.numblocks == (3, 3, 3)
     np.testing.assert_allclose(mean.compute(), expected.mean, rtol=1e-4)
     np.testing.assert_allclose(std.compute(), expected.std, rtol=1e-2, atol=0.1)
@@ -78,7 +88,7 @@ def test_parts_of_a_plane_larger_than_the_halo(model, monkeypatch):
     image = np.random.default_rng(3).random((90, 61), dtype=np.float32)
     expected = eager(image, "YX", settings(), model)
     monkeypatch.setattr(blocks, "LARGEST_BLOCK", 64)
-    mean, std, _ = lazy_upscale(image, "YX", settings(), model=model)
+    mean, std, _ = lazily(image, "YX", settings(), model)
     assert mean.numblocks == (3, 2)
     np.testing.assert_allclose(mean.compute(), expected.mean, atol=2e-5)
     np.testing.assert_allclose(std.compute(), expected.std, atol=2e-5)
@@ -86,7 +96,7 @@ def test_parts_of_a_plane_larger_than_the_halo(model, monkeypatch):
 
 def test_nothing_is_computed_before_it_is_looked_at_and_then_once(model, reads, monkeypatch):
     encoded = []
-    mean, std, _ = lazy_upscale(reads, "CZYX", settings(), model=model)
+    mean, std, _ = lazily(reads, "CZYX", settings(), model)
     assert reads.count <= 6, "the bounded sample only"
     reads.count = 0
     real = lazy._Chunks._upscale
@@ -112,7 +122,7 @@ def test_memory_is_released_after_every_chunk(model, stack, monkeypatch):
     released = []
     monkeypatch.setattr("napari_vaesr.engine.device._return_blocks", lambda: released.append(1))
     source = stack.astype(np.float32)
-    mean, _, _ = lazy_upscale(source, "CZYX", settings(), model=model)
+    mean, _, _ = lazily(source, "CZYX", settings(), model)
     mean[0, 0].compute()
     assert released == [1]
     source[1, 1, 2, 3] = np.nan
@@ -122,7 +132,9 @@ def test_memory_is_released_after_every_chunk(model, stack, monkeypatch):
 
 
 def test_one_sample(model, stack):
-    mean, uncertainty, record = lazy_upscale(stack, "CZYX", settings(samples=1), model=model)
+    mean, uncertainty, record = lazy.lazy_arrays(
+        UpscaleJob(Source.of(stack, "CZYX"), settings(samples=1), model=model)
+    )
     assert uncertainty is None and record["messages"]
     assert mean[0, 0].compute().shape == (34, 44)
 
@@ -130,14 +142,14 @@ def test_one_sample(model, stack):
 def test_a_stack_of_100_gigabytes_is_there_at_once(model):
     source = da.zeros((12_000, 2048, 2048), chunks=(1, 2048, 2048), dtype=np.uint16)
     start = time.perf_counter()
-    mean, std, _ = lazy_upscale(source, "ZYX", settings(), model=model)
+    mean, std, _ = lazily(source, "ZYX", settings(), model)
     assert time.perf_counter() - start < 5
     assert mean.shape == std.shape == (12_000, 4096, 4096)
     assert mean.chunks[1:] == ((2048, 2048), (2048, 2048))
 
 
 def test_memory_running_out_is_told(model, stack, monkeypatch):
-    mean, _, _ = lazy_upscale(stack[0, 0], "YX", settings(), model=model)
+    mean, _, _ = lazily(stack[0, 0], "YX", settings(), model)
     expected = eager(stack[0, 0], "YX", settings(), model)
     real, failures = Upscaler._encode, []
 
@@ -282,7 +294,7 @@ def test_an_unwanted_plane_stops_within_a_step_and_leaves_nothing(model, stack, 
     monkeypatch.setattr(
         Upscaler, "_add_samples", lambda self, *args, **kw: drawn.append(1) or real(self, *args, **kw)
     )
-    mean, std, _ = lazy_upscale(stack, "CZYX", settings(samples=8), model=model)
+    mean, std, _ = lazily(stack, "CZYX", settings(samples=8), model)
     assert given_up_after(steps, mean[1, 1]) and len(drawn) == max(0, steps - 1)
     np.testing.assert_allclose(mean.compute().astype(int), expected.mean.astype(int), atol=1)
     np.testing.assert_allclose(std.compute(), expected.std, rtol=1e-3, atol=0.1)
@@ -294,7 +306,7 @@ def test_who_waits_for_the_same_plane_gets_it_and_who_does_not_want_it_does_not_
 ):
     """One reader gives a plane up while a second waits for it, and a third for its turn no more."""
     expected = eager(stack, "CZYX", settings(), model)
-    mean, _, _ = lazy_upscale(stack, "CZYX", settings(), model=model)
+    mean, _, _ = lazily(stack, "CZYX", settings(), model)
     began, unwanted = Event(), Event()
     real = lazy.block_steps
 

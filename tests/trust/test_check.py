@@ -70,6 +70,19 @@ def test_what_tells_nothing_is_refused(image, message, model):
         check(image, model=model)
 
 
+def test_a_chain_is_corrected_in_its_last_pass(nuclei, model, tmp_path):
+    """At x6, which takes two passes; the correction is of the std of the result, which the last one makes."""
+    found = check(nuclei, model=model, scale=6)
+    asked = make_settings(scale=6, samples=4)
+    plain, corrected = (
+        UpscaleJob(Source.of(nuclei, "YX"), asked, model=model, calibrations=given)
+        for given in (None, found.calibrations)
+    )
+    assert len(plain.calibrations) == len(corrected.calibrations) == 2
+    assert corrected.calibrations[0] == plain.calibrations[0]
+    assert corrected.calibrations[1].slope == pytest.approx(found.ratio * plain.calibrations[1].slope)
+
+
 def test_scales_along_z_are_not_checked(nuclei, model):
     with pytest.raises(VaesrError, match="one number"):
         check(np.stack([nuclei] * 2), "ZYX", model=model, scale={"Z": 2})

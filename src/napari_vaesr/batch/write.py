@@ -149,7 +149,8 @@ def upscale_file(
         job.messages.append(strange)
     if calibrate:
         done = check_source(job.source, settings, extent, model, scalings=job.scalings)
-        job.calibrations = done.calibrations  # kept in the record
+        # Of the last pass; kept in the record.
+        job.calibrations = (*job.calibrations[: -len(job.scalings)], *done.calibrations)
         job.messages.append(f"{done.sentence} The uncertainty was corrected to this.")
     _make_folder(target.output.parent)
     if target.is_png:

@@ -25,6 +25,8 @@ def check(
     samples: options.Samples = 16,
     axes: options.Axes = None,
     domain: options.Domain = "any",
+    noise: options.Noise = "auto",
+    blur: options.Blur = "0",
     extent: Annotated[
         str, typer.Option(help="Check on this part: Z=10:20,Y=0:64, input pixels.", show_default=False)
     ] = "",
@@ -44,6 +46,7 @@ def check(
     Exit codes: 0 all is well, 1 some of several inputs failed, 2 wrong usage or bad input, 130 interrupted.
     """
     with spoken_errors(debug):
+        from napari_vaesr.engine.conditions import parse_condition
         from napari_vaesr.engine.settings import make_settings
         from napari_vaesr.files.atomic import write_json
         from napari_vaesr.files.image import expand_inputs, read_image
@@ -60,7 +63,15 @@ def check(
         for written in filter(None, (json, figure)):
             if written.exists() and not force:
                 raise VaesrError(f"{written} exists already, choose another name or replace it with --force.")
-        settings = make_settings(model=model, scale=scale, samples=samples, domain=domain, device=device)
+        settings = make_settings(
+            model=model,
+            scale=scale,
+            samples=samples,
+            domain=domain,
+            noise=parse_condition("noise", noise),
+            blur=parse_condition("blur", blur),
+            device=device,
+        )
         region = Region.parse(extent) if extent else Region()
         paths, loaded = expand_inputs(inputs), load_model(model)
         done: dict[str, Check] = {}

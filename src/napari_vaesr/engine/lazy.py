@@ -22,13 +22,11 @@ from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.pixels import Pixels, index_of
 from napari_vaesr.engine.planes import Piece
 from napari_vaesr.engine.result import Array, FloatArray, Result, map_names, maps_of, result_dtype
-from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.engine.stage import Stage
 from napari_vaesr.engine.upscaler import Step
 from napari_vaesr.engine.wanted import GivenUp, is_program_ending, unwanted_test
-from napari_vaesr.imaging.axes import Axes, Source, SourceArray
+from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.region import Region
-from napari_vaesr.zoo.registry import Model
 
 CACHED_BYTES = 2**29
 """Finished chunks are kept up to this size, so that looking at the mean and then at the std computes once."""
@@ -45,39 +43,8 @@ TURN_SECONDS = 0.05
 Key = tuple[int, ...]
 """A chunk: its place in the grid of blocks."""
 
-
-def lazy_upscale(
-    array: SourceArray, axes: str, settings: UpscaleSettings, *, model: Model | None = None
-) -> tuple[da.Array, da.Array | None, dict[str, Any]]:
-    """Upscale lazily: nothing is computed now but the intensity scaling, from a bounded sample.
-
-    Parameters
-    ----------
-    array : NumPy, Dask or Zarr array
-        The image.
-    axes : str
-        One letter of ``TCZYXS`` per axis.
-    settings : UpscaleSettings
-        As for `UpscaleJob`.
-    model : Model, optional
-        The model, if it is loaded already.
-
-    Returns
-    -------
-    mean : dask Array
-        One chunk per plane, or per part of a large plane. Equal to the eager result.
-    uncertainty : dask Array or None
-        The kind of ``settings.uncertainty``, without ``S``; computed together with the mean. An interval has
-        its two bounds along a first axis. None for one sample.
-    record : dict
-        As in `Result`.
-
-    Raises
-    ------
-    VaesrError
-        As `UpscaleJob`, right away.
-    """
-    return lazy_arrays(UpscaleJob(Source.of(array, axes), settings, model=model))
+Watch = Callable[[Piece], None]
+"""Called with every block as it is done."""
 
 
 def lazy_arrays(
@@ -90,7 +57,7 @@ def lazy_arrays(
     return mean, uncertainty, result.record
 
 
-def lazy_result(job: UpscaleJob, look_ahead: bool = False) -> Result:
+def lazy_result(job: UpscaleJob, look_ahead: bool = False, watch: Watch | None = None) -> Result:
     """Return what a job makes as Dask arrays that compute it where they are read.
 
     Parameters
@@ -100,13 +67,15 @@ def lazy_result(job: UpscaleJob, look_ahead: bool = False) -> Result:
     look_ahead : bool
         For viewers: while nothing is asked for, compute the planes next to the one that was, those in the
         direction of the last move first. Whatever is asked for meanwhile takes precedence.
+    watch : callable, optional
+        Called with every block of the result as it is done, in the thread that computes it.
 
     Returns
     -------
     Result
         Without samples.
     """
-    chunks = _Chunks(job, look_ahead)
+    chunks = _Chunks(job, look_ahead, watch)
     outline, grid, factors = chunks.outline, chunks.grid, chunks.stage.step.factors
     both = da.map_blocks(  # type: ignore[no-untyped-call]
         chunks.compute,
@@ -207,8 +176,9 @@ class _Chunks:
     uncertainty.
     """
 
-    def __init__(self, job: UpscaleJob, look_ahead: bool = False) -> None:
+    def __init__(self, job: UpscaleJob, look_ahead: bool = False, watch: Watch | None = None) -> None:
         self.job, self.grid, self.look_ahead = job, job.grid(len(job.passes) - 1), look_ahead
+        self._watch, self._told = watch, len(job.messages)
         pixels: Pixels = job.original()
         for step in job.passes[:-1]:
             pixels = LazyPixels(job.stage(step.number, pixels), job.grid(step.number))
@@ -239,15 +209,15 @@ class _Chunks:
         self._asked.append(key)
         try:
             with self._turn(given_up):
-                told = len(self.job.messages)
                 chunk = self._recent.get(key)
                 if chunk is None:
                     chunk = self._upscale(key, given_up)
                 if chunk is None:
                     raise GivenUp
                 self._keep(key, chunk)
-                # Told here, for what is computed ahead tells nobody.
-                for message in self.job.messages[told:]:
+                # Told here, for what is computed ahead has nobody to tell.
+                news, self._told = self.job.messages[self._told :], len(self.job.messages)
+                for message in news:
                     warnings.warn(message, stacklevel=2)
         finally:
             self._asked.remove(key)
@@ -282,6 +252,8 @@ class _Chunks:
                     next(steps)
                 except StopIteration as finished:
                     piece = finished.value
+        if self._watch is not None:
+            self._watch(piece)
         lengths = block.enlarged(self.stage.step.factors).lengths
         chunk = np.empty([lengths[name] for name in self.outline.names], self.dtype)
         axes = self.job.axes

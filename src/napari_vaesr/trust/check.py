@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.settings import UpscaleSettings, make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Source
+from napari_vaesr.imaging.axis_names import told_axes
 from napari_vaesr.imaging.colour import rgb_to_luma_chroma
 from napari_vaesr.imaging.intensity import IntensityScaling, fit_scalings
 from napari_vaesr.imaging.region import Region
@@ -67,7 +68,7 @@ class Check:
     noise : float
         Standard deviation of the image's noise, in parts of its intensity range.
     calibrations : tuple of Calibration
-        One for each channel, with the std corrected to what the check found; for
+        One for each channel, of the last pass, with the std corrected to what the check found; for
         ``UpscaleJob(calibrations=...)``.
     images : dict of str to ndarray
         Of the last plane checked: ``input`` (small), ``model``, ``bicubic``, ``image`` and ``z``, the error
@@ -134,6 +135,8 @@ def check(
     scale: int = 2,
     samples: int = 16,
     domain: str = ANY,
+    noise: Literal["auto"] | float | Mapping[str, float] = "auto",
+    blur: float | Mapping[str, float] = 0.0,
     seed: int = 0,
     device: str = "auto",
     extent: Mapping[str, range] | str | None = None,
@@ -148,7 +151,7 @@ def check(
 
     Parameters
     ----------
-    image, axes, model, scale, samples, domain, seed, device, extent
+    image, axes, model, scale, samples, domain, noise, blur, seed, device, extent
         As for `napari_vaesr.upscale`.
     progress : callable, optional
         Called as the work goes on. What it raises stops it.
@@ -175,11 +178,13 @@ def check(
         scale=scale,
         samples=samples,
         domain=domain,
+        noise=noise,
+        blur=blur,
         seed=seed,
         device=device,
     )
     array = as_array(image)
-    source = Source.of(array, named_axes(array, axes))
+    source = Source.of(array, named_axes(array, axes or told_axes(image)))
     region = Region.parse(extent) if isinstance(extent, str) else Region(extent or {})
     return check_source(source, settings, region, load_model(model), progress=progress)
 
@@ -196,7 +201,10 @@ def check_source(
     """Check a part of an image with settings; see `check`."""
     axes, factors = source.axes, settings.factors
     if set(factors) != {"Y", "X"} or factors["Y"] != factors["X"]:
-        raise VaesrError("A check is made along Y and X alike: give it one number as the scale, such as 2.")
+        raise VaesrError(
+            "A check sees Y and X alone, and can't correct what is made along Z: give it one number as the "
+            "scale, such as 2."
+        )
     if scalings is None:
         scalings = fit_scalings(source.array, axes, model.card.intensity)
     part = Region(region).of(axes)
@@ -279,7 +287,7 @@ def _check_plane(
     z = (estimates["model"] - truth) / np.maximum(std, 1e-6)
     images = {"input": small, "image": truth, "z": np.asarray(z, np.float32), **estimates}
     return _Plane(
-        channel, power, std[inside].ravel(), error.astype(np.float32), spread, job.calibrations[0], images
+        channel, power, std[inside].ravel(), error.astype(np.float32), spread, job.calibrations[-1], images
     )
 
 

@@ -28,7 +28,7 @@ def upscale(
     axes: str | None = None,
     *,
     model: str | PathLike[str] | Model = "microscopy",
-    scale: int | Mapping[str, int] = 2,
+    scale: int | Mapping[str, float] = 2,
     samples: int = 16,
     uncertainty: UncertaintyKind = "std",
     domain: str = ANY,
@@ -56,9 +56,10 @@ def upscale(
         colours of an RGB image. May be left out for a 2-D image, and where the array names its dimensions.
     model : str, path or Model
         A name (see `napari_vaesr.models`), a path, an address, or what `napari_vaesr.load_model` returned.
-    scale : int or mapping of str to int
+    scale : int or mapping of str to int or float
         How many times more pixels along ``Y`` and ``X``; or by axis letter, along ``Z`` too:
-        ``{"Z": 4}``, ``{"Z": 3, "Y": 2, "X": 2}``. Products of the model's own factors take several passes.
+        ``{"Z": 4}``, ``{"Z": 2.5, "Y": 2, "X": 2}``. Products of the model's own factors take several passes;
+        along ``Z`` a factor need not be a whole number.
     samples : int
         How many possible images are drawn. Their number costs time but no memory; 1 gives no uncertainty.
     uncertainty : {"std", "variance", "relative", "interval"}

@@ -32,7 +32,10 @@ def test_a_check_is_told_and_corrects_the_next_run(widget, viewer, qtbot):
     assert "On this image the model is" in checked(widget, qtbot)
     assert widget._make_tasks()[0].calibrations is None
     widget.check.calibrate.value = True
-    assert widget._make_tasks()[0].calibrations is not None
+    (task,) = widget._make_tasks()
+    record = task._job().record()
+    assert record.calibration == tuple(task.calibrations), "and not only asked for"
+    assert any("corrected by a check" in message for message in record.messages)
     widget.form.scale.value = 3
     assert widget._make_tasks()[0].calibrations is None, "another scale was not checked"
     assert not widget.check.words.value

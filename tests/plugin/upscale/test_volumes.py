@@ -50,3 +50,52 @@ def test_a_volume_lies_over_its_source(widget, viewer, qtbot):
     np.testing.assert_allclose(mean.data_to_world(first), source.data_to_world(first), atol=1e-9)
     end = np.array(source.data.shape) - 0.5
     np.testing.assert_allclose(mean.data_to_world(last), source.data_to_world(end), atol=1e-9)
+
+
+def test_a_check_sees_nothing_along_z_and_corrects_nothing_there(widget, viewer, qtbot):
+    z, y, x = np.mgrid[:3, :48, :48]
+    larger = (2000 + 900 * np.sin(y / 3 + z) * np.cos(x / 4)).astype(np.uint16)
+    viewer.add_image(larger, name="larger", axis_labels=("z", "y", "x"))
+    viewer.canvas.size = (300, 300)
+    viewer.reset_view()
+    form, check = widget.form, widget.check
+    form.reset_choices()
+    form.layer.value, form.depth.value = viewer.layers["larger"], 2
+    check.check()
+    qtbot.waitUntil(lambda: not check.runner.is_running, timeout=60000)
+    assert "On this image" in check.words.value and "Along Z nothing was checked" in check.words.value
+    form.depth.value = 1
+    check.calibrate.value = True
+    assert widget._make_tasks()[0].calibrations is not None
+    form.depth.value = 3
+    assert widget._make_tasks()[0].calibrations is None
+
+
+def test_a_preview_says_that_it_is_of_the_plane_as_it_is(widget, viewer, qtbot):
+    widget.form.depth.value = 2
+    widget.preview.make()
+    qtbot.waitUntil(lambda: not widget.preview.runner.is_running, timeout=60000)
+    assert "of the plane as it is (Run makes 2 times as many along Z)" in widget.status.value
+    assert viewer.layers[-2].name.startswith("cells x2 preview mean")
+    assert viewer.layers[-2].data.shape == (1, 24, 28)
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_a_preview_along_z_alone_is_what_the_run_gives(widget, viewer, qtbot, live):
+    widget.form.scale.value, widget.form.depth.value = 1, 3
+    widget.form.samples.value = 2
+    viewer.dims.set_current_step(0, 2)
+    if live:
+        widget.preview.live.value = True
+    else:
+        widget.preview.make()
+    qtbot.waitUntil(lambda: not widget.preview.runner.is_running, timeout=60000)
+    assert "as it is" not in widget.status.value
+    made = viewer.layers[-2]
+    corner = made.data_to_world(np.full(3, -0.5))
+    np.testing.assert_allclose(corner, viewer.layers["cells"].data_to_world([1.5, -0.5, -0.5]), atol=1e-9)
+    shown = made.data.copy()
+    widget.preview.stop()
+    widget.run()
+    qtbot.waitUntil(lambda: not widget.runner.is_running, timeout=60000)
+    np.testing.assert_allclose(shown, viewer.layers["cells z3 mean"].data[6:9], atol=1)

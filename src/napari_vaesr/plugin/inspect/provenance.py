@@ -39,8 +39,14 @@ def in_words(told: Told) -> str:
         f"Source: {source.get('name', 'unknown')}, {made.axes} {shape}, {made.input.dtype}",
         *([f"Part: {part}"] if part else []),
         f"On {settings.device} in {settings.precision}, napari-vaesr {made.version}",
+        *([_departures_in_words(found)] if (found := told.get("departures")) else []),
+        *told.get("messages", ()),
     ]
     return "\n".join(lines)
+
+
+def _departures_in_words(found: Told) -> str:
+    return f"Departs from {100 * found['share']:.1f} % of the pixels of plane {found['plane']}"
 
 
 def _range_in_words(name: str, part: range) -> str:

@@ -145,16 +145,22 @@ def _upscaled_layers(image: ImageFile) -> list[LayerTuple]:
     from napari.utils.notifications import show_info
 
     from napari_vaesr.engine.job import UpscaleJob
-    from napari_vaesr.engine.lazy import lazy_result
     from napari_vaesr.engine.record import Record
     from napari_vaesr.plugin.viewer.preferences import preferred_depth, preferred_settings
+    from napari_vaesr.trust.familiar import unlike
+    from napari_vaesr.trust.lazy import lazily
 
     settings = preferred_settings()
     if "Z" in image.axes:
         depth = preferred_depth()
         factors = Factors({**settings.factors, "Z": depth}) if depth else _cubic(image, settings)
         settings = settings.model_copy(update={"scale": factors.setting})
-    whole = lazy_result(UpscaleJob(Source.of(image.data, image.axes), settings), look_ahead=True)
+    job = UpscaleJob(Source.of(image.data, image.axes), settings)
+    if strange := unlike(job.source, job.model):
+        job.messages.append(strange)
+    whole = lazily(job, look_ahead=True, tell=show_info)
+    for message in whole.record["messages"]:
+        show_info(message)
     # The intensities that the network sees as 0 and 1 are as good as contrast limits, and known already.
     record = Record.read(whole.record)
     limits, factors = record.bright, record.settings.factors

@@ -19,6 +19,7 @@ from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Source
 from napari_vaesr.imaging.region import Factors, Region
+from napari_vaesr.plugin.upscale.preview import flat_settings
 from napari_vaesr.plugin.viewer.extents import chosen_extent
 from napari_vaesr.plugin.viewer.layers import KEY, checked_axes, source_array, unique_name, upscaled_place
 from napari_vaesr.plugin.viewer.runner import Runner
@@ -175,6 +176,8 @@ class CheckControls(Container):
         """Return the corrected calibrations, if wanted and if the check was of this layer and model."""
         if self._found is None or not self.calibrate.value or self._found[0] != self._asked():
             return None
+        if self._grows_along_z():
+            return None
         return self._found[1].check.calibrations
 
     def check(self) -> None:
@@ -187,7 +190,7 @@ class CheckControls(Container):
             return
         try:
             extent = chosen_extent(self._viewer, form.layer.value, form.axes.value, "plane", "visible")
-            settings = form.settings()
+            settings = flat_settings(form.settings())
             if settings.samples < 2:
                 raise VaesrError("One sample has no spread to check: draw 2 samples or more.")
             task = CheckTask(form.layer.value, form.axes.value, settings, extent)
@@ -233,11 +236,20 @@ class CheckControls(Container):
 
     def _asked(self) -> Any:
         form = self._form
-        return form.layer.value, form.axes.value, form.model.value, form.scale.value, form.domain.value
+        chosen = (form.layer, form.axes, form.model, form.scale, form.domain, form.noise, form.blur)
+        return tuple(each.value for each in chosen)
+
+    def _grows_along_z(self) -> bool:
+        """Whether planes become more: a check knows nothing of those between two."""
+        return self._form.settings().factors.along("Z") != 1
 
     def _on_change(self, *_: Any) -> None:
-        if self._found is not None and self._found[0] != self._asked():
+        if self._found is None:
+            return
+        if self._found[0] != self._asked():
             self._forget()
+        else:
+            self.calibrate.visible = not self._grows_along_z()
 
     def _forget(self) -> None:
         self._found = self._map_place = None
@@ -273,5 +285,8 @@ class CheckControls(Container):
                     f" The result departs from the image in {100 * outcome.share:.0f} % of its pixels: look "
                     "where, by Show departures."
                 )
+            if self._grows_along_z():
+                words += " Along Z nothing was checked."
             self._tell(words)
-            self.calibrate.visible = self.map_button.visible = True
+            self.map_button.visible = True
+            self.calibrate.visible = not self._grows_along_z()

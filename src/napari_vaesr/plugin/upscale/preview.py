@@ -55,7 +55,11 @@ def live_settings(settings: UpscaleSettings, scales: Mapping[str, Collection[int
 
 
 def flat_settings(settings: UpscaleSettings) -> UpscaleSettings:
-    """Return the settings of a preview: planes alone, where they grow, for a volume takes long."""
+    """Return the settings of a preview: along ``Y`` and ``X`` alone where planes grow.
+
+    To make planes along ``Z`` takes all that lies in the network's reach above and below, a hundred times
+    the pixels of a plane. Where nothing grows but ``Z``, the planes made of the current one are previewed.
+    """
     scale = settings.factors.along("Y")
     return settings if scale == 1 else settings.model_copy(update={"scale": scale})
 

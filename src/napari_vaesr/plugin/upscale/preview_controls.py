@@ -54,7 +54,12 @@ class PreviewControls(Container):
         self._viewer, self._form, self._say = viewer, form, say
         self.button = PushButton(
             text="Preview",
-            tooltip="Upscale the visible region of the current plane, over the source.\n"
+            tooltip="Upscale the visible region of the current plane, over the source.
+"
+            "Where planes become more along Z, too, it is of the plane as it is: along Y and X alone, which
+"
+            "is what the last pass does.
+"
             f"The first one takes some seconds, for the model is loaded ({PREVIEW}).",
         )
         self.live = CheckBox(
@@ -148,6 +153,8 @@ class PreviewControls(Container):
             if _pixels(fitting) == _pixels(visible)
             else " the middle of what is visible, zoom in to see it all;"
         )
+        if (depth := form.settings().factors.along("Z")) != settings.factors.along("Z"):
+            self._pixels_note += f" of the plane as it is (Run makes {depth:.3g} times as many along Z);"
         pixels, scalings = self._scalings
         same_pixels = pixels is not None and pixels[0] is wanted[4] and pixels[1:] == (axes, settings.model)
         task = UpscaleTask(layer, axes, settings, fitting, scalings=scalings if same_pixels else None)

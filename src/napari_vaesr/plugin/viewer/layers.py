@@ -339,7 +339,7 @@ def upscale_layer(layer: napari.layers.Image, axes: str | None = None, **setting
         Names of the axes of the pixels, letters of ``TCZYX``; the ``S`` of a colour image may be left out.
         By default, the layer's axis labels are used.
     **settings
-        As for `napari_vaesr.upscale`: ``model``, ``scale``, ``samples``, ``uncertainty``, ``seed``, ...
+        As for `napari_vaesr.upscale`: ``model``, ``scale``, ``samples``, ``uncertainty``, ``extent``, ...
 
     Returns
     -------
@@ -361,8 +361,9 @@ def upscale_layer(layer: napari.layers.Image, axes: str | None = None, **setting
 
     axes = checked_axes(layer, axes)
     result = upscale(source_array(layer), axes, **settings)
-    used = result.record["settings"]
-    return layer_tuples(result, layer, axes, used["scale"], used["uncertainty"])
+    used, extent = result.record["settings"], result.record["extent"]
+    origin = {name: first for name, (first, _) in extent.items()}
+    return layer_tuples(result, layer, axes, used["scale"], used["uncertainty"], origin)
 
 
 def checked_axes(layer: napari.layers.Image, axes: str | None) -> str:

@@ -122,13 +122,17 @@ class UpscaleTask:
     def _job(self) -> UpscaleJob:
         from napari_vaesr.engine.job import UpscaleJob
 
-        return UpscaleJob(
+        job = UpscaleJob(
             self._source,
             self.settings,
             self.extent,
             scalings=self.scalings,
+            calibrations=self.calibrations,
             keep_samples=self.keep_samples,
         )
+        if self.calibrations is not None:
+            job.messages.append("The uncertainty was corrected by a check on this image.")
+        return job
 
     def _upscale(self) -> Generator[Progress, None, Result | Failure]:
         yield Progress(0, 0, f"Loading the model '{self.settings.model}' ...")
@@ -204,13 +208,15 @@ class UpscaleTask:
 
 def _looked_at(job: UpscaleJob) -> Result:
     """Return a result whose planes are computed when they are looked at."""
-    from napari_vaesr.engine.lazy import lazy_result
+    from napari.utils.notifications import show_info
+
+    from napari_vaesr.trust.lazy import lazily
 
     if job.keep_samples:
         raise VaesrError(
             "Samples cannot be kept where planes are computed as one scrolls: choose all at once."
         )
-    return lazy_result(job, look_ahead=True)
+    return lazily(job, look_ahead=True, tell=show_info)
 
 
 def _place(choice: DeviceChoice) -> str:

@@ -1,0 +1,68 @@
+"""Lazy results say what is found out about them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_vaesr import Source, UnlikeTrainingWarning, UpscaleJob, load_model, make_settings
+from napari_vaesr.trust import lazy
+from napari_vaesr.trust.departures import with_departures
+from napari_vaesr.trust.lazy import lazily, lazy_upscale
+
+
+@pytest.fixture(scope="module")
+def model(tiny_model_path):
+    return load_model(tiny_model_path)
+
+
+@pytest.fixture
+def stack():
+    """Of smooth shapes, without noise that would hide what a result departs by."""
+    z, y, x = np.mgrid[:3, :20, :24]
+    return (2000 + 900 * np.sin(y / 4 + z) + 900 * np.cos(x / 5)).astype(np.uint16)
+
+
+def asked(**changes):
+    return make_settings(**{"samples": 2, "device": "cpu", "precision": "float32", **changes})
+
+
+def test_departures_grow_with_what_is_looked_at_and_much_is_told_once(stack, model):
+    """A network of random weights gives back another image."""
+    job = UpscaleJob(Source.of(stack, "ZYX"), asked(), model=model)
+    told: list[str] = []
+    result = lazily(job, tell=told.append)
+    assert result.record["departures"] == {}
+    shallow = {**result.record}  # as in the metadata of layers
+    result.mean[1].compute()
+    assert len(told) == 1 and "Made small again" in told[0]
+    found = dict(result.record["departures"])
+    eager = UpscaleJob(Source.of(stack, "ZYX"), asked(), {"Z": range(3)}, model=model)
+    for _ in eager:
+        pass
+    assert found == with_departures(eager).record["departures"], "that of its middle plane, too"
+    result.mean[0].compute()
+    result.mean[2].compute()
+    assert shallow["departures"]["share"] >= found["share"]
+    assert shallow["messages"] == told and len(told) == 1
+
+
+def test_parts_of_large_planes_are_looked_at(stack, model, monkeypatch):
+    monkeypatch.setattr("napari_vaesr.engine.blocks.LARGEST_BLOCK", 16)
+    result = lazily(UpscaleJob(Source.of(stack[0], "YX"), asked(), model=model))
+    result.mean.compute()
+    assert result.record["departures"]["plane"] == 0
+
+
+def test_planes_that_have_no_counterpart_have_no_departures(stack, deep_model_path):
+    deep = load_model(deep_model_path)
+    result = lazily(UpscaleJob(Source.of(stack, "ZYX"), asked(scale={"Z": 2}), model=deep))
+    result.mean.compute()
+    assert "departures" not in result.record
+
+
+def test_what_is_unlike_the_training_is_told_at_once(stack, model, monkeypatch):
+    monkeypatch.setattr(lazy, "unlike", lambda *_: "This image is unlike.")
+    with pytest.warns(UnlikeTrainingWarning, match="unlike"):
+        _, _, record = lazy_upscale(stack, "ZYX", asked(), model=model)
+    assert "This image is unlike." in record["messages"]

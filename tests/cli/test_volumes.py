@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_vaesr.files.image import read_image
+from napari_vaesr import UpscaleJob, load_model, read_image
 
 COMMAND = """
 import time
@@ -30,14 +30,18 @@ main()
 """
 
 
-@pytest.fixture
-def volume(tmp_path: Path) -> Path:
-    """Planes of 30 x 33 pixels of 0.25 micrometers, 1 micrometer apart."""
-    path = tmp_path / "volume.tif"
-    pixels = np.random.default_rng(0).integers(100, 4000, (10, 30, 33), dtype=np.uint16)
-    metadata = {"axes": "ZYX", "spacing": 1.0, "unit": "um"}
+def make_volume(path: Path, shape: tuple[int, int, int], spacing: float) -> Path:
+    """Write planes with pixels of 0.25 micrometers, so many micrometers apart."""
+    pixels = np.random.default_rng(0).integers(100, 4000, shape, dtype=np.uint16)
+    metadata = {"axes": "ZYX", "spacing": spacing, "unit": "um"}
     tifffile.imwrite(path, pixels, imagej=True, resolution=(4, 4), metadata=metadata)
     return path
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Path:
+    """Planes of 30 x 33 pixels, 1 micrometer apart."""
+    return make_volume(tmp_path / "volume.tif", (10, 30, 33), 1.0)
 
 
 @pytest.fixture
@@ -80,9 +84,7 @@ def test_cubic_voxels(upscale, volume, tmp_path):
 
 
 def test_cubic_voxels_that_no_factor_makes_are_resampled_or_nearly_cubic(upscale, tmp_path):
-    pixels = np.random.default_rng(0).integers(100, 4000, (6, 9, 11), dtype=np.uint16)
-    metadata = {"axes": "ZYX", "spacing": 0.625, "unit": "um"}
-    tifffile.imwrite(tmp_path / "in.tif", pixels, imagej=True, resolution=(4, 4), metadata=metadata)
+    make_volume(tmp_path / "in.tif", (6, 9, 11), 0.625)
     for ways, planes in (
         (["--isotropic"], 15),
         (["--isotropic", "exact"], 15),
@@ -133,27 +135,27 @@ def test_workers_make_the_same_volume(upscale, volume, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signal")
-def test_runs_killed_in_every_pass_go_on_and_make_the_same_file(upscale, volume, tmp_path, deep_model_path):
-    arguments = ["--scale", "Z=4,Y=2,X=2"]
+@pytest.mark.parametrize(
+    "arguments",
+    [["--scale", "Z=4,Y=2,X=2"], ["--isotropic", "--scale", "2"]],
+    ids=["whole factors", "made by 6 and resampled to 4.8"],
+)
+def test_runs_killed_in_every_pass_go_on_and_make_the_same_file(
+    upscale, tmp_path, deep_model_path, arguments
+):
+    volume = make_volume(tmp_path / "volume.tif", (5, 20, 33), 0.6)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {"LARGEST_BLOCK": 64, "SIDE": 16, "DEPTH": 16}.items():
             patch.setattr(f"napari_vaesr.engine.blocks.{name}", value)
         assert upscale(volume, "whole.ome.tif", *arguments).exit_code == 0
+        record = json.loads((tmp_path / "whole.json").read_text())
+        job = UpscaleJob.from_record(read_image(volume).data, record, model=load_model(deep_model_path))
+        blocks = [len(job.grid(step.number)) for step in job.passes]
+    assert len(blocks) == 3
     output = tmp_path / "out.ome.tif"
     folder = tmp_path / ".out.ome.tif.partial"
-    command = [
-        sys.executable,
-        "-c",
-        COMMAND,
-        "upscale",
-        volume,
-        output,
-        "-m",
-        deep_model_path,
-        "-k",
-        "2",
-        *arguments,
-    ]
+    command = [sys.executable, "-c", COMMAND, "upscale", volume, output]
+    command += ["-m", deep_model_path, "-k", "2", *arguments]
 
     def done():
         try:
@@ -161,8 +163,8 @@ def test_runs_killed_in_every_pass_go_on_and_make_the_same_file(upscale, volume,
         except FileNotFoundError:
             return 0
 
-    # 2 x 2 x 2 blocks of 8 planes, then 2 x 3 x 2 of 16, then 40 planes.
-    for passes, enough in enumerate((3, 20, 45)):
+    for passes, count in enumerate(blocks):
+        enough = sum(blocks[:passes]) + max(count // 3, 1)
         process = subprocess.Popen([*map(str, command), "--quiet"], stderr=subprocess.PIPE)
         deadline = time.monotonic() + 120
         while done() < enough and process.poll() is None and time.monotonic() < deadline:
@@ -170,7 +172,7 @@ def test_runs_killed_in_every_pass_go_on_and_make_the_same_file(upscale, volume,
         os.kill(process.pid, signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL, process.stderr.read()
         process.stderr.close()
-        assert not output.exists() and done() >= enough
+        assert not output.exists() and enough <= done() < sum(blocks[: passes + 1])
         # What a pass has read is gone as soon as that pass is done, and is not made again.
         assert not any((folder / f"pass-{number}" / "mean" / "c").exists() for number in range(1, passes))
     last = subprocess.run([*map(str, command)], capture_output=True, text=True, check=True)

@@ -54,12 +54,8 @@ class PreviewControls(Container):
         self._viewer, self._form, self._say = viewer, form, say
         self.button = PushButton(
             text="Preview",
-            tooltip="Upscale the visible region of the current plane, over the source.
-"
-            "Where planes become more along Z, too, it is of the plane as it is: along Y and X alone, which
-"
-            "is what the last pass does.
-"
+            tooltip="Upscale the visible region of the current plane, over the source. Where planes become\n"
+            "more along Z, too, it is of the plane as it is: along Y and X alone, as the last pass does.\n"
             f"The first one takes some seconds, for the model is loaded ({PREVIEW}).",
         )
         self.live = CheckBox(

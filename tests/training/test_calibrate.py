@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from skimage.filters import gaussian
 from skimage.io import imread, imsave
 from typer.testing import CliRunner
 
@@ -23,6 +24,7 @@ from napari_vaesr.training.calibrate import (
     is_noisy_truth,
     originals,
 )
+from napari_vaesr.training.calibrate_volumes import WIDTHS, fit_alike_planes
 from napari_vaesr.training.spreads import spreads_of_file
 from napari_vaesr.training.validation import FixedPairs
 from napari_vaesr.trust.evaluation import own_domain
@@ -252,3 +254,26 @@ def test_chains_are_added_to_what_a_card_has(tiny_model_path: Path, folders: Pat
     assert set(made.calibration) == {*known.calibration, "6"}
     assert all(made.calibration[name] == levels for name, levels in known.calibration.items())
     assert "coverage90_x6" in made.metrics
+
+
+def test_samples_of_planes_are_as_alike_as_the_errors_of_planes(
+    deep_model_path: Path, tmp_path: Path
+) -> None:
+    """Copies of one plane are wrong in the same way everywhere, planes of their own each in its own."""
+    rng, clean = np.random.default_rng(0), Degradation()
+    model = load_model(deep_model_path)
+    own = (4000 * gaussian(rng.random((8, 24, 24)), (0, 2, 2))).astype(np.uint16)
+    stacks = {"same": own[:1].repeat(8, axis=0), "own": own}
+    widths = {}
+    for name, stack in stacks.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        tifffile.imwrite(folder / "stack.tif", stack, imagej=True, metadata={"axes": "ZYX", "spacing": 1.0})
+        widths[name] = fit_alike_planes(model, [folder], clean)
+    assert widths["own"] < 1 < widths["same"] == WIDTHS[-1]
+    assert fit_alike_planes(model, [], clean) is None
+    command = ["calibrate", str(deep_model_path), str(tmp_path / "same"), "--keep", "--stacks"]
+    result = CliRunner().invoke(app, [*command, str(tmp_path / "same"), "--output", str(tmp_path / "made")])
+    assert result.exit_code == 0, result.output
+    made = load_model(tmp_path / "made" / deep_model_path.name).card
+    assert made.alike_planes == widths["same"] and made.calibration == model.card.calibration

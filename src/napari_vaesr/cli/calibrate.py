@@ -37,11 +37,15 @@ Chains = Annotated[
 Stacks = Annotated[
     list[Path] | None,
     typer.Option(
-        help="Stacks along Z that the model has not learnt from, or folders of them, for chains along Z."
+        help="Stacks along Z that the model has not learnt from, or folders of them: for chains along Z, and "
+        "for how alike samples of neighbouring planes are."
     ),
 ]
 Keep = Annotated[
-    bool, typer.Option("--keep", help="Keep the calibration on the card, and fit the chains alone.")
+    bool,
+    typer.Option(
+        "--keep", help="Keep the calibration on the card, and fit the chains, and what stacks tell, alone."
+    ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace a model that exists.")]
 
@@ -73,7 +77,7 @@ def calibrate(
 
         loaded = load_model(model)
         card = loaded.card
-        if keep and not chains:
+        if keep and not (chains or stacks):
             raise VaesrError("--keep fits chains alone: name them with --chain, or leave it out.")
         if name is not None:
             card = card.model_copy(update={"name": checked_name(name)})
@@ -105,11 +109,7 @@ def calibrate(
                 keep=keep,
             )
         metrics = {key: value for key, value in card.metrics.items() if not key.startswith("coverage90")}
-        changes = {
-            "metrics": metrics | fitted.metrics,
-            "calibration": fitted.calibration,
-            "domains": fitted.domains,
-        }
+        changes = {"metrics": metrics | fitted.metrics, **fitted.changes()}
         # The bytes as they are: records that name these weights by their hash stay valid.
         weights = card_path(model).with_suffix(".safetensors").read_bytes()
         path = write_model(folder / f"{card.name}.safetensors", weights, card.model_copy(update=changes))

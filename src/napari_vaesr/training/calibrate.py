@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from napari_vaesr.imaging.intensity import estimate_noise
 from napari_vaesr.imaging.region import Factors
 from napari_vaesr.pairs.images import find_images, grey
 from napari_vaesr.pairs.settings import Degradation
-from napari_vaesr.training.calibrate_volumes import spreads_of_stacks
+from napari_vaesr.training.calibrate_volumes import MOSTLY_NOISE, fit_alike_planes, spreads_of_stacks
 from napari_vaesr.training.spreads import (
     first_plane,
     spread_of_pair,
@@ -41,9 +42,6 @@ PER_DOMAIN = 48
 NOISY_TRUTH = 0.05
 """A truth whose own noise is above this part of its range can't tell an error from its noise."""
 
-MOSTLY_NOISE = 0.5
-"""Part of the squared error above which the noise of the truth hides how wrong a model is."""
-
 
 @dataclass(frozen=True)
 class Fitted:
@@ -52,6 +50,12 @@ class Fitted:
     calibration: dict[str, Calibrations]
     domains: dict[str, dict[str, Calibrations]]
     metrics: dict[str, float]
+    alike_planes: float | None = None
+
+    def changes(self) -> dict[str, Any]:
+        """Return the fields of the card, without the metrics."""
+        found = {"calibration": self.calibration, "domains": self.domains}
+        return found if self.alike_planes is None else {**found, "alike_planes": self.alike_planes}
 
 
 def calibrate(
@@ -85,7 +89,8 @@ def calibrate(
     chains : sequence of int or Factors
         Scales that take several passes, to be calibrated as a whole; those along ``Z`` on `stacks`.
     stacks : sequence of Path
-        Stacks along ``Z`` that were not learnt from, and folders of them.
+        Stacks along ``Z`` that were not learnt from, and folders of them. They also tell how alike samples
+        of neighbouring planes have to be.
     keep : bool
         Keep what is on the card, and fit the chains alone.
 
@@ -128,7 +133,7 @@ def calibrate(
             )
         fitted.calibration[str(chain)] = guaranteed_levels(spreads)
         _note(fitted, f"x{chain}", spreads)
-    return fitted
+    return replace(fitted, alike_planes=fit_alike_planes(model, stacks, degradation))
 
 
 def _known(card: ModelCard) -> Fitted:

@@ -1,4 +1,4 @@
-"""Calibrate chains of passes that make planes along Z, on real stacks whose steps are fine."""
+"""Calibrate what goes along Z on real stacks: chains of passes, and how alike samples of neighbours are."""
 
 from __future__ import annotations
 
@@ -38,6 +38,15 @@ NOISY_DRAWS = 6
 
 PIXELS = 20_000
 """Drawn at random of each volume."""
+
+WIDTHS = 0.5, 1.0, 2.0, 4.0
+"""In planes: how widely noise is averaged along ``Z``, in trials."""
+
+MOSTLY_NOISE = 0.5
+"""Part of the squared error above which the noise of the truth hides what is to be known of it."""
+
+FEW_SAMPLES = 4
+"""Samples of such a trial: two pairs."""
 
 
 def spreads_of_stacks(
@@ -81,6 +90,77 @@ def _middle_of(path: Path, factors: Factors) -> Array | None:
     return stack[tuple(parts)].astype(np.float64)
 
 
+def fit_alike_planes(model: Model, places: Sequence[Path], degradation: Degradation) -> float | None:
+    """Find how alike samples of neighbouring planes have to be for their errors to add up as real ones do.
+
+    Neighbouring planes of one object are wrong in the same way, more so where the network looks at the same
+    neighbours for both. Planes of stacks are made small, each with noise of its own, and upscaled; the
+    correlation of errors of neighbours is then that of samples at the width that is returned. The samples of
+    a single plane are as before.
+
+    Parameters
+    ----------
+    model : Model
+        What its card says of alike planes plays no part.
+    places : sequence of Path
+        As for `spreads_of_stacks`.
+    degradation : Degradation
+        Of the training.
+
+    Returns
+    -------
+    float or None
+        What `ModelCard.alike_planes` says, at most the last of `WIDTHS`. None where no stack can tell.
+    """
+    factors = Factors.of(min(model.card.network.scales))
+    of_errors, of_samples = [], []
+    for path in find_images(places) if places else ():
+        truth = _middle_of(path, factors)
+        if truth is None:
+            continue
+        (scaling,) = fit_scalings(truth, Axes.parse("ZYX", truth.shape), model.card.intensity)
+        unit = scaling.to_unit(truth)
+        for number in range(1 + (degradation.clean < 1)):
+            seed = zlib.crc32(os.fsencode(f"{path.name}, planes {number}"))
+            low = _degraded(unit, factors, degradation, is_noisy=number > 0, seed=seed)
+            likeness = []
+            for width in WIDTHS:
+                mean, samples = _drawn(model, low, factors, width)
+                likeness.append(_likeness(samples - mean))
+            own_noise = float(np.median([estimate_noise(plane) for plane in unit]))
+            error = (mean - unit)[None]
+            if own_noise**2 < MOSTLY_NOISE * np.mean(error**2):
+                of_errors.append(_likeness(error, own_noise))
+                of_samples.append(likeness)
+    if not of_errors:
+        return None
+    reached = np.maximum.accumulate(np.mean(of_samples, axis=0))
+    width = np.interp(np.mean(of_errors), [0.0, *reached], [0.0, *WIDTHS])
+    return round(float(width), 2)
+
+
+def _drawn(model: Model, low: Array, factors: Factors, width: float) -> tuple[Array, Array]:
+    """Return mean and samples, (Z, Y, X) and (samples, Z, Y, X), in unit intensity."""
+    card = model.card.model_copy(update={"alike_planes": width})
+    settings = UpscaleSettings(scale=factors.setting, samples=FEW_SAMPLES)
+    source = Source.of(low, "ZYX")
+    job = UpscaleJob(
+        source, settings, model=Model(card, model.network), calibrations=[Calibration()], keep_samples=True
+    )
+    for _ in job:
+        pass
+    assert job.result.samples is not None
+    return job.result.mean.astype(np.float64), job.result.samples.astype(np.float64)
+
+
+def _likeness(apart: Array, noise: float = 0.0) -> float:
+    """Return the correlation of (samples, Z, Y, X) between neighbours along Z, noise of each left out."""
+    inner = apart[:, 1:-1]  # the planes at the ends have fewer neighbours
+    together = float(np.mean(inner[:, 1:] * inner[:, :-1]))
+    alone = float(np.mean(inner**2)) - noise**2
+    return float(np.clip(together / max(alone, 1e-30), 0, 1))
+
+
 def _spreads(
     model: Model, path: Path, truth: Array, factors: Factors, degradation: Degradation
 ) -> list[Spread]:
@@ -114,7 +194,8 @@ def _degraded(unit: Array, factors: Factors, degradation: Degradation, *, is_noi
     volume = torch.from_numpy(np.ascontiguousarray(unit, np.float32))
     rows = volume.permute(1, 0, 2)[None]  # the rows of these images are the planes
     is_thick = torch.rand(1, 1, 1, 1, generator=generator) < degradation.thick
-    planes = thinned(rows, factors.whole("Z"), is_thick)[0].permute(1, 0, 2)[None]
+    thin = rows if factors.whole("Z") == 1 else thinned(rows, factors.whole("Z"), is_thick)
+    planes = thin[0].permute(1, 0, 2)[None]
     alone = {"blur": (0.0, 0.0), "own_blur": (0.0, 0.0), "gain": (1.0, 1.0), "offset": (0.0, 0.0)}
     way = degradation.model_copy(update={**alone, "clean": 0.0 if is_noisy else 1.0})
     low, _, _ = degrade(planes, factors.whole("Y"), way, generator)

@@ -127,11 +127,7 @@ def export_model(
         fitted = calibrate_on_pairs(network, pairs, None if start is None else start.card)
     else:
         fitted = calibrate(Model(bare, network), validate, config.degradation, progress=progress)
-    changes = {
-        "metrics": metrics | fitted.metrics,
-        "calibration": fitted.calibration,
-        "domains": fitted.domains,
-    }
+    changes = {"metrics": metrics | fitted.metrics, **fitted.changes()}
     return save_model(destination, network, bare.model_copy(update=changes))
 
 

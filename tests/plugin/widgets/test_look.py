@@ -6,6 +6,9 @@ import re
 
 import numpy as np
 import pytest
+from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
+from qtpy.QtGui import QMouseEvent
+from qtpy.QtWidgets import QApplication
 
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.plugin.upscale.panel import UpscaleWidget
@@ -94,3 +97,94 @@ def test_of_a_lazy_result_the_plane_on_show_is_told(window, qtbot, monkeypatch, 
     assert joint not in window.layers and look.result.mean.visible
     window.layers.remove(look.result.mean)
     assert not look.visible
+
+
+@pytest.fixture
+def looked_at(registry, make_napari_viewer, qtbot, monkeypatch, deep_model_path):
+    """A window on screen with a result, as a user has it."""
+    window = make_napari_viewer(show=True)
+    widget = made_widget(window, qtbot, monkeypatch, deep_model_path, (2, 40, 60))
+    run(widget, qtbot)
+    window.reset_view()
+    qtbot.wait(100)
+    return window, widget.look
+
+
+class Mouse:
+    """Presses, moves and releases the mouse in the canvas of a window, at places of its plane."""
+
+    def __init__(self, window, qtbot):
+        self._wait = qtbot.wait
+        self._camera = window.scene.camera
+        self._canvas = window.window._qt_viewer.canvas.native
+
+    def at(self, row, column):
+        middle = np.array([self._canvas.height(), self._canvas.width()]) / 2
+        y, x = middle + (np.array([row, column]) - self._camera.center[-2:]) * self._camera.zoom
+        return QPoint(round(x), round(y))
+
+    def drag(self, start, *through):
+        self._send(QEvent.Type.MouseMove, start, pressed=False)
+        self._send(QEvent.Type.MouseButtonPress, start)
+        for place in through:
+            self._wait(50)  # VisPy and napari pass over moves in quick succession
+            self._send(QEvent.Type.MouseMove, place)
+        self._wait(50)
+        self._send(QEvent.Type.MouseButtonRelease, through[-1])
+
+    def _send(self, kind, place, pressed=True):
+        point = self.at(*place)
+        left, none = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
+        button = none if kind == QEvent.Type.MouseMove else left
+        buttons = left if pressed and kind != QEvent.Type.MouseButtonRelease else none
+        where = QPointF(point), QPointF(self._canvas.mapToGlobal(point))
+        event = QMouseEvent(kind, *where, button, buttons, Qt.KeyboardModifier.NoModifier)
+        QApplication.sendEvent(self._canvas, event)
+
+
+def pictured(window):
+    return window.screenshot(canvas_only=True, flash=False)[..., :3].astype(int)
+
+
+def test_the_line_is_dragged_with_the_mouse(looked_at, qtbot):
+    window, look = looked_at
+    mean, source = look.result.mean, window.layers["cells"]
+    after = pictured(window)
+    look.buttons["before"].native.click()
+    before = pictured(window)
+    look.swipe_button.native.click()
+    swipe = look.swipe
+    mouse = Mouse(window, qtbot)
+    camera = window.scene.camera
+    height, width = source.extent.world[1][-2:]
+    for column in (0.25 * width, 0.8 * width):
+        centre = camera.center
+        mouse.drag((0.3 * height, swipe._across()), (0.3 * height, 0.5 * width), (0.6 * height, column))
+        assert swipe._across() == pytest.approx(column, abs=mean.scale[-1])
+        assert camera.center == centre and camera.mouse_pan, "the view stays where it is"
+        here = pictured(window)
+        line = mouse.at(0, column).x() * here.shape[1] // mouse._canvas.width()
+        np.testing.assert_array_equal(here[:, : line - 12], before[:, : line - 12])
+        np.testing.assert_array_equal(here[:, line + 12 :], after[:, line + 12 :])
+    across = swipe._across()
+    mouse.drag((0.3 * height, 0.2 * width), (0.3 * height, 0.3 * width), (0.35 * height, 0.3 * width))
+    assert swipe._across() == across and camera.center != centre, "elsewhere the mouse moves the view"
+    look.swipe_button.native.click()
+    assert look.swipe is None and mean.visible and len(window.layers) == 3
+
+
+def test_side_by_side_shows_three_and_moves_them_together(looked_at, qtbot):
+    window, look = looked_at
+    look.grid_button.native.click()
+    assert window.canvas.grid.enabled and window.canvas.grid.actual_shape(window.layers) == (1, 3)
+    visible = [layer.name for layer in window.layers if layer.visible]
+    assert len(visible) == 3 and visible[0] == "cells" and "certainty" in visible[2]
+    boxes = window.window._qt_viewer.canvas.grid_views
+    before = pictured(window)
+    window.scene.camera.zoom *= 2
+    qtbot.wait(100)
+    assert (pictured(window) != before).any()
+    assert len({tuple(np.round(box.camera.rect.pos + box.camera.rect.size, 6)) for box in boxes[:3]}) == 1
+    look.grid_button.native.click()
+    assert not window.canvas.grid.enabled
+    assert [layer.name for layer in window.layers if layer.visible] == [visible[0], visible[1]]

@@ -165,6 +165,8 @@ class Swipe:
             while event.type == "mouse_move":
                 self.move(self._column(viewer.cursor.position[viewer.dims.displayed[-1]]))
                 yield
+            # The last moves before the mouse is released may come too late.
+            self.move(self._column(viewer.cursor.position[viewer.dims.displayed[-1]]))
         finally:
             viewer.scene.camera.mouse_pan = True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import tracemalloc
 import zlib
 
@@ -107,5 +108,33 @@ def test_an_imagej_stack_that_is_cut_off(tmp_path):
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, np.zeros((5, 8, 9), np.uint16), imagej=True, metadata={"axes": "ZYX"})
     path.write_bytes(path.read_bytes()[:700])  # amid its pixels
+    with pytest.raises(VaesrError, match="cut off"):
+        read_image(path)
+
+
+@pytest.mark.parametrize(
+    ("shape", "says"), [((10**6,) * 3, "more than can be handled"), ((2**31, 24), ""), ((2**20, 2**20), "")]
+)
+def test_arrays_of_very_many_parts(tmp_path, shape, says):
+    """Sparse: what is not there is 0. A narrow plane has parts that are all the longer."""
+    path = tmp_path / "a.zarr"
+    chunks = (1, 1024, 1024)[-len(shape) :]
+    zarr.create_array(path, shape=shape, chunks=chunks, dtype="u1")
+    start = time.monotonic()
+    if says:
+        with pytest.raises(VaesrError, match=says):
+            read_image(path, "ZYX")
+    else:
+        assert not np.asarray(read_image(path, "YX").data[:9, :9]).any()
+    assert time.monotonic() - start < 20
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_a_tiff_that_lacks_strips(tmp_path, compression):
+    """It says that it has ten times the rows: those that have no strip would be 0."""
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.ones((20, 24), np.uint8), rowsperstrip=20, compression=compression)
+    with tifffile.TiffFile(path, mode="r+") as file:
+        file.pages.first.tags["ImageLength"].overwrite(200)
     with pytest.raises(VaesrError, match="cut off"):
         read_image(path)

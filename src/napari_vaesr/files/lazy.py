@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import dask.array
@@ -12,15 +13,15 @@ import numpy as np
 import numpy.typing as npt
 from dask.base import tokenize
 
-from napari_vaesr.errors import NotEnoughMemory, TryAgain
+from napari_vaesr.errors import NotEnoughMemory, TryAgain, VaesrError
 from napari_vaesr.files.place import Place, fingerprint
-from napari_vaesr.imaging.axes import Axes
+from napari_vaesr.imaging.axes import MOST_PLANES, Axes
 
 LARGEST_CHUNK = 64 * 1024**2
 """Bytes of a plane above which it is read in parts."""
 
 PART = 4096
-"""About how long the sides of such a part are, in pixels."""
+"""About how long the sides of such a part are, in pixels; longer where the plane is narrow."""
 
 
 @dataclass(frozen=True)
@@ -83,14 +84,23 @@ def as_dask(array: FileArray, axes: str, native: tuple[int, ...]) -> Any:
         Its axes.
     native : tuple of int
         Chunks of the file, so that parts of a plane hold whole ones.
+
+    Raises
+    ------
+    VaesrError
+        When it has so many planes and parts of them that nobody could go through them.
     """
     named = Axes.parse(axes, array.shape)
-    plane = np.prod([n for name, n in zip(named.names, array.shape, strict=True) if name in "YXS"])
-    large = int(plane) * array.dtype.itemsize > LARGEST_CHUNK
+    plane = prod(n for name, n in zip(named.names, array.shape, strict=True) if name in "YXS")
+    large = plane * array.dtype.itemsize > LARGEST_CHUNK
+    side = PART**2 // min(PART, named.height, named.width) if large else max(named.height, named.width)
     chunks = tuple(
-        1 if name not in "YXS" else min(n, -(-PART // own) * own) if large and name != "S" else n
+        min(n, -(-side // own) * own) if name in "YX" else n if name == "S" else 1
         for name, n, own in zip(named.names, array.shape, native, strict=True)
     )
+    if prod(-(-n // part) for n, part in zip(array.shape, chunks, strict=True)) > MOST_PLANES:
+        shown = " × ".join(map(str, array.shape))
+        raise VaesrError(f"{array.path} has {shown} pixels, more than can be handled: please choose a part.")
     token = tokenize(str(array.path.resolve()), *fingerprint(array.path), array.shape, array.open)
     empty = np.empty((0,) * array.ndim, array.dtype)
     return dask.array.from_array(array, chunks=chunks, name=f"image-{token}", meta=empty)  # type: ignore[no-untyped-call]

@@ -283,6 +283,10 @@ def _is_complete(tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> bo
     for page in series:
         if page is None:
             return False
+        held = sum(page.databytecounts)
+        # A strip may hold more rows than it says, if it is not packed.
+        if len(page.dataoffsets) < math.prod(page.chunked) and (page.compression != 1 or held < page.nbytes):
+            return False
         ends = [start + count for start, count in zip(page.dataoffsets, page.databytecounts, strict=True)]
         if max(ends, default=0) > page.parent.filehandle.size:
             return False

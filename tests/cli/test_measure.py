@@ -78,3 +78,23 @@ def test_nothing_is_replaced_unasked(measure, picture, tmp_path):
     assert measure(picture, "--out", "table.csv").exit_code == 2
     assert (tmp_path / "table.csv").read_text() == "mine"
     assert measure(picture, "--out", "table.csv", "--force").exit_code == 0
+
+
+def test_volumes_are_measured_with_cubic_voxels(run, deep_model_path, tmp_path):
+    """In physical units, whatever the factor along Z."""
+    z, y, x = np.mgrid[:6, :24, :24]
+    ball = 200 + 3000 * (((z - 2.5) * 2) ** 2 + (y - 11) ** 2 + (x - 12) ** 2 < 40)
+    metadata = {"axes": "ZYX", "spacing": 0.5, "unit": "um"}
+    tifffile.imwrite(
+        tmp_path / "ball.tif", ball.astype(np.uint16), imagej=True, resolution=(4, 4), metadata=metadata
+    )
+    given = ["measure", "ball.tif", "-m", deep_model_path, "-k", 2, "--threshold", 1500, "-p", "area"]
+    for name, scale in (("planes", []), ("cubic", ["--isotropic"]), ("told", ["--scale", "Z=2,Y=2,X=2"])):
+        result = run(*given, "--out", f"{name}.csv", *scale)
+        assert result.exit_code == 0, result.output
+    scales = [
+        json.loads((tmp_path / f"{n}.json").read_text())["images"][0]["settings"]["scale"]
+        for n in ("planes", "cubic", "told")
+    ]
+    assert scales == [2, {"Z": 4, "Y": 2, "X": 2}, {"Z": 2, "Y": 2, "X": 2}]
+    assert {row["unit"] for row in rows_of(tmp_path / "cubic.csv") if row["quantity"] == "area"} == {"µm³"}

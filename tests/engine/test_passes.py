@@ -241,6 +241,39 @@ def test_any_part_is_that_part_of_the_whole_in_any_tiles(deep, volume, whole_of,
     np.testing.assert_allclose(part.std, whole.std[where], atol=2e-5 * spread)
 
 
+@pytest.fixture(scope="module")
+def quadruple(make_network, make_card) -> Model:
+    """As the bundled models: 2, 3 and 4 times, along every axis, with neighbours."""
+    config = NetworkConfig(
+        scales=(2, 3, 4),
+        row_factors=(2, 3, 4),
+        frames=3,
+        width=4,
+        blocks=0,
+        decoder_width=4,
+        levels=(Level(stride=1, channels=2),),
+    )
+    return Model(card=make_card(network=config, calibration={}), network=make_network(config, seed=3))
+
+
+@pytest.mark.parametrize("scale", [6, 8, 9, 12, 16, {"Z": 6}, {"Z": 8}])
+@pytest.mark.parametrize("context", ["auto", "none"])
+def test_chains_see_their_neighbours_and_are_the_same_as_one_scrolls(quadruple, scale, context):
+    volume = np.random.default_rng(4).random((4, 6, 5)).astype(np.float32)
+    work = job(volume, "ZYX", quadruple, scale=scale, context=context)
+    expected, factors = finish(work), Factors.of(scale)
+    assert len(work.passes) == 2
+    shape = tuple(factors.whole(name) * size for name, size in zip("ZYX", volume.shape, strict=True))
+    mean, std, record = lazy_arrays(job(volume, "ZYX", quadruple, scale=scale, context=context))
+    assert mean.shape == expected.mean.shape == shape
+    made, its_std = dask.compute(mean, std, scheduler="synchronous")
+    reach = float(np.ptp(expected.mean))
+    np.testing.assert_allclose(made, expected.mean, atol=2e-5 * reach)
+    np.testing.assert_allclose(its_std, expected.std, atol=2e-5 * reach)
+    again = UpscaleJob.from_record(volume, record, model=quadruple)
+    np.testing.assert_array_equal(finish(again).mean, expected.mean)
+
+
 @pytest.mark.parametrize("axes", ["ZYX", "XZY", "TZYX", "ZCYX", "ZYXS"])
 def test_lazy_streamed_and_eager_are_the_same(deep, tmp_path, monkeypatch, axes):
     lengths = {"T": 2, "C": 2, "Z": 9, "Y": 11, "X": 13, "S": 3}

@@ -16,10 +16,11 @@ from . import models
 from .calibrate import calibrate
 from .check import check
 from .console import ExitCode, err, out
+from .cubic import IsotropicAlone
 from .evaluate import evaluate
 from .measure import measure
 from .train import train
-from .upscale import IsotropicAlone, upscale
+from .upscale import upscale
 
 app = typer.Typer(
     name="napari-vaesr",
@@ -31,7 +32,7 @@ app = typer.Typer(
 )
 app.command(cls=IsotropicAlone)(upscale)
 app.command()(check)
-app.command()(measure)
+app.command(cls=IsotropicAlone)(measure)
 app.command()(train)
 app.command()(evaluate)
 app.command()(calibrate)

@@ -14,11 +14,13 @@ from napari_vaesr.errors import VaesrError
 
 from . import options
 from .console import ExitCode, err, out, report_error, spoken_errors
+from .cubic import cubic_way
 
 if TYPE_CHECKING:
     import pandas
 
     from napari_vaesr.engine.job import UpscaleJob
+    from napari_vaesr.engine.passes import CubicWay
     from napari_vaesr.engine.progress import Progress
     from napari_vaesr.engine.settings import UpscaleSettings
     from napari_vaesr.files.image import ImageFile
@@ -57,7 +59,6 @@ Properties = Annotated[
     str,
     typer.Option("--properties", "-p", help="As scikit-image's regionprops names them, and intensity_sum."),
 ]
-Scale = Annotated[int, typer.Option("--scale", "-s", help="How many times more pixels.")]
 Extent = Annotated[
     str,
     typer.Option(help="Measure this part alone: Z=10:20,Y=0:64, input pixels.", show_default=False),
@@ -74,11 +75,15 @@ def measure(
     split: Split = 0.0,
     labels: Labels = None,
     properties: Properties = "area,intensity_mean",
-    scale: Scale = 2,
+    scale: options.Scale = "2",
+    isotropic: options.Isotropic = None,
     samples: options.Samples = 32,
     axes: options.Axes = None,
     model: options.Model = "microscopy",
     domain: options.Domain = "any",
+    context: options.Context = "auto",
+    noise: options.Noise = "auto",
+    blur: options.Blur = "0",
     extent: Extent = "",
     seed: options.Seed = 0,
     device: options.Device = "auto",
@@ -95,9 +100,10 @@ def measure(
     Exit codes: 0 all is well, 1 some of several inputs failed, 2 wrong usage or bad input, 130 interrupted.
     """
     with spoken_errors(debug):
+        from napari_vaesr.engine.conditions import parse_condition
         from napari_vaesr.engine.settings import make_settings
         from napari_vaesr.files.image import expand_inputs, read_image
-        from napari_vaesr.imaging.region import Region
+        from napari_vaesr.imaging.region import Factors, Region
         from napari_vaesr.trust.regions import Quantities
         from napari_vaesr.trust.segment import Threshold
         from napari_vaesr.zoo.registry import load_model
@@ -108,8 +114,17 @@ def measure(
             raise VaesrError("One sample has no spread, give --samples 2 or more.")
         _check_output(output, force)
         settings = make_settings(
-            model=model, scale=scale, samples=samples, domain=domain, seed=seed, device=device
+            model=model,
+            scale=Factors.parse(scale).setting,
+            samples=samples,
+            domain=domain,
+            context=context,
+            noise=parse_condition("noise", noise),
+            blur=parse_condition("blur", blur),
+            seed=seed,
+            device=device,
         )
+        cubic = cubic_way(isotropic)
         paths = expand_inputs(inputs)
         segment: Any = Threshold(_level(threshold), smoothing, smallest, split)
         if labels is not None:
@@ -119,7 +134,7 @@ def measure(
         region = Region.parse(extent) if extent else Region()
         loaded = load_model(model)
         tables, records, failures = _measure_all(
-            paths, axes, settings, loaded, region, segment, names, quiet, debug
+            paths, axes, settings, cubic, loaded, region, segment, names, quiet, debug
         )
         if not tables:
             raise typer.Exit(ExitCode.BAD_INPUT)
@@ -159,6 +174,7 @@ def _measure_all(
     paths: list[Place],
     axes: str | None,
     settings: UpscaleSettings,
+    cubic: CubicWay | None,
     model: Model,
     region: Region,
     segment: Any,
@@ -177,7 +193,7 @@ def _measure_all(
             count = f" ({number} of {len(paths)})" if len(paths) > 1 else ""
             with bars.follow(f"{path.name}{count}") as progress:
                 try:
-                    image, job = _open(path, axes, settings, model, region)
+                    image, job = _open(path, axes, settings, cubic, model, region)
                     table = _measure_one(image, job, segment, properties, progress)
                 except VaesrError as error:
                     if debug:
@@ -195,14 +211,26 @@ def _measure_all(
 
 
 def _open(
-    path: Place, axes: str | None, settings: UpscaleSettings, model: Model, region: Region
+    path: Place,
+    axes: str | None,
+    settings: UpscaleSettings,
+    cubic: CubicWay | None,
+    model: Model,
+    region: Region,
 ) -> tuple[ImageFile, UpscaleJob]:
+    from napari_vaesr.batch.layout import cubic_scale
     from napari_vaesr.engine.job import UpscaleJob
     from napari_vaesr.files.image import read_image
     from napari_vaesr.imaging.axes import Source
+    from napari_vaesr.trust.familiar import unlike
 
     image = read_image(path, axes)
-    return image, UpscaleJob(Source.of(image.data, image.axes), settings, region, model=model)
+    if cubic:
+        settings = settings.model_copy(update={"scale": cubic_scale(image, settings, model.card, cubic)})
+    job = UpscaleJob(Source.of(image.data, image.axes), settings, region, model=model)
+    if strange := unlike(job.source, model, region):
+        job.messages.append(strange)
+    return image, job
 
 
 def _measure_one(

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 from rich import box
 from rich.markup import escape
 from rich.table import Column, Table
-from typer.core import TyperCommand
 
 from napari_vaesr.engine.progress import readable_bytes
 from napari_vaesr.errors import VaesrError
@@ -26,6 +24,7 @@ from .console import (
     report_error,
     spoken_errors,
 )
+from .cubic import cubic_way
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -98,7 +97,7 @@ def upscale(
             memory=memory,
         )
         part = Region.parse(extent) if extent else Region()
-        cubic = _cubic_way(isotropic)
+        cubic = cubic_way(isotropic)
         targets = _planned(inputs, output, settings, series, quiet)
         several = len(targets) > 1
         if several and not force and not calibrate:  # one that was stopped goes on with what is left
@@ -149,26 +148,6 @@ def _left(
         made = len(targets) - len(left)
         err().print(f"Note: {made} of {len(targets)} inputs were upscaled like this before.")
     return left
-
-
-def _cubic_way(typed: str | None) -> CubicWay | None:
-    ways: dict[str | None, CubicWay | None] = {None: None, "exact": "exact", "nearest": "nearest"}
-    if typed in ways:
-        return ways[typed]
-    raise VaesrError(f"Voxels are made cubic exact or nearest, not {typed}: pass --isotropic nearest.")
-
-
-class IsotropicAlone(TyperCommand):
-    """A command whose ``--isotropic`` may stand without a value, for ``exact``."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Write out what is meant; see the class."""
-        told: list[str] = []
-        for word, following in pairwise([*args, ""]):
-            told.append(word)
-            if word == "--isotropic" and following not in ("exact", "nearest"):
-                told.append("exact")
-        return super().parse_args(ctx, told)
 
 
 def _run(

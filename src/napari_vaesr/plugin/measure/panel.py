@@ -49,7 +49,8 @@ PARTS = [
 ]
 TOOLTIPS = {
     "choice": "The result to measure, by the name of its mean. It is drawn again as it is measured.",
-    "part": "Which part is measured. All planes along Z make one volume, whose objects reach through them.",
+    "part": "Which part is measured. All planes along Z make one volume, whose objects reach through them;\n"
+    "so do those that were made of the plane on show, where planes became more.",
     "objects": "How objects are found, in the mean and, in the same way, in every sample; or the labels of\n"
     "a layer made on the mean: then objects are fixed and only intensities vary.",
     "level": "Intensity above which there are objects.",

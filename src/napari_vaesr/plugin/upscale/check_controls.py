@@ -286,7 +286,7 @@ class CheckControls(Container):
                     "where, by Show departures."
                 )
             if self._grows_along_z():
-                words += " Along Z nothing was checked."
+                words += " Along Z nothing was checked, so a run that makes planes is not corrected."
             self._tell(words)
             self.map_button.visible = True
             self.calibrate.visible = not self._grows_along_z()

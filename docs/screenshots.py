@@ -11,11 +11,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import chdir
 from pathlib import Path
 
 import napari
 import numpy as np
 import tifffile
+from napari._qt.dialogs.qt_notification import NapariQtNotification
 from napari.settings import get_settings
 from qtpy.QtWidgets import QApplication
 
@@ -117,15 +119,16 @@ def channels_picture() -> None:
 def batch_picture() -> None:
     """Draw the panel for folders, with one file done, one being upscaled and one that cannot be read."""
     viewer = new_viewer()
-    with tempfile.TemporaryDirectory() as folder:
-        images = Path(folder, "plate")
+    viewer.canvas.overlays.scale_bar.visible = False  # there is no image
+    with tempfile.TemporaryDirectory() as folder, chdir(folder):  # names without the folder's own
+        images = Path("plate")
         images.mkdir()
         stack = tifffile.imread(sample_path("nuclei"))
         for name, planes in (("well A1", stack[14:16]), ("well A2", stack[10:40])):
             tifffile.imwrite(images / f"{name}.ome.tif", planes, metadata={"axes": "ZYX"})
         (images / "well A3.ome.tif").write_bytes(b"cut off")
         _, panel = viewer.window.add_plugin_dock_widget("napari-vaesr", "Upscale files")
-        panel.inputs.value, panel.output.value = str(images), str(Path(folder, "upscaled"))
+        panel.inputs.value, panel.output.value = "plate", "upscaled"
         panel.run()
         wait_until(lambda: panel.table.text(1, "status").startswith("running, "))
         save(viewer, "batch")
@@ -226,9 +229,8 @@ def measure_picture() -> None:
     panel.split.value = 25
     panel.measure()
     wait_until(lambda: not panel.runner.is_running)
-    viewer.reset_view()
     panel.table.selectRow(20)
-    viewer.scene.camera.zoom *= 1.2
+    viewer.reset_view()  # all objects, not the chosen one alone
     save(viewer, "measure")
     viewer.close()
 
@@ -297,6 +299,9 @@ def save(viewer: napari.Viewer, name: str) -> None:
     """Let the window settle, then write docs/images/<name>.png."""
     settled = time.monotonic() + 1
     wait_until(lambda: time.monotonic() > settled)
+    for told in viewer.window._qt_window.findChildren(NapariQtNotification):
+        told.close()  # it would lie over the image
+    QApplication.processEvents()
     viewer.screenshot(IMAGES / f"{name}.png", canvas_only=False, flash=False)
 
 

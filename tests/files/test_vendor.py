@@ -48,6 +48,28 @@ def test_czi(czi):
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(image.data))[1, 2, 5:9], PIXELS[1, 2, 5:9])
 
 
+@pytest.mark.parametrize("sizes", [((32, 40), (32, 40)), ((32, 40), (20, 60))])
+def test_a_czi_whose_scenes_have_no_names(tmp_path, sizes):
+    library = pytest.importorskip("pylibCZIrw.czi")
+    pytest.importorskip("bioio_czi")
+    path = tmp_path / "cells.czi"
+    rng = np.random.default_rng(0)
+    scenes = [rng.integers(0, 60_000, (2, *size)).astype(np.uint16) for size in sizes]
+    with library.create_czi(str(path)) as file:
+        for number, pixels in enumerate(scenes):
+            for z in range(2):
+                place = {"scene": number, "location": (number * 100, 0)}
+                file.write(pixels[z][..., np.newaxis], plane={"C": 0, "Z": z, "T": 0}, **place)
+        file.write_metadata("cells", channel_names={0: "DAPI"}, scale_x=1e-7, scale_y=1e-7, scale_z=5e-7)
+    assert series_names(path) == ["scene 0", "scene 1"]
+    assert "holds 2 images" in read_image(path).notes[0]
+    for number, pixels in enumerate(scenes):
+        image = read_image(path, series=f"scene {number}")
+        assert image.axes == "ZYX" and image.name == f"cells scene {number}"
+        assert image.pixel_size == pytest.approx({"Z": 0.5, "Y": 0.1, "X": 0.1})
+        np.testing.assert_array_equal(image.data, pixels)
+
+
 def test_scenes(tmp_path, monkeypatch):
     """As bioio has them, for libraries that write such files are rare."""
 

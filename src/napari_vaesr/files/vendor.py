@@ -88,13 +88,34 @@ def _opened(path: Path) -> Any:
             f"To open {path.name}, please install the readers of microscopes' formats: {EXTRA}."
         ) from error
     try:
-        return bioio.BioImage(path)
+        return _opened_czi(path) if path.suffix.lower() == ".czi" else bioio.BioImage(path)
     except UnsupportedFileFormatError as error:
         raise VaesrError(
             f"{path} is damaged, or no reader for it is installed: {EXTRA} brings those of CZI, ND2, LIF, DV."
         ) from error
     except Exception as error:  # a damaged file can raise anything
         raise VaesrError(f"{path} is damaged or no {path.suffix} file: {reason(error)}.") from error
+
+
+def _opened_czi(path: Path) -> Any:
+    """Open a CZI by the sounder of bioio's two libraries, and with all of its scenes.
+
+    The other one, which is the default, ends the process where scenes differ in size, and both know scenes by
+    their names alone, which not every program writes.
+    """
+    import bioio
+
+    try:
+        from bioio_czi.pylibczirw_reader.reader import Reader
+    except ImportError:
+        return bioio.BioImage(path)
+    image: Any = bioio.BioImage(path, reader=Reader)
+    reader: Any = image.reader
+    try:
+        len(image.scenes)
+    except Exception:
+        reader._scenes = tuple(f"scene {number}" for number in reader._czi_scene_indices)
+    return image
 
 
 def _squeezed(order: str, shape: tuple[int, ...], dtype: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:

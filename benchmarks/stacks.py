@@ -5,6 +5,7 @@
 DATA holds stacks/val, TIFF files whose names end on their axes (``_zyx``, ``_tyx``). Stacks are made small
 and noisy as a training does it, without blur. Along Z (or time) planes are left out, or averaged; of
 an even factor they are averaged, for none lies in the middle. PSNR in dB of the contrast-stretched stack.
+With --boxes: how wrong means of boxes of several planes are over what samples say of them, 1 at best.
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ from napari_vaesr.vae.resize import downsample_bicubic
 from napari_vaesr.zoo.registry import Model
 
 Array = npt.NDArray[Any]
+
+
+BOXED, BOXES = 16, (1, 4, 8)
+"""How many planes boxes are looked for in, and how many each has."""
 
 
 class Gain(NamedTuple):
@@ -77,6 +82,34 @@ def context_gains(name: str, axes: str, stack: Array, model: Model, planes: int)
         yield Gain(name, f"×2, {photons} photons", {"one plane": one, "five": five}, five - one)
 
 
+def box_ratios(name: str, stack: Array, model: Model) -> Iterator[str]:
+    """Tell how wrong means of boxes are over what samples say of them, with planes alike and each its own."""
+    start = max(0, len(stack) - BOXED) // 2
+    low, truth = made_small(stack[start : start + BOXED, :192, :192], 100, seed=100)
+    for width in (0.0, model.card.alike_planes):
+        card = model.card.model_copy(update={"alike_planes": width})
+        result = upscale(low, "ZYX", model=Model(card, model.network), scale=2, samples=16, keep_samples=True)
+        assert result.samples is not None
+        wrong = box_means(np.asarray(result.mean, float) - truth)
+        said = box_means(np.asarray(result.samples, float) - result.mean)
+        ratios = [
+            f"{planes}: {float(np.sqrt(np.mean(one**2) / np.mean(other**2))):.2f}"
+            for planes, one, other in zip(BOXES, wrong, said, strict=True)
+        ]
+        yield f"{name} RMSE over std of boxes of 8 x 8 pixels and planes, alike {width}: {', '.join(ratios)}"
+
+
+def box_means(volume: Array) -> list[Array]:
+    """Return means over boxes of (..., Z, Y, X), of each number of planes."""
+    *lead, depth, height, width = volume.shape
+    found = []
+    for planes in BOXES:
+        whole = volume[..., : depth // planes * planes, : height // 8 * 8, : width // 8 * 8]
+        shape = (*lead, depth // planes, planes, height // 8, 8, width // 8, 8)
+        found.append(whole.reshape(shape).mean(axis=(-5, -3, -1)))
+    return found
+
+
 def axial_gains(name: str, stack: Array, model: Model) -> Iterator[Gain]:
     height, width = (min(size, 128) for size in stack.shape[1:])
     for factor in (2, 3, 4):
@@ -105,9 +138,14 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--model", default="microscopy")
     parser.add_argument("--planes", type=int, default=5)
+    parser.add_argument("--boxes", action="store_true", help="the errors of boxes alone")
     options = parser.parse_args()
     model = load_model(options.model)
     for name, axes, stack in stacks(options.data):
+        if options.boxes:
+            for line in box_ratios(name, stack, model) if axes == "ZYX" else ():
+                print(line, flush=True)
+            continue
         for gain in context_gains(name, axes, stack, model, options.planes):
             print(gain, flush=True)
         if axes == "ZYX":

@@ -21,6 +21,7 @@ from napari_vaesr.pairs.degradation import degrade, thinned
 from napari_vaesr.pairs.images import find_images
 from napari_vaesr.pairs.pair import Array
 from napari_vaesr.pairs.settings import Degradation
+from napari_vaesr.trust.blocks import block_means
 from napari_vaesr.trust.levels import Spread, without_truth_noise
 from napari_vaesr.zoo.card import Calibration
 from napari_vaesr.zoo.registry import Model
@@ -44,6 +45,9 @@ WIDTHS = 0.5, 1.0, 2.0, 4.0
 
 MOSTLY_NOISE = 0.5
 """Part of the squared error above which the noise of the truth hides what is to be known of it."""
+
+AREA = 8
+"""Side in high-res pixels of the areas whose errors are compared: sums over planes are sums over areas."""
 
 FEW_SAMPLES = 4
 """Samples of such a trial: two pairs."""
@@ -95,7 +99,7 @@ def fit_alike_planes(model: Model, places: Sequence[Path], degradation: Degradat
 
     Neighbouring planes of one object are wrong in the same way, more so where the network looks at the same
     neighbours for both. Planes of stacks are made small, each with noise of its own, and upscaled; the
-    correlation of errors of neighbours is then that of samples at the width that is returned. The samples of
+    errors of areas then correlate between neighbours as samples do at the width that is returned. The samples of
     a single plane are as before.
 
     Parameters
@@ -130,7 +134,7 @@ def fit_alike_planes(model: Model, places: Sequence[Path], degradation: Degradat
             own_noise = float(np.median([estimate_noise(plane) for plane in unit]))
             error = (mean - unit)[None]
             if own_noise**2 < MOSTLY_NOISE * np.mean(error**2):
-                of_errors.append(_likeness(error, own_noise))
+                of_errors.append(_likeness(error))
                 of_samples.append(likeness)
     if not of_errors:
         return None
@@ -153,11 +157,10 @@ def _drawn(model: Model, low: Array, factors: Factors, width: float) -> tuple[Ar
     return job.result.mean.astype(np.float64), job.result.samples.astype(np.float64)
 
 
-def _likeness(apart: Array, noise: float = 0.0) -> float:
-    """Return the correlation of (samples, Z, Y, X) between neighbours along Z, noise of each left out."""
-    inner = apart[:, 1:-1]  # the planes at the ends have fewer neighbours
-    together = float(np.mean(inner[:, 1:] * inner[:, :-1]))
-    alone = float(np.mean(inner**2)) - noise**2
+def _likeness(apart: Array) -> float:
+    """Return the correlation of areas of (samples, Z, Y, X) between neighbours along Z."""
+    areas = block_means(apart[:, 1:-1], AREA)  # the planes at the ends have fewer neighbours
+    together, alone = np.mean(areas[:, 1:] * areas[:, :-1]), np.mean(areas**2)
     return float(np.clip(together / max(alone, 1e-30), 0, 1))
 
 

@@ -99,8 +99,8 @@ def fit_alike_planes(model: Model, places: Sequence[Path], degradation: Degradat
 
     Neighbouring planes of one object are wrong in the same way, more so where the network looks at the same
     neighbours for both. Planes of stacks are made small, each with noise of its own, and upscaled; the
-    errors of areas then correlate between neighbours as samples do at the width that is returned. The samples of
-    a single plane are as before.
+    errors of areas then correlate between neighbours as samples do at the width that is returned. The
+    samples of a single plane are as before.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def _drawn(model: Model, low: Array, factors: Factors, width: float) -> tuple[Ar
 def _likeness(apart: Array) -> float:
     """Return the correlation of areas of (samples, Z, Y, X) between neighbours along Z."""
     areas = block_means(apart[:, 1:-1], AREA)  # the planes at the ends have fewer neighbours
-    together, alone = np.mean(areas[:, 1:] * areas[:, :-1]), np.mean(areas**2)
+    together, alone = (float(np.mean(part)) for part in (areas[:, 1:] * areas[:, :-1], areas**2))
     return float(np.clip(together / max(alone, 1e-30), 0, 1))
 
 

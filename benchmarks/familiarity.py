@@ -1,14 +1,14 @@
 """Is an image unlike what a model learnt told from those that are like it?
 
     python benchmarks/familiarity.py DATA
-    python benchmarks/familiarity.py DATA --write microscopy
+    python benchmarks/familiarity.py DATA --write microscopy tiny
 
 A classifier learns from images of DATA/train, made small as in a training, and from what becomes of them when
 they are processed, beside photographs of train/photo, text, drawings and noise. Printed are the AUROC of
 telling images of DATA/val, made small clean and noisy, from photographs of the benchmark sets, text, line
 drawings, noise, sharpened and deconvolved images, JPEG of quality 20, masks and upscaled images; and how many
 of DATA/val raise an alarm.
-With --write the statistics go onto the card of that model, a bundled one or a card's path.
+With --write the statistics go onto the cards of these models, bundled ones or paths of cards.
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--domains", nargs="+", default=list(DOMAINS))
     parser.add_argument("--limit", type=int, default=110, help="training images of each domain")
-    parser.add_argument("--write", metavar="MODEL")
+    parser.add_argument("--write", metavar="MODEL", nargs="+", default=[])
     options = parser.parse_args()
     learnt = [
         image
@@ -194,8 +194,8 @@ def main() -> None:
     console = Console(width=100)
     console.print(table)
     console.print("Wanted: AUROC of 0.95, and alarms on images like those learnt from of at most 2 %.")
-    if options.write:
-        path = card_path(options.write)
+    for name in options.write:
+        path = card_path(name)
         card = read_card(path).model_copy(update={"inputs": statistics})
         with atomic_path(path) as temporary:
             temporary.write_text(card.to_json(), encoding="utf-8")

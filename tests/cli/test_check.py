@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import imageio.v3 as iio
+import numpy as np
 import pytest
 import tifffile
 
@@ -46,7 +47,9 @@ def test_an_upscaling_is_corrected_by_it(run, image, tiny_model_path, tmp_path):
     assert std[1] / std[0] == pytest.approx(slope, rel=0.01)
 
 
-def test_a_chain_is_corrected_and_what_grows_along_z_is_refused(run, image, tiny_model_path, tmp_path):
+def test_a_chain_is_corrected_and_what_grows_along_z_is_refused(
+    run, tiny_model_path, deep_model_path, tmp_path
+):
     given = ["-m", tiny_model_path, "--samples", 2, "--calibrate", "--scale"]
     large = tmp_path / "large.png"
     iio.imwrite(large, iio.imread(sample_path("phase"))[:128, :128])
@@ -54,8 +57,10 @@ def test_a_chain_is_corrected_and_what_grows_along_z_is_refused(run, image, tiny
     assert result.exit_code == 0, result.output
     first, last = json.loads((tmp_path / "out.json").read_text())["calibration"]
     assert first["slope"] == 1 != last["slope"]
-    refused = run("upscale", image, "deep.zarr", *given, "Z=2,Y=2,X=2", "--axes", "ZY")
-    assert refused.exit_code == 2
+    tifffile.imwrite(tmp_path / "stack.ome.tif", np.ones((3, 40, 40), np.uint8), metadata={"axes": "ZYX"})
+    given = ["-m", deep_model_path, "--samples", 2, "--calibrate", "--scale", "Z=2,Y=2,X=2"]
+    refused = run("upscale", "stack.ome.tif", "deep.zarr", *given)
+    assert refused.exit_code == 2 and "made along Z" in " ".join(refused.stderr.split())
 
 
 def test_the_noise_and_the_blur_may_be_told(run, image, tmp_path):

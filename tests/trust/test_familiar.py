@@ -51,3 +51,8 @@ def test_a_sentence_for_what_is_unlike(statistics, tiny_model_path):
     stack = np.stack([blobs(seed) for seed in range(200, 205)])
     assert unlike(Source.of(stack, "ZYX"), knowing, {"Z": range(1, 4)}) == ""
     assert ModelCard.model_validate_json(knowing.card.to_json()) == knowing.card
+
+
+def test_a_card_with_other_numbers_tells_nothing(statistics):
+    shorter = {"centre": statistics.centre[:-1], "scale": statistics.scale[:-1]}
+    assert strangeness(mask(1), statistics.model_copy(update=shorter)) == -np.inf

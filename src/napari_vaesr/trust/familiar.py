@@ -126,10 +126,12 @@ def _learnt(known: Array, other: Array, seed: int) -> InputStatistics:
 def strangeness(plane: Array, statistics: InputStatistics) -> float:
     """Return how unlike the training inputs a plane is: above 0 it is, below it is not.
 
-    Minus infinity where the plane is too small to tell.
+    Minus infinity where the plane is too small to tell, or other numbers were learnt from than are known now.
     """
     described = features(plane)
-    return -np.inf if described is None else _score(described, statistics) - statistics.limit
+    if described is None or described.size != len(statistics.centre):
+        return -np.inf
+    return _score(described, statistics) - statistics.limit
 
 
 def unlike(source: Source, model: Model, region: Mapping[str, range] | None = None) -> str:

@@ -35,6 +35,7 @@ def main() -> None:
     # Not the user's own settings and choices, so that the pictures do not depend on them.
     folder = tempfile.mkdtemp()
     os.environ["NAPARI_VAESR_CHOICES"] = folder + "/choices.json"
+    os.environ["NAPARI_VAESR_MODELS"] = folder + "/models"
     get_settings(folder + "/settings.yaml")
     for name in sys.argv[1:] or PICTURES:
         PICTURES[name]()

@@ -52,6 +52,7 @@ def main() -> None:
     """Film a live preview, a run, and the looks at its result."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ["NAPARI_VAESR_CHOICES"] = folder + "/choices.json"
+        os.environ["NAPARI_VAESR_MODELS"] = folder + "/models"
         get_settings(folder + "/settings.yaml")
         viewer, widget = open_viewer()
         viewer.window.resize(*SIZE)

@@ -225,3 +225,9 @@ def test_addresses_of_files_on_this_machine(upscale, tmp_path, stack):
     result = upscale(source.as_uri(), output.as_uri())
     assert result.exit_code == 0 and output.is_file(), result.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a b"]
+
+
+def test_an_output_that_is_a_link_to_itself(upscale, stack):
+    Path("out.ome.tif").symlink_to("out.ome.tif")
+    result = upscale(stack, "out.ome.tif")
+    assert result.exit_code == 0 and not Path("out.ome.tif").is_symlink(), result.stderr

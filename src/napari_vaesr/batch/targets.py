@@ -235,11 +235,11 @@ def refuse_overwriting(
     VaesrError
         A file that would be written exists and ``force`` is not set, or an output is one of the inputs.
     """
-    inputs = {str(target.source.resolve()) for target in (*targets, *also)}
+    inputs = {os.path.realpath(target.source) for target in (*targets, *also)}
     for target in targets:
         begun = partial_folder(target.output).exists()
         for path in target.files(spread, figure):
-            if str(path.resolve()) in inputs:
+            if os.path.realpath(path) in inputs:  # of links that lead to themselves, too
                 raise VaesrError(f"{path} is an input as well as an output; choose another output.")
             if path.is_dir() and not (path == target.output and target.is_zarr and can_read(path)):
                 raise VaesrError(f"{path} is a folder; choose another name for the output.")

@@ -31,6 +31,9 @@ from napari_vaesr.imaging.axis_names import axis_letters
 
 LAYOUT = "bioformats2raw.layout"
 
+MOST_WELLS = 6144
+"""Of a plate: four times as many as the usual ones of most wells have."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -115,6 +118,8 @@ def _entries(where: ZarrPlace, prefix: str = "") -> Iterator[Entry]:
             name = str(image.get("name") or number) if several else prefix
             yield Entry(name, where, number)
     elif "plate" in told:
+        if len(told["plate"]["wells"]) > MOST_WELLS:
+            raise VaesrError(f"{where.place} says that it has {len(told['plate']['wells'])} wells, too many.")
         for well in told["plate"]["wells"]:
             yield from _entries(where / well["path"], well["path"])
     elif "well" in told:

@@ -300,10 +300,15 @@ def save(viewer: napari.Viewer, name: str) -> None:
     """Let the window settle, then write docs/images/<name>.png."""
     settled = time.monotonic() + 1
     wait_until(lambda: time.monotonic() > settled)
-    for told in viewer.window._qt_window.findChildren(NapariQtNotification):
-        told.close()  # it would lie over the image
-    QApplication.processEvents()
+    close_notifications(viewer)
     viewer.screenshot(IMAGES / f"{name}.png", canvas_only=False, flash=False)
+
+
+def close_notifications(viewer: napari.Viewer) -> None:
+    """Close what would lie over the image."""
+    for told in viewer.window._qt_window.findChildren(NapariQtNotification):
+        told.close()
+    QApplication.processEvents()
 
 
 def wait_until(condition: Callable[[], bool], timeout: float = 600) -> None:

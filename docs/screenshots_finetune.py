@@ -14,7 +14,7 @@ from pathlib import Path
 
 import napari
 from napari.settings import get_settings
-from screenshots import wait_until
+from screenshots import close_notifications, wait_until
 
 from napari_vaesr.plugin.finetune.panel import FineTuneWidget
 
@@ -63,6 +63,7 @@ def save(viewer: napari.Viewer, path: Path) -> None:
     """Let the window settle, then write a picture."""
     settled = time.monotonic() + 1.5
     wait_until(lambda: time.monotonic() > settled)
+    close_notifications(viewer)
     viewer.screenshot(path, canvas_only=False, flash=False)
 
 

@@ -161,24 +161,26 @@ class Watch(Callback):
     def _show(self, training: Training) -> None:
         """Make pictures of one tile by the start and by the present weights."""
         tile = _tile(self.pairs.pairs)
-        scale = tile.factor[0]
         if self._before is None:
             self._before = _mean(self.start, tile)
         mean = _mean(training.averaged, tile.to(training.device))
         centre = tile.low[:, tile.low.shape[1] // 2, None]
-        images = (upsample_bicubic(centre, scale), self._before, mean, tile.high)
+        images = (upsample_bicubic(centre, tile.factor), self._before, mean, tile.high)
         low, before, now, truth = (each[0, 0].float().cpu().numpy() for each in images)
-        self.listen(Pictures(low, before, now, truth, scale))
+        self.listen(Pictures(low, before, now, truth, tile.factor[0]))
 
 
 def _tile(pairs: Sequence[Batch]) -> Batch:
-    """Cut the middle out of the pair, of the smallest factor, that has the most contrast."""
-    smallest = min(pair.factor for pair in pairs)
+    """Cut the middle out of the pair, of the smallest factor, that has the most contrast.
+
+    Pairs whose rows alone grow, as those that teach `Z`, are taken only where there are no others.
+    """
+    smallest = min((pair.factor for pair in pairs), key=lambda factor: (factor[0] != factor[1], factor))
     pair = max((pair for pair in pairs if pair.factor == smallest), key=lambda pair: float(pair.high.std()))
-    scale = smallest[0]
-    side = PICTURE // scale // 16 * 16
+    side = PICTURE // smallest[0] // 16 * 16
     rows, columns = (_middle(size, min(size, side)) for size in pair.low.shape[-2:])
-    fine = [slice(each.start * scale, each.stop * scale) for each in (rows, columns)]
+    parts = zip((rows, columns), smallest, strict=True)
+    fine = [slice(each.start * scale, each.stop * scale) for each, scale in parts]
     return pair._replace(low=pair.low[..., rows, columns], high=pair.high[..., fine[0], fine[1]])
 
 

@@ -39,13 +39,18 @@ def main() -> None:
         if given.batch is not None:
             widget.form.batch.value = given.batch
         widget.start()
-        wait_until(lambda: widget.progress.value > 0.6 * widget.progress.max > 0 or not widget.is_running)
+        wait_until(lambda: is_far(widget) or not widget.is_running)
         save(viewer, folder / "finetune-running.png")
         wait_until(lambda: not widget.is_running)
         print(widget.status.value, widget.advice.value)
         viewer.theme = "light"
         save(viewer, folder / "finetune-light.png")
         viewer.close()
+
+
+def is_far(widget: FineTuneWidget) -> bool:
+    """Whether more than half of the steps are made; the check of the start has a bar of its own."""
+    return widget.status.value.startswith("Step") and widget.progress.value > 0.6 * widget.progress.max > 0
 
 
 def open_viewer() -> tuple[napari.Viewer, FineTuneWidget]:

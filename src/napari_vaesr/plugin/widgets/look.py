@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from magicgui.widgets import Container, PushButton
 from napari.layers import Layer
 from napari.utils.notifications import show_error
+from qtpy.compat import isalive
 from qtpy.QtCore import QRectF, Qt
 from qtpy.QtGui import QColor, QLinearGradient, QPainter, QPaintEvent
 from qtpy.QtWidgets import QSizePolicy, QWidget
@@ -235,6 +236,9 @@ class LookControls(Container):
 
     def _tell_plane(self, certainty: Certainty | None) -> None:
         """Say how sure the plane on show is, of a result that has no whole."""
+        if not isalive(self.native):  # the panel was closed
+            self._end_plane()
+            return
         self._certainty = certainty
         if certainty is None:
             self._say_certainty("How sure this plane is will be told when it is there.")

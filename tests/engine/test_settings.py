@@ -20,6 +20,7 @@ from napari_vaesr.errors import VaesrError
         ("scale", "two"),
         ("uncertainty", "entropy"),
         ("seed", -1),
+        ("samples", 2**63),
         ("temperature", -0.1),
         ("temperature", float("nan")),
         ("device", "gpu"),

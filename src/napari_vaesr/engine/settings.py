@@ -43,6 +43,7 @@ class UpscaleSettings(BaseModel):
     samples: int = Field(
         default=16,
         ge=1,
+        le=65536,
         description="How many possible images are drawn of each plane. More take longer and make the "
         "uncertainty smoother; the mean stays the same. One gives no uncertainty.",
     )

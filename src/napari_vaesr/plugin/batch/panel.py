@@ -43,7 +43,7 @@ HINT = "Choose images and a folder for their results, then List to see what it t
 
 TOOLTIPS = {
     "inputs": "Images, folders of images or patterns such as plates/*.tif, with ; between them.\n"
-    "Results, masks and labels among them are passed over.",
+    "Results among them are passed over; masks and labels belong in another folder.",
     "output": "The folder of the results: OME-TIFFs with mean and uncertainty, and their records.",
     "axes": "One letter per axis, such as ZYX, for files that do not say; empty for those that do.",
     "scale": "How many times as many pixels along Y and X.",

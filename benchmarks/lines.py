@@ -15,16 +15,16 @@ class Line(NamedTuple):
 
 
 def at_least(what: str, reached: float, least: float) -> Line:
-    return Line(what, reached, f"≥ {least:.2f}", reached >= least)
+    return Line(what, float(reached), f"≥ {least:.2f}", bool(reached >= least))
 
 
 def at_most(what: str, reached: float, most: float) -> Line:
-    return Line(what, reached, f"≤ {most:.3f}", reached <= most)
+    return Line(what, float(reached), f"≤ {most:.3f}", bool(reached <= most))
 
 
 def between(what: str, reached: float, least: float, most: float) -> Line:
-    return Line(what, reached, f"{least:g} to {most:g}", least <= reached <= most)
+    return Line(what, float(reached), f"{least:g} to {most:g}", bool(least <= reached <= most))
 
 
 def reported(what: str, reached: float) -> Line:
-    return Line(what, reached, "reported", True)
+    return Line(what, float(reached), "reported", True)

@@ -15,6 +15,7 @@ from napari_vaesr.plugin.upscale.form import TOOLTIPS
 from napari_vaesr.plugin.upscale.panel import UpscaleWidget
 from napari_vaesr.plugin.viewer.layers import KEY, upscale_layer
 from napari_vaesr.plugin.viewer.shortcuts import LIVE, PREVIEW, RUN
+from napari_vaesr.plugin.viewer.status import SIGN, std_at_cursor
 
 SETTINGS = {"samples": 4, "device": "cpu", "precision": "float32"}
 
@@ -613,3 +614,26 @@ def test_channels_are_looked_at_together(viewer, qtbot):
     widget.look.grid_button.native.click()
     buttons["after"].native.click()
     assert seen() == after
+
+
+def test_a_layer_for_a_rectangle_may_be_made_after_it_is_asked_for(window):
+    window.add_image(cells((12, 16)), name="cells")
+    _, widget = window.window.add_plugin_dock_widget("napari-vaesr", "Upscale with uncertainty")
+    widget.form.extent.region.value = "rectangle"
+    shapes = window.add_shapes()  # napari selects it before it says that it is there
+    assert widget.form.extent.shapes.value is shapes
+    shapes.add_rectangles([[2, 2], [10, 12]])
+    assert "11 × 9 pixels" in widget.status.value
+
+
+def test_the_status_bar_tells_the_std_where_the_panel_was_opened_by_name(window, qtbot):
+    window.add_image(cells((12, 16)), name="cells")
+    _, widget = window.window.add_plugin_dock_widget("napari-vaesr", "Upscale with uncertainty")
+    run_to_end(widget, qtbot)
+    mean = window.layers["cells x2 mean"]
+    window.layers.selection.active = mean
+    window.cursor.position = mean.data_to_world((5, 5))
+    assert std_at_cursor(window) is not None
+    told = dict.fromkeys(("layer_base", "source_type", "plugin"), "")
+    window.status = {**told, "coordinates": " [5 5]: 7", "value": "7"}
+    assert SIGN in window.status["coordinates"]

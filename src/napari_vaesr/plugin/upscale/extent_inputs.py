@@ -102,6 +102,7 @@ class ExtentInputs:
         self.shapes.visible = is_rectangle
         drawn = self._shapes_layers()
         if is_rectangle and self.shapes.value is None and drawn:
+            self.shapes.reset_choices()  # a new layer is selected before it is told to be there
             self.shapes.value = drawn[-1]
         chosen = self.shapes.value
         if chosen is not self._drawn:

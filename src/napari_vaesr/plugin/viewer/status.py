@@ -23,6 +23,7 @@ _watched: WeakSet[ViewerModel] = WeakSet()
 
 def show_std_in_status(viewer: ViewerModel) -> None:
     """Add the standard deviation to what the status bar says of a mean, from now on."""
+    viewer = getattr(viewer, "__wrapped__", viewer)  # through the proxy that panels get, layers are others
     if viewer not in _watched:
         _watched.add(viewer)
         viewer.events.status.connect(_Adder(viewer), position="last")

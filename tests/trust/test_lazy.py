@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_vaesr import Source, UnlikeTrainingWarning, UpscaleJob, load_model, make_settings
-from napari_vaesr.trust import lazy
+from napari_vaesr.trust import familiar
 from napari_vaesr.trust.departures import with_departures
 from napari_vaesr.trust.lazy import lazily, lazy_upscale
 
@@ -62,7 +62,7 @@ def test_planes_that_have_no_counterpart_have_no_departures(stack, deep_model_pa
 
 
 def test_what_is_unlike_the_training_is_told_at_once(stack, model, monkeypatch):
-    monkeypatch.setattr(lazy, "unlike", lambda *_: "This image is unlike.")
+    monkeypatch.setattr(familiar, "unlike", lambda *_: "This image is unlike.")
     with pytest.warns(UnlikeTrainingWarning, match="unlike"):
         _, _, record = lazy_upscale(stack, "ZYX", asked(), model=model)
     assert "This image is unlike." in record["messages"]

@@ -35,7 +35,7 @@ from napari_vaesr.imaging.axes import Source
 from napari_vaesr.imaging.region import Region
 from napari_vaesr.trust.check import check_source
 from napari_vaesr.trust.departures import departures
-from napari_vaesr.trust.familiar import unlike
+from napari_vaesr.trust.familiar import note_unlike
 from napari_vaesr.zoo.registry import Model
 
 if TYPE_CHECKING:
@@ -145,8 +145,7 @@ def upscale_file(
             f"A figure of {width} × {height} pixels takes too much memory: leave out --figure, or choose a "
             "part of the plane with --extent."
         )
-    if strange := unlike(job.source, model, extent):
-        job.messages.append(strange)
+    note_unlike(job)
     if calibrate:
         done = check_source(job.source, settings, extent, model, scalings=job.scalings)
         # Of the last pass; kept in the record.

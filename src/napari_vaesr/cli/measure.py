@@ -222,14 +222,13 @@ def _open(
     from napari_vaesr.engine.job import UpscaleJob
     from napari_vaesr.files.image import read_image
     from napari_vaesr.imaging.axes import Source
-    from napari_vaesr.trust.familiar import unlike
+    from napari_vaesr.trust.familiar import note_unlike
 
     image = read_image(path, axes)
     if cubic:
         settings = settings.model_copy(update={"scale": cubic_scale(image, settings, model.card, cubic)})
     job = UpscaleJob(Source.of(image.data, image.axes), settings, region, model=model)
-    if strange := unlike(job.source, model, region):
-        job.messages.append(strange)
+    note_unlike(job)
     return image, job
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,9 @@ from napari_vaesr.imaging.colour import rgb_to_luma_chroma
 from napari_vaesr.imaging.region import Region
 from napari_vaesr.zoo.card import InputStatistics
 from napari_vaesr.zoo.registry import Model
+
+if TYPE_CHECKING:
+    from napari_vaesr.engine.job import UpscaleJob
 
 Array = npt.NDArray[Any]
 Vector = npt.NDArray[np.float64]
@@ -170,6 +173,14 @@ def unlike(source: Source, model: Model, region: Mapping[str, range] | None = No
         "drawing, a photograph or a mask, or sharpened, compressed or enlarged already. Check the result, or "
         "give the image as it was recorded."
     )
+
+
+def note_unlike(job: UpscaleJob) -> str:
+    """Note `unlike` of what a job upscales among its messages, where there is something to say; return it."""
+    strange = unlike(job.source, job.model, job.region)
+    if strange:
+        job.messages.append(strange)
+    return strange
 
 
 def _middle_of(part: range) -> slice:

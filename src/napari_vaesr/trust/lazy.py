@@ -16,7 +16,7 @@ from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import UnlikeTrainingWarning
 from napari_vaesr.imaging.axes import Source, SourceArray
 from napari_vaesr.trust.departures import can_depart, departure_of, in_words, is_much
-from napari_vaesr.trust.familiar import unlike
+from napari_vaesr.trust.familiar import note_unlike
 from napari_vaesr.zoo.registry import Model
 
 
@@ -56,10 +56,8 @@ def lazy_upscale(
     UnlikeTrainingWarning
         When the image is unlike those that the model learnt from.
     """
-    source = Source.of(array, axes)
-    job = UpscaleJob(source, settings, model=model)
-    if strange := unlike(source, job.model):
-        job.messages.append(strange)
+    job = UpscaleJob(Source.of(array, axes), settings, model=model)
+    if strange := note_unlike(job):
         warnings.warn(strange, UnlikeTrainingWarning, stacklevel=2)
     result = lazily(job)
     mean: Any = result.mean

@@ -18,7 +18,7 @@ from napari_vaesr.imaging.axes import Source
 from napari_vaesr.imaging.axis_names import told_axes
 from napari_vaesr.imaging.region import Region
 from napari_vaesr.trust.departures import with_departures
-from napari_vaesr.trust.familiar import unlike
+from napari_vaesr.trust.familiar import note_unlike
 from napari_vaesr.zoo.card import ANY
 from napari_vaesr.zoo.registry import Model
 
@@ -141,8 +141,7 @@ def upscale(
     source = Source.of(array, named_axes(array, axes or told_axes(image)))
     region = Region.parse(extent) if isinstance(extent, str) else Region(extent or {})
     job = UpscaleJob(source, settings, region, model=loaded, keep_samples=keep_samples)
-    if strange := unlike(source, job.model, region):
-        job.messages.append(strange)
+    if strange := note_unlike(job):
         warnings.warn(strange, UnlikeTrainingWarning, stacklevel=2)
     with closing(iter(job)) as steps:
         for step in steps:

@@ -170,15 +170,7 @@ def _members(file: Path) -> tuple[ModelCard, bytes, bytes | None]:
             return card, found[".safetensors"], base
     except FileNotFoundError:
         raise VaesrError(f"There is no file {file}; check the path.") from None
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        OverflowError,
-        NotImplementedError,
-        RuntimeError,
-        ValueError,
-    ) as error:
+    except DAMAGE as error:
         if isinstance(error, VaesrError):
             raise
         raise VaesrError(f"{file} is damaged or no exported model; get the file again.") from error

@@ -147,7 +147,7 @@ def _upscaled_layers(image: ImageFile) -> list[LayerTuple]:
     from napari_vaesr.engine.job import UpscaleJob
     from napari_vaesr.engine.record import Record
     from napari_vaesr.plugin.viewer.preferences import preferred_depth, preferred_settings
-    from napari_vaesr.trust.familiar import unlike
+    from napari_vaesr.trust.familiar import note_unlike
     from napari_vaesr.trust.lazy import lazily
 
     settings = preferred_settings()
@@ -156,8 +156,7 @@ def _upscaled_layers(image: ImageFile) -> list[LayerTuple]:
         factors = Factors({**settings.factors, "Z": depth}) if depth else _cubic(image, settings)
         settings = settings.model_copy(update={"scale": factors.setting})
     job = UpscaleJob(Source.of(image.data, image.axes), settings)
-    if strange := unlike(job.source, job.model):
-        job.messages.append(strange)
+    note_unlike(job)
     whole = lazily(job, look_ahead=True, tell=show_info)
     for message in whole.record["messages"]:
         show_info(message)

@@ -138,10 +138,9 @@ class UpscaleTask:
         yield Progress(0, 0, f"Loading the model '{self.settings.model}' ...")
         try:
             job = self._job()
-            from napari_vaesr.trust.familiar import unlike
+            from napari_vaesr.trust.familiar import note_unlike
 
-            if strange := unlike(self._source, job.model, self.extent):
-                job.messages.append(strange)
+            if strange := note_unlike(job):
                 yield Progress(0, 0, strange)
             self.scalings = job.scalings
             if self.lazy is None:

@@ -170,6 +170,14 @@ def test_what_goes_wrong_is_one_sentence(widget, viewer, qtbot, messages):
     assert widget.start_button.enabled
 
 
+def test_start_is_off_as_long_as_no_layer_is_there(docked, window):
+    panel, _ = docked
+    window.layers.clear()
+    assert not panel.start_button.enabled and panel.status.value == "Open an image to begin."
+    window.add_image(spots())
+    assert panel.start_button.enabled
+
+
 def test_no_gain_is_said(widget, qtbot, messages, monkeypatch):
     from napari_vaesr.training.finetune import FineTune
 

@@ -109,6 +109,7 @@ class FineTuneWidget(Panel):
         self.discard_button.changed.connect(self.discard)
         self.native_parent_changed.connect(self._on_parent_changed)
         viewer.events.theme.connect(self._on_theme)
+        viewer.layers.events.removed.connect(self._on_removed)
         model_list.changed.connect(self._on_models_changed)
 
     @property
@@ -244,7 +245,7 @@ class FineTuneWidget(Panel):
             self.status.value = message
 
     def _show_running(self, running: bool) -> None:
-        self.start_button.enabled = not running
+        self.start_button.enabled = not running and self._can_start()
         self.pause_button.enabled = self.cancel_button.enabled = running
         self.form.enabled = not running
         self.progress.visible = running
@@ -268,6 +269,19 @@ class FineTuneWidget(Panel):
         except VaesrError as error:
             self._say(str(error))
             self.start_button.enabled = False
+
+    def _can_start(self) -> bool:
+        try:
+            self.form.request()
+        except VaesrError:
+            return False
+        return True
+
+    def _on_removed(self) -> None:
+        """Look again when a layer has gone: the choices that it was among say nothing of it."""
+        if self.is_alive:
+            self.form.reset_choices()
+            self._show_outlook()
 
     def _unfinished_runs(self, *_: Any) -> list[tuple[str, str]]:
         return [(each.title, str(each.folder)) for each in unfinished()]

@@ -55,7 +55,8 @@ demo: $(BASE)
 	@echo "In demo/: nuclei_x2.ome.tif (mean and std), nuclei_x2.figure.png (a look at them), nuclei_x2.json (the record)."
 
 test: lint
-	tools/with-display $(BIN)/python -m pytest --cov --cov-report=term
+	@# A process for each core, each with one thread; all tests that open windows share one.
+	OMP_NUM_THREADS=1 tools/with-display $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadgroup --cov --cov-report=term
 
 fuzz: $(DEV)
 	FUZZ_ARRAYS=3000 FUZZ_FILES=3000 FUZZ_KILLS=30 $(BIN)/python -m pytest tests/fuzz --timeout=0 -s

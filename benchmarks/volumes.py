@@ -28,7 +28,7 @@ from napari_vaesr.engine.stream import stream_blocks
 from napari_vaesr.engine.upscaler import Upscaler
 from napari_vaesr.files.image import read_image
 from napari_vaesr.imaging.axes import Source
-from napari_vaesr.imaging.intensity import IntensityScaling
+from napari_vaesr.imaging.intensity import IntensityScaling, fit_scalings
 from napari_vaesr.trust.metrics import psnr
 from napari_vaesr.vae.build import build
 from napari_vaesr.vae.config import PRESETS
@@ -180,10 +180,13 @@ def octuple(data: Path, model: Model) -> None:
             height, width = (size // 8 * 8 for size in luma.shape)
             truth = luma[:height, :width].astype(np.float32)
             small = downsample_bicubic(torch.from_numpy(truth)[None, None], 8)
-            low = small[0, 0].numpy().round().clip(0, 255).astype(np.float32)
+            recorded = small[0, 0].numpy().round().clip(0, 255).astype(np.uint8)
+            low = recorded.astype(np.float32)  # so that the result is not rounded
             settings = make_settings(scale=8, samples=16, device="cpu", uncertainty="interval")
-            scalings = [IntensityScaling(offset=0, gain=255)]
-            job = UpscaleJob(Source.of(low, "YX"), settings, model=model, scalings=scalings)
+            source = Source.of(low, "YX")
+            # With the noise that is found in it, which tells the calibration.
+            scalings = fit_scalings(recorded, source.axes, model.card.intensity)
+            job = UpscaleJob(source, settings, model=model, scalings=scalings)
             for _ in job:
                 pass
             result, bicubic = job.result, upsample_bicubic(torch.from_numpy(low)[None, None], 8)[0, 0].numpy()

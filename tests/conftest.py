@@ -30,6 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if VIEWER_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.viewer)
+            item.add_marker(pytest.mark.xdist_group("viewer"))  # windows of one display, one at a time
         if headless and item.get_closest_marker("viewer"):
             item.add_marker(pytest.mark.skip(reason="needs a display; `make test` brings its own"))
 

@@ -9,24 +9,23 @@ import typer
 from rich import box
 from rich.table import Table
 
+from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
 
 from . import options
 from .console import ExitCode, err, out, report_error, spoken_errors
+from .settings import takes_settings
 
 if TYPE_CHECKING:
     from napari_vaesr.trust.check import Check
 
 
+@takes_settings(without=("uncertainty", "temperature", "context", "seed"))
 def check(
+    *,
     inputs: options.Inputs,
-    scale: Annotated[int, typer.Option("--scale", "-s", help="How many times more pixels.")] = 2,
-    model: options.Model = "microscopy",
-    samples: options.Samples = 16,
+    settings: UpscaleSettings,
     axes: options.Axes = None,
-    domain: options.Domain = "any",
-    noise: options.Noise = "auto",
-    blur: options.Blur = "0",
     extent: Annotated[
         str, typer.Option(help="Check on this part: Z=10:20,Y=0:64, input pixels.", show_default=False)
     ] = "",
@@ -34,7 +33,6 @@ def check(
     figure: Annotated[
         Path | None, typer.Option(help="Draw the last image checked here, beside what was made of it (.png).")
     ] = None,
-    device: options.Device = "auto",
     force: Annotated[bool, typer.Option("--force", help="Replace outputs that exist.")] = False,
     debug: options.Debug = False,
 ) -> None:
@@ -46,8 +44,6 @@ def check(
     Exit codes: 0 all is well, 1 some of several inputs failed, 2 wrong usage or bad input, 130 interrupted.
     """
     with spoken_errors(debug):
-        from napari_vaesr.engine.conditions import parse_condition
-        from napari_vaesr.engine.settings import make_settings
         from napari_vaesr.files.atomic import write_json
         from napari_vaesr.files.image import expand_inputs, read_image
         from napari_vaesr.imaging.axes import Source
@@ -58,22 +54,13 @@ def check(
 
         from .progress import progress_bars
 
-        if samples < 2:
+        if settings.samples < 2:
             raise VaesrError("One sample has no spread to check, give --samples 2 or more.")
         for written in filter(None, (json, figure)):
             if written.exists() and not force:
                 raise VaesrError(f"{written} exists already, choose another name or replace it with --force.")
-        settings = make_settings(
-            model=model,
-            scale=scale,
-            samples=samples,
-            domain=domain,
-            noise=parse_condition("noise", noise),
-            blur=parse_condition("blur", blur),
-            device=device,
-        )
         region = Region.parse(extent) if extent else Region()
-        paths, loaded = expand_inputs(inputs), load_model(model)
+        paths, loaded = expand_inputs(inputs), load_model(settings.model)
         done: dict[str, Check] = {}
         failures = 0
         with progress_bars(quiet=False) as bars:

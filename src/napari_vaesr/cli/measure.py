@@ -10,11 +10,13 @@ import typer
 from rich import box
 from rich.table import Table
 
+from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
 
 from . import options
 from .console import ExitCode, err, out, report_error, spoken_errors
 from .cubic import cubic_way
+from .settings import takes_settings
 
 if TYPE_CHECKING:
     import pandas
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from napari_vaesr.engine.job import UpscaleJob
     from napari_vaesr.engine.passes import CubicWay
     from napari_vaesr.engine.progress import Progress
-    from napari_vaesr.engine.settings import UpscaleSettings
     from napari_vaesr.files.image import ImageFile
     from napari_vaesr.files.place import Place
     from napari_vaesr.imaging.region import Region
@@ -66,7 +67,9 @@ Extent = Annotated[
 Force = Annotated[bool, typer.Option("--force", help="Replace a table that exists.")]
 
 
+@takes_settings(without=("uncertainty", "temperature"), samples=32)
 def measure(
+    *,
     inputs: options.Inputs,
     output: Output = None,
     threshold: Thresholding = "otsu",
@@ -75,18 +78,10 @@ def measure(
     split: Split = 0.0,
     labels: Labels = None,
     properties: Properties = "area,intensity_mean",
-    scale: options.Scale = "2",
+    settings: UpscaleSettings,
     isotropic: options.Isotropic = None,
-    samples: options.Samples = 32,
     axes: options.Axes = None,
-    model: options.Model = "microscopy",
-    domain: options.Domain = "any",
-    context: options.Context = "auto",
-    noise: options.Noise = "auto",
-    blur: options.Blur = "0",
     extent: Extent = "",
-    seed: options.Seed = 0,
-    device: options.Device = "auto",
     force: Force = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
@@ -100,30 +95,17 @@ def measure(
     Exit codes: 0 all is well, 1 some of several inputs failed, 2 wrong usage or bad input, 130 interrupted.
     """
     with spoken_errors(debug):
-        from napari_vaesr.engine.conditions import parse_condition
-        from napari_vaesr.engine.settings import make_settings
         from napari_vaesr.files.image import expand_inputs, read_image
-        from napari_vaesr.imaging.region import Factors, Region
+        from napari_vaesr.imaging.region import Region
         from napari_vaesr.trust.regions import Quantities
         from napari_vaesr.trust.segment import Threshold
         from napari_vaesr.zoo.registry import load_model
 
         names = tuple(name.strip() for name in properties.split(",") if name.strip())
         Quantities(names)
-        if samples < 2:
+        if settings.samples < 2:
             raise VaesrError("One sample has no spread, give --samples 2 or more.")
         _check_output(output, force)
-        settings = make_settings(
-            model=model,
-            scale=Factors.parse(scale).setting,
-            samples=samples,
-            domain=domain,
-            context=context,
-            noise=parse_condition("noise", noise),
-            blur=parse_condition("blur", blur),
-            seed=seed,
-            device=device,
-        )
         cubic = cubic_way(isotropic)
         paths = expand_inputs(inputs)
         segment: Any = Threshold(_level(threshold), smoothing, smallest, split)
@@ -132,7 +114,7 @@ def measure(
                 raise VaesrError("Labels belong to one image: give one input with --labels.")
             segment = read_image(labels, labels=True).data
         region = Region.parse(extent) if extent else Region()
-        loaded = load_model(model)
+        loaded = load_model(settings.model)
         tables, records, failures = _measure_all(
             paths, axes, settings, cubic, loaded, region, segment, names, quiet, debug
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -17,14 +17,6 @@ Output = Annotated[
         metavar="OUT",
         help="For one input a file (.ome.tif or .zarr with mean and std as channels, or .png for a 2-D "
         "image); for several a folder, made if needed.",
-    ),
-]
-Scale = Annotated[
-    str,
-    typer.Option(
-        "--scale",
-        "-s",
-        help=about("scale"),
     ),
 ]
 Isotropic = Annotated[
@@ -42,34 +34,8 @@ Axes = Annotated[
     typer.Option(help="One letter per axis in order, from TCZYXS, such as ZYX; for files that don't say."),
 ]
 Model = Annotated[str, typer.Option("--model", "-m", help=about("model"))]
-Uncertainty = Annotated[
-    Literal["std", "variance", "relative", "interval"],
-    typer.Option(help=about("uncertainty")),
-]
-Domain = Annotated[
-    str,
-    typer.Option(help=about("domain")),
-]
-Context = Annotated[
-    Literal["auto", "Z", "T", "none"],
-    typer.Option(help=about("context")),
-]
-Noise = Annotated[
-    str,
-    typer.Option(help=about("noise") + " Such as: auto, 0, 12.5 or gain=2.1,read=4,offset=100."),
-]
-Blur = Annotated[
-    str,
-    typer.Option(help=about("blur") + " Such as: 0.6 or na=1.4,wavelength=0.52,pixel_size=0.1."),
-]
 Seed = Annotated[int, typer.Option(help=about("seed"))]
-Temperature = Annotated[float, typer.Option(help=about("temperature"))]
 Device = Annotated[str, typer.Option(help=about("device"))]
-Precision = Annotated[
-    Literal["auto", "float32", "bfloat16", "float16"], typer.Option(help=about("precision"))
-]
-Tile = Annotated[int | None, typer.Option(help=about("tile"))]
-Memory = Annotated[int | None, typer.Option(help=about("memory"))]
 Extent = Annotated[
     str,
     typer.Option(

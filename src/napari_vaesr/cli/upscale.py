@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from napari_vaesr.engine.progress import readable_bytes
+from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
 
 from . import options
@@ -25,36 +26,25 @@ from .console import (
     spoken_errors,
 )
 from .cubic import cubic_way
+from .settings import takes_settings
 
 if TYPE_CHECKING:
     from distributed import Client
 
     from napari_vaesr.batch.targets import Target
     from napari_vaesr.engine.passes import CubicWay
-    from napari_vaesr.engine.settings import UpscaleSettings
     from napari_vaesr.imaging.region import Region
     from napari_vaesr.zoo.registry import Model
 
 
+@takes_settings()
 def upscale(
+    *,
     inputs: options.Inputs,
     output: options.Output,
-    scale: options.Scale = "2",
+    settings: UpscaleSettings,
     isotropic: options.Isotropic = None,
-    samples: options.Samples = 16,
     axes: options.Axes = None,
-    model: options.Model = "microscopy",
-    uncertainty: options.Uncertainty = "std",
-    domain: options.Domain = "any",
-    context: options.Context = "auto",
-    noise: options.Noise = "auto",
-    blur: options.Blur = "0",
-    seed: options.Seed = 0,
-    temperature: options.Temperature = 1.0,
-    device: options.Device = "auto",
-    precision: options.Precision = "auto",
-    tile: options.Tile = None,
-    memory: options.Memory = None,
     extent: options.Extent = "",
     series: options.Series = None,
     calibrate: options.Calibrate = False,
@@ -76,26 +66,8 @@ def upscale(
     with spoken_errors(debug):
         from napari_vaesr.batch.outlook import load_once
         from napari_vaesr.batch.targets import refuse_overwriting
-        from napari_vaesr.engine.conditions import parse_condition
-        from napari_vaesr.engine.settings import make_settings
-        from napari_vaesr.imaging.region import Factors, Region
+        from napari_vaesr.imaging.region import Region
 
-        settings = make_settings(
-            model=model,
-            scale=Factors.parse(scale).setting,
-            samples=samples,
-            uncertainty=uncertainty,
-            domain=domain,
-            context=context,
-            noise=parse_condition("noise", noise),
-            blur=parse_condition("blur", blur),
-            seed=seed,
-            temperature=temperature,
-            device=device,
-            precision=precision,
-            tile=tile,
-            memory=memory,
-        )
         part = Region.parse(extent) if extent else Region()
         cubic = cubic_way(isotropic)
         targets = _planned(inputs, output, settings, series, quiet)

@@ -1,0 +1,77 @@
+"""The settings of an upscaling as options: names, defaults and descriptions are those of the settings."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from napari_vaesr.engine.conditions import parse_condition
+from napari_vaesr.engine.settings import UpscaleSettings, about, make_settings
+from napari_vaesr.imaging.region import Factors
+
+from .console import spoken_errors
+
+SHORT = {"scale": "-s", "samples": "-k", "model": "-m"}
+
+PARSED: dict[str, Callable[[str], Any]] = {
+    "scale": lambda text: Factors.parse(text).setting,
+    "noise": lambda text: parse_condition("noise", text),
+    "blur": lambda text: parse_condition("blur", text),
+}
+"""Settings that are more than one word can say, and are written in one all the same."""
+
+SUCH_AS = {
+    "noise": " Such as: auto, 0, 12.5 or gain=2.1,read=4,offset=100.",
+    "blur": " Such as: 0.6 or na=1.4,wavelength=0.52,pixel_size=0.1.",
+}
+
+Command = Callable[..., None]
+
+
+def takes_settings(*, without: tuple[str, ...] = (), **defaults: Any) -> Callable[[Command], Command]:
+    """Give a command an option for each setting, in place of its parameter ``settings``.
+
+    Parameters
+    ----------
+    without : tuple of str
+        Settings that play no part in this command.
+    **defaults
+        Of settings that begin differently here.
+    """
+    names = [name for name in UpscaleSettings.model_fields if name not in without]
+
+    def decorate(command: Command) -> Command:
+        def with_options(**given: Any) -> None:
+            with spoken_errors(given["debug"]):
+                chosen = {name: given.pop(name) for name in names}
+                read = {name: PARSED[name](text) for name, text in chosen.items() if name in PARSED}
+                settings = make_settings(**(chosen | read))
+            command(settings=settings, **given)
+
+        options = [_option(name, defaults) for name in names]
+        parameters: list[inspect.Parameter] = []
+        for each in inspect.signature(command, eval_str=True).parameters.values():
+            parameters += options if each.name == "settings" else [each]
+        # Which is all that Typer looks at.
+        with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        with_options.__annotations__ = {each.name: each.annotation for each in parameters}
+        with_options.__name__, with_options.__doc__ = command.__name__, command.__doc__
+        return with_options
+
+    return decorate
+
+
+def _option(name: str, defaults: dict[str, Any]) -> inspect.Parameter:
+    field = UpscaleSettings.model_fields[name]
+    kind: Any = field.annotation
+    default = defaults.get(name, field.default)
+    names = [f"--{name}", *([SHORT[name]] if name in SHORT else [])]
+    option = typer.Option(*names, help=about(name) + SUCH_AS.get(name, ""))
+    if name in PARSED:
+        kind, default = str, f"{default:g}" if isinstance(default, (int, float)) else default
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option]
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -235,8 +235,3 @@ def spread_out(samples: FloatArray, mean: FloatArray, std: FloatArray, expected:
     times = np.divide(expected, std, out=np.ones_like(std), where=std > 0)
     calibrated: FloatArray = (mean + (samples - mean) * times).astype(np.float32)
     return calibrated
-
-
-def with_plane(axes: Axes, view: str) -> Axes:
-    """Return the axes with other letters of rows and columns."""
-    return replace(axes, plane=view)

@@ -126,3 +126,15 @@ def test_samples_differ_by_the_calibrated_std_at_every_pixel(calibrated):
     wanted = job.result.std / before.result.std
     np.testing.assert_allclose(expected, np.broadcast_to(wanted, expected.shape), rtol=0.02)
     np.testing.assert_allclose(job.result.samples.mean(axis=0), job.result.mean, atol=1e-5)
+
+
+def test_a_chain_is_calibrated_for_the_noise_of_the_image(model):
+    """Its last pass reads what has no noise any more; what was fitted is the chain as a whole."""
+    of_passes, of_chain = (Calibration(slope=1.0),), (QUIET, LOUD)
+    card = model.card.model_copy(update={"calibration": {"2": of_passes, "4": of_chain}})
+    image = np.random.default_rng(6).normal(0.5, 0.2, (16, 18)).astype(np.float32)
+    result = run(image, "YX", Model(card=card, network=model.network), scale=4)
+    noise = result.record["intensity"][0]["noise"]
+    assert noise > 0.05
+    first, last = result.record["calibration"]
+    assert first["slope"] == 1.0 and last == card.calibration_at("4", noise).model_dump()

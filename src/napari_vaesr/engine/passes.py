@@ -281,14 +281,15 @@ def calibrations_of(
     factors : Factors
         What is asked for.
     noises : sequence of float
-        Of each channel, in unit intensity; what the first pass makes has none.
+        Of each channel of the image, in unit intensity.
     domain : str
         Kind of image.
     """
-    keys = calibration_keys(card, factors)
+    parts = split(factors, card.network.factors, card.name)
+    # What the first pass makes has no noise; but a chain was calibrated as a whole by that of the image.
     return tuple(
-        card.calibration_at(key, noise if number == 0 else 0.0, domain)
-        for number, key in enumerate(keys)
+        card.calibration_at(key, noise if number == 0 or key == chain_key(parts) else 0.0, domain)
+        for number, key in enumerate(calibration_keys(card, factors))
         for noise in noises
     )
 

@@ -51,11 +51,11 @@ def medians(work: Work, rounds: int, clock: Callable[[], float] = time.process_t
 def bare_network(plane: np.ndarray, model: str) -> Callable[[], None]:
     """Return the network at x2 with one sample on all pixels at once, without the engine."""
     network = prepare_network(load_model(model).network, choose_device("cpu"))
-    tensor = torch.from_numpy(plane)[None, None]
+    seen = network.seen(torch.from_numpy(plane)[None, None])
 
     @torch.inference_mode()
     def run() -> None:
-        encoded = network.encode(tensor, 2)
+        encoded = network.encode(seen, 2)
         noise = []
         for index, level in enumerate(network.levels):
             grids = [range(side // level.stride) for side in plane.shape]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from napari_vaesr.vae.config import NetworkConfig
     from napari_vaesr.zoo.card import ModelCard
     from napari_vaesr.zoo.registry import Model
+
+# Tests share the machine with others, and with each other: what takes long here says nothing.
+hypothesis.settings.register_profile("shared", deadline=None)
+hypothesis.settings.load_profile("shared")
 
 VIEWER_FIXTURES = {"make_napari_viewer", "make_napari_viewer_proxy", "qtbot", "qapp"}
 

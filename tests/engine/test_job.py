@@ -163,7 +163,7 @@ def test_a_bad_image_is_refused_at_once_in_one_sentence(model, array, axes, says
     assert "\n" not in str(caught.value) and str(caught.value).endswith(".")
 
 
-@settings_of_hypothesis(max_examples=10, deadline=None)
+@settings_of_hypothesis(max_examples=10)
 @given(data=st.data(), colour=st.booleans())
 def test_any_region_of_a_large_plane_is_a_part_of_the_whole(model, data, colour):
     """Larger than the halo, so that only a part of the plane is read for a region."""

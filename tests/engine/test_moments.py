@@ -20,7 +20,7 @@ def formula(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     return samples.mean(0), (half_difference**2).mean(0) + spread
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     count=st.integers(1, 17),
     pairs_at_once=st.integers(1, 9),

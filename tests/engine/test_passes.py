@@ -218,7 +218,7 @@ def whole_of(deep, volume):
     return whole
 
 
-@settings_of_hypothesis(max_examples=6, deadline=None)
+@settings_of_hypothesis(max_examples=6)
 @given(data=st.data(), scale=st.sampled_from(SCALES))
 def test_any_part_is_that_part_of_the_whole_in_any_tiles(deep, volume, whole_of, data, scale):
     """A crop uses what lies around it, along Z too, and nothing depends on how the work is cut."""

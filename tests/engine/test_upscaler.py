@@ -79,7 +79,7 @@ def run(engine, plane, rows=None, columns=None):
     return mean, std, steps
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(data=st.data(), height=st.integers(1, 45), width=st.integers(1, 45), tile=st.integers(1, 30))
 def test_tiles_and_regions_change_nothing(model, data, height, width, tile):
     """Contracts 1 and 2: any tile size and any region computed alone give the pixels of the whole."""
@@ -134,7 +134,7 @@ def test_bfloat16_tiles_agree_to_its_precision(model):
     np.testing.assert_allclose(mean, exact, atol=5e-2)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(samples=st.integers(1, 9), budget=st.sampled_from([1, 40_000, 10**9]))
 def test_sample_chunks_change_nothing(model, samples, budget):
     plane = picture(9, 10)

@@ -16,7 +16,7 @@ KEYS = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(KEYS, max_size=4), st.sampled_from("CF"), st.sampled_from([">u2", "<f4", "u1", "<f8"]))
 def test_any_part_is_that_of_the_array(tmp_path_factory, keys, order, dtype):
     pixels = np.asarray(np.random.default_rng(0).integers(0, 255, (3, 4, 5, 6)), dtype, order=order)

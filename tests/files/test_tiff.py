@@ -214,7 +214,7 @@ def test_what_is_no_tiff(tmp_path):
     assert "\n" not in str(caught.value)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.sampled_from(["YX", "ZYX", "TYX", "CYX", "TZYX", "ZCYX", "TCYX", "TZCYX", "ZYXS"]),
     st.lists(st.sampled_from([1, 1, 2, 3, 7]), min_size=5, max_size=5),

@@ -27,7 +27,7 @@ UNIT = 12 * NETWORK.levels[0].stride  # whole latents at the scales 2, 3 and 4
 LEAST = 32  # the smallest patch at the scale 4
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(height=st.integers(20, 200), width=st.integers(20, 200))
 def test_the_held_out_part_shares_no_pixel(height: int, width: int) -> None:
     plane = np.arange(height * width, dtype=np.float32).reshape(height, width)

@@ -29,7 +29,7 @@ def draw(seed: int, slope: float = 1.0, offset: float = 0.0) -> tuple[np.ndarray
     return std, random.normal(0, slope * std + offset)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 2**32 - 1), slope=st.floats(0.3, 3), offset=st.floats(0, 0.05))
 def test_the_true_line_is_found(seed: int, slope: float, offset: float):
     std, error = draw(seed, slope, offset)
@@ -46,7 +46,7 @@ def test_the_true_line_is_found(seed: int, slope: float, offset: float):
         assert coverage(again, error, level) == pytest.approx(level, abs=0.015)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(factor=st.floats(1e-3, 1e6))
 def test_the_unit_does_not_matter(factor: float):
     std, error = draw(0, 1.5, 0.02)
@@ -55,7 +55,7 @@ def test_the_unit_does_not_matter(factor: float):
     assert other.offset == pytest.approx(factor * one.offset)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(level=st.floats(0.05, 0.99))
 def test_a_calibrated_std_covers_what_it_says(level: float):
     std, error = draw(1)
@@ -120,7 +120,7 @@ def test_a_calibrated_std_is_never_negative():
     assert result.dtype == np.float32
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(power=st.floats(0.2, 5))
 def test_rank_correlation_only_knows_order(power: float):
     std = np.random.default_rng(6).uniform(0.1, 1, 500)

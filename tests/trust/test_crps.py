@@ -10,7 +10,7 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.trust.crps import gaussian_crps
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(std=st.floats(0.1, 5), error=st.floats(-8, 8))
 def test_it_is_the_integral_that_defines_it(std: float, error: float):
     x = np.linspace(-60, 60, 200_001)

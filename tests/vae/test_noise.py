@@ -12,7 +12,7 @@ from napari_vaesr.vae.noise import latent_noise
 coordinate = st.integers(-300, 100_000)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     seed=st.integers(-(2**63), 2**64),
     plane=st.integers(0, 10**6),

@@ -103,7 +103,7 @@ def test_a_folder_that_can_not_be_made_is_told(tmp_path: Path, network, make_car
         save_model(tmp_path / "file" / "folder", network, make_card())
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_every_truncation_is_refused(saved: Path, data: st.DataObject):
     whole = saved.read_bytes()
@@ -114,7 +114,7 @@ def test_every_truncation_is_refused(saved: Path, data: st.DataObject):
         load_network(read_card(saved.with_suffix(".json")), cut)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_every_changed_byte_is_refused(saved: Path, data: st.DataObject):
     content = bytearray(saved.read_bytes())

@@ -2,6 +2,7 @@
 
     python benchmarks/measurements.py DATA
     python benchmarks/measurements.py DATA --limit 70 --domains fluorescence phase stained --json out.json
+    python benchmarks/measurements.py DATA --cells noisy2 clean4 --limit 50
     python benchmarks/measurements.py --cost    # what measuring costs beside drawing the samples
 
 Sharp images of DATA/val/DOMAIN are made small, upscaled, and measured in the mean and in every sample:
@@ -13,6 +14,10 @@ there are samples, each is interpolated and measured. Quantities named "image" a
 of all objects together; the others are of single objects, found again in the truth by their overlap, each
 image counting the same. Width is that of the range over that of the rival's, the median. In the end it prints
 what measuring 100 objects costs beside drawing the samples, in processor time.
+
+Each image is calibrated by the others: its original is in none of those that the calibration, with errors
+that all of an image shares, was fitted to. `--card` takes that of the card, which is fitted to some of
+these very images; `--alone` leaves the shared errors out.
 """
 
 from __future__ import annotations
@@ -22,7 +27,7 @@ import math
 import time
 import zlib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,22 +39,35 @@ from rich.progress import track
 from rich.table import Table
 
 from napari_vaesr import Source, Threshold, UpscaleJob, load_model, measure
+from napari_vaesr.engine.conditions import noise_level
 from napari_vaesr.engine.draws import Field, fields_of_arrays, fields_of_job
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.files.atomic import write_json
 from napari_vaesr.imaging.intensity import estimate_noise
-from napari_vaesr.pairs.sources import find_sources, made_pairs
+from napari_vaesr.pairs.pair import Pair
+from napari_vaesr.pairs.settings import Degradation
+from napari_vaesr.pairs.sources import DegradationKind, Original, find_sources, made_pairs
+from napari_vaesr.training.calibrate import MANY, originals
+from napari_vaesr.training.spreads import spreads_of_file
 from napari_vaesr.trust.evaluation import own_domain
+from napari_vaesr.trust.levels import FOLDS, fit_levels
 from napari_vaesr.trust.lines import width_at_half
 from napari_vaesr.trust.measure import Measured, measure_field, prediction_range
 from napari_vaesr.trust.regions import ALL, Quantities, Spacing
 from napari_vaesr.trust.rivals import bicubic
 from napari_vaesr.trust.segment import matched
+from napari_vaesr.trust.shared import SharedErrors
+from napari_vaesr.zoo.card import Calibrations, interpolated
 from napari_vaesr.zoo.registry import Model
 
 Array = npt.NDArray[Any]
 
-CELLS = (("clean", 2), ("noisy", 2), ("clean", 4), ("noisy", 4))
+CELLS: dict[str, tuple[DegradationKind, int]] = {
+    "clean2": ("clean", 2),
+    "noisy2": ("noisy", 2),
+    "clean4": ("clean", 4),
+    "noisy4": ("noisy", 4),
+}
 PROPERTIES = ("area", "intensity_mean", "intensity_sum", "perimeter", "centroid")
 IMAGE = ("count", "area", "intensity_mean", "intensity_sum", "perimeter")
 OBJECT = ("area", "intensity_mean", "intensity_sum", "perimeter")
@@ -129,13 +147,29 @@ def widths(
             yield "FWHM", range_of(drawn, true)
 
 
+def calibrated_by_others(model: Model, sources: Sequence[Original], scale: int) -> dict[Path, Calibrations]:
+    """Calibrate every image by the others, each original left out with a tenth of them."""
+    files = [source.path for source in sources]
+    known, settings = originals(files), model.card.training.get("settings")
+    told = settings.get("degradation") if isinstance(settings, dict) else None
+    degradation = Degradation.model_validate(told or {})
+    names = sorted(set(known.values()))
+    fold = {path: names.index(name) % FOLDS for path, name in known.items()}
+    spreads = {path: spreads_of_file(model, path, scale, degradation, MANY, known[path]) for path in files}
+    levels = [
+        fit_levels([each for path in files if fold[path] != number for each in spreads[path]])
+        for number in range(min(FOLDS, len(names)))
+    ]
+    return {path: levels[fold[path]] for path in files}
+
+
 def monte_carlo(low: Array, scale: int, count: int, seed: int) -> Field:
     """Add noise to the input again and again, and interpolate."""
     generator = np.random.default_rng(seed)
     image = low.astype(np.float32)
     noise = estimate_noise(low)
-    drawn = np.stack([bicubic(image + generator.normal(0, noise, image.shape), scale) for _ in range(count)])
-    (field,) = fields_of_arrays(bicubic(image, scale), drawn, "YX")
+    copies = np.stack([bicubic(image + generator.normal(0, noise, image.shape), scale) for _ in range(count)])
+    (field,) = fields_of_arrays(bicubic(image, scale), copies, "YX")
     return field
 
 
@@ -148,8 +182,11 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=24, help="images of each domain")
     parser.add_argument("--samples", type=int, default=32)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--cells", nargs="+", choices=CELLS, default=list(CELLS))
+    parser.add_argument("--card", action="store_true", help="the calibration of the card as it is")
+    parser.add_argument("--alone", action="store_true", help="samples alone, without shared errors")
     options = parser.parse_args()
-    model, threshold, console = load_model(options.model), Threshold(), Console(width=130)
+    model, console = load_model(options.model), Console(width=130)
     if options.cost:
         report_cost(console, model, options.samples)
         return
@@ -158,27 +195,21 @@ def main() -> None:
     record = []
     for domain in options.domains:
         sources = find_sources([options.data / "val" / domain], options.limit)
-        for kind, scale in CELLS:
+        known: dict[int, dict[Path, Calibrations]] = {}
+        for kind, scale in (CELLS[cell] for cell in options.cells):
+            if scale not in known and not options.card:
+                known[scale] = calibrated_by_others(model, sources, scale)
             ours: dict[str, list[list[Range]]] = defaultdict(list)
             rival: dict[str, list[list[Range]]] = defaultdict(list)
             start = time.perf_counter()
             for source in track(sources, f"{domain} {kind} ×{scale}", console=console, transient=True):
                 pair = next(iter(made_pairs(source, scale, kind)))
-                settings = UpscaleSettings(
-                    scale=scale,
-                    samples=options.samples,
-                    domain=own_domain(f"val/{domain}", model),
-                    blur=pair.blur if model.card.network.conditioned else 0.0,
-                )
-                low = pair.low if pair.low.ndim == 2 else pair.low.mean(axis=-1)
+                levels = known[scale][source.path] if scale in known else ()
+                fields = drawn(model, pair, own_domain(f"val/{domain}", model), levels, options)
                 truth = pair.truth if pair.truth.ndim == 2 else pair.truth.mean(axis=-1)
-                job = UpscaleJob(Source.of(low.astype(np.float32), "YX"), settings, model=model)
-                (drawn,) = fields_of_job(job)
-                fields = {"ours": drawn}
-                fields["rival"] = monte_carlo(low, scale, options.samples, zlib.crc32(pair.name.encode()))
-                for name, groups in (("ours", ours), ("rival", rival)):
+                for field, groups in zip(fields, (ours, rival), strict=True):
                     found: dict[str, list[Range]] = defaultdict(list)
-                    for quantity, each in ranges(fields[name], truth, threshold, REACH * scale // 2):
+                    for quantity, each in ranges(field, truth, Threshold(), REACH * scale // 2):
                         found[quantity].append(each)
                     for quantity, each_image in found.items():
                         groups[quantity].append(each_image)
@@ -189,6 +220,28 @@ def main() -> None:
         card = model.card
         told = {"model": card.name, "version": card.version, "samples": options.samples, "lines": record}
         write_json(options.json, told)
+
+
+def drawn(
+    model: Model, pair: Pair, domain: str, levels: Calibrations, options: argparse.Namespace
+) -> tuple[Field, Field]:
+    """Return the samples of the model, and those of Monte-Carlo noise."""
+    settings = UpscaleSettings(
+        scale=pair.scale,
+        samples=options.samples,
+        domain=domain,
+        blur=pair.blur if model.card.network.conditioned else 0.0,
+    )
+    low = pair.low if pair.low.ndim == 2 else pair.low.mean(axis=-1)
+    source = Source.of(low.astype(np.float32), "YX")
+    job = UpscaleJob(source, settings, model=model)
+    if levels:
+        own = [interpolated(levels, noise_level("auto", scaling)) for scaling in job.scalings]
+        job = UpscaleJob(source, settings, model=model, scalings=job.scalings, calibrations=own)
+    (field,) = fields_of_job(job)
+    shared = None if options.alone else SharedErrors.of(job)
+    rival = monte_carlo(low, pair.scale, options.samples, zlib.crc32(pair.name.encode()))
+    return field if shared is None else shared(field), rival
 
 
 def report_cost(console: Console, model: Model, samples: int) -> None:

@@ -33,6 +33,7 @@ def test_a_table_in_the_file_s_units_and_its_record(measure, stack, tmp_path):
     assert {"count", "area", "centroid_z", "centroid_y", "centroid_x"} == {row["quantity"] for row in rows}
     record = json.loads((tmp_path / "table.json").read_text(encoding="utf-8"))
     assert record["segment"]["method"] == "otsu" and record["properties"] == ["area", "centroid"]
+    assert record["images"][0]["ranges"].startswith("of samples alone")  # the card tells no shared errors
     image = read_image(stack)
     assert UpscaleJob.from_record(image.data, record["images"][0]).settings.samples == 3
 

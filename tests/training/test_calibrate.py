@@ -159,6 +159,38 @@ def test_the_command_calibrates_a_model_again(folders: Path, tiny_model_path: Pa
     assert not np.allclose(stds[1], stds[2])
 
 
+def test_shared_errors_are_added_to_a_calibration_that_stays(
+    folders: Path, tiny_model_path: Path, tmp_path: Path
+) -> None:
+    """As `--shared` does to cards that were calibrated before there were any."""
+    command = ["calibrate", str(tiny_model_path), str(folders), "--output", str(tmp_path / "made")]
+    assert CliRunner().invoke(app, command).exit_code == 0
+    made = tmp_path / "made" / tiny_model_path.name
+    card = load_model(made).card
+    every = [
+        level
+        for scales in (card.calibration, *card.domains.values())
+        for levels in scales.values()
+        for level in levels
+    ]
+    assert all(level.shared is not None for level in every)
+    bare = {
+        scale: tuple(each.model_copy(update={"shared": None}) for each in levels)
+        for scale, levels in card.calibration.items()
+    }
+    old = made.with_suffix(".json")
+    old.write_text(card.model_copy(update={"calibration": bare}).to_json())
+    again = ["calibrate", str(made), str(folders), "--output", str(tmp_path / "again")]
+    assert CliRunner().invoke(app, [*again, "--shared", "--keep"]).exit_code == 2
+    result = CliRunner().invoke(app, [*again, "--shared"])
+    assert result.exit_code == 0, result.output
+    card = load_model(tmp_path / "again" / tiny_model_path.name).card
+    assert set(card.calibration) == set(bare)
+    for scale, levels in card.calibration.items():
+        assert all(level.shared is not None for level in levels)
+        assert tuple(each.model_copy(update={"shared": None}) for each in levels) == bare[scale]
+
+
 def test_where_noise_hides_the_errors_the_calibration_of_the_start_is_kept(model: Model) -> None:
     random = torch.Generator().manual_seed(0)
     low = torch.full((1, 1, 24, 24), 0.5)

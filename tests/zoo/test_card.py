@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,6 +37,21 @@ def test_one_calibration_for_each_scale_still_counts(make_card):
     assert card.calibration_at(2, 0.3) == Calibration(noise=0.3, slope=3, offset=0.5)
 
 
+def test_shared_errors_are_interpolated_too_where_all_levels_have_them(make_card):
+    one, three = (tuple(tuple(size * (i == j) for j in range(3)) for i in range(3)) for size in (1.0, 3.0))
+    quiet, loud = (Calibration(noise=noise, shared=own) for noise, own in ((0.01, one), (0.03, three)))
+    card = make_card(calibration={"2": (quiet, loud), "3": (quiet, Calibration(noise=0.03))})
+    assert np.array(card.calibration_at(2, 0.02).shared) == pytest.approx(2 * np.eye(3))
+    assert card.calibration_at(3, 0.02).shared is None
+    assert ModelCard.model_validate_json(card.to_json()) == card
+
+
+@pytest.mark.parametrize("shared", [((1.0,),), ((1.0, 0, 0), (0, -1.0, 0), (0, 0, 1.0)), ((1.0, 2, 0),) * 3])
+def test_what_is_no_covariance_of_shared_errors_is_refused(shared):
+    with pytest.raises(ValueError, match="shared"):
+        Calibration(shared=shared)
+
+
 def test_calibrations_are_interpolated_by_noise(make_card):
     quiet = Calibration(noise=0.01, slope=1, offset=0.1, floor=0.01, interval=2, guaranteed=3)
     loud = Calibration(noise=0.03, slope=3, offset=0.2, floor=0.03, interval=1, guaranteed=2)
@@ -43,7 +59,7 @@ def test_calibrations_are_interpolated_by_noise(make_card):
     card = make_card(calibration={"2": (quiet, loud)}, domains={"em": {"2": (quiet, bare)}})
     assert card.calibration_at(2, 0) == quiet.model_copy(update={"noise": 0.0})
     assert card.calibration_at(2, 0.5) == loud.model_copy(update={"noise": 0.5})
-    middle = card.calibration_at(2, 0.02).model_dump()
+    middle = card.calibration_at(2, 0.02).model_dump(exclude={"shared"})
     expected = {
         "noise": 0.02,
         "slope": 2,
@@ -54,6 +70,7 @@ def test_calibrations_are_interpolated_by_noise(make_card):
         "guaranteed": 2.5,
     }
     assert middle == pytest.approx(expected)
+    assert card.calibration_at(2, 0.02).shared is None
     assert card.calibration_at(2, 0.02, "em").guaranteed is None
     assert card.calibration_at(4, 0.02) == Calibration(noise=0.02)
     with pytest.raises(VaesrError, match="choose from any, em"):

@@ -47,6 +47,14 @@ Keep = Annotated[
         "--keep", help="Keep the calibration on the card, and fit the chains, and what stacks tell, alone."
     ),
 ]
+Shared = Annotated[
+    bool,
+    typer.Option(
+        "--shared",
+        help="Keep the calibration on the card, and fit alone the errors that all of an image shares, for "
+        "ranges of measurements; those of scales along Z on --stacks.",
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace a model that exists.")]
 
 
@@ -58,6 +66,7 @@ def calibrate(
     chains: Chains = None,
     stacks: Stacks = None,
     keep: Keep = False,
+    shared: Shared = False,
     force: Force = False,
     debug: options.Debug = False,
 ) -> None:
@@ -79,6 +88,8 @@ def calibrate(
         card = loaded.card
         if keep and not (chains or stacks):
             raise VaesrError("--keep fits chains alone: name them with --chain, or leave it out.")
+        if shared and (keep or chains):
+            raise VaesrError("--shared keeps the calibration and its chains: leave out --keep and --chain.")
         if name is not None:
             card = card.model_copy(update={"name": checked_name(name)})
         folder = output or user_models()
@@ -94,20 +105,24 @@ def calibrate(
             ) from error
         try:
             from napari_vaesr.training.calibrate import calibrate as fit
+            from napari_vaesr.training.calibrate import calibrate_shared
         except ModuleNotFoundError as error:
             raise VaesrError(
                 f'Calibrating needs {error.name}: install it with pip install "napari-vaesr[train]".'
             ) from error
         with progress_bars(quiet=False) as bars, bars.follow("calibrating") as progress:
-            fitted = fit(
-                loaded,
-                images,
-                degradation,
-                progress=progress,
-                chains=[Factors.parse(each) for each in chains or ()],
-                stacks=stacks or (),
-                keep=keep,
-            )
+            if shared:
+                fitted = calibrate_shared(loaded, images, degradation, progress, stacks or ())
+            else:
+                fitted = fit(
+                    loaded,
+                    images,
+                    degradation,
+                    progress=progress,
+                    chains=[Factors.parse(each) for each in chains or ()],
+                    stacks=stacks or (),
+                    keep=keep,
+                )
         metrics = {key: value for key, value in card.metrics.items() if not key.startswith("coverage90")}
         changes = {"metrics": metrics | fitted.metrics, **fitted.changes()}
         # The bytes as they are: records that name these weights by their hash stay valid.

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 SHOWN = 40
 """Lines of a table that are printed at most."""
 
+SAMPLES_ALONE = "of samples alone: those of totals are too narrow"
+WITH_SHARED = "of samples and of errors that all of an image shares"
+"""What the record says of ranges."""
+
 
 Output = Annotated[
     Path | None,
@@ -165,6 +169,8 @@ def _measure_all(
     debug: bool,
 ) -> tuple[list[pandas.DataFrame], list[dict[str, Any]], int]:
     """Measure one input after the other: their tables, their records, and how many failed."""
+    from napari_vaesr.trust.shared import SharedErrors
+
     from .progress import progress_bars
 
     tables: list[pandas.DataFrame] = []
@@ -186,7 +192,8 @@ def _measure_all(
             if len(paths) > 1:
                 table.insert(0, "image", str(path))
             tables.append(table)
-            records.append({"files": {"input": str(path)}, **job.record().plain()})
+            ranges = SAMPLES_ALONE if SharedErrors.of(job) is None else WITH_SHARED
+            records.append({"files": {"input": str(path)}, "ranges": ranges, **job.record().plain()})
             for message in [] if quiet else job.messages:
                 err().print(f"Note: {message}", markup=False)
     return tables, records, failures

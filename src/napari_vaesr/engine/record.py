@@ -193,7 +193,8 @@ class Record(BaseModel):
             "device": self.settings.device.partition(":")[0],
             "model": self.model.sha256,
             "network": self.network,
-            "calibration": told["calibration"],
+            # Shared errors are added to samples by those who measure them.
+            "calibration": [{**each, "shared": None} for each in told["calibration"]],
             "intensities": told["intensity"],
             "extent": told["extent"],
         }

@@ -30,6 +30,7 @@ from napari_vaesr.trust.levels import (
     Spread,
     cross_validated_coverage,
     guaranteed_levels,
+    with_shared,
 )
 from napari_vaesr.vae.base import SuperResolutionVAE
 from napari_vaesr.vae.factor import factor_name
@@ -38,6 +39,9 @@ from napari_vaesr.zoo.registry import Model
 
 PER_DOMAIN = 48
 """Images of each domain at most, evenly spaced."""
+
+MANY = 180
+"""Images of a domain as if of which noisy ones are made where shared errors alone are fitted: a few each."""
 
 NOISY_TRUTH = 0.05
 """A truth whose own noise is above this part of its range can't tell an error from its noise."""
@@ -134,6 +138,48 @@ def calibrate(
         fitted.calibration[str(chain)] = guaranteed_levels(spreads)
         _note(fitted, f"x{chain}", spreads)
     return replace(fitted, alike_planes=fit_alike_planes(model, stacks, degradation))
+
+
+def calibrate_shared(
+    model: Model,
+    places: Sequence[Path],
+    degradation: Degradation,
+    progress: Callable[[Progress], None] | None = None,
+    stacks: Sequence[Path] = (),
+) -> Fitted:
+    """Keep the calibration on a card, and fit to it the errors that all of an image shares.
+
+    Parameters and errors are those of `calibrate`. Scales along ``Z`` with other axes are left as they are
+    without stacks.
+    """
+    files, fitted = chosen_images(places), _known(model.card)
+    counts, of = Counter(path.parent.name for path in files), originals(files)
+    plain = [name for name in fitted.calibration if "Z" not in name]
+    for number, name in enumerate(plain):
+        spreads: list[Spread] = []
+        for index, path in enumerate(files):
+            factor, images = int(name.partition("x")[0]), max(counts[path.parent.name], MANY)
+            measure = spreads_of_rows if "x" in name else spreads_of_file
+            spreads += measure(model, path, factor, degradation, images, of[path])
+            if progress is not None:
+                done = number * len(files) + index + 1
+                progress(Progress(done, len(plain) * len(files), f"measuring ×{name}"))
+        if spreads:
+            _add_shared(fitted, name, spreads)
+    for name in (each for each in fitted.calibration if "Z" in each):
+        spreads = spreads_of_stacks(model, stacks, Factors.parse(name), degradation)
+        if spreads:
+            fitted.calibration[name] = with_shared(fitted.calibration[name], spreads)
+    return fitted
+
+
+def _add_shared(fitted: Fitted, scale: str, spreads: Sequence[Spread]) -> None:
+    """Add shared errors to the levels of one scale, for all domains together and for each."""
+    fitted.calibration[scale] = with_shared(fitted.calibration[scale], spreads)
+    for domain, known in fitted.domains.items():
+        own = [spread for spread in spreads if spread.domain == domain]
+        if own and scale in known:
+            known[scale] = with_shared(known[scale], own)
 
 
 def _known(card: ModelCard) -> Fitted:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from napari_vaesr.pairs.pair import Array
 from napari_vaesr.pairs.settings import Degradation
 from napari_vaesr.trust.blocks import block_means
 from napari_vaesr.trust.levels import Spread, without_truth_noise
+from napari_vaesr.trust.shared import shares_of
 from napari_vaesr.zoo.card import Calibration
 from napari_vaesr.zoo.registry import Model
 
@@ -176,18 +178,20 @@ def _spreads(
         seed = zlib.crc32(os.fsencode(f"{path.name}, volume {number}"))
         low = _degraded(unit, factors, degradation, is_noisy=number > 0, seed=seed)
         settings = UpscaleSettings(scale=factors.setting, samples=SAMPLES)
-        job = UpscaleJob(Source.of(low, "ZYX"), settings, model=model, calibrations=[Calibration()])
+        source = Source.of(low, "ZYX")
+        job = UpscaleJob(source, settings, model=model, calibrations=[Calibration()], keep_samples=True)
         for _ in job:
             pass
-        assert job.result.std is not None
+        assert job.result.std is not None and job.result.samples is not None
+        mean = job.result.mean.astype(np.float64)
+        shares = shares_of(mean, unit, job.result.samples - mean, factors, "ZYX")
         std, error = job.result.std.ravel(), (job.result.mean - unit).ravel()
         chosen = np.random.default_rng(seed).choice(std.size, min(PIXELS, std.size), replace=False)
         gain = job.scalings[0].gain
         wrong, _ = without_truth_noise(std[chosen], error[chosen], own_noise)
         noise = noise_level("auto", job.scalings[0])
-        spreads.append(
-            Spread(path.stem, path.parent.name, noise, number == 0, std[chosen] / gain, wrong / gain)
-        )
+        spread = Spread(path.stem, path.parent.name, noise, number == 0, std[chosen] / gain, wrong / gain)
+        spreads.append(replace(spread, shares=shares))
     return spreads
 
 

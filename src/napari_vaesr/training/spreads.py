@@ -22,7 +22,7 @@ from napari_vaesr.files.image import image_name
 from napari_vaesr.imaging.axes import Axes, Source
 from napari_vaesr.imaging.colour import rgb_to_luma_chroma
 from napari_vaesr.imaging.intensity import estimate_noise, fit_scalings
-from napari_vaesr.imaging.region import Region
+from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.pairs.degradation import degrade
 from napari_vaesr.pairs.images import grey, grey_planes, read_planes
 from napari_vaesr.pairs.pair import Array, Pair
@@ -37,6 +37,7 @@ from napari_vaesr.trust.levels import (
     without_truth_noise,
 )
 from napari_vaesr.trust.rivals import gradient_magnitude
+from napari_vaesr.trust.shared import shares_of
 from napari_vaesr.vae.base import SuperResolutionVAE
 from napari_vaesr.zoo.card import Calibration
 from napari_vaesr.zoo.registry import Model
@@ -201,6 +202,9 @@ def _upscaled_middle(model: Model, pair: Pair, noise: Literal["auto"] | float = 
     if low.ndim == 3:
         mean, part = (rgb_to_luma_chroma(colours.astype(np.float64))[0] for colours in (mean, part))
         samples = None if samples is None else np.stack([rgb_to_luma_chroma(each)[0] for each in samples])
+    assert samples is not None
+    drawn = (samples - mean).astype(np.float32)
+    shares = shares_of(mean, part, drawn, Factors.of(scale))
     std, error, gradient = (
         values.ravel() / scaling.gain for values in (std, mean - part, gradient_magnitude(mean))
     )
@@ -208,11 +212,10 @@ def _upscaled_middle(model: Model, pair: Pair, noise: Literal["auto"] | float = 
     # A chain's last pass knows nothing of the areas of the first; and without antithetic pairs, areas would
     # move the mean.
     can_tell = model.network.is_odd and (scale, scale) in model.card.network.factors
-    if can_tell and samples is not None:
-        apart = ((samples - mean) / scaling.gain).astype(np.float32)
-        areas = areas_of(apart, (mean - part) / scaling.gain, scale)
+    if can_tell:
+        areas = areas_of(drawn / np.float32(scaling.gain), (mean - part) / scaling.gain, scale)
     level = noise_level(noise, scaling)
-    return Spread(pair.original or pair.name, pair.domain, level, False, std, error, gradient, areas)
+    return Spread(pair.original or pair.name, pair.domain, level, False, std, error, gradient, areas, shares)
 
 
 def areas_of(apart: Array, error: FloatArray, scale: int) -> Areas:
@@ -256,8 +259,12 @@ def _sampled_pair(network: SuperResolutionVAE, pair: Batch, name: str) -> Spread
     generator = torch.Generator().manual_seed(zlib.crc32(os.fsencode(name)))
     moments = PairedMoments()
     encoded = network.encode(network.seen(low), factor, conditions)
-    moments.add(network.decode(encoded, network.antithetic_noise(low, SAMPLES, generator)))
+    drawn = network.decode(encoded, network.antithetic_noise(low, SAMPLES, generator))
+    moments.add(drawn)
     assert moments.variance is not None
     std, error = smoothed(moments.variance).sqrt(), moments.mean - high
     noise = estimate_noise(low[0, low.shape[1] // 2].numpy())
-    return Spread(name, "", noise, False, std.flatten().double().numpy(), error.flatten().double().numpy())
+    mean, truth = moments.mean.squeeze().numpy(), high.squeeze().numpy()
+    shares = shares_of(mean, truth, drawn.squeeze(1).numpy() - mean, Factors(Y=factor[0], X=factor[1]))
+    said, wrong = (values.flatten().double().numpy() for values in (std, error))
+    return Spread(name, "", noise, False, said, wrong, shares=shares)

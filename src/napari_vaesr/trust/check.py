@@ -361,6 +361,7 @@ def _corrected(planes: list[_Plane]) -> Calibration:
         areas=card.areas,
         floor=ratio * card.floor,
         interval=max(reach, 1e-3),
+        shared=card.shared,
     )
 
 

@@ -25,6 +25,8 @@ class LayerSource:
         A job on the file, or samples.
     axes : str or None
         Of samples, without their own.
+    record : Record or None
+        How they were made, if it is known.
     pixel_size, offset : dict of str to float
         As for `napari_vaesr.measure`; empty for pixels.
     units : dict of str to str
@@ -33,6 +35,7 @@ class LayerSource:
 
     source: Any
     axes: str | None
+    record: Record | None = None
     pixel_size: dict[str, float] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
     offset: dict[str, float] = field(default_factory=dict)
@@ -63,15 +66,15 @@ def of_layer(layer: Any) -> LayerSource:
         )
     axes = str(told["source"].get("axes") or told["axes"])
     if told["layer"]["role"] == "samples":
-        names = axes.replace("S", "")
+        names, record = axes.replace("S", ""), Record.read(told)
         units = {name: str(unit) for name, unit in zip(names, layer.units[1:], strict=True)}
         if any(units[name] == "pixel" for name in names if name in "ZYX"):
-            return LayerSource(layer.data, axes)
+            return LayerSource(layer.data, axes, record)
         size, offset = (
             {name: float(value) for name, value in zip(names, values[1:], strict=True)}
             for values in (layer.scale, layer.translate)
         )
-        return LayerSource(layer.data, axes, size, units, offset)
+        return LayerSource(layer.data, axes, record, size, units, offset)
     path = told["source"].get("path")
     if not path:
         raise VaesrError(
@@ -81,4 +84,4 @@ def of_layer(layer: Any) -> LayerSource:
     record = Record.read(told)
     image = read_image(path, record.axes, told["source"].get("series"))
     job = UpscaleJob.from_record(image.data, record)
-    return LayerSource(job, None, dict(image.pixel_size), dict(image.units), dict(image.offset))
+    return LayerSource(job, None, record, dict(image.pixel_size), dict(image.units), dict(image.offset))

@@ -21,6 +21,8 @@ from napari_vaesr.trust.calibration import (
     interval_reach,
     reliability,
 )
+from napari_vaesr.trust.shared import ENOUGH as ENOUGH_SHARED
+from napari_vaesr.trust.shared import Shares, fit_shared
 from napari_vaesr.zoo.card import Calibration, Calibrations, interpolated
 
 FloatArray = npt.NDArray[np.float64]
@@ -81,6 +83,8 @@ class Spread:
         (pixels,), gradient magnitude of the mean: what the std has to say more than. None if not compared.
     areas : Areas or None
         What a factor on areas changes. None where there is to be none.
+    shares : Shares or None
+        Of errors that all of the image shares. None where they are not known.
     """
 
     image: str
@@ -91,6 +95,7 @@ class Spread:
     error: npt.NDArray[Any]
     gradient: npt.NDArray[Any] | None = None
     areas: Areas | None = None
+    shares: Shares | None = None
 
     def said(self, areas: float) -> npt.NDArray[Any]:
         """Return the std with this factor on areas."""
@@ -172,7 +177,39 @@ def fit_levels(spreads: Sequence[Spread]) -> Calibrations:
             groups[-1] += group  # nothing tells these from those before: make one group of both
         else:
             groups.append(group)
-    return tuple(_level(group, _noise(group)) for group in groups)
+    return with_shared(tuple(_level(group, _noise(group)) for group in groups), spreads)
+
+
+def with_shared(levels: Calibrations, spreads: Sequence[Spread]) -> Calibrations:
+    """Fit to every level the errors that images of its noise share.
+
+    Parameters
+    ----------
+    levels : tuple of Calibration
+        From the least noise to the most.
+    spreads : sequence of Spread
+        Those nearest in noise count for a level, and where they are few, those nearest to them. Images of
+        which the model was told that they are clean count for the level without noise alone.
+
+    Returns
+    -------
+    tuple of Calibration
+        As they are where any of the images can't tell.
+    """
+    if not levels or not spreads or any(each.shares is None for each in spreads):
+        return levels
+    told = [each.clean and each.noise == 0 for each in spreads]
+    at = np.array([level.noise for level in levels])
+    apart = np.abs(np.array([each.noise for each in spreads])[:, None] - at)
+    if not all(told):
+        apart[np.array(told)[:, None] != (at == 0)] += 1
+    nearest, fitted = apart.argmin(axis=1), []
+    for number, level in enumerate(levels):
+        count = max(int(np.sum(nearest == number)), min(ENOUGH_SHARED, len(spreads)))
+        some = np.argsort(apart[:, number] + 2 * (nearest != number), kind="stable")[:count]
+        shares = [each for place in some if (each := spreads[place].shares) is not None]
+        fitted.append(level.model_copy(update={"shared": fit_shared(shares)}))
+    return tuple(fitted)
 
 
 def _noise(group: Sequence[Spread]) -> float:

@@ -17,6 +17,7 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.trust.layer_source import is_layer, of_layer
 from napari_vaesr.trust.regions import ALL, Quantities, Spacing, regions
 from napari_vaesr.trust.segment import Array, Labels, as_segmentation, checked_labels, matched
+from napari_vaesr.trust.shared import SharedErrors
 
 if TYPE_CHECKING:
     import pandas
@@ -94,7 +95,9 @@ def measure(
 ) -> pandas.DataFrame:
     """Measure objects and whole images, with the uncertainty of every number.
 
-    The same measurement is made on the mean and on every sample, thresholds found anew each time.
+    The same measurement is made on the mean and on every sample, thresholds found anew each time. Samples of
+    a job or a result get the errors that all of an image shares, too, where the model's card tells them (see
+    `napari_vaesr.trust.shared`); those of an array are taken as they are.
 
     Parameters
     ----------
@@ -173,9 +176,10 @@ def measure_fields(
     progress: Callable[[Progress], None] | None = None,
 ) -> Iterator[Measured]:
     """Measure field by field; see `measure`."""
+    made = None
     if is_layer(source):
         found = of_layer(source)
-        source, axes = found.source, axes or found.axes
+        source, axes, made = found.source, axes or found.axes, found.record
         if pixel_size is None and found.pixel_size:
             pixel_size, units, offset = found.pixel_size, found.units, found.offset
     if not 0 < overlap <= 1:
@@ -185,7 +189,9 @@ def measure_fields(
     quantities = Quantities(named, tuple(extra))
     labels = None if callable(segment) or not hasattr(segment, "shape") or not segment.shape else segment
     find = None if labels is not None else as_segmentation(segment)
+    shared = SharedErrors.of(made or source)
     for number, field in enumerate(_fields(source, axes, progress)):
+        field = field if shared is None else shared(field)
         fixed = None if labels is None else _labels_of(labels, field, number)
         yield measure_field(field, find, fixed, quantities, spacing, overlap)
 

@@ -39,6 +39,12 @@ class DataSource(BaseModel):
 ANY = "any"
 """The kind of image that stands for all of them together."""
 
+Covariance = tuple[tuple[FiniteFloat, ...], ...]
+"""Rows of a symmetric matrix without negative eigenvalues."""
+
+SHARED_KINDS = 3
+"""Kinds of errors that all of an image shares; see `napari_vaesr.trust.shared`."""
+
 NORMAL_INTERVAL = 1.6449
 """Half width of the central 90 % interval of a normal distribution, in standard deviations."""
 
@@ -99,6 +105,22 @@ class Calibration(BaseModel):
         gt=0,
         description="Half width that comes with a guarantee, where there were images enough for one.",
     )
+    shared: Covariance | None = Field(
+        default=None,
+        description="Covariance of the errors that all of an image shares beyond what samples say, as parts "
+        "of its contrast, sharpness and edges: what measurements add to samples. Absent where not known.",
+    )
+
+    @field_validator("shared")
+    @classmethod
+    def _shared_is_a_covariance(cls, shared: Covariance | None) -> Covariance | None:
+        if shared is not None:
+            if [len(row) for row in shared] != [SHARED_KINDS] * SHARED_KINDS:
+                raise ValueError(f"shared errors have {SHARED_KINDS} rows of {SHARED_KINDS} numbers")
+            matrix = np.array(shared)
+            if not np.allclose(matrix, matrix.T) or np.linalg.eigvalsh(matrix)[0] < -1e-6 * np.trace(matrix):
+                raise ValueError("shared errors are no covariance")
+        return shared
 
     def apply(self, std: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return calibrated standard deviations for those of the samples, in unit intensity."""
@@ -112,13 +134,17 @@ Calibrations = tuple[Calibration, ...]
 def interpolated(levels: Calibrations, noise: float) -> Calibration:
     """Return what calibrations at some levels of noise say of another: linear in between, constant beyond."""
     at = [level.noise for level in levels]
-    values = {
-        name: float(np.interp(noise, at, [getattr(level, name) for level in levels]))
-        for name in ("slope", "offset", "areas", "floor", "interval")
+    names = ("slope", "offset", "areas", "floor", "interval")
+    values: dict[str, Any] = {
+        name: float(np.interp(noise, at, [getattr(level, name) for level in levels])) for name in names
     }
     safe = [level.guaranteed for level in levels if level.guaranteed is not None]
     if len(safe) == len(levels):
         values["guaranteed"] = float(np.interp(noise, at, safe))
+    shared = [level.shared for level in levels if level.shared is not None]
+    if len(shared) == len(levels):
+        rows = (zip(*row, strict=True) for row in zip(*shared, strict=True))
+        values["shared"] = tuple(tuple(float(np.interp(noise, at, each)) for each in row) for row in rows)
     return Calibration(noise=noise, **values)
 
 

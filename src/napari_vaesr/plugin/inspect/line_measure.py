@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from napari.utils.notifications import show_error
 from qtpy.compat import isalive
 
 from napari_vaesr.engine.progress import Progress
+from napari_vaesr.engine.record import Record
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.region import Factors
@@ -162,15 +163,23 @@ def measure_line(result: Result, points: np.ndarray[Any, Any], profile: Profile)
 
     from napari_vaesr.imaging.colour import rgb_to_luma_chroma
     from napari_vaesr.trust.lines import measure_profile
+    from napari_vaesr.trust.shared import SharedErrors
 
-    def read(image: Any) -> Any:
+    def grey(image: Any) -> Any:
         if image.ndim > points.shape[1]:
             image = rgb_to_luma_chroma(image[..., :3].astype(np.float32))[0]
+        return image
+
+    def read(image: Any) -> Any:
         return map_coordinates(np.asarray(image, np.float64), points.T, order=1, mode="nearest")
 
     assert result.samples is not None
-    samples = np.array([read(sample) for sample in result.samples])
-    return measure_profile(read(result.mean), samples, profile.distance)
+    drawn: Sequence[Any]
+    mean, drawn = grey(result.mean), [grey(sample) for sample in result.samples]
+    if (shared := SharedErrors.of(result)) is not None:
+        channel = Record.read(result.record).channels[0]
+        drawn = shared.added(mean, drawn, result.axes.replace("S", ""), channel)
+    return measure_profile(read(mean), np.array([read(sample) for sample in drawn]), profile.distance)
 
 
 def in_words(found: dict[str, Estimate], unit: str) -> str:

@@ -105,9 +105,11 @@ class MeasureTask:
             from napari_vaesr.engine.job import UpscaleJob
             from napari_vaesr.trust.measure import measure_field
             from napari_vaesr.trust.regions import Spacing
+            from napari_vaesr.trust.shared import SharedErrors
 
             job = UpscaleJob(self._source, self.settings, self.extent)
             spacing = Spacing.of(job, self._sizes, self._units, self._offset)
+            shared = SharedErrors.of(job)
             result_axes = job.result_axes.without_samples()
             labels = np.zeros(result_axes.shape, np.int32)
             fields: list[Measured] = []
@@ -119,7 +121,8 @@ class MeasureTask:
                 yield Progress(0, 0, "Measuring ...")
                 fixed = None if callable(self.segment) else self._fixed(step, result_axes, job.region)
                 find = self.segment if fixed is None else None
-                measured = measure_field(step, find, fixed, self._quantities, spacing)
+                own = step if shared is None else shared(step)
+                measured = measure_field(own, find, fixed, self._quantities, spacing)
                 fields.append(measured)
                 numbers.append(_put(measured, step.axes, labels, result_axes, job.region))
             return Measurement(fields, labels, numbers, result_axes.names)

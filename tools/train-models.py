@@ -139,7 +139,6 @@ def bundle(data: Path, model: Path) -> None:
         "description": before.description,
         "training_data": recipe.sources,
         "training": card.training | {"command": command, "start": start},
-        "inputs": before.inputs,
         "domains": {kind: levels for kind, levels in card.domains.items() if kind in before.domains},
     }
     weights = model.with_suffix(".safetensors").read_bytes()

@@ -110,19 +110,17 @@ def test_an_extent_is_a_part_of_the_whole(model, stack, extent):
 
 
 def test_what_is_unlike_the_training_is_warned_of_and_recorded(model, stack):
-    from napari_vaesr import UnlikeTrainingWarning
-    from napari_vaesr.trust.familiar import fit
-    from napari_vaesr.zoo.registry import Model
+    from napari_vaesr import UnlikeTrainingWarning, read_image, sample_path
+    from napari_vaesr.zoo.registry import Model, get_card
 
-    generator = np.random.default_rng(0)
-    usual = [generator.normal(0, 1, (48, 48)).cumsum(0).cumsum(1) for _ in range(40)]
-    strange = [255.0 * (generator.random((48, 48)) > 0.5) for _ in range(40)]
-    card = model.card.model_copy(update={"inputs": fit(usual, strange)})
-    knowing = Model(card=card, network=model.network)
+    inputs = get_card("microscopy").inputs
+    knowing = Model(card=model.card.model_copy(update={"inputs": inputs}), network=model.network)
+    usual = np.asarray(read_image(sample_path("nuclei")).data)[14, 60:124, 80:144]
+    strange = np.random.default_rng(0).normal(128, 30, (160, 160))
     with pytest.warns(UnlikeTrainingWarning, match="unlike those"):
-        result = upscale(strange[0], model=knowing, samples=2)
+        result = upscale(strange, model=knowing, samples=2)
     assert any("unlike those" in told for told in result.record["messages"])
-    told = upscale(usual[0], model=knowing, samples=2).record["messages"]
+    told = upscale(usual, model=knowing, samples=2).record["messages"]
     assert not any("unlike those" in each for each in told)
 
 

@@ -13,13 +13,14 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.pairs.material import Material, material_from_image
 from napari_vaesr.pairs.pair import Pair
 from napari_vaesr.pairs.settings import Degradation
+from napari_vaesr.training import export
 from napari_vaesr.training.config import TrainingConfig, finetune_config
 from napari_vaesr.training.events import PATIENCE, Check, Pictures, TrainingProgress, Verdict
 from napari_vaesr.training.finetune import FineTune, estimated_degradation, fitting_patch
 from napari_vaesr.training.fit import fit, newest_checkpoint
 from napari_vaesr.training.module import BLOCKS, Training
 from napari_vaesr.training.watch import best_weights, read_checks
-from napari_vaesr.zoo.registry import Model, load_model
+from napari_vaesr.zoo.registry import Model, get_card, load_model
 
 pytestmark = pytest.mark.filterwarnings("ignore:::lightning", "ignore::Warning:lightning.*")
 
@@ -113,6 +114,22 @@ def test_from_an_image_to_a_model_that_loads(prepared: FineTune, start: Model, t
     }
     assert set(card.calibration) == {"2", "3", "4"} and "date" in card.training
     assert card.metrics["psnr_mean_x2"] > card.metrics["psnr_start_x2"]
+
+
+def test_images_like_those_of_the_start_stay_familiar(
+    start: Model, material: Material, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = get_card("microscopy").inputs
+    knowing = Model(start.card.model_copy(update={"inputs": before}), start.network)
+    tuning = FineTune.prepare(tmp_path / "run", material, knowing, small(knowing, steps=2, validate_every=2))
+    assert tuning.run(precision="32-true")
+    own = before[0].model_copy(update={"limit": 7.0})
+    seen = []
+    monkeypatch.setattr(export, "input_statistics", lambda found, *_: seen.append(found) or own)
+    assert load_model(tuning.save(tmp_path / "models")).card.inputs == (own, *before)
+    assert len(seen[0].others) == len(material.learn) and seen[0].others[0].ndim == 2
+    monkeypatch.setattr(export, "input_statistics", lambda *_: None)
+    assert load_model(tuning.save(tmp_path / "again")).card.inputs == before
 
 
 def test_stopped_and_resumed_it_goes_on(prepared: FineTune) -> None:

@@ -126,7 +126,13 @@ def _train(prepared: Prepared, devices: int, workers: int | None) -> None:
     command = shlex.join(["napari-vaesr", *sys.argv[1:]])
     with progress_bars(quiet=False) as rest, rest.follow("calibrating") as progress:
         weights = export_model(
-            folder, prepared.models, prepared.scored, command=command, start=tuned, progress=progress
+            folder,
+            prepared.models,
+            prepared.scored,
+            command=command,
+            start=tuned,
+            seen=prepared.seen(),
+            progress=progress,
         )
     out().print(f"Model: {weights}", markup=False)
     out().print(f"Log: {folder / 'log'}", markup=False)

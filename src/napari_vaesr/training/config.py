@@ -41,6 +41,10 @@ class TrainingConfig(BaseModel):
     intensity: Literal["percentile", "dtype", "minmax"] = Field(
         default="percentile", description="How images are brought to [0, 1] when the model is used."
     )
+    subject: Literal["microscopy", "photographs"] = Field(
+        default="microscopy",
+        description="What the images are of; the model will tell of the other as unlike what it learnt.",
+    )
     network: AnyNetwork = Field(default=PRESETS["base"], description="The architecture.")
     degradation: Degradation = Field(default=Degradation(), description="How low-res patches are made.")
     scale_weights: tuple[float, ...] | None = Field(
@@ -190,6 +194,7 @@ def finetune_config(card: ModelCard, **changes: Any) -> TrainingConfig:
         "title": f"{card.title}, fine-tuned",
         "description": f"The model {card.name!r} after learning from images of your own.",
         "intensity": card.intensity,
+        "subject": card.inputs[0].subject if card.inputs else "microscopy",
         "network": card.network,
         "degradation": before or Degradation(),
         "patch": 32,
@@ -297,6 +302,7 @@ RECIPES: dict[str, TrainingConfig] = {
         title="Photographs and clean images",
         description="Clean images downsampled by antialiased bicubic interpolation, such as photographs.",
         intensity="dtype",
+        subject="photographs",
         sources=PHOTO_SOURCES,
         network=PRESETS["base"].model_copy(update={"blocks": 10, "consistent": True, "orientations": 2}),
         scale_weights=(1, 1, 3),

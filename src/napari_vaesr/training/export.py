@@ -17,6 +17,7 @@ from napari_vaesr.training.calibrate import calibrate, calibrate_on_pairs
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.training.events import Verdict
 from napari_vaesr.training.fit import newest_checkpoint
+from napari_vaesr.training.inputs import Seen, input_statistics
 from napari_vaesr.training.module import psnr
 from napari_vaesr.training.spreads import SAMPLES
 from napari_vaesr.training.validation import FixedPairs, ValidationPairs
@@ -40,6 +41,7 @@ def export_model(
     command: str = "",
     images: int = 48,
     start: Model | None = None,
+    seen: Seen | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Path:
     """Turn a run into a model that can be loaded: its best weights where they were watched, else the newest.
@@ -57,7 +59,9 @@ def export_model(
     images : int
         How many validation images to use at most.
     start : Model, optional
-        The model that the run started from, to be scored too.
+        The model that the run fine-tuned, to be scored too; what its inputs look like stays familiar.
+    seen : Seen, optional
+        What the run learnt from; left out, the card tells nothing of how it looks.
     progress : callable, optional
         Called while images calibrate.
 
@@ -127,7 +131,13 @@ def export_model(
         fitted = calibrate_on_pairs(network, pairs, None if start is None else start.card)
     else:
         fitted = calibrate(Model(bare, network), validate, config.degradation, progress=progress)
-    changes = {"metrics": metrics | fitted.metrics, **fitted.changes()}
+    inputs = () if start is None else start.card.inputs
+    own = None if seen is None else input_statistics(seen, config.subject, config.seed)
+    changes = {
+        "metrics": metrics | fitted.metrics,
+        "inputs": inputs if own is None else (own, *inputs),
+        **fitted.changes(),
+    }
     return save_model(destination, network, bare.model_copy(update=changes))
 
 

@@ -23,6 +23,7 @@ from napari_vaesr.training.estimates import FloatArray, noise_level, psf_from_sp
 from napari_vaesr.training.events import Listen, Verdict
 from napari_vaesr.training.export import export_model
 from napari_vaesr.training.fit import fit
+from napari_vaesr.training.inputs import Seen
 from napari_vaesr.training.material_patches import MaterialPatches, checked_pairs
 from napari_vaesr.training.watch import Watch, read_checks
 from napari_vaesr.zoo.card import DataSource
@@ -232,12 +233,17 @@ class FineTune:
             When there was no check yet, or the model can't be written.
         """
         material = Material.load(self.folder / "images.npz")
+        if material.scale is None:
+            seen = Seen.of_truths([view.truth for view in material.learn], self.config)
+        else:
+            seen = Seen([view.low for view in material.learn])
         return export_model(
             self.folder,
             destination or user_models(),
             checked_pairs(material, self.config),
             command=command,
             start=self.start,
+            seen=seen,
         )
 
 

@@ -151,7 +151,7 @@ def _prepared(run: Path, config: TrainingConfig, resume: bool) -> Path | None:
     settings = run / "config.json"
     if checkpoint is not None:
         before = TrainingConfig.model_validate_json(settings.read_text())
-        free: Any = dict.fromkeys(("steps", "hours", "title", "description", "sources"), True)
+        free: Any = dict.fromkeys(("steps", "hours", "title", "description", "sources", "subject"), True)
         free["network"] = {"orientations"}  # which no weights depend on
         if before.model_dump(exclude=free) != config.model_dump(exclude=free):
             raise VaesrError(

@@ -14,6 +14,7 @@ from napari_vaesr.pairs.images import hold_out, hold_out_listed
 from napari_vaesr.pairs.recorded import read_recorded
 from napari_vaesr.training.config import RECIPES, ModelUsed, TrainingConfig, checked_config, finetune_config
 from napari_vaesr.training.fit import Supply, newest_checkpoint
+from napari_vaesr.training.inputs import Seen
 from napari_vaesr.training.over import OVER_SETTINGS, described_base, over_network
 from napari_vaesr.training.recorded_patches import RecordedPatches, for_pairs, recorded_checks
 from napari_vaesr.training.validation import FixedPairs, ValidationPairs
@@ -153,7 +154,8 @@ class TrainingRequest:
                 scales = " and ".join(f"×{scale}" for scale in own.network.scales)
                 say(f"Note: the pairs are of {scales}, so the model will make no other scale.")
             checks = recorded_checks(held, own)
-            return made(own, partial(RecordedPatches, recorded, own), checks, checks)
+            seen = partial(Seen, [pair.low for pair in recorded])
+            return made(own, partial(RecordedPatches, recorded, own), checks, checks, seen)
         if self.hold_out:
             learn, kept = hold_out_listed(self.images, self.hold_out)
             scored = [*kept, *(self.validate or [])]
@@ -164,7 +166,8 @@ class TrainingRequest:
             learn, scored = hold_out(self.images, passed=passed)
             if passed:
                 say(f"Note: {len(passed)} results, masks and labels are passed over.")
-        return made(settings, learn, ValidationPairs(scored, settings), scored)
+        checks, seen = ValidationPairs(scored, settings), partial(Seen.of_folders, learn, settings)
+        return made(settings, learn, checks, scored, seen)
 
     def settings(
         self, tuned: Model | None = None, say: Callable[[str], None] = lambda text: None
@@ -248,6 +251,8 @@ class Prepared:
         What is validated on.
     scored : list of Path, or FixedPairs
         What the model is scored and calibrated on at the end.
+    seen : callable
+        Returns what the card is to tell of the images that are learnt from.
     tuned, start, teacher : Model or None
         The model that is fine-tuned, the one whose weights are the first, and the one that is learnt from.
     run, output : Path or None
@@ -258,6 +263,7 @@ class Prepared:
     learn: list[Path] | Supply
     checks: FixedPairs
     scored: list[Path] | FixedPairs
+    seen: Callable[[], Seen]
     tuned: Model | None
     start: Model | None
     teacher: Model | None

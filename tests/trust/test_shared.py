@@ -91,6 +91,14 @@ def test_what_samples_say_themselves_is_not_added_again():
     assert not np.any(fit_shared([loud]))
 
 
+@given(seed=st.integers(0, 2**32 - 1), count=st.integers(1, 4))
+def test_what_few_images_tell_is_a_covariance_for_a_card(seed, count):
+    random = np.random.default_rng(seed)
+    found = [Shares(random.normal(0, (0.05, 0.1, 0.3)), np.zeros((3, 3))) for _ in range(count)]
+    level = Calibration(shared=fit_shared(found))
+    assert Calibration.model_validate_json(level.model_dump_json()) == level
+
+
 @settings(max_examples=15, deadline=None)
 @given(more=st.floats(1.1, 9.0), seed=st.integers(-5, 2**70), count=st.integers(2, 12))
 def test_the_more_is_shared_the_wider_the_ranges_and_the_mean_stays(more, seed, count):
@@ -219,3 +227,11 @@ def test_they_decide_no_pixel(model, old, stack):
     assert records[0] == records[1] and records[0].calibration != records[1].calibration
     assert SharedErrors.of(records[1]) is None and SharedErrors.of(stack) is None
     assert Record.read(records[0].plain()).calibration == records[0].calibration
+
+
+@pytest.mark.parametrize("name", ["microscopy", "tiny"])
+def test_bundled_models_of_microscopy_tell_them(name):
+    card = load_model(name).card
+    for scales in (card.calibration, *card.domains.values()):
+        for levels in scales.values():
+            assert all(level.shared is not None for level in levels)

@@ -118,7 +118,7 @@ class Calibration(BaseModel):
             if [len(row) for row in shared] != [SHARED_KINDS] * SHARED_KINDS:
                 raise ValueError(f"shared errors have {SHARED_KINDS} rows of {SHARED_KINDS} numbers")
             matrix = np.array(shared)
-            if not np.allclose(matrix, matrix.T) or np.linalg.eigvalsh(matrix)[0] < -1e-6 * np.trace(matrix):
+            if not np.allclose(matrix, matrix.T) or np.linalg.eigvalsh(matrix)[0] < -1e-5 * np.trace(matrix):
                 raise ValueError("shared errors are no covariance")
         return shared
 

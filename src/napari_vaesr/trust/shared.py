@@ -23,7 +23,7 @@ from napari_vaesr.engine.record import Record
 from napari_vaesr.engine.result import Result
 from napari_vaesr.imaging.region import Factors
 from napari_vaesr.pairs.images import as_dtype
-from napari_vaesr.zoo.card import NORMAL_INTERVAL, SHARED_KINDS, Covariance
+from napari_vaesr.zoo.calibration import NORMAL_INTERVAL, SHARED_KINDS, Covariance
 
 Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float64]

@@ -9,6 +9,7 @@ import pytest
 
 from napari_vaesr import Source, load_model, sample_path
 from napari_vaesr.files.image import read_image
+from napari_vaesr.training.strangers import drawing
 from napari_vaesr.trust.familiar import strangeness, unlike
 from napari_vaesr.trust.look import FEATURES, features
 from napari_vaesr.zoo.card import Classifier, InputStatistics, ModelCard, parse_card
@@ -82,12 +83,12 @@ def test_cards_keep_statistics_and_pass_over_earlier_ones(noise, tiny_model_path
         assert parse_card(json.dumps(content).encode(), "card").inputs == ()
 
 
-@pytest.mark.parametrize("name", ["microscopy", "tiny"])
+@pytest.mark.parametrize("name", ["microscopy", "photo", "tiny"])
 def test_bundled_cards_know_what_they_learnt_from(name):
     model = load_model(name)
     assert len(model.card.inputs) == 1
-    generator = np.random.default_rng(0)
-    assert "unlike those" in unlike(Source.of(generator.normal(100, 20, (160, 160)), "YX"), model)
+    assert model.card.inputs[0].subject == ("photographs" if name == "photo" else "microscopy")
+    assert "unlike those" in unlike(Source.of(drawing(np.random.default_rng(0)), "YX"), model)
 
 
 @pytest.mark.parametrize("side", [48, 64, 96])

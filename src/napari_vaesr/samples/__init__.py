@@ -60,7 +60,7 @@ SAMPLES: dict[str, Sample] = {
         ),
         Sample(
             name="tissue",
-            file="tissue.png",
+            file="tissue.tif",
             title="Colon glands, stained brown (DAB) and blue (haematoxylin)",
             axes="YXS",
             licence="No known copyright restrictions",

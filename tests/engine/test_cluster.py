@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,6 +36,15 @@ pytestmark = [
 def client():
     with cluster_client(None, 2) as client:
         yield client
+
+
+def test_the_usual_port_may_be_taken():
+    with socket.socket() as taken:
+        with suppress(OSError):  # by another program, which is as well
+            taken.bind(("localhost", 8787))
+            taken.listen()
+        with cluster_client(None, 1) as client:
+            assert client.submit(sum, [1, 2]).result() == 3
 
 
 @pytest.fixture

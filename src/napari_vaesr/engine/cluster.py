@@ -104,6 +104,8 @@ def cluster_client(scheduler: str | None, workers: int | None) -> Iterator[Clien
                 threads_per_worker=threads,
                 memory_limit=0,  # a worker's memory is bounded already, and must not be killed for a guess
                 dashboard_address=None,
+                # Its other pages need a port all the same: any, for the usual one may be another cluster's.
+                scheduler_kwargs={"dashboard_address": "localhost:0"},
                 silence_logs=50,
             ) as cluster,
             Client(cluster) as client,

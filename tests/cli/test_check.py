@@ -8,6 +8,7 @@ import pytest
 import tifffile
 
 from napari_vaesr import sample_path
+from napari_vaesr.training.strangers import text
 
 
 @pytest.fixture
@@ -78,3 +79,10 @@ def test_departures_are_in_the_record_and_much_of_them_is_told(run, image, tiny_
         told = json.loads((tmp_path / "result.json").read_text())
         assert told["departures"]["share"] > 0.1
         assert "Made small again" in result.stderr
+
+
+def test_what_is_unlike_the_training_is_told(run, image, tmp_path):
+    iio.imwrite(tmp_path / "text.png", text(np.random.default_rng(0)))
+    told = run("check", image, "text.png", "-m", "tiny", "--samples", 2)
+    assert told.exit_code == 0, told.output
+    assert "text.png: This image is unlike" in told.stderr and told.stderr.count("unlike") == 1

@@ -49,6 +49,7 @@ def check(
         from napari_vaesr.imaging.axes import Source
         from napari_vaesr.imaging.region import Region
         from napari_vaesr.trust.check import check_source
+        from napari_vaesr.trust.familiar import unlike
         from napari_vaesr.trust.plots import write_check
         from napari_vaesr.zoo.registry import load_model
 
@@ -62,6 +63,7 @@ def check(
         region = Region.parse(extent) if extent else Region()
         paths, loaded = expand_inputs(inputs), load_model(settings.model)
         done: dict[str, Check] = {}
+        notes: list[str] = []
         failures = 0
         with progress_bars(quiet=False) as bars:
             for path in paths:
@@ -70,6 +72,8 @@ def check(
                         image = read_image(path, axes)
                         source = Source.of(image.data, image.axes)
                         done[str(path)] = check_source(source, settings, region, loaded, progress=progress)
+                        if strange := unlike(source, loaded, region):
+                            notes.append(f"{path.name}: {strange}" if len(paths) > 1 else strange)
                     except VaesrError as error:
                         if debug:
                             raise
@@ -78,6 +82,8 @@ def check(
         if not done:
             raise typer.Exit(ExitCode.BAD_INPUT)
         _report(done)
+        for note in notes:
+            err().print(f"Note: {note}", markup=False)
         if json:
             write_json(json, {"checks": [{"image": name, **each.to_dict()} for name, each in done.items()]})
         if figure:

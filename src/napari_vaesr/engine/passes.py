@@ -285,10 +285,10 @@ def calibrations_of(
     domain : str
         Kind of image.
     """
-    parts = split(factors, card.network.factors, card.name)
+    whole = chain_key(split(factors, card.network.factors, card.name))
     # What the first pass makes has no noise; but a chain was calibrated as a whole by that of the image.
     return tuple(
-        card.calibration_at(key, noise if number == 0 or key == chain_key(parts) else 0.0, domain)
+        card.calibration_at(key, noise if number == 0 or key == whole else 0.0, domain)
         for number, key in enumerate(calibration_keys(card, factors))
         for noise in noises
     )

@@ -196,9 +196,8 @@ class SharedErrors:
         """
         channel = channel if len(self.covariances) > 1 else 0
         values, vectors = np.linalg.eigh(np.array(self.covariances[channel]))
-        root = (
-            vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T
-        )  # the one root that has no signs to choose
+        # The one root that has no signs to choose.
+        root = vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T
         parts = drawn(len(samples), self.seed) @ root
         return _Added(samples, patterns(mean, axes, self.factors), parts.astype(np.float32))
 

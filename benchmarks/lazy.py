@@ -19,7 +19,6 @@ from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.lazy import lazy_arrays
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.files.image import read_image
-from napari_vaesr.imaging.axes import Source
 
 SIDE = 2048
 
@@ -45,9 +44,7 @@ def main() -> None:
         for what in ("first", "second"):  # the first loads the model
             start, cpu = time.perf_counter(), time.process_time()
             image = read_image(path)
-            mean, std, _ = lazy_arrays(
-                UpscaleJob(Source.of(image.data, image.axes), settings), look_ahead=True
-            )
+            mean, std, _ = lazy_arrays(UpscaleJob(image.source, settings), look_ahead=True)
             taken, cpu = time.perf_counter() - start, time.process_time() - cpu
             print(f"{what} time: {planes} planes after {taken:.2f} s, {cpu:.2f} CPU-s", flush=True)
         for name, layer in (("mean", mean), ("std of the same plane", std)):

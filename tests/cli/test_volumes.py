@@ -104,7 +104,24 @@ def test_cubic_voxels_that_no_factor_makes_are_resampled_or_nearly_cubic(upscale
     told = upscale("in.tif", "other.zarr", "--isotropic", "--scale", "1", "--dry-run")
     assert told.exit_code == 0 and "15" in told.stdout
     refused = upscale("in.tif", "other.zarr", "--isotropic=near", "--scale", "1")
-    assert refused.exit_code == 2 and "exact or nearest" in " ".join(refused.stderr.split())
+    assert refused.exit_code == 2 and "'near' is not one of 'exact'" in " ".join(refused.stderr.split())
+
+
+def test_cubic_voxels_that_were_made_are_known_again(upscale, tmp_path):
+    for name in ("one.tif", "two.tif"):
+        make_volume(tmp_path / name, (4, 9, 11), 0.5)
+    asked = "one.tif", "two.tif", "out/", "--isotropic", "--scale", "1"
+    assert upscale(*asked).exit_code == 0
+    again = upscale(*asked)
+    assert again.exit_code == 0 and "2 of 2 inputs were upscaled like this before" in again.stderr
+    make_volume(tmp_path / "one.tif", (4, 9, 11), 0.75)
+    told = upscale(*asked, "--dry-run")
+    assert "1 of 2 inputs were upscaled like this before" in told.stderr
+
+
+def test_cubic_voxels_are_not_corrected_by_a_check_that_cannot_see_them(upscale, volume):
+    refused = upscale(volume, "out.zarr", "--isotropic", "--calibrate")
+    assert refused.exit_code == 2 and "can't correct what is made along Z" in " ".join(refused.stderr.split())
 
 
 def test_a_model_without_depth_says_so(run, tiny_model_path, volume):

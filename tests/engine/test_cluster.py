@@ -24,7 +24,6 @@ from napari_vaesr.files.image import read_image
 from napari_vaesr.files.output import OutputImage
 from napari_vaesr.files.tiff_output import TiffOutput
 from napari_vaesr.files.zarr_output import ZarrOutput
-from napari_vaesr.imaging.axes import Source
 
 pytestmark = [
     pytest.mark.timeout(240),
@@ -58,7 +57,7 @@ def prepared(source: Path, model: Path, output: str, sha256: str | None = None, 
     """Return a job and a task for its blocks of 32 low-res pixels."""
     settings = make_settings(model=model, samples=2, device="cpu")
     image = read_image(source)
-    job = UpscaleJob(Source.of(image.data, image.axes), settings)
+    job = UpscaleJob(image.source, settings)
     grid = replace(job.grid(0), sides={"Y": 32, "X": 32})
     described = OutputImage(job.result_axes, ("mean", "std"))
     path = source.parent / output

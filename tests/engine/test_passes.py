@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.lazy import lazy_arrays
-from napari_vaesr.engine.passes import planned, products, split
+from napari_vaesr.engine.passes import planned, products, settled, split
 from napari_vaesr.engine.pixels import Stored
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.engine.stream import stream_blocks
@@ -89,6 +89,40 @@ def test_whole_factors_along_z_that_no_passes_make_are_resampled(asked, made, la
     assert np.prod([part["Z"] for part in parts]) == made
     *_, (last_pass, network) = planned(factors, parts)
     assert last_pass["Z"] == pytest.approx(last) and network == parts[-1]
+
+
+@pytest.mark.parametrize(
+    ("isotropic", "depth", "scale"),
+    [
+        (None, 2.4, {"Z": 2, "Y": 2, "X": 2}),
+        ("exact", 1.2, {"Z": 2.4, "Y": 2, "X": 2}),  # 12 planes of 5
+        ("exact", 1.205, {"Z": 2.4, "Y": 2, "X": 2}),
+        ("exact", 1.01, {"Z": 2, "Y": 2, "X": 2}),
+        ("nearest", 1.2, {"Z": 2, "Y": 2, "X": 2}),
+        ("nearest", 1.3, {"Z": 3, "Y": 2, "X": 2}),
+        ("exact", 0.3, 2),
+        ("exact", 20.0, {"Z": 9, "Y": 2, "X": 2}),
+    ],
+)
+def test_settings_are_settled_for_an_image(deep, isotropic, depth, scale):
+    asked = make_settings(scale={"Z": 2, "Y": 2, "X": 2} if isotropic is None else 2, isotropic=isotropic)
+    source = Source.of(np.zeros((5, 8, 8)), "ZYX", {"Z": depth, "Y": 1.0, "X": 1.0})
+    found = settled(asked, source, deep.card)
+    assert found == make_settings(scale=scale) and settled(found, source, deep.card) == found
+
+
+def test_cubic_voxels_need_their_size(deep, volume):
+    with pytest.raises(VaesrError, match="size of its voxels"):
+        job(volume, "ZYX", deep, isotropic="exact")
+
+
+def test_a_job_and_its_record_have_the_factor_that_cubic_voxels_take(deep, volume):
+    source = Source.of(volume, "ZYX", {"Z": 0.6, "X": 0.4})
+    cubic = make_settings(scale=2, isotropic="nearest", samples=1, device="cpu", precision="float32")
+    made = UpscaleJob(source, cubic, model=deep)
+    assert made.factors == made.settings.factors == Factors(Z=3, Y=2, X=2)
+    assert "isotropic" not in made.record().plain()["settings"], "the record is as if 3 had been asked for"
+    assert made.record() == job(volume, "ZYX", deep, scale={"Z": 3, "Y": 2, "X": 2}, samples=1).record()
 
 
 @given(st.sampled_from([2, 3, 4, 6, 8, 9, 12, 16]), st.sampled_from([1, 2, 3, 4, 6, 8]))

@@ -10,7 +10,7 @@ import tifffile
 from PIL import Image
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.files.image import can_read, expand_inputs, read_image
+from napari_vaesr.files.image import ImageFile, can_read, expand_inputs, read_image
 from napari_vaesr.files.lazy import FileArray
 
 GREY = np.arange(20 * 30).reshape(20, 30)
@@ -182,3 +182,9 @@ def test_memory_that_runs_out_while_reading_is_not_called_damage(tmp_path):
     array = FileArray(tmp_path / "a", Huge, (4, 4), np.dtype("u1"))
     with pytest.raises(MemoryError):
         array[0]
+
+
+def test_a_source_has_the_sizes_of_pixels_that_are_in_one_unit():
+    units = {"Z": "nanometer", "Y": "micrometer", "X": "micrometer"}
+    image = ImageFile(Path("a.tif"), "a", np.zeros((3, 4, 5)), "ZYX", {"Z": 600.0, "Y": 0.2, "X": 0.2}, units)
+    assert image.source.axes.names == "ZYX" and dict(image.source.pixel_size) == {"Y": 0.2, "X": 0.2}

@@ -13,10 +13,8 @@ from napari_vaesr.batch.parts import Parts
 from napari_vaesr.engine import stored
 from napari_vaesr.engine.cluster import Task
 from napari_vaesr.engine.job import UpscaleJob
-from napari_vaesr.engine.passes import CubicWay, isotropic
 from napari_vaesr.engine.pixels import Stored
 from napari_vaesr.engine.result import uncertainty_range
-from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.engine.stored import parts_of
 from napari_vaesr.engine.stream import ResultFile
 from napari_vaesr.files.image import ImageFile
@@ -24,7 +22,6 @@ from napari_vaesr.files.output import OutputImage
 from napari_vaesr.files.place import fingerprint
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.region import Factors
-from napari_vaesr.zoo.card import ModelCard
 from napari_vaesr.zoo.download import MODEL_SUFFIXES
 
 FLOAT32 = 4
@@ -101,26 +98,6 @@ def _first_pixel(image: ImageFile, job: UpscaleJob) -> dict[str, float]:
         for name, pixels in job.region.first_pixel(job.factors).items()
         if name != "C"
     }
-
-
-def cubic_scale(
-    image: ImageFile, settings: UpscaleSettings, card: ModelCard, way: CubicWay
-) -> int | dict[str, float]:
-    """Return the scale that makes the voxels of an image cubic.
-
-    Raises
-    ------
-    VaesrError
-        When the image does not tell the size of its voxels.
-    """
-    planes = dict(zip(image.axes, image.data.shape, strict=True)).get("Z", 1)
-    return isotropic(settings.factors, _sizes_in_one_unit(image), card, planes, way).setting
-
-
-def _sizes_in_one_unit(image: ImageFile) -> dict[str, float]:
-    """Return the sizes of voxels, none where their units differ."""
-    units = {image.units.get(name, "") for name in "ZX"}
-    return dict(image.pixel_size) if len(units) == 1 else {}
 
 
 def worker_task(image: ImageFile, parts: Parts, number: int) -> Task:

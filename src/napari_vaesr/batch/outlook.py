@@ -8,7 +8,7 @@ from napari_vaesr.batch.layout import written_bytes
 from napari_vaesr.batch.targets import Target
 from napari_vaesr.batch.write import open_job
 from napari_vaesr.engine.description import Description
-from napari_vaesr.engine.passes import CubicWay, split
+from napari_vaesr.engine.passes import split
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.imaging.region import Region
 from napari_vaesr.zoo.download import Report
@@ -44,15 +44,10 @@ class Outlook:
 
 
 def outlook(
-    target: Target,
-    axes: str | None,
-    settings: UpscaleSettings,
-    model: Model,
-    extent: Region,
-    isotropic: CubicWay | None = None,
+    target: Target, axes: str | None, settings: UpscaleSettings, model: Model, extent: Region
 ) -> Outlook:
     """Open an input and tell what would be done; as `open_job`, whose errors it raises."""
-    image, job = open_job(target, axes, settings, model, extent, isotropic)
+    image, job = open_job(target, axes, settings, model, extent)
     return Outlook(
         job.axes.shape,
         job.axes.names,
@@ -72,6 +67,6 @@ def load_once(settings: UpscaleSettings, progress: Report | None = None) -> Mode
         If there is no such model, or it cannot make the scale.
     """
     model = load_model(settings.model, progress=progress)
-    if settings.factors:  # the factor along Z may be the image's own
+    if settings.factors:  # else they may be the image's own
         split(settings.factors, model.card.network.factors, model.card.name)
     return model

@@ -27,7 +27,6 @@ from napari_vaesr.files.place import Place, as_place, fingerprint
 from napari_vaesr.imaging.region import Factors, Region
 
 if TYPE_CHECKING:
-    from napari_vaesr.engine.passes import CubicWay
     from napari_vaesr.engine.settings import UpscaleSettings
     from napari_vaesr.zoo.card import ModelCard
 
@@ -257,7 +256,6 @@ def is_made(
     card: ModelCard,
     extent: Region,
     figure: bool,
-    isotropic: CubicWay | None = None,
 ) -> bool:
     """Tell whether an earlier run has made all files of a target just so, and since the input changed.
 
@@ -267,12 +265,10 @@ def is_made(
         told = json.loads(target.record.read_text(encoding="utf-8"))
         is_newer = target.record.stat().st_mtime_ns > fingerprint(target.source)[1]
         record = Record.read(told)
-        if isotropic:  # the factor along Z is the image's own
-            from napari_vaesr.batch.layout import cubic_scale
+        if settings.isotropic is not None:  # then the scale is the image's own
+            from napari_vaesr.engine.passes import settled
 
-            image = read_image(target.source, axes, target.series)
-            scale = cubic_scale(image, settings, card, isotropic)
-            settings = settings.model_copy(update={"scale": scale})
+            settings = settled(settings, read_image(target.source, axes, target.series).source, card)
         return (
             is_newer
             and told["files"] == target.named()

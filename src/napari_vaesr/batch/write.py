@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_vaesr.batch.layout import cubic_scale, made_from, middle_plane, output_image, worker_task
+from napari_vaesr.batch.layout import made_from, middle_plane, output_image, worker_task
 from napari_vaesr.batch.parts import Parts
 from napari_vaesr.batch.targets import Target
 from napari_vaesr.engine.cluster import cluster_blocks, workers_choice
 from napari_vaesr.engine.job import UpscaleJob
-from napari_vaesr.engine.passes import CubicWay
 from napari_vaesr.engine.pixels import bytes_of
 from napari_vaesr.engine.progress import Progress, readable_bytes
 from napari_vaesr.engine.result import as_maps, map_names, maps_of
@@ -31,7 +30,6 @@ from napari_vaesr.files.image import ImageFile, read_image
 from napari_vaesr.files.output import Output, OutputImage
 from napari_vaesr.files.partial import PartialOutput, partial_output
 from napari_vaesr.files.png import png_bytes
-from napari_vaesr.imaging.axes import Source
 from napari_vaesr.imaging.region import Region
 from napari_vaesr.trust.check import check_source
 from napari_vaesr.trust.departures import departures
@@ -53,11 +51,8 @@ def open_job(
     settings: UpscaleSettings,
     model: Model,
     extent: Region,
-    isotropic: CubicWay | None = None,
 ) -> tuple[ImageFile, UpscaleJob]:
     """Open an input and check everything that can be checked before computing.
-
-    With `isotropic`, the factor along ``Z`` is that which makes voxels cubic, exactly or nearly.
 
     Raises
     ------
@@ -65,9 +60,7 @@ def open_job(
         The file can't be read, its axes are not known, or the output can't hold it.
     """
     image = read_image(target.source, axes, target.series)
-    if isotropic:
-        settings = settings.model_copy(update={"scale": cubic_scale(image, settings, model.card, isotropic)})
-    job = UpscaleJob(Source.of(image.data, image.axes), settings, extent, model=model)
+    job = UpscaleJob(image.source, settings, extent, model=model)
     if job.axes.is_rgb and "C" in job.axes.names:
         raise VaesrError(
             f"{target.source} has channels (C) as well as colours (S), which no OME-TIFF of a mean and its "
@@ -92,7 +85,6 @@ def upscale_file(
     extent: Region,
     *,
     figure: bool = False,
-    isotropic: CubicWay | None = None,
     restart: bool = False,
     client: Client | None = None,
     calibrate: bool = False,
@@ -114,8 +106,6 @@ def upscale_file(
         The part of the input to upscale.
     figure : bool
         Draw the middle plane.
-    isotropic : {"exact", "nearest"}, optional
-        Upscale along ``Z``, too, to cubic voxels, or as near to them as the model can without resampling.
     restart : bool
         Start anew where an unfinished output was made from something else.
     client : distributed.Client, optional
@@ -138,7 +128,7 @@ def upscale_file(
     Cancelled
         When the user stopped it with something done already.
     """
-    image, job = open_job(target, axes, settings, model, extent, isotropic)
+    image, job = open_job(target, axes, settings, model, extent)
     height, width = job.plane_shape
     if figure and height * width > FIGURE_PIXELS:
         raise VaesrError(
@@ -147,7 +137,7 @@ def upscale_file(
         )
     note_unlike(job)
     if calibrate:
-        done = check_source(job.source, settings, extent, model, scalings=job.scalings)
+        done = check_source(job.source, job.settings, extent, model, scalings=job.scalings)
         # Of the last pass; kept in the record.
         job.calibrations = (*job.calibrations[: -len(job.scalings)], *done.calibrations)
         job.messages.append(f"{done.sentence} The uncertainty was corrected to this.")

@@ -16,9 +16,9 @@ from . import models
 from .calibrate import calibrate
 from .check import check
 from .console import ExitCode, err, out
-from .cubic import IsotropicAlone
 from .evaluate import evaluate
 from .measure import measure
+from .settings import SettingsCommand
 from .train import train
 from .upscale import upscale
 
@@ -30,9 +30,9 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command(cls=IsotropicAlone)(upscale)
+app.command(cls=SettingsCommand)(upscale)
 app.command()(check)
-app.command(cls=IsotropicAlone)(measure)
+app.command(cls=SettingsCommand)(measure)
 app.command()(train)
 app.command()(evaluate)
 app.command()(calibrate)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from napari_vaesr.trust.check import Check
 
 
-@takes_settings(without=("uncertainty", "temperature", "context", "seed"))
+@takes_settings(without=("isotropic", "uncertainty", "temperature", "context", "seed"))
 def check(
     *,
     inputs: options.Inputs,
@@ -46,7 +46,6 @@ def check(
     with spoken_errors(debug):
         from napari_vaesr.files.atomic import write_json
         from napari_vaesr.files.image import expand_inputs, read_image
-        from napari_vaesr.imaging.axes import Source
         from napari_vaesr.imaging.region import Region
         from napari_vaesr.trust.check import check_source
         from napari_vaesr.trust.familiar import unlike
@@ -70,7 +69,7 @@ def check(
                 with bars.follow(path.name) as progress:
                     try:
                         image = read_image(path, axes)
-                        source = Source.of(image.data, image.axes)
+                        source = image.source
                         done[str(path)] = check_source(source, settings, region, loaded, progress=progress)
                         if strange := unlike(source, loaded, region):
                             notes.append(f"{path.name}: {strange}" if len(paths) > 1 else strange)

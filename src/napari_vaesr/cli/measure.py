@@ -15,14 +15,12 @@ from napari_vaesr.errors import VaesrError
 
 from . import options
 from .console import ExitCode, err, out, report_error, spoken_errors
-from .cubic import cubic_way
 from .settings import takes_settings
 
 if TYPE_CHECKING:
     import pandas
 
     from napari_vaesr.engine.job import UpscaleJob
-    from napari_vaesr.engine.passes import CubicWay
     from napari_vaesr.engine.progress import Progress
     from napari_vaesr.files.image import ImageFile
     from napari_vaesr.files.place import Place
@@ -83,7 +81,6 @@ def measure(
     labels: Labels = None,
     properties: Properties = "area,intensity_mean",
     settings: UpscaleSettings,
-    isotropic: options.Isotropic = None,
     axes: options.Axes = None,
     extent: Extent = "",
     force: Force = False,
@@ -110,7 +107,6 @@ def measure(
         if settings.samples < 2:
             raise VaesrError("One sample has no spread, give --samples 2 or more.")
         _check_output(output, force)
-        cubic = cubic_way(isotropic)
         paths = expand_inputs(inputs)
         segment: Any = Threshold(_level(threshold), smoothing, smallest, split)
         if labels is not None:
@@ -120,7 +116,7 @@ def measure(
         region = Region.parse(extent) if extent else Region()
         loaded = load_model(settings.model)
         tables, records, failures = _measure_all(
-            paths, axes, settings, cubic, loaded, region, segment, names, quiet, debug
+            paths, axes, settings, loaded, region, segment, names, quiet, debug
         )
         if not tables:
             raise typer.Exit(ExitCode.BAD_INPUT)
@@ -160,7 +156,6 @@ def _measure_all(
     paths: list[Place],
     axes: str | None,
     settings: UpscaleSettings,
-    cubic: CubicWay | None,
     model: Model,
     region: Region,
     segment: Any,
@@ -181,7 +176,7 @@ def _measure_all(
             count = f" ({number} of {len(paths)})" if len(paths) > 1 else ""
             with bars.follow(f"{path.name}{count}") as progress:
                 try:
-                    image, job = _open(path, axes, settings, cubic, model, region)
+                    image, job = _open(path, axes, settings, model, region)
                     table = _measure_one(image, job, segment, properties, progress)
                 except VaesrError as error:
                     if debug:
@@ -200,23 +195,14 @@ def _measure_all(
 
 
 def _open(
-    path: Place,
-    axes: str | None,
-    settings: UpscaleSettings,
-    cubic: CubicWay | None,
-    model: Model,
-    region: Region,
+    path: Place, axes: str | None, settings: UpscaleSettings, model: Model, region: Region
 ) -> tuple[ImageFile, UpscaleJob]:
-    from napari_vaesr.batch.layout import cubic_scale
     from napari_vaesr.engine.job import UpscaleJob
     from napari_vaesr.files.image import read_image
-    from napari_vaesr.imaging.axes import Source
     from napari_vaesr.trust.familiar import note_unlike
 
     image = read_image(path, axes)
-    if cubic:
-        settings = settings.model_copy(update={"scale": cubic_scale(image, settings, model.card, cubic)})
-    job = UpscaleJob(Source.of(image.data, image.axes), settings, region, model=model)
+    job = UpscaleJob(image.source, settings, region, model=model)
     note_unlike(job)
     return image, job
 

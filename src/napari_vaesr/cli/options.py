@@ -19,15 +19,6 @@ Output = Annotated[
         "image); for several a folder, made if needed.",
     ),
 ]
-Isotropic = Annotated[
-    str | None,
-    typer.Option(
-        help="Upscale along Z, too, to cubic voxels, from the voxel size: exact makes planes by the "
-        "nearest factor above and resamples them, nearest takes the nearest factor. Alone: exact.",
-        metavar="[exact|nearest]",
-        show_default=False,
-    ),
-]
 Samples = Annotated[int, typer.Option("--samples", "-k", help=about("samples"))]
 Axes = Annotated[
     str | None,

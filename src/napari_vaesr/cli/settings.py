@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Annotated, Any
+from itertools import pairwise
+from typing import Annotated, Any, get_args
 
 import typer
+from typer.core import TyperCommand
 
 from napari_vaesr.engine.conditions import parse_condition
 from napari_vaesr.engine.settings import UpscaleSettings, about, make_settings
@@ -28,7 +30,24 @@ SUCH_AS = {
     "blur": " Such as: 0.6 or na=1.4,wavelength=0.52,pixel_size=0.1.",
 }
 
+ALONE = {"isotropic": "exact"}
+"""What settings are whose option stands without a value."""
+
 Command = Callable[..., None]
+
+
+class SettingsCommand(TyperCommand):
+    """A command some of whose options may stand without a value; see `ALONE`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Write out what is meant; see the class."""
+        told: list[str] = []
+        for word, following in pairwise([*args, ""]):
+            told.append(word)
+            name = word.removeprefix("--")
+            if name != word and name in ALONE and following not in _choices(name):
+                told.append(ALONE[name])
+        return super().parse_args(ctx, told)
 
 
 def takes_settings(*, without: tuple[str, ...] = (), **defaults: Any) -> Callable[[Command], Command]:
@@ -69,9 +88,16 @@ def _option(name: str, defaults: dict[str, Any]) -> inspect.Parameter:
     kind: Any = field.annotation
     default = defaults.get(name, field.default)
     names = [f"--{name}", *([SHORT[name]] if name in SHORT else [])]
-    option = typer.Option(*names, help=about(name) + SUCH_AS.get(name, ""))
+    alone = f" Alone: {ALONE[name]}." if name in ALONE else ""
+    option = typer.Option(*names, help=about(name) + SUCH_AS.get(name, "") + alone)
     if name in PARSED:
         kind, default = str, f"{default:g}" if isinstance(default, (int, float)) else default
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option]
     )
+
+
+def _choices(name: str) -> list[str]:
+    """Return the words that a setting, which may be left out, can be."""
+    kinds = get_args(UpscaleSettings.model_fields[name].annotation)
+    return [word for kind in kinds for word in get_args(kind)]

@@ -25,14 +25,12 @@ from .console import (
     report_error,
     spoken_errors,
 )
-from .cubic import cubic_way
 from .settings import takes_settings
 
 if TYPE_CHECKING:
     from distributed import Client
 
     from napari_vaesr.batch.targets import Target
-    from napari_vaesr.engine.passes import CubicWay
     from napari_vaesr.imaging.region import Region
     from napari_vaesr.zoo.registry import Model
 
@@ -43,7 +41,6 @@ def upscale(
     inputs: options.Inputs,
     output: options.Output,
     settings: UpscaleSettings,
-    isotropic: options.Isotropic = None,
     axes: options.Axes = None,
     extent: options.Extent = "",
     series: options.Series = None,
@@ -69,19 +66,18 @@ def upscale(
         from napari_vaesr.imaging.region import Region
 
         part = Region.parse(extent) if extent else Region()
-        cubic = cubic_way(isotropic)
         targets = _planned(inputs, output, settings, series, quiet)
         several = len(targets) > 1
         if several and not force and not calibrate:  # one that was stopped goes on with what is left
-            targets = _left(targets, axes, settings, part, figure, cubic, quiet)
+            targets = _left(targets, axes, settings, part, figure, quiet)
         refuse_overwriting(targets, settings.has_spread, figure, force or dry_run)
         if not targets:
             return
         loaded = load_once(settings, progress=(lambda done, total: None) if quiet else None)
         if dry_run:
-            failures = _describe(targets, axes, settings, loaded, part, cubic)
+            failures = _describe(targets, axes, settings, loaded, part)
         else:
-            run = partial(_run, targets, axes, settings, loaded, part, figure=figure, isotropic=cubic)
+            run = partial(_run, targets, axes, settings, loaded, part, figure=figure)
             with _client(scheduler, workers) as client:
                 failures = run(restart=force, client=client, calibrate=calibrate, quiet=quiet, debug=debug)
         if failures:
@@ -107,7 +103,6 @@ def _left(
     settings: UpscaleSettings,
     extent: Region,
     figure: bool,
-    isotropic: CubicWay | None,
     quiet: bool,
 ) -> list[Target]:
     """Return those that were not upscaled like this before, and say how many were."""
@@ -115,7 +110,7 @@ def _left(
     from napari_vaesr.zoo.registry import get_card
 
     card = get_card(settings.model)
-    left = [each for each in targets if not is_made(each, axes, settings, card, extent, figure, isotropic)]
+    left = [each for each in targets if not is_made(each, axes, settings, card, extent, figure)]
     if len(left) < len(targets) and not quiet:
         made = len(targets) - len(left)
         err().print(f"Note: {made} of {len(targets)} inputs were upscaled like this before.")
@@ -130,7 +125,6 @@ def _run(
     extent: Region,
     *,
     figure: bool,
-    isotropic: CubicWay | None,
     restart: bool,
     client: Client | None,
     calibrate: bool,
@@ -155,7 +149,6 @@ def _run(
                         model,
                         extent,
                         figure=figure,
-                        isotropic=isotropic,
                         restart=restart,
                         client=client,
                         calibrate=calibrate,
@@ -194,7 +187,6 @@ def _describe(
     settings: UpscaleSettings,
     model: Model,
     extent: Region,
-    isotropic: CubicWay | None,
 ) -> int:
     """Print what would be done to every input and return how many would fail."""
     from napari_vaesr.batch.outlook import outlook
@@ -204,7 +196,7 @@ def _describe(
     failures, seconds, where = 0, 0.0, ""
     for target in targets:
         try:
-            found = outlook(target, axes, settings, model, extent, isotropic)
+            found = outlook(target, axes, settings, model, extent)
         except VaesrError as error:
             report_error(error, target.title if len(targets) > 1 else None)
             failures += 1

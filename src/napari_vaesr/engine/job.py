@@ -24,6 +24,7 @@ from napari_vaesr.engine.passes import (
     factor_of,
     planned,
     seeded,
+    settled,
     split,
     told_of_resampling,
 )
@@ -94,12 +95,11 @@ class UpscaleJob:
     ) -> None:
         self.source, self.array, self.axes = source, source.array, source.axes
         check_array(self.array, self.axes)
-        self.factors = settings.factors.fitted(source.axes.lengths)
-        self.settings = settings.model_copy(update={"scale": self.factors.setting})
-        settings = self.settings
         self.region = Region(region).of(self.axes)
         self.model = load_model(settings.model if model is None else model)
         card = self.model.card
+        self.settings = settings = settled(settings, source, card)
+        self.factors = settings.factors
         if missing := [name for name in self.factors if name not in self.axes.names]:
             raise VaesrError(
                 f"The image has no axis {missing[0]} to upscale along, please leave it out of the scale."

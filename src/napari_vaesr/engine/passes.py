@@ -9,17 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.imaging.axes import Axes
+from napari_vaesr.imaging.axes import Axes, Source
 from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.vae.config import Factor
 from napari_vaesr.zoo.card import Calibration, ModelCard
-
-CubicWay = Literal["exact", "nearest"]
-"""How voxels are made cubic; see `isotropic`."""
 
 GOLDEN = 0x9E3779B97F4A7C15
 """Keeps the seeds of passes apart."""
@@ -202,46 +198,46 @@ def told_of_resampling(factors: Factors, passes: Sequence[Pass]) -> list[str]:
     ]
 
 
-def isotropic(
-    factors: Factors,
-    pixel_size: Mapping[str, float],
-    card: ModelCard,
-    planes: int | None = None,
-    way: CubicWay = "nearest",
-) -> Factors:
-    """Return the factors with that along ``Z`` which makes voxels cubic, or comes near to it.
+def settled(settings: UpscaleSettings, source: Source, card: ModelCard) -> UpscaleSettings:
+    """Return the settings with the scale that they come to for an image: nothing of it is left open.
+
+    Where voxels are to be cubic, exact is the factor along ``Z`` that makes a whole number of planes and
+    comes nearest to them; planes are never made fewer, nor more than the model can. Nearest is the nearest
+    factor that the model can make.
 
     Parameters
     ----------
-    factors : Factors
-        Those along ``Y`` and ``X``.
-    pixel_size : mapping of str to float
-        Of the image, by axis letter, in one unit.
+    settings : UpscaleSettings
+        As they were asked for.
+    source : Source
+        The image.
     card : ModelCard
         The model's, which says what it can make.
-    planes : int, optional
-        How many planes the image has along ``Z``.
-    way : {"exact", "nearest"}
-        Exact is what makes a whole number of planes and comes nearest to cubic voxels; planes are never made
-        fewer, nor more than the model can. Nearest is the nearest factor that the model can make.
 
     Raises
     ------
     VaesrError
-        When the size of a voxel is not known.
+        When voxels are to be cubic and their size is not known.
     """
+    factors, lengths = settings.factors, source.axes.lengths
+    if settings.isotropic is not None:
+        ratio = _cubic(source.pixel_size) * factors.along("X")
+        depths = {rows for rows, columns in card.network.factors if columns == 1}
+        choices = [1, *products(depths)] if depths else [1, max(round(ratio), 1)]
+        nearest = min(choices, key=lambda factor: abs(math.log(ratio / factor)))
+        is_near = settings.isotropic == "nearest" or abs(ratio / nearest - 1) < CUBIC_ENOUGH
+        is_made = not is_near and "Z" in lengths and 1 < ratio < choices[-1]
+        factors = Factors({**factors, "Z": ratio if is_made else nearest})
+    return settings.model_copy(update={"scale": factors.fitted(lengths).setting, "isotropic": None})
+
+
+def _cubic(pixel_size: Mapping[str, float]) -> float:
+    """Return how many times as many planes make voxels of this size cubic."""
     if not {"Z", "X"} <= pixel_size.keys() or min(pixel_size["Z"], pixel_size["X"]) <= 0:
         raise VaesrError(
             "The image does not tell the size of its voxels, please give the factor along Z, such as Z=4."
         )
-    ratio = pixel_size["Z"] / pixel_size["X"] * factors.along("X")
-    depths = {rows for rows, columns in card.network.factors if columns == 1}
-    choices = [1, *products(depths)] if depths else [1, max(round(ratio), 1)]
-    nearest = min(choices, key=lambda factor: abs(math.log(ratio / factor)))
-    is_cubic = abs(ratio / nearest - 1) < CUBIC_ENOUGH
-    if way == "nearest" or is_cubic or planes is None or not 1 < ratio < choices[-1]:
-        return Factors({**factors, "Z": nearest})
-    return Factors({**factors, "Z": ratio}).fitted({"Z": planes})
+    return pixel_size["Z"] / pixel_size["X"]
 
 
 def calibration_keys(card: ModelCard, factors: Factors) -> list[str]:

@@ -37,6 +37,10 @@ def _plain_region(region: Region) -> dict[str, list[int]]:
     return {name: [part.start, part.stop] for name, part in region.items()}
 
 
+def _plain_settings(settings: UpscaleSettings) -> dict[str, Any]:
+    return settings.model_dump(mode="json", exclude={"isotropic"})  # which has become the scale
+
+
 class ModelVersion(BaseModel):
     """Which model; the hash is that of its weights."""
 
@@ -104,7 +108,7 @@ class Record(BaseModel):
     torch: str = ""
     model: ModelVersion
     network: str = ""
-    settings: UpscaleSettings
+    settings: Annotated[UpscaleSettings, PlainSerializer(_plain_settings)]
     device_reason: str = ""
     halo: int = 0
     axes: str

@@ -16,6 +16,7 @@ from napari_vaesr.zoo.card import ANY
 
 UncertaintyKind = Literal["std", "variance", "relative", "interval"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
+CubicWay = Literal["exact", "nearest"]
 
 GROWING = "ZYX"
 """Axes that can be made longer."""
@@ -39,6 +40,11 @@ class UpscaleSettings(BaseModel):
         default=2,
         description="How many times more pixels along Y and along X, or for each axis, such as Z=4,Y=2,X=2. "
         "Along Z it need not be a whole number: planes are resampled then.",
+    )
+    isotropic: CubicWay | None = Field(
+        default=None,
+        description="Upscale along Z, too, to cubic voxels, from the voxel size: exact makes planes by the "
+        "nearest factor above and resamples them, nearest takes the nearest factor.",
     )
     samples: int = Field(
         default=16,

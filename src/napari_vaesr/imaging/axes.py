@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -269,13 +270,18 @@ class Source:
         The pixels.
     axes : Axes
         What they are arranged by.
+    pixel_size : mapping of str to float
+        Distance between pixels by axis letter, in one unit; empty where it is not known.
     """
 
     array: SourceArray
     axes: Axes
+    pixel_size: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, array: SourceArray, names: str) -> Source:
+    def of(
+        cls, array: SourceArray, names: str, pixel_size: Mapping[str, float] = MappingProxyType({})
+    ) -> Source:
         """Name the axes of an array.
 
         Raises
@@ -283,7 +289,7 @@ class Source:
         VaesrError
             As `Axes.parse`.
         """
-        return cls(array, Axes.parse(names, array.shape))
+        return cls(array, Axes.parse(names, array.shape), pixel_size)
 
     def read(self, region: Region) -> npt.NDArray[Any]:
         """Read a region, every axis but ``S`` named, in one bounded read; axes in the array's order."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import dask.array as da
@@ -21,7 +21,12 @@ from napari_vaesr.zoo.registry import Model
 
 
 def lazy_upscale(
-    array: SourceArray, axes: str, settings: UpscaleSettings, *, model: Model | None = None
+    array: SourceArray,
+    axes: str,
+    settings: UpscaleSettings,
+    *,
+    model: Model | None = None,
+    pixel_size: Mapping[str, float] | None = None,
 ) -> tuple[da.Array, da.Array | None, dict[str, Any]]:
     """Upscale lazily: nothing is computed now but the intensity scaling, from a bounded sample.
 
@@ -35,6 +40,8 @@ def lazy_upscale(
         As for `UpscaleJob`.
     model : Model, optional
         The model, if it is loaded already.
+    pixel_size : mapping of str to float, optional
+        As for `napari_vaesr.upscale`.
 
     Returns
     -------
@@ -56,7 +63,7 @@ def lazy_upscale(
     UnlikeTrainingWarning
         When the image is unlike those that the model learnt from.
     """
-    job = UpscaleJob(Source.of(array, axes), settings, model=model)
+    job = UpscaleJob(Source.of(array, axes, pixel_size or {}), settings, model=model)
     if strange := note_unlike(job):
         warnings.warn(strange, UnlikeTrainingWarning, stacklevel=2)
     result = lazily(job)

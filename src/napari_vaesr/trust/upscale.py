@@ -12,7 +12,7 @@ from napari_vaesr.engine.api import as_array, named_axes
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.result import Result
-from napari_vaesr.engine.settings import Precision, UncertaintyKind, make_settings
+from napari_vaesr.engine.settings import CubicWay, Precision, UncertaintyKind, make_settings
 from napari_vaesr.errors import UnlikeTrainingWarning
 from napari_vaesr.imaging.axes import Source
 from napari_vaesr.imaging.axis_names import told_axes
@@ -29,6 +29,7 @@ def upscale(
     *,
     model: str | PathLike[str] | Model = "microscopy",
     scale: int | Mapping[str, float] = 2,
+    isotropic: CubicWay | None = None,
     samples: int = 16,
     uncertainty: UncertaintyKind = "std",
     domain: str = ANY,
@@ -41,6 +42,7 @@ def upscale(
     precision: Precision = "auto",
     tile: int | None = None,
     memory: int | None = None,
+    pixel_size: Mapping[str, float] | None = None,
     extent: Mapping[str, range] | str | None = None,
     keep_samples: bool = False,
     progress: Callable[[Progress], None] | None = None,
@@ -60,6 +62,9 @@ def upscale(
         How many times more pixels along ``Y`` and ``X``; or by axis letter, along ``Z`` too:
         ``{"Z": 4}``, ``{"Z": 2.5, "Y": 2, "X": 2}``. Products of the model's own factors take several passes;
         along ``Z`` a factor need not be a whole number.
+    isotropic : {"exact", "nearest"}, optional
+        Upscale along ``Z``, too, to cubic voxels, from `pixel_size`: exact makes planes by the nearest factor
+        above and resamples them, nearest takes the nearest factor.
     samples : int
         How many possible images are drawn. Their number costs time but no memory; 1 gives no uncertainty.
     uncertainty : {"std", "variance", "relative", "interval"}
@@ -91,6 +96,8 @@ def upscale(
         Largest side of a tile in input pixels. The result does not depend on it, but for rounding.
     memory : int, optional
         MiB that the network may use at a time; a share of what the device has by default.
+    pixel_size : mapping of str to float, optional
+        Distance between pixels by axis letter, in one unit, such as ``{"Z": 0.6, "Y": 0.25, "X": 0.25}``.
     extent : mapping of str to range, or str, optional
         The part to upscale: ``{"Z": range(10, 20), "Y": range(64)}`` or ``"Z=10:20,Y=0:64"``. Nothing else is
         computed, and its pixels are those of the whole result. All by default.
@@ -123,6 +130,7 @@ def upscale(
     settings = make_settings(
         model=model.card.name if isinstance(model, Model) else model,
         scale=scale,
+        isotropic=isotropic,
         samples=samples,
         uncertainty=uncertainty,
         domain=domain,
@@ -138,7 +146,7 @@ def upscale(
     )
     array = as_array(image)
     loaded = model if isinstance(model, Model) else None
-    source = Source.of(array, named_axes(array, axes or told_axes(image)))
+    source = Source.of(array, named_axes(array, axes or told_axes(image)), pixel_size or {})
     region = Region.parse(extent) if isinstance(extent, str) else Region(extent or {})
     job = UpscaleJob(source, settings, region, model=loaded, keep_samples=keep_samples)
     if strange := note_unlike(job):

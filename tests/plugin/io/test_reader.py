@@ -281,3 +281,18 @@ def test_a_stack_is_made_longer_along_z_where_that_is_preferred(preferences, sta
     np.testing.assert_allclose(mean.scale, [2 / 3, 0.125, 0.125])
     first = np.full(3, -0.5)
     np.testing.assert_allclose(mean.data_to_world(first), source.data_to_world(first), atol=1e-9)
+
+
+@pytest.mark.parametrize(("spacing", "planes"), [(0.5, 6), (None, 3)])
+def test_voxels_are_made_cubic_where_that_is_preferred_and_their_size_is_known(
+    preferences, tmp_path, deep_model_path, spacing, planes
+):
+    preferences.model, preferences.along_z, preferences.scale = str(deep_model_path), 0, 2
+    sizes = {"PhysicalSizeX": 0.5, "PhysicalSizeXUnit": "µm"}
+    if spacing is not None:
+        sizes |= {"PhysicalSizeZ": spacing, "PhysicalSizeZUnit": "µm"}
+    path = tmp_path / "cubic.ome.tif"
+    pixels = np.random.default_rng(0).integers(0, 4000, (3, 12, 16)).astype("uint16")
+    tifffile.imwrite(path, pixels, metadata={"axes": "ZYX", **sizes})
+    _, mean, _ = (Layer.create(*each) for each in read_upscaled(path))
+    assert mean.data.shape == (planes, 24, 32)

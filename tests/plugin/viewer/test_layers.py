@@ -14,6 +14,7 @@ from napari_vaesr.engine.result import Result
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.region import Factors
 from napari_vaesr.plugin.viewer.layers import (
+    as_source,
     checked_axes,
     labelled_axes,
     layer_tuples,
@@ -22,6 +23,7 @@ from napari_vaesr.plugin.viewer.layers import (
     suggested_axes,
     uncertainty_limits,
     unique_name,
+    upscale_layer,
 )
 
 
@@ -231,6 +233,16 @@ def test_limits_of_the_uncertainty():
     assert lazy_uncertainty_limits((100, 300), "std") == (0, 20)
     assert lazy_uncertainty_limits((100, 300), "variance") == (0, 400)
     assert lazy_uncertainty_limits((5, 5), "relative")[1] > 0
+
+
+def test_a_layer_knows_the_sizes_of_its_voxels_in_one_unit(deep_model_path):
+    pixels = np.random.default_rng(0).integers(0, 4000, (3, 12, 14)).astype("uint16")
+    layer = Image(pixels, scale=(1.2, -0.6, 0.6), units=("um", "um", "um"), axis_labels=("z", "y", "x"))
+    assert dict(as_source(layer, None).pixel_size) == {"Z": 1.2, "Y": 0.6, "X": 0.6}
+    mean, *_ = upscale_layer(layer, model=deep_model_path, isotropic="nearest", scale=1, samples=1)
+    assert mean[0].shape == (6, 12, 14)
+    layer.units = ("nm", "um", "um")
+    assert "Z" not in as_source(layer, None).pixel_size
 
 
 def test_upscale_layer_without_a_viewer(tiny_model_path):

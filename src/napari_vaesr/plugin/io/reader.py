@@ -14,13 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.imaging.axes import Source
-from napari_vaesr.imaging.region import Factors
 from napari_vaesr.plugin.viewer.layers import KEY, LayerTuple, layer_tuples, lazy_uncertainty_limits
 
 if TYPE_CHECKING:
     from napari_vaesr.engine.result import Result
-    from napari_vaesr.engine.settings import UpscaleSettings
     from napari_vaesr.files.image import ImageFile
     from napari_vaesr.files.place import Place
 
@@ -146,23 +143,19 @@ def _upscaled_layers(image: ImageFile) -> list[LayerTuple]:
 
     from napari_vaesr.engine.job import UpscaleJob
     from napari_vaesr.engine.record import Record
-    from napari_vaesr.plugin.viewer.preferences import preferred_depth, preferred_settings
+    from napari_vaesr.plugin.viewer.preferences import preferred_settings_for
     from napari_vaesr.trust.familiar import note_unlike
     from napari_vaesr.trust.lazy import lazily
 
-    settings = preferred_settings()
-    if "Z" in image.axes:
-        depth = preferred_depth()
-        factors = Factors({**settings.factors, "Z": depth}) if depth else _cubic(image, settings)
-        settings = settings.model_copy(update={"scale": factors.setting})
-    job = UpscaleJob(Source.of(image.data, image.axes), settings)
+    job = UpscaleJob(image.source, preferred_settings_for(image.source))
     note_unlike(job)
     whole = lazily(job, look_ahead=True, tell=show_info)
     for message in whole.record["messages"]:
         show_info(message)
+    settings = job.settings
     # The intensities that the network sees as 0 and 1 are as good as contrast limits, and known already.
     record = Record.read(whole.record)
-    limits, factors = record.bright, record.settings.factors
+    limits = record.bright
     if "S" in image.axes or "C" not in image.axes:
         channels = [(image, whole)]
     else:
@@ -186,7 +179,7 @@ def _upscaled_layers(image: ImageFile) -> list[LayerTuple]:
             result,
             Image(source_layer[0], **source_layer[1]),
             source.axes,
-            factors,
+            job.factors,
             settings.uncertainty,
             uncertainty_range=lazy_uncertainty_limits(limits[number], settings.uncertainty),
         )
@@ -196,23 +189,10 @@ def _upscaled_layers(image: ImageFile) -> list[LayerTuple]:
                 attributes["metadata"][KEY]["source"]["series"] = image.series
         layers += [source_layer, *shown]
     show_info(
-        f"'{image.name}' is upscaled ({settings.factors.suffix}) by '{settings.model}', each plane when you "
+        f"'{image.name}' is upscaled ({job.factors.suffix}) by '{settings.model}', each plane when you "
         "look at it. Until it is there, you see the source in its place."
     )
     return layers
-
-
-def _cubic(image: ImageFile, settings: UpscaleSettings) -> Factors:
-    """Return the factors that make voxels cubic, where their sizes are known."""
-    from napari_vaesr.engine.passes import isotropic
-    from napari_vaesr.zoo.registry import get_card
-
-    known = {"Z", "X"} <= image.pixel_size.keys() and len({image.units.get(name, "") for name in "ZX"}) == 1
-    card = get_card(settings.model)
-    if not known or not card.network.row_factors:
-        return settings.factors
-    planes = image.data.shape[image.axes.index("Z")]
-    return isotropic(settings.factors, image.pixel_size, card, planes, "exact")
 
 
 def _channel(image: ImageFile, index: int) -> ImageFile:

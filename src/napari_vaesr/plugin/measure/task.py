@@ -14,7 +14,7 @@ from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes, Source
 from napari_vaesr.imaging.region import Factors, Region
-from napari_vaesr.plugin.viewer.layers import checked_axes, source_array, unique_name, upscaled_place
+from napari_vaesr.plugin.viewer.layers import as_source, unique_name, upscaled_place
 from napari_vaesr.plugin.viewer.task import Failure, first_sentence
 
 if TYPE_CHECKING:
@@ -84,8 +84,8 @@ class MeasureTask:
         from napari_vaesr.trust.regions import Quantities
 
         self.name = self.layer.name
-        self.axes = checked_axes(self.layer, self.axes)
-        self._source = Source.of(source_array(self.layer), self.axes)
+        self._source = as_source(self.layer, self.axes)
+        self.axes = self._source.axes.names
         Region(self.extent).of(self._source.axes)
         self._quantities = Quantities(self.properties)
         self._units, self._sizes, self._offset = _physical(self.layer, self.axes)

@@ -17,11 +17,10 @@ from qtpy.compat import isalive
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.imaging.axes import Source
 from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.plugin.upscale.preview import flat_settings
 from napari_vaesr.plugin.viewer.extents import chosen_extent
-from napari_vaesr.plugin.viewer.layers import KEY, checked_axes, source_array, unique_name, upscaled_place
+from napari_vaesr.plugin.viewer.layers import KEY, as_source, unique_name, upscaled_place
 from napari_vaesr.plugin.viewer.runner import Runner
 from napari_vaesr.plugin.viewer.task import Failure, first_sentence
 from napari_vaesr.plugin.widgets.panel import row, status_line
@@ -68,8 +67,8 @@ class CheckTask:
 
     def __post_init__(self) -> None:
         self.name = self.layer.name
-        self.axes = checked_axes(self.layer, self.axes)
-        self._source = Source.of(source_array(self.layer), self.axes)
+        self._source = as_source(self.layer, self.axes)
+        self.axes = self._source.axes.names
 
     def __repr__(self) -> str:
         return f"the check of '{self.name}'"

@@ -11,14 +11,14 @@ from napari.utils.notifications import show_warning
 from qtpy.compat import isalive
 
 from napari_vaesr.engine.conditions import parse_condition, typed_condition
-from napari_vaesr.engine.passes import CubicWay, isotropic, products
-from napari_vaesr.engine.settings import UpscaleSettings, about, make_settings
+from napari_vaesr.engine.passes import products, settled
+from napari_vaesr.engine.settings import CubicWay, UpscaleSettings, about, make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.plugin.upscale.extent_inputs import ExtentInputs
 from napari_vaesr.plugin.upscale.together import Together
-from napari_vaesr.plugin.viewer.layers import checked_axes, labelled_axes, source_array, suggested_axes
+from napari_vaesr.plugin.viewer.layers import as_source, labelled_axes, suggested_axes
 from napari_vaesr.plugin.viewer.preferences import starting_settings
 from napari_vaesr.plugin.widgets.inputs import UNCERTAINTIES, Fold, is_source, with_tooltips
 from napari_vaesr.plugin.widgets.model_list import known_cards, model_list
@@ -37,7 +37,9 @@ WARNING = "#e08a1e"
 """Colour of what asks to be looked at, in both themes."""
 TILES = [("automatic", AUTOMATIC), *((f"{side} pixels", side) for side in (64, 128, 256, 512, 1024, 2048))]
 
-KEEP, CUBIC, NEARLY = 1, "cubic", "nearly cubic"
+KEEP = 1
+CUBIC: CubicWay = "exact"
+NEARLY: CubicWay = "nearest"
 """Choices of a factor that are no factors."""
 
 CONTEXTS = [("automatic", "auto"), ("along Z", "Z"), ("in time", "T"), ("none", "none")]
@@ -230,16 +232,14 @@ class UpscaleForm(Container):
 
     def _cubic(self, way: CubicWay) -> float | None:
         """Return the factor along Z that makes voxels cubic; None where sizes are not known."""
-        layer, axes = self.layer.value, self.axes.value.upper().replace("S", "")
-        if layer is None or len(axes) != layer.ndim or not {"Z", "X"} <= set(axes):
+        if self.layer.value is None:
             return None
-        sizes = {name: abs(float(size)) for name, size in zip(axes, layer.scale, strict=True)}
-        units = dict(zip(axes, layer.units, strict=True))
-        if units["Z"] != units["X"]:
+        asked = make_settings(scale=self.scale.value, isotropic=way)
+        try:
+            source = as_source(self.layer.value, self.axes.value)
+            return settled(asked, source, self._cards[self.model.value]).factors.along("Z")
+        except VaesrError:
             return None
-        card = self._cards[self.model.value]
-        planes = dict(zip(axes, source_array(layer).shape, strict=False))["Z"]
-        return isotropic(Factors.of(self.scale.value), sizes, card, planes, way).along("Z")
 
     def _offer_depths(self, *_: Any) -> None:
         """Offer along Z what the layer and the model allow, and show it where there is more than one."""
@@ -255,9 +255,9 @@ class UpscaleForm(Container):
             self.extent.planes.value = "all"
 
     def _factors(self) -> Factors:
-        ways: dict[Any, CubicWay] = {CUBIC: "exact", NEARLY: "nearest"}
-        way = ways.get(self.depth.value)
-        depth = self.depth.value if way is None else self._cubic(way) or 1
+        depth = self.depth.value
+        if depth in (CUBIC, NEARLY):
+            depth = self._cubic(depth) or KEEP
         return Factors({**Factors.of(self.scale.value), "Z": depth})
 
     def _domains(self, *_: Any) -> tuple[str, ...]:
@@ -342,7 +342,7 @@ class UpscaleForm(Container):
                 raise VaesrError("None of the layers is an image that can be upscaled: open one to begin.")
             raise VaesrError("Open an image to begin.")
         self.extent.follow(layer, self.axes.value)
-        named = Axes.parse(checked_axes(layer, self.axes.value), source_array(layer).shape)
+        named = as_source(layer, self.axes.value).axes
         part = named.of_region(Region(self.chosen_extent()).of(named))
         made = named.of_enlarged(Region(self.chosen_extent()).of(named), self.settings().factors)
         guess = f"{self.axes.value} is a guess: please check the axes. " if self.has_guessed_axes else ""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.imaging.axes import default_axes
+from napari_vaesr.imaging.axes import Source, default_axes
 from napari_vaesr.imaging.axis_names import told_axes
 from napari_vaesr.imaging.geometry import Placement, shear_matrix
 from napari_vaesr.imaging.region import Factors
@@ -359,8 +359,9 @@ def upscale_layer(layer: napari.layers.Image, axes: str | None = None, **setting
     """
     from napari_vaesr.trust.upscale import upscale
 
-    axes = checked_axes(layer, axes)
-    result = upscale(source_array(layer), axes, **settings)
+    source = as_source(layer, axes)
+    axes = source.axes.names
+    result = upscale(source.array, axes, **{"pixel_size": source.pixel_size, **settings})
     used, extent = result.record["settings"], result.record["extent"]
     origin = {name: first for name, (first, _) in extent.items()}
     return layer_tuples(result, layer, axes, used["scale"], used["uncertainty"], origin)
@@ -394,3 +395,18 @@ def checked_axes(layer: napari.layers.Image, axes: str | None) -> str:
             f"The colours of '{layer.name}' are its last axis: name it S, as in YXS, or not at all."
         )
     return axes if axes.endswith("S") else axes + "S"
+
+
+def as_source(layer: napari.layers.Image, axes: str | None) -> Source:
+    """Return a layer as jobs read it: its pixels, their axes, and the sizes of those in the unit of ``X``.
+
+    Raises
+    ------
+    VaesrError
+        As `checked_axes`, or when the axes do not fit the pixels.
+    """
+    source = Source.of(source_array(layer), checked_axes(layer, axes))
+    names = source.axes.names.replace("S", "")
+    units = dict(zip(names, layer.units, strict=True))
+    sizes = {name: abs(float(size)) for name, size in zip(names, layer.scale, strict=True)}
+    return replace(source, pixel_size={n: size for n, size in sizes.items() if units[n] == units["X"]})

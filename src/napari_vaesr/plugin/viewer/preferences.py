@@ -11,6 +11,8 @@ from platformdirs import user_state_path
 
 from napari_vaesr.engine.settings import UpscaleSettings, make_settings
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.axes import Source
+from napari_vaesr.imaging.region import Factors
 
 PLUGIN = "napari-vaesr"
 CACHE = "NAPARI_VAESR_CACHE"
@@ -33,9 +35,26 @@ def preferred_settings(**changes: Any) -> UpscaleSettings:
     return make_settings(**{**preferences, **changes})
 
 
-def preferred_depth() -> int:
-    """Return how many times as many planes along Z are made of a stack that is opened; 0 for cubic voxels."""
-    return int(_page().get("along_z", 1))
+def preferred_settings_for(source: Source) -> UpscaleSettings:
+    """Return the settings of the Preferences page for an image that is opened, along Z, too.
+
+    Voxels are made cubic where that is preferred, their sizes are known, and the model can.
+
+    Raises
+    ------
+    VaesrError
+        As `preferred_settings`, and where there is no such model.
+    """
+    from napari_vaesr.zoo.registry import get_card
+
+    settings, depth = preferred_settings(), int(_page().get("along_z", 1))
+    if "Z" not in source.axes.names:
+        return settings
+    if depth:
+        factors = Factors({**settings.factors, "Z": depth})
+        return settings.model_copy(update={"scale": factors.setting})
+    is_known = {"Z", "X"} <= source.pixel_size.keys() and get_card(settings.model).network.row_factors
+    return settings.model_copy(update={"isotropic": "exact" if is_known else None})
 
 
 def starting_settings() -> UpscaleSettings:

@@ -15,15 +15,13 @@ from psutil import virtual_memory
 
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.imaging.axes import Source
 from napari_vaesr.imaging.region import Region
 from napari_vaesr.plugin.viewer.layers import (
     RELATIVE_KEY,
     LayerTuple,
-    checked_axes,
+    as_source,
     layer_tuples,
     lazy_uncertainty_limits,
-    source_array,
 )
 
 if TYPE_CHECKING:
@@ -96,9 +94,8 @@ class UpscaleTask:
 
     def __post_init__(self) -> None:
         self.name = self.layer.name
-        self.axes = checked_axes(self.layer, self.axes)
-        self.pixels = source_array(self.layer)
-        self._source = Source.of(self.pixels, self.axes)
+        self._source = as_source(self.layer, self.axes)
+        self.pixels, self.axes = self._source.array, self._source.axes.names
         Region(self.extent).of(self._source.axes)
 
     def __repr__(self) -> str:  # napari names running work by it when its window is closed

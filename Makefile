@@ -3,9 +3,12 @@
 #   make test    lint and test everything
 # The environment lives in .venv and is built again only when pyproject.toml or constraints.txt changes.
 
+# Processes that tests start read what others have compiled, and do not compile the package again.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test fuzz napari lint docs clean
+.PHONY: help demo test lint pytest fuzz napari docs clean
 
 VENV := .venv
 ifeq ($(OS),Windows_NT)
@@ -54,7 +57,11 @@ demo: $(BASE)
 	$(BIN)/napari-vaesr upscale $(SAMPLE) demo/nuclei_x2.ome.tif --scale 2 --samples 16 --figure --force
 	@echo "In demo/: nuclei_x2.ome.tif (mean and std), nuclei_x2.figure.png (a look at them), nuclei_x2.json (the record)."
 
-test: lint
+test: $(DEV)
+	@# The types are checked while the first tests run.
+	@$(MAKE) --jobs=2 lint pytest
+
+pytest: $(DEV)
 	@# A process for each core, each with one thread; all tests that open windows share one.
 	OMP_NUM_THREADS=1 tools/with-display $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadgroup --cov --cov-report=term
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -46,3 +51,57 @@ def picture(tmp_path: Path) -> Path:
     path = tmp_path / "picture.tif"
     tifffile.imwrite(path, np.random.default_rng(1).integers(0, 255, (12, 15), dtype=np.uint8))
     return path
+
+
+SLOWLY = """
+import sys, time
+sys.argv = ["napari-vaesr", *{arguments!r}]
+sys.stderr = open({log!r}, "w")
+from napari_vaesr.engine import blocks, pixels, stream
+for name, value in {sizes!r}.items():
+    setattr(blocks, name, value)
+for store in (stream.ResultFile, pixels.Stored):
+    def slowly(self, piece, real=store.put):
+        real(self, piece)
+        time.sleep(0.03)
+    store.put = slowly
+from napari_vaesr.cli import main
+main()
+"""
+"""The command line with small blocks, and a pause after each, in which it can be killed."""
+
+Start = Callable[..., multiprocessing.process.BaseProcess]
+
+
+@pytest.fixture
+def start_slowly(tmp_path: Path) -> Start:
+    """A function that starts the command line in a process of its own, with these sizes of blocks."""
+    # On Linux one process imports PyTorch for all of them, and each is a copy of it.
+    context: Any = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
+    if sys.platform == "linux":
+        context.set_forkserver_preload(["napari_vaesr.cli", "napari_vaesr.engine.upscaler", "zarr"])
+
+    def start(*arguments: object, **sizes: int) -> multiprocessing.process.BaseProcess:
+        log = str(tmp_path.with_suffix(".stderr"))  # beside the folder, in which outputs are counted
+        code = SLOWLY.format(arguments=[str(each) for each in arguments], log=log, sizes=sizes)
+        process = context.Process(target=exec, args=(code, {"__name__": "slowly"}))
+        process.start()
+        return process
+
+    return start
+
+
+@pytest.fixture
+def kill_when(start_slowly: Start, tmp_path: Path) -> Callable[..., None]:
+    """A function that starts the command line and kills it as soon as something is true."""
+
+    def kill_when(is_time: Callable[[], bool], *arguments: object, **sizes: int) -> None:
+        process = start_slowly(*arguments, "--quiet", **sizes)
+        deadline = time.monotonic() + 120
+        while not is_time() and process.is_alive() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+        assert process.exitcode == -signal.SIGKILL, tmp_path.with_suffix(".stderr").read_text()
+
+    return kill_when

@@ -83,7 +83,7 @@ def test_help_and_models_do_not_load_torch(arguments):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a process can't send another one Ctrl-C on Windows")
 def test_ctrl_c_leaves_no_half_output_and_keeps_what_is_done(tiny_model_path: Path, tmp_path: Path) -> None:
-    np.save(tmp_path / "long.npy", np.random.default_rng(0).random((2000, 128, 128), dtype=np.float32))
+    np.save(tmp_path / "long.npy", np.random.default_rng(0).random((2000, 24, 24), dtype=np.float32))
     command = ["upscale", "long.npy", "big.ome.tif", "--axes", "TYX", "--model", str(tiny_model_path)]
     process = subprocess.Popen(
         [*PROGRAM, *command],

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +16,6 @@ import zarr
 from napari_vaesr.batch import write
 from napari_vaesr.engine import blocks
 from napari_vaesr.files.image import read_image
-
-COMMAND = """
-import sys, time
-from napari_vaesr.engine import blocks, stream
-blocks.LARGEST_BLOCK = 64
-real = stream.ResultFile.put
-def slowly(*arguments):
-    real(*arguments)
-    time.sleep(0.05)
-stream.ResultFile.put = slowly
-from napari_vaesr.cli import main
-main()
-"""
-"""The command line with blocks of 32 low-res pixels, and a pause after each, in which it can be killed."""
 
 
 @pytest.fixture
@@ -77,21 +60,16 @@ def others(folder: Path) -> set[str]:
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signal")
 @pytest.mark.parametrize("name", ["out.ome.tif", "out.zarr"])
 def test_killed_runs_go_on_and_make_the_same_file(
-    upscale, many, tmp_path, tiny_model_path, name, small_blocks
+    upscale, kill_when, many, tmp_path, tiny_model_path, name, small_blocks
 ):
     whole = tmp_path / f"whole{name[3:]}"
     assert upscale(many, whole).exit_code == 0
     output = tmp_path / name
-    command = [sys.executable, "-c", COMMAND, "upscale", many, output, "--model", tiny_model_path, "-k", "2"]
+    command = ["upscale", many, output, "--model", tiny_model_path, "-k", "2"]
     done = 0
     for _ in range(2):
-        process = subprocess.Popen([*map(str, command), "--quiet"], stderr=subprocess.PIPE)
-        deadline = time.monotonic() + 60
-        while len(journal(output)) < done + 3 and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.01)
-        os.kill(process.pid, signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL, process.stderr.read()
-        process.stderr.close()
+        enough = done + 3
+        kill_when(lambda enough=enough: len(journal(output)) >= enough, *command, LARGEST_BLOCK=64)
         assert done < len(journal(output)) < 16
         done = len(journal(output))
         assert not output.exists()

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -15,19 +11,6 @@ import pytest
 import tifffile
 
 from napari_vaesr import UpscaleJob, load_model, read_image
-
-COMMAND = """
-import time
-from napari_vaesr.engine import blocks, pixels, stream
-blocks.LARGEST_BLOCK, blocks.SIDE, blocks.DEPTH = 64, 16, 16
-for store in (stream.ResultFile, pixels.Stored):
-    def slowly(self, piece, real=store.put):
-        real(self, piece)
-        time.sleep(0.05)
-    store.put = slowly
-from napari_vaesr.cli import main
-main()
-"""
 
 
 def make_volume(path: Path, shape: tuple[int, int, int], spacing: float) -> Path:
@@ -158,11 +141,12 @@ def test_workers_make_the_same_volume(upscale, volume, tmp_path):
     ids=["whole factors", "made by 6 and resampled to 4.8"],
 )
 def test_runs_killed_in_every_pass_go_on_and_make_the_same_file(
-    upscale, tmp_path, deep_model_path, arguments
+    upscale, kill_when, start_slowly, tmp_path, deep_model_path, arguments
 ):
     volume = make_volume(tmp_path / "volume.tif", (5, 20, 33), 0.6)
+    sizes = {"LARGEST_BLOCK": 64, "SIDE": 16, "DEPTH": 16}
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {"LARGEST_BLOCK": 64, "SIDE": 16, "DEPTH": 16}.items():
+        for name, value in sizes.items():
             patch.setattr(f"napari_vaesr.engine.blocks.{name}", value)
         assert upscale(volume, "whole.ome.tif", *arguments).exit_code == 0
         record = json.loads((tmp_path / "whole.json").read_text())
@@ -171,8 +155,7 @@ def test_runs_killed_in_every_pass_go_on_and_make_the_same_file(
     assert len(blocks) == 3
     output = tmp_path / "out.ome.tif"
     folder = tmp_path / ".out.ome.tif.partial"
-    command = [sys.executable, "-c", COMMAND, "upscale", volume, output]
-    command += ["-m", deep_model_path, "-k", "2", *arguments]
+    command = ["upscale", volume, output, "-m", deep_model_path, "-k", "2", *arguments]
 
     def done():
         try:
@@ -182,17 +165,14 @@ def test_runs_killed_in_every_pass_go_on_and_make_the_same_file(
 
     for passes, count in enumerate(blocks):
         enough = sum(blocks[:passes]) + max(count // 3, 1)
-        process = subprocess.Popen([*map(str, command), "--quiet"], stderr=subprocess.PIPE)
-        deadline = time.monotonic() + 120
-        while done() < enough and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.01)
-        os.kill(process.pid, signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL, process.stderr.read()
-        process.stderr.close()
+        kill_when(lambda enough=enough: done() >= enough, *command, **sizes)
         assert not output.exists() and enough <= done() < sum(blocks[: passes + 1])
         # What a pass has read is gone as soon as that pass is done, and is not made again.
         assert not any((folder / f"pass-{number}" / "mean" / "c").exists() for number in range(1, passes))
-    last = subprocess.run([*map(str, command)], capture_output=True, text=True, check=True)
-    assert "parts were there from an earlier run" in " ".join(last.stderr.split())
+    last = start_slowly(*command, **sizes)
+    last.join()
+    told = tmp_path.with_suffix(".stderr").read_text()
+    assert last.exitcode == 0, told
+    assert "parts were there from an earlier run" in " ".join(told.split())
     assert output.read_bytes() == (tmp_path / "whole.ome.tif").read_bytes()
     assert not folder.exists(), "nothing of an intermediate is left behind"

@@ -20,7 +20,8 @@ def own_state() -> Iterator[None]:
     kinds = {"cpu"} | ({found.type} if found else set())
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode())
-        stack.enter_context(torch.device("cpu"))
+        if torch.get_default_device().type != "cpu":  # for it makes every call of PyTorch slower
+            stack.enter_context(torch.device("cpu"))
         for kind in sorted(kinds):
             if torch.is_autocast_enabled(kind):
                 stack.enter_context(torch.autocast(kind, enabled=False))

@@ -6,7 +6,7 @@ import copy
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
@@ -20,6 +20,7 @@ from napari_vaesr.engine.moments import NEIGHBOURS, PairedMoments, smoothed, wit
 from napari_vaesr.engine.result import FloatArray
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.engine.torch_state import own_state
+from napari_vaesr.engine.trimming import sparing, trimmed, without_halo
 from napari_vaesr.errors import TryAgain, VaesrError
 from napari_vaesr.imaging.tiling import Tile, plan_tiles, read_padded, round_up
 from napari_vaesr.vae.base import Encoded, SuperResolutionVAE
@@ -240,8 +241,11 @@ class Upscaler:
         wide = tile.widened(NEIGHBOURS, (plane.height, plane.width))
         in_colour = self.network.sees_colours and plane.is_rgb
         seen = read_padded(plane.colours if in_colour else plane.luma, tile, plane.height, plane.width)
-        encoded = self._encode(seen, plane.conditions, in_colour)
+        with sparing(self.network, self.factor, wide):
+            encoded = self._encode(seen, plane.conditions, in_colour)
         yield Step(pixels * ENCODING_WORK)
+        encoded, wide = without_halo(self.network, self.factor, encoded, wide)
+        tile = replace(tile, padded_rows=wide.padded_rows, padded_columns=wide.padded_columns)
         moments = PairedMoments()
         kept: list[FloatArray] = []
         samples, at_once = self.settings.samples, self.samples_at_once(tile)
@@ -365,7 +369,7 @@ def prepare_network(network: SuperResolutionVAE, choice: DeviceChoice) -> SuperR
     if key not in copies:
         prepared = copy.deepcopy(network).eval().requires_grad_(False)
         prepared.to(device=choice.device, dtype=choice.dtype)
-        copies[key] = prepared.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        copies[key] = trimmed(prepared.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
     return copies[key]
 
 

@@ -120,3 +120,12 @@ def test_rows_alone_are_enlarged_about_their_centres() -> None:
 def test_what_cannot_be_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"odd|2 or more"):
         NetworkConfig(**wrong)  # type: ignore[arg-type]
+
+
+@torch.no_grad()
+def test_a_network_takes_as_many_planes_as_it_looks_at() -> None:
+    network, planes = network_of(CONFIG), torch.rand(2, 7, 16, 16)
+    for given in (planes, planes[:, 3, None]):
+        one, other = network.encode(given, 2), network.encode(network.seen(given), 2)
+        assert torch.equal(one.base, other.base)
+    assert torch.isfinite(network.elbo(planes[:, 3, None], torch.rand(2, 1, 32, 32), 2).nll)

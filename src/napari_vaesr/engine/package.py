@@ -56,7 +56,7 @@ class Graph(nn.Module):
 
     def forward(self, planes: Tensor) -> tuple[Tensor, Tensor]:
         """From (batch, 1, Y, X) in unit intensity to two times (batch, 1, scale * Y, scale * X)."""
-        encoded = self.network.encode(self.network.seen(planes), self.scale, self._told(planes))
+        encoded = self.network.encode(planes, self.scale, self._told(planes))
         noise = []
         for index, level in enumerate(self.network.levels):
             rows, columns = (

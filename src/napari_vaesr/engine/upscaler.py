@@ -267,7 +267,7 @@ class Upscaler:
         if in_colour:
             return self.network.encode_colours(planes)
         told = torch.tensor([conditions], dtype=torch.float32, device=planes.device)
-        return self.network.encode(self.network.seen(planes), self.factor, told)
+        return self.network.encode(planes, self.factor, told)
 
     @own_state()
     def _add_samples(

@@ -23,7 +23,7 @@ from napari_vaesr.training.spreads import SAMPLES
 from napari_vaesr.training.validation import FixedPairs, ValidationPairs
 from napari_vaesr.training.watch import best_weights, read_checks
 from napari_vaesr.trust.calibration import rank_correlation
-from napari_vaesr.vae.base import SuperResolutionVAE
+from napari_vaesr.vae.base import SuperResolutionVAE, middle
 from napari_vaesr.vae.build import build
 from napari_vaesr.vae.factor import factor_name
 from napari_vaesr.vae.resize import upsample_bicubic
@@ -178,10 +178,10 @@ def evaluate(network: SuperResolutionVAE, pairs: FixedPairs) -> dict[str, float]
         scores: dict[str, list[float]] = {}
         deviations, errors = [], []
         for low, high, _, conditions in (pair for pair in pairs.pairs if pair.factor == factor):
-            encoded = network.encode(network.seen(low), factor, conditions)
+            encoded = network.encode(low, factor, conditions)
             samples = network.decode(encoded, network.antithetic_noise(low, SAMPLES, generator))
             estimates = {
-                "bicubic": upsample_bicubic(low[:, low.shape[1] // 2, None], factor),
+                "bicubic": upsample_bicubic(middle(low), factor),
                 "base": encoded.base,
                 "mean": samples.mean(dim=0),
                 "sample": samples[0],

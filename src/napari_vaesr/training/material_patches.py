@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from napari_vaesr.pairs.degradation import degrade, neighboured
+from napari_vaesr.pairs.degradation import degrade
 from napari_vaesr.pairs.material import Material, whole_side
 from napari_vaesr.pairs.pair import Pair
 from napari_vaesr.training.batches import Batch, Batches, scale_odds, turned
 from napari_vaesr.training.config import TrainingConfig
-from napari_vaesr.training.told import recorded_conditions, shown
+from napari_vaesr.training.told import recorded, simulated
 from napari_vaesr.training.validation import FixedPairs
 from napari_vaesr.vae.config import Factor
 
@@ -54,15 +54,10 @@ class MaterialPatches(Batches):
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         factor = config.network.factors[rng.choice(len(self.scale_odds), p=self.scale_odds)]
         patches = [self._patch(rng, factor) for _ in range(config.batch)]
-        high = torch.from_numpy(np.stack([patch.truth for patch in patches]))[:, None]
         if self._is_paired(factor):
-            low = torch.from_numpy(np.stack([patch.low for patch in patches]))[:, None].expand(
-                -1, config.network.frames, -1, -1
-            )
-            return Batch(low, high, factor, recorded_conditions(low))
-        high = neighboured(high, config.network.frames, float(factor[1]), generator)
-        low, high, conditions = degrade(high, factor, config.degradation, generator)
-        return shown(Batch(low, high, factor, conditions), config, generator)
+            low, high = (np.stack([getattr(patch, each) for patch in patches]) for each in ("low", "truth"))
+            return recorded(low, high, factor)
+        return simulated([patch.truth[None] for patch in patches], factor, config, generator)
 
     def _is_paired(self, factor: Factor) -> bool:
         return factor == (self.paired, self.paired)
@@ -100,13 +95,11 @@ def checked_pairs(material: Material, config: TrainingConfig) -> FixedPairs:
         for factor in config.network.factors:
             is_paired = factor == (material.scale, material.scale)
             part = view.part(*cut) if is_paired else Pair.of_truth(view.truth[cut])
-            high = torch.from_numpy(np.ascontiguousarray(part.truth))[None, None]
             if is_paired:
-                low = torch.from_numpy(np.ascontiguousarray(part.low))[None, None]
-                conditions = recorded_conditions(low)
-            else:
-                low, high, conditions = degrade(high, factor, config.degradation, generator)
-            low = low.expand(-1, config.network.frames, -1, -1)
+                pairs.append(recorded(part.low[None], part.truth[None], factor))
+                continue
+            truth = torch.from_numpy(np.ascontiguousarray(part.truth))[None, None]
+            low, high, conditions = degrade(truth, factor, config.degradation, generator)
             pairs.append(Batch(low, high, factor, conditions))
     return FixedPairs(pairs, ["held-out part"] * len(pairs))
 

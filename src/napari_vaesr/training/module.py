@@ -239,7 +239,7 @@ class Training(lightning.LightningModule):
         low = batch.low
         network = prepare_network(self._teacher[0], choose_device(str(low.device)))
         with torch.autocast(low.device.type, enabled=False):
-            return network.encode(network.seen(low), batch.factor, batch.conditions).base
+            return network.encode(low, batch.factor, batch.conditions).base
 
     def _loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss of everything, and what to log."""

@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.pairs.degradation import degrade, neighboured
-from napari_vaesr.pairs.images import load_stacks, to_unit, value_range
+from napari_vaesr.pairs.images import around, load_stacks, to_unit, value_range
 from napari_vaesr.training.batches import Batch, Batches, scale_odds, turned
 from napari_vaesr.training.config import TrainingConfig
-from napari_vaesr.training.told import shown
+from napari_vaesr.training.told import simulated
 from napari_vaesr.vae.config import Factor
 
 FloatArray = NDArray[np.float64]
@@ -60,18 +59,12 @@ class Patches(Batches):
 
     def batch(self, step: int) -> Batch:
         """Make the batch of one step; the same step gives the same batch."""
-        config, frames = self.config, self.config.network.frames
+        config = self.config
         rng = self.random(step)
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         factor = config.network.factors[rng.choice(len(self.scale_odds), p=self.scale_odds)]
         patches = [self._chosen(rng, factor) for _ in range(config.batch)]
-        high = torch.from_numpy(np.stack([patch[len(patch) // 2] for patch in patches]))[:, None]
-        high = neighboured(high, frames, float(factor[1]), generator)
-        for index, patch in enumerate(patches):
-            if len(patch) == frames:
-                high[index] = torch.from_numpy(patch)
-        low, high, conditions = degrade(high, factor, config.degradation, generator)
-        return shown(Batch(low, high, factor, conditions), config, generator)
+        return simulated(patches, factor, config, generator)
 
     def _odds(self, side: int) -> tuple[FloatArray, list[FloatArray]] | None:
         """Return how likely each group is, and each of its stacks, for patches of so many pixels a side."""
@@ -101,11 +94,8 @@ class Patches(Batches):
         group = rng.choice(len(self.groups), p=between)
         index = rng.choice(len(self.groups[group]), p=within[group])
         stack, sides = self.groups[group][index], [self.config.patch * each for each in factor]
-        frames = self.config.network.frames if len(self.groups[group][index]) > 1 else 1
-        reach = frames // 2
-        middle = int(rng.integers(len(stack)))
-        # Beyond the ends of a stack the last planes come again.
-        planes = stack[np.clip(np.arange(middle - reach, middle + reach + 1), 0, len(stack) - 1)]
+        frames = self.config.network.frames if len(stack) > 1 else 1
+        planes = around(stack, int(rng.integers(len(stack))), frames)
         least, most = self.config.degradation.reduce
         largest = min(most, min(stack.shape[1:]) / max(sides))
         times = least * (largest / least) ** rng.random() if largest >= least else 1.0

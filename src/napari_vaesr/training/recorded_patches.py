@@ -7,13 +7,12 @@ from math import lcm
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.pairs.pair import Pair
 from napari_vaesr.training.batches import Batch, Batches, turned
 from napari_vaesr.training.config import TrainingConfig
-from napari_vaesr.training.told import recorded_conditions
+from napari_vaesr.training.told import recorded
 from napari_vaesr.training.validation import FixedPairs
 
 FloatArray = npt.NDArray[np.float32]
@@ -64,7 +63,7 @@ class RecordedPatches(Batches):
         areas = np.array([pair.low.size for pair in pairs], float)
         chosen = rng.choice(len(pairs), self.config.batch, p=areas / areas.sum())
         low, high = zip(*(self._patch(rng, pairs[index]) for index in chosen), strict=True)
-        return _batch(np.stack(low), np.stack(high), scale, self.config)
+        return recorded(np.stack(low), np.stack(high), (scale, scale))
 
     def _patch(self, rng: np.random.Generator, pair: Pair) -> tuple[FloatArray, FloatArray]:
         side = self.config.patch
@@ -88,12 +87,5 @@ def recorded_checks(pairs: Sequence[Pair], config: TrainingConfig) -> FixedPairs
             for start, length in ((row, height), (column, width))
         )
         low, high = pair.part(rows, columns).units()
-        made.append(_batch(low[None], high[None], pair.scale, config))
+        made.append(recorded(low[None], high[None], (pair.scale, pair.scale)))
     return FixedPairs(made, ["real pairs"] * len(made))
-
-
-def _batch(low: FloatArray, high: FloatArray, scale: int, config: TrainingConfig) -> Batch:
-    """Return pairs (batch, Y, X) and (batch, scale * Y, scale * X) as a network takes them."""
-    small, large = (torch.from_numpy(np.ascontiguousarray(part))[:, None] for part in (low, high))
-    planes = small.expand(-1, config.network.frames, -1, -1)
-    return Batch(planes, large, (scale, scale), recorded_conditions(planes))

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
 from napari_vaesr.imaging.noise import CELLS, EXPECTED, QUANTILE
+from napari_vaesr.pairs.degradation import degrade, neighboured
 from napari_vaesr.training.batches import Batch
 from napari_vaesr.training.config import TrainingConfig
+from napari_vaesr.vae.base import middle
+from napari_vaesr.vae.config import Factor
 
 JITTER = 0.2
 """Standard deviation of the logarithm of what a noise is told too large or too small, in units of its std."""
@@ -25,10 +32,44 @@ def shown(batch: Batch, config: TrainingConfig, generator: torch.Generator | Non
     return batch._replace(low=low, conditions=told(batch.conditions, low, config.misled, generator))
 
 
-def recorded_conditions(low: Tensor) -> Tensor:
-    """Return what is told of recorded planes (batch, frames, Y, X): their estimated noise, and no blur."""
-    noise = estimated_noise(low[:, low.shape[1] // 2])
-    return torch.stack([torch.zeros_like(noise), noise.square(), torch.zeros_like(noise)], dim=1)
+def simulated(
+    patches: Sequence[NDArray[np.float32]],
+    factor: Factor,
+    config: TrainingConfig,
+    generator: torch.Generator | None = None,
+) -> Batch:
+    """Make a batch of sharp patches: degraded, and as the network is to see it.
+
+    Parameters
+    ----------
+    patches : sequence of array
+        Each (planes, Y, X): as many planes as the network looks at, or one, whose neighbours are made.
+    factor : (int, int)
+        How many times smaller they become, rows and columns.
+    config : TrainingConfig
+        The run's settings.
+    generator : torch.Generator, optional
+        Source of randomness.
+    """
+    frames = config.network.frames
+    single = torch.from_numpy(np.stack([patch[len(patch) // 2] for patch in patches]))[:, None]
+    high = neighboured(single, frames, float(factor[1]), generator)
+    for index, patch in enumerate(patches):
+        if len(patch) == frames:
+            high[index] = torch.from_numpy(patch)
+    low, high, conditions = degrade(high, factor, config.degradation, generator)
+    return shown(Batch(low, high, factor, conditions), config, generator)
+
+
+def recorded(low: NDArray[np.float32], high: NDArray[np.float32], factor: Factor) -> Batch:
+    """Make a batch of real pairs (batch, Y, X) and (batch, rows * Y, columns * X).
+
+    What the network is told of them is their estimated noise, and no blur.
+    """
+    small, large = (torch.from_numpy(np.ascontiguousarray(part))[:, None] for part in (low, high))
+    noise = estimated_noise(small[:, 0])
+    conditions = torch.stack([torch.zeros_like(noise), noise.square(), torch.zeros_like(noise)], dim=1)
+    return Batch(small, large, factor, conditions)
 
 
 def hidden(low: Tensor, alone: float, generator: torch.Generator | None = None) -> Tensor:
@@ -51,8 +92,7 @@ def hidden(low: Tensor, alone: float, generator: torch.Generator | None = None) 
     chance, side, left = torch.rand(3, batch, 1, generator=generator)
     outward = torch.where(side < 0.5, offsets, -offsets)
     is_hidden = (chance < alone) | ((chance > 1 - EDGES * (1 - alone)) & (outward > (left * reach).floor()))
-    middle = low[:, reach, None].expand_as(low)
-    return torch.where(is_hidden[..., None, None], middle, low)
+    return torch.where(is_hidden[..., None, None], middle(low), low)
 
 
 def told(conditions: Tensor, low: Tensor, misled: float, generator: torch.Generator | None = None) -> Tensor:
@@ -75,7 +115,7 @@ def told(conditions: Tensor, low: Tensor, misled: float, generator: torch.Genera
     intercept = intercept * torch.exp(2 * JITTER * (0.7 * both - 0.7 * each))
     blur = blur * torch.exp(0.5 * JITTER * third)
     is_misled = torch.rand(len(low), generator=generator) < misled
-    estimate = estimated_noise(low[:, low.shape[1] // 2]).square()
+    estimate = estimated_noise(middle(low)[:, 0]).square()
     return torch.stack(
         [torch.where(is_misled, 0.0, slope), torch.where(is_misled, estimate, intercept), blur], dim=1
     )

@@ -11,9 +11,10 @@ import torch
 from torch.utils.data import Dataset
 
 from napari_vaesr.pairs.degradation import degrade
-from napari_vaesr.pairs.images import load_stacks, to_unit, value_range
+from napari_vaesr.pairs.images import around, load_stacks, to_unit, value_range
 from napari_vaesr.training.batches import Batch
 from napari_vaesr.training.config import TrainingConfig
+from napari_vaesr.vae.base import middle
 
 
 class FixedPairs(Dataset[Batch]):
@@ -61,21 +62,17 @@ class ValidationPairs(FixedPairs):
         groups = load_stacks(places, smallest=unit)
         share = -(-images // len(groups))
         generator = torch.Generator().manual_seed(config.seed)
-        reach = network.frames // 2
         super().__init__([], [])
         for name, stacks in groups.items():
             chosen = np.unique(np.linspace(0, len(stacks) - 1, min(share, len(stacks))).round().astype(int))
             for stack in (stacks[index] for index in chosen):
                 height, width = (min(size, side) // unit * unit for size in stack.shape[1:])
                 row, column = (stack.shape[1] - height) // 2, (stack.shape[2] - width) // 2
-                # The middle one and its neighbours; a single plane stands for them itself.
-                near = len(stack) // 2 + np.arange(-reach, reach + 1)
-                planes = stack[np.clip(near, 0, len(stack) - 1)]
+                planes = around(stack, len(stack) // 2, network.frames)
                 crop = to_unit(planes[:, row : row + height, column : column + width], value_range(stack))
                 for factor in network.factors:
                     truth = torch.from_numpy(np.ascontiguousarray(crop))[None]
                     low, high, conditions = degrade(truth, factor, config.degradation, generator)
-                    if len(stack) == 1:
-                        low = low[:, reach, None].expand_as(low)
+                    low = middle(low) if len(stack) == 1 else low  # the others had noise of their own
                     self.pairs.append(Batch(low, high, factor, conditions))
                     self.domains.append(name)

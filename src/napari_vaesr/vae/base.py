@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_vaesr.vae.config import Factor, Level, NetworkConfig
-from napari_vaesr.vae.factor import shuffle
+from napari_vaesr.vae.factor import as_factor, shuffle
 
 
 @dataclass(frozen=True)
@@ -131,22 +131,21 @@ class SuperResolutionVAE(nn.Module, ABC):
         if given >= frames:
             first = (given - frames) // 2
             return planes[:, first : first + frames]
-        middle = planes[:, given // 2, None].expand(-1, (frames - given) // 2, -1, -1)
-        return torch.cat([middle, planes, middle], dim=1)
+        missing = middle(planes).expand(-1, (frames - given) // 2, -1, -1)
+        return torch.cat([missing, planes, missing], dim=1)
 
     @property
     @abstractmethod
     def receptive_radius(self) -> int:
         """How far, in low-res pixels, a pixel of the result can look in any direction."""
 
-    @abstractmethod
     def encode(self, planes: Tensor, factor: int | Factor, conditions: Tensor | None = None) -> Encoded:
         """Compute everything that all samples share.
 
         Parameters
         ----------
         planes : Tensor
-            (batch, frames, height, width).
+            (batch, frames, height, width), of any odd number of frames; see `seen`.
         factor : int or (int, int)
             One of the configured factors of rows and columns; a number stands for both.
         conditions : Tensor, optional
@@ -155,6 +154,11 @@ class SuperResolutionVAE(nn.Module, ABC):
             standard deviation of the blur to be undone, in low-res pixels. Left out, all are 0: neither
             noise nor blur. Other networks take no notice.
         """
+        return self._encode(self.seen(planes), as_factor(factor), conditions)
+
+    @abstractmethod
+    def _encode(self, planes: Tensor, factor: Factor, conditions: Tensor | None) -> Encoded:
+        """Do as `encode`, with as many frames as the network looks at."""
 
     @abstractmethod
     def residuals(self, encoded: Encoded, noise: Sequence[Tensor]) -> Tensor:
@@ -211,7 +215,6 @@ class SuperResolutionVAE(nn.Module, ABC):
             noise.append(torch.stack([one, -one], dim=1).flatten(0, 1))
         return noise
 
-    @abstractmethod
     def elbo(self, low: Tensor, high: Tensor, factor: int | Factor, conditions: Tensor | None = None) -> Elbo:
         """Evaluate the bound's terms, sampling the posterior once (the reparameterised gradient estimator).
 
@@ -224,8 +227,18 @@ class SuperResolutionVAE(nn.Module, ABC):
         factor, conditions
             As for `encode`.
         """
+        return self._elbo(self.seen(low), high, as_factor(factor), conditions)
+
+    @abstractmethod
+    def _elbo(self, low: Tensor, high: Tensor, factor: Factor, conditions: Tensor | None) -> Elbo:
+        """Do as `elbo`, with as many frames as the network looks at."""
 
     @property
     def dtype(self) -> torch.dtype:
         """The dtype of the weights."""
         return next(self.parameters()).dtype
+
+
+def middle(planes: Tensor) -> Tensor:
+    """Return the plane that is upscaled, (batch, 1, height, width), of all that are looked at."""
+    return planes[:, planes.shape[1] // 2, None]

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from napari_vaesr.vae.base import Elbo, Encoded, SuperResolutionVAE
 from napari_vaesr.vae.config import Factor, NetworkConfig
-from napari_vaesr.vae.factor import as_factor, factor_name, unshuffle
+from napari_vaesr.vae.factor import factor_name, unshuffle
 from napari_vaesr.vae.fused import rectify
 from napari_vaesr.vae.ladder import over_samples
 from napari_vaesr.vae.trunk import conv3x3
@@ -47,7 +47,7 @@ class ConvVAE(SuperResolutionVAE):
         self.config = config
         self.depth: int = level.stride.bit_length() - 1
         widths = [config.width * 2**i for i in range(self.depth + 1)]
-        self.entry = conv3x3(config.frames, widths[0])
+        self.entry = conv3x3(config.inputs, widths[0])
         self.down = nn.ModuleList(
             nn.Conv2d(narrow, wide, 3, stride=2, padding=1) for narrow, wide in pairwise(widths)
         )
@@ -72,13 +72,12 @@ class ConvVAE(SuperResolutionVAE):
         up = sum(2 * 2 ** (i + 1) for i in range(self.depth))
         return int(down + up + 2**self.depth)
 
-    def encode(self, planes: Tensor, factor: int | Factor, conditions: Tensor | None = None) -> Encoded:
+    def _encode(self, planes: Tensor, factor: Factor, conditions: Tensor | None) -> Encoded:
         """Compute ``z_mean`` and ``z_log_var``; the base is the image decoded from ``z_mean``."""
         x = rectify(self.entry(4 * (planes.to(self.dtype) - 0.5)))
         for layer in self.down:
             x = rectify(layer(x))
         mean, log_var = self.z_mean(x), self.z_log_var(x).clamp(-10.0, 10.0)
-        factor = as_factor(factor)
         return Encoded(self._image(mean, factor), (mean, log_var), factor)
 
     def residuals(self, encoded: Encoded, noise: Sequence[Tensor]) -> Tensor:
@@ -88,7 +87,7 @@ class ConvVAE(SuperResolutionVAE):
         images = over_samples(partial(self._image, factor=encoded.factor), latents)
         return unshuffle(images - encoded.base, encoded.factor)
 
-    def elbo(self, low: Tensor, high: Tensor, factor: int | Factor, conditions: Tensor | None = None) -> Elbo:
+    def _elbo(self, low: Tensor, high: Tensor, factor: Factor, conditions: Tensor | None) -> Elbo:
         """Evaluate the tutorial's loss: reconstruction and KL to a standard normal."""
         encoded = self.encode(low, factor)
         mean, log_var = (part.float() for part in encoded.features)

@@ -34,9 +34,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from napari_vaesr.vae.base import Elbo, Encoded, SuperResolutionVAE
+from napari_vaesr.vae.base import Elbo, Encoded, SuperResolutionVAE, middle
 from napari_vaesr.vae.config import Factor, NetworkConfig
-from napari_vaesr.vae.factor import as_factor, factor_name, shuffle, unshuffle
+from napari_vaesr.vae.factor import factor_name, shuffle, unshuffle
 from napari_vaesr.vae.fused import convolve_add_relu, convolve_rectify, rectify, rectify_
 from napari_vaesr.vae.orientations import ORIENTATIONS
 from napari_vaesr.vae.resize import REACH, unseen, upsample_bicubic, upsample_consistent
@@ -196,9 +196,8 @@ class LadderVAE(SuperResolutionVAE):
             reach += 4 * REACH  # twice down and up again
         return reach + 1  # the heads
 
-    def encode(self, planes: Tensor, factor: int | Factor, conditions: Tensor | None = None) -> Encoded:
+    def _encode(self, planes: Tensor, factor: Factor, conditions: Tensor | None) -> Encoded:
         """Compute the base and the features of every level; see `SuperResolutionVAE`."""
-        factor = as_factor(factor)
         features, base, is_clean = self._base(planes, factor, conditions)
         return self._climb(features, base, factor, is_clean)
 
@@ -216,7 +215,7 @@ class LadderVAE(SuperResolutionVAE):
         features, correction = self._looked_at(inputs, factor)
         if views:
             correction = torch.stack([correction.float(), *views]).mean(dim=0).to(correction.dtype)
-        centre = planes[:, self.config.frames // 2, None]
+        centre = middle(planes)
         enlarged = self._where_clean(
             is_clean,
             factor,
@@ -236,7 +235,7 @@ class LadderVAE(SuperResolutionVAE):
         if conditions is None:
             conditions = planes.new_zeros(len(planes), 3)
         slope, intercept, blur = conditions.to(planes.dtype)[..., None, None].chunk(3, dim=1)
-        noise = noise_map(planes[:, self.config.frames // 2, None], slope, intercept)
+        noise = noise_map(middle(planes), slope, intercept)
         told = torch.cat([shifted, 10 * noise, blur.expand_as(noise)], dim=1)
         return told, (conditions == 0).all(dim=1)
 
@@ -301,9 +300,8 @@ class LadderVAE(SuperResolutionVAE):
 
         return torch.stack([hidden(each) for each in residual]).float()
 
-    def elbo(self, low: Tensor, high: Tensor, factor: int | Factor, conditions: Tensor | None = None) -> Elbo:
+    def _elbo(self, low: Tensor, high: Tensor, factor: Factor, conditions: Tensor | None) -> Elbo:
         """Evaluate the bound for the residual that the base leaves; see `SuperResolutionVAE`."""
-        factor = as_factor(factor)
         name = factor_name(factor)
         features, base, is_clean = self._base(low, factor, conditions)
         # The base and the trunk learn from the base's own loss: the bound explains what they leave and does

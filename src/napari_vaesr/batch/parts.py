@@ -98,8 +98,8 @@ class Parts:
 
     def work(self, number: int, blocks: list[int]) -> int:
         """Return the work that some blocks of a pass are."""
-        views, grid = len(self.job.passes[number].views), self.grids[number]
-        return self.job.upscalers[number].work(sum(grid[block].size for block in blocks) * views)
+        grid, step = self.grids[number], self.job.passes[number]
+        return self.job.upscalers[number].work(step.work_of(sum(grid[block].size for block in blocks)))
 
 
 def intermediate(folder: Path, number: int) -> Path:

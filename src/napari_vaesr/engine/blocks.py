@@ -56,7 +56,7 @@ class BlockGrid:
             The axis that neighbours of planes lie along: what was read for one block serves the next.
         """
         axes, factors = step.axes, step.factors
-        if step.views == ("YX",):
+        if step.is_flat:
             side = 2 ** (max(LARGEST_BLOCK // factors.whole("Y"), 1).bit_length() - 1)
             sides = {"Y": side, "X": side}
         else:

@@ -164,7 +164,7 @@ def cluster_blocks(
 
 def work_of(job: UpscaleJob, number: int, block: Region) -> int:
     """Return the work that a block of a pass is."""
-    return job.upscalers[number].work(block.size * len(job.passes[number].views))
+    return job.upscalers[number].work(job.passes[number].work_of(block.size))
 
 
 def workers_choice(client: Client, settings: UpscaleSettings) -> DeviceChoice:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import replace
-from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -15,7 +13,6 @@ import torch
 from napari_vaesr.engine.assembly import Assembly
 from napari_vaesr.engine.blocks import BlockGrid
 from napari_vaesr.engine.conditions import check_conditions, conditions_of, noise_found, noise_level
-from napari_vaesr.engine.cuts import Cuts
 from napari_vaesr.engine.description import Description, describe
 from napari_vaesr.engine.device import memory_released
 from napari_vaesr.engine.passes import (
@@ -29,12 +26,13 @@ from napari_vaesr.engine.passes import (
     told_of_resampling,
 )
 from napari_vaesr.engine.pixels import Held, Original, Pixels
-from napari_vaesr.engine.planes import Piece, Place
+from napari_vaesr.engine.planes import Piece
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.record import ModelVersion, Record, RecordedInput, network_hash
 from napari_vaesr.engine.result import Result, map_names, result_dtype
 from napari_vaesr.engine.settings import UpscaleSettings, without_spread
-from napari_vaesr.engine.stage import Stage, Surroundings, always, context_of, needed
+from napari_vaesr.engine.stage import Stage, needed
+from napari_vaesr.engine.surroundings import Surroundings
 from napari_vaesr.engine.upscaler import Upscaler
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes, Source, SourceArray
@@ -109,14 +107,12 @@ class UpscaleJob:
             Upscaler(self.model, seeded(settings, number), factor_of(part))
             for number, part in enumerate(parts)
         )
-        self.surroundings = Surroundings(
-            context_of(self.axes, settings.context), card.network.frames // 2, card.alike_planes, always
-        )
+        self.surroundings = Surroundings.of(self.axes, settings, card)
         self.passes = self._plan(planned(self.factors, parts))
         if scalings is None:
             scalings = fit_scalings(self.array, self.axes, card.intensity)
         self.scalings = tuple(scalings)
-        self._cuts = Cuts(source, self.scalings)
+        self.surroundings = self.surroundings.cut(source, self.scalings)
         self.messages = without_spread(settings)
         self.messages += check_conditions(settings.noise, settings.blur, card)
         self.messages += told_of_resampling(self.factors, self.passes)
@@ -214,9 +210,8 @@ class UpscaleJob:
 
     def original(self) -> Original:
         """Return what the first pass reads."""
-        along = self.surroundings.along if self.passes[0].views == ("YX",) else None
-        reach = self.surroundings.reach
-        return Original(self.source, along if reach else None, 2 * reach + 2)
+        along = self.surroundings.read_along(self.passes[0])
+        return Original(self.source, along, 2 * self.surroundings.reach + 2)
 
     def stage(self, number: int, pixels: Pixels) -> Stage:
         """Return a pass with what it reads: `original`, or what the pass before it made.
@@ -230,14 +225,14 @@ class UpscaleJob:
         """
         step, count = self.passes[number], len(self.scalings)
         units = (UNIT,) * count
-        blur_of = next((each.number for each in self.passes if each.views == ("YX",)), None)
+        blur_of = next((each.number for each in self.passes if each.is_flat), None)
         conditions = tuple(
             (*(told[:2] if step.is_first else (0.0, 0.0)), told[2] if number == blur_of else 0.0)
             for told in self.conditions
         )
-        surroundings = self.surroundings
-        if surroundings.along == "T" and surroundings.reach:
-            surroundings = replace(surroundings, is_joined=partial(self._is_joined, number))
+        grown = Factors()
+        for each in self.passes[:number]:
+            grown = grown.times(each.factors)
         return Stage(
             step=step,
             pixels=pixels,
@@ -246,7 +241,7 @@ class UpscaleJob:
             writing=self.scalings if step.is_last else units,
             calibrations=self.calibrations[number * count : (number + 1) * count],
             conditions=conditions,
-            surroundings=surroundings,
+            surroundings=self.surroundings.in_pass(grown),
             kind=self.settings.uncertainty if step.is_last else "std",
             dtype=result_dtype(self.array.dtype) if step.is_last else np.dtype(np.float32),
             source_dtype=self.source.dtype,
@@ -256,17 +251,7 @@ class UpscaleJob:
     def grid(self, number: int) -> BlockGrid:
         """Return the blocks of a pass."""
         step = self.passes[number]
-        along = self.surroundings.along if self.surroundings.reach and step.views == ("YX",) else None
-        return BlockGrid.of(step, along)
-
-    def _is_joined(self, number: int, one: Place, other: Place) -> bool:
-        """Whether two planes of a pass belong together, as the image itself says."""
-        depth = math.prod(step.factors.along("Z") for step in self.passes[:number])
-        at = [
-            {**place, **({"Z": int((place["Z"] + 0.5) / depth)} if "Z" in place else {})}
-            for place in (one, other)
-        ]
-        return self._cuts.is_joined(*at)
+        return BlockGrid.of(step, self.surroundings.read_along(step))
 
     @property
     def result(self) -> Result:

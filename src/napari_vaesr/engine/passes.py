@@ -20,6 +20,9 @@ from napari_vaesr.zoo.card import Calibration, ModelCard
 GOLDEN = 0x9E3779B97F4A7C15
 """Keeps the seeds of passes apart."""
 
+FLAT = ("YX",)
+"""What a pass looks at that does not go along ``Z``."""
+
 AROUND = 1
 """Planes on either side that resampling along ``Z`` looks at, before they are made more."""
 
@@ -101,14 +104,23 @@ class Pass:
         return self.axes.of_enlarged(self.region, self.factors)
 
     @property
+    def is_flat(self) -> bool:
+        """Whether it looks at planes as they are, along ``Y`` and ``X``."""
+        return self.views == FLAT
+
+    @property
     def work(self) -> int:
         """How many pixels the network looks at."""
-        return self.region.size * len(self.views)
+        return self.work_of(self.region.size)
+
+    def work_of(self, pixels: int) -> int:
+        """Return how many pixels the network looks at for so many pixels of the region."""
+        return pixels * len(self.views)
 
 
 def views_of(factors: Factors) -> tuple[str, ...]:
     """Return the letters of rows and columns of the planes that a pass with these factors looks at."""
-    return ("ZX", "ZY") if "Z" in factors else ("YX",)
+    return ("ZX", "ZY") if "Z" in factors else FLAT
 
 
 def factor_of(factors: Factors) -> Factor:

@@ -178,7 +178,7 @@ class Stored:
         outline = step.result_axes
         sides = {name: side * step.factors.whole(name) for name, side in block.items()}
         if step.network is not None:  # every block has planes of its own, but not the same number of them
-            sides["Z"] = 1
+            sides |= dict.fromkeys(step.factors, 1)
         sides["S"] = outline.lengths.get("S", 1)
         names = ["mean", "std"] if has_spread else ["mean"]
         for name in names:

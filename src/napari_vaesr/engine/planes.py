@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -147,45 +147,6 @@ class SourcePlane:
     def _luma(self, place: Place, rows: slice, columns: slice) -> FloatArray:
         pixels = self.box.plane(self.view, place, rows, columns)
         return unit_luma(pixels, self.scaling, self.box.axes.is_rgb)
-
-
-def neighbours_of(
-    axes: Axes, place: Place, along: str | None, reach: int, is_joined: Callable[[Place, Place], bool]
-) -> tuple[Place | None, ...]:
-    """Return the places of a plane's neighbours on either side, itself in the middle.
-
-    Parameters
-    ----------
-    axes : Axes
-        Of the whole image.
-    place : mapping of str to int
-        The plane's.
-    along : str, optional
-        Letter of the axis that they lie along; none has any without.
-    reach : int
-        How many on either side.
-    is_joined : callable
-        Whether two planes belong together; beyond one that does not, there are none.
-
-    Returns
-    -------
-    tuple
-        ``2 * reach + 1`` places, None where there is no neighbour.
-    """
-    if along is None:
-        return (None,) * (2 * reach + 1)
-
-    def side(step: int) -> list[Place | None]:
-        found: list[Place | None] = []
-        for distance in range(1, reach + 1):
-            at = place[along] + step * distance
-            other = {**place, along: at}
-            if not 0 <= at < axes.lengths[along] or not is_joined(place, other):
-                break
-            found.append(other)
-        return found + [None] * (reach - len(found))
-
-    return (*reversed(side(-1)), None, *side(1))
 
 
 def noise_keys(axes: Axes, place: Place, depth: str, width: float, first: int) -> NoiseKeys:

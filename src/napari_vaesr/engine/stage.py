@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,14 +14,12 @@ from napari_vaesr.engine.pixels import Pixels
 from napari_vaesr.engine.planes import (
     Box,
     Piece,
-    Place,
     SourcePlane,
-    neighbours_of,
-    noise_keys,
     spread_out,
 )
 from napari_vaesr.engine.result import Array, FloatArray, maps_shape, uncertainty_map
 from napari_vaesr.engine.settings import UncertaintyKind
+from napari_vaesr.engine.surroundings import Surroundings
 from napari_vaesr.engine.upscaler import Step, TileMoments, Upscaler
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
@@ -33,35 +31,6 @@ from napari_vaesr.imaging.tiling import plan_tiles, reflect_indices
 from napari_vaesr.zoo.card import Calibration
 
 AS_IT_IS = IntensityScaling(offset=0, gain=1)
-
-OTHER = {"ZX": "Y", "ZY": "X"}
-"""Where the neighbours of planes along ``Z`` lie."""
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What is seen of a plane's neighbours, and how alike samples of neighbours are.
-
-    Attributes
-    ----------
-    along : str or None
-        Letter of the axis that neighbours lie along for planes of ``Y`` and ``X``.
-    reach : int
-        How many are seen on either side.
-    alike : float
-        Over how many planes along ``Z`` samples are alike.
-    is_joined : callable
-        Whether two planes of ``Y`` and ``X`` belong together.
-    """
-
-    along: str | None
-    reach: int
-    alike: float
-    is_joined: Callable[[Place, Place], bool]
-
-    def letter(self, view: str) -> str | None:
-        """Return the letter of the axis that the neighbours of such planes lie along."""
-        return None if self.along is None else OTHER.get(view, self.along)
 
 
 @dataclass(frozen=True)
@@ -112,7 +81,7 @@ class Stage:
 
     def work_of(self, region: Region) -> int:
         """Return the sum of the work of all steps of a part."""
-        return self.upscaler.work(region.size * len(self.step.views))
+        return self.upscaler.work(self.step.work_of(region.size))
 
     def needs(self, region: Region) -> Region:
         """Return what is read for a region: it, the halo of its tiles and the neighbours of its planes."""
@@ -169,9 +138,9 @@ class Stage:
                 place,
                 self.reading[channel],
                 self.conditions[channel],
-                noise_keys(axes, place, OTHER.get(view, "Z"), self.surroundings.alike, first),
+                self.surroundings.noise_keys(axes, place, first),
                 self.calibrations[channel].areas,
-                self._neighbours(axes, view, place),
+                self.surroundings.neighbours(axes, place),
             )
             keep = answer.samples is not None
             for step in self.upscaler.moments(plane, rows, columns, keep_samples=keep):
@@ -182,11 +151,6 @@ class Stage:
                     where = Region({**region, **axes.region(index, tile.rows, tile.columns)})
                     answer.put(axes, where, step.finished)
                 yield step
-
-    def _neighbours(self, axes: Axes, view: str, place: Place) -> tuple[Place | None, ...]:
-        around = self.surroundings
-        is_joined = around.is_joined if view == "YX" else always
-        return neighbours_of(axes, place, around.letter(view), around.reach, is_joined)
 
     def _finished(self, region: Region, box: Box, answer: _Answer) -> Piece:
         """Add what is known of the pass before, calibrate, and bring all to the intensities to write."""
@@ -376,16 +340,3 @@ def needed(step: Pass, region: Region, halo: int, alignment: int, surroundings: 
 
 def _channel(region: Region) -> int:
     return region["C"].start if "C" in region else 0
-
-
-def always(one: Place, other: Place) -> bool:
-    """Say that two planes belong together."""
-    return True
-
-
-def context_of(axes: Axes, context: str) -> str | None:
-    """Return the letter of the axis that neighbours of planes lie along, None for no neighbours."""
-    if context == "none":
-        return None
-    wanted = "ZT" if context == "auto" else context
-    return next((name for name in wanted if axes.lengths.get(name, 1) > 1), None)

@@ -117,9 +117,15 @@ class NetworkConfig(BaseModel):
         return (*((scale, scale) for scale in self.scales), *((rows, 1) for rows in self.row_factors))
 
     @property
+    def input_names(self) -> tuple[int | str, ...]:
+        """What enters the first layer: frames by their distance, and noise and blur where it is told."""
+        reach = self.frames // 2
+        return (*range(-reach, reach + 1), *(("noise", "blur") if self.conditioned else ()))
+
+    @property
     def inputs(self) -> int:
-        """Planes that enter the first layer: the frames and, where it is told, noise and blur."""
-        return self.frames + 2 * self.conditioned
+        """How many planes enter the first layer."""
+        return len(self.input_names)
 
     @property
     def base_bytes(self) -> int:

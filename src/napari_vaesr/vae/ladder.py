@@ -168,16 +168,13 @@ class LadderVAE(SuperResolutionVAE):
     def begin_with(self, start: SuperResolutionVAE) -> None:
         """Take over weights; what is new here adds nothing at first (Net2Net, Chen et al., 2016).
 
-        Neighbouring frames and conditions enter with weights of 0, and so do further blocks. Heads of further
-        factors along rows begin as they are.
+        Inputs that the other one has not enter with weights of 0, and so do further blocks. Heads of further
+        factors begin as they are.
         """
         own, taken = self.state_dict(), dict(start.state_dict())
-        entry = torch.zeros_like(own["trunk.entry.weight"])
-        frames, before = self.config.frames, start.config
-        first = (frames - before.frames) // 2
-        entry[:, first : first + before.frames] = taken["trunk.entry.weight"][:, : before.frames]
-        if before.conditioned:
-            entry[:, frames:] = taken["trunk.entry.weight"][:, before.frames :]
+        entry, before = torch.zeros_like(own["trunk.entry.weight"]), start.config
+        for name, weights in zip(before.input_names, taken["trunk.entry.weight"].unbind(dim=1), strict=True):
+            entry[:, self.config.input_names.index(name)] = weights
         taken["trunk.entry.weight"] = entry
         # The other one may know more factors.
         self.load_state_dict(own | {name: each for name, each in taken.items() if name in own})

@@ -129,3 +129,11 @@ def test_a_network_takes_as_many_planes_as_it_looks_at() -> None:
         one, other = network.encode(given, 2), network.encode(network.seen(given), 2)
         assert torch.equal(one.base, other.base)
     assert torch.isfinite(network.elbo(planes[:, 3, None], torch.rand(2, 1, 32, 32), 2).nll)
+
+
+def test_whole_sides_hold_whole_latents_at_every_factor() -> None:
+    config = CONFIG.model_copy(update={"scales": (2,), "row_factors": (3, 4)})
+    stride = config.levels[0].stride
+    assert config.whole_side == 12 * stride
+    assert all(config.whole_side % (stride * side) == 0 for factor in config.factors for side in factor)
+    assert config.making((3,)).factors == ((3, 3),)

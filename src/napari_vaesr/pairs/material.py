@@ -240,7 +240,7 @@ def material_from_folder(
     if set(learn) & set(check):  # one file only
         found = list(views(learn, LARGEST))
         return _split(found, network, Material((), (), None, origin, ""))
-    need, unit = _least_side(network), whole_side(network)
+    need, unit = _least_side(network), network.whole_side
     # Files in an order of their own, so that a folder that is too large is not cut off at its end.
     shuffled = [learn[index] for index in np.random.default_rng(0).permutation(len(learn))]
     kept = tuple(view for view in views(shuffled, LARGEST) if min(view.truth.shape) >= need)
@@ -303,11 +303,6 @@ def _matched(highs: Sequence[FloatArray], lows: Sequence[FloatArray], scale: int
     return [(slope * plane + offset).astype(np.float32) for plane in highs]
 
 
-def whole_side(network: NetworkConfig) -> int:
-    """Sides of what is checked on are multiples of this, in high-res pixels: whole latents at every scale."""
-    return lcm(*network.scales) * lcm(*(level.stride for level in network.levels))
-
-
 def _least_side(network: NetworkConfig) -> int:
     """Sides of what is learnt from are at least this: the smallest patch at the largest scale."""
     return max(8, lcm(*(level.stride for level in network.levels))) * max(network.scales)
@@ -315,7 +310,7 @@ def _least_side(network: NetworkConfig) -> int:
 
 def _split(views: Sequence[Pair], network: NetworkConfig, frame: Material) -> Material:
     """Keep one end of every plane, along its longer side, for checking; a gap lies in between."""
-    unit, need = whole_side(network), _least_side(network)
+    unit, need = network.whole_side, _least_side(network)
     learn: list[Pair] = []
     check: list[Pair] = []
     for view in views:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from napari_vaesr.pairs.degradation import degrade
-from napari_vaesr.pairs.material import Material, whole_side
+from napari_vaesr.pairs.material import Material
 from napari_vaesr.pairs.pair import Pair
 from napari_vaesr.training.batches import Batch, Batches, scale_odds, turned
 from napari_vaesr.training.config import TrainingConfig
@@ -85,7 +85,7 @@ def checked_pairs(material: Material, config: TrainingConfig) -> FixedPairs:
 
     Recorded low-res planes are used at their scale, simulated ones at the others.
     """
-    unit = whole_side(config.network)
+    unit = config.network.whole_side
     generator = torch.Generator().manual_seed(config.seed)
     count = min(CHECK_PLANES, len(material.check))
     pairs = []

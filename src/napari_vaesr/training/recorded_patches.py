@@ -24,8 +24,7 @@ CHECKED, SIDE = 24, 192
 def for_pairs(config: TrainingConfig, pairs: Sequence[Pair]) -> TrainingConfig:
     """Return settings of a network that makes the scales of these pairs alone, for it learns no others."""
     scales = tuple(sorted({pair.scale for pair in pairs}))
-    network = config.network.model_copy(update={"scales": scales, "row_factors": ()})
-    return config.model_copy(update={"network": network, "scale_weights": None})
+    return config.model_copy(update={"network": config.network.making(scales), "scale_weights": None})
 
 
 class RecordedPatches(Batches):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import lcm
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +57,7 @@ class ValidationPairs(FixedPairs):
         self, places: Sequence[Path], config: TrainingConfig, images: int = 12, side: int = 192
     ) -> None:
         network = config.network
-        unit = lcm(*network.scales, *network.row_factors) * lcm(*(level.stride for level in network.levels))
+        unit = network.whole_side
         groups = load_stacks(places, smallest=unit)
         share = -(-images // len(groups))
         generator = torch.Generator().manual_seed(config.seed)

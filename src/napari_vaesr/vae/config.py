@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from math import lcm
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -115,6 +116,16 @@ class NetworkConfig(BaseModel):
     def factors(self) -> tuple[Factor, ...]:
         """All (rows, columns) that the network can make: squares first, then rows alone."""
         return (*((scale, scale) for scale in self.scales), *((rows, 1) for rows in self.row_factors))
+
+    @property
+    def whole_side(self) -> int:
+        """Sides that are multiples of this, in high-res pixels, hold whole latents at every factor."""
+        sides = (side for factor in self.factors for side in factor)
+        return lcm(*sides) * lcm(*(level.stride for level in self.levels))
+
+    def making(self, scales: tuple[int, ...]) -> NetworkConfig:
+        """Return the same network, but for these factors of rows and columns alike, and no others."""
+        return self.model_copy(update={"scales": scales, "row_factors": ()})
 
     @property
     def input_names(self) -> tuple[int | str, ...]:

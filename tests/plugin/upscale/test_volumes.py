@@ -63,7 +63,8 @@ def test_a_check_sees_nothing_along_z_and_corrects_nothing_there(widget, viewer,
     form.layer.value, form.depth.value = viewer.layers["larger"], 2
     check.check()
     qtbot.waitUntil(lambda: not check.runner.is_running, timeout=60000)
-    assert "On this image" in check.words.value and "Along Z nothing was checked" in check.words.value
+    assert "On this image" in check.words.value
+    assert "A run at ×Z=2,Y=2,X=2 is not corrected by it" in check.words.value
     form.depth.value = 1
     check.calibrate.value = True
     assert widget._make_tasks()[0].calibrations is not None

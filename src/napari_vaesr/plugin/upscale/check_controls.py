@@ -175,9 +175,7 @@ class CheckControls(Container):
         """Return the corrected calibrations, if wanted and if the check was of this layer and model."""
         if self._found is None or not self.calibrate.value or self._found[0] != self._asked():
             return None
-        if self._grows_along_z():
-            return None
-        return self._found[1].check.calibrations
+        return self._found[1].check.calibrations if self._corrects() else None
 
     def check(self) -> None:
         """Start a check, or cancel one that is going on."""
@@ -238,9 +236,9 @@ class CheckControls(Container):
         chosen = (form.layer, form.axes, form.model, form.scale, form.domain, form.noise, form.blur)
         return tuple(each.value for each in chosen)
 
-    def _grows_along_z(self) -> bool:
-        """Whether planes become more: a check knows nothing of those between two."""
-        return self._form.settings().factors.along("Z") != 1
+    def _corrects(self) -> bool:
+        """Whether a run makes just what was checked: a check knows nothing of planes between two."""
+        return self._found is not None and self._form.settings().scale == self._found[1].check.scale
 
     def _on_change(self, *_: Any) -> None:
         if self._found is None:
@@ -248,7 +246,7 @@ class CheckControls(Container):
         if self._found[0] != self._asked():
             self._forget()
         else:
-            self.calibrate.visible = not self._grows_along_z()
+            self.calibrate.visible = self._corrects()
 
     def _forget(self) -> None:
         self._found = self._map_place = None
@@ -284,8 +282,8 @@ class CheckControls(Container):
                     f" The result departs from the image in {100 * outcome.share:.0f} % of its pixels: look "
                     "where, by Show departures."
                 )
-            if self._grows_along_z():
-                words += " Along Z nothing was checked, so a run that makes planes is not corrected."
+            if not self._corrects():
+                words += f" A run at ×{self._form.settings().factors} is not corrected by it."
             self._tell(words)
             self.map_button.visible = True
-            self.calibrate.visible = not self._grows_along_z()
+            self.calibrate.visible = self._corrects()

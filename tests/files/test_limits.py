@@ -141,7 +141,7 @@ def test_a_tiff_that_lacks_strips(tmp_path, compression):
 
 
 def test_a_plate_of_very_many_wells(tmp_path):
-    wells = [{"path": f"A/{number}"} for number in range(200_000)]
+    wells = [{"path": f"A/{number}"} for number in range(20_000)]
     zarr.create_group(tmp_path / "a.zarr", attributes={"ome": {"plate": {"wells": wells}}})
-    with pytest.raises(VaesrError, match="200000 wells"):
+    with pytest.raises(VaesrError, match="20000 wells"):
         read_image(tmp_path / "a.zarr")

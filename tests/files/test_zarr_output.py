@@ -39,7 +39,7 @@ def fill(output, planes):
         output.write(axes.region(n, rows, columns), part)
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(
     st.sets(st.sampled_from("TCZ")).flatmap(lambda extra: st.permutations(sorted(extra | {"Y", "X"}))),
     st.integers(1, 2),

@@ -1,6 +1,6 @@
 """Random arrays and damaged files: a right result or one sentence, in little time and memory.
 
-`make test` tries 250 arrays and 200 files, `make fuzz` many more and kills 30 runs. The seed makes each
+`make test` tries 100 arrays and 200 files, `make fuzz` many more and kills 30 runs. The seed makes each
 number the same again: ``FUZZ_SEED=7 FUZZ_ARRAYS=5000 pytest tests/fuzz -s``.
 """
 
@@ -33,7 +33,7 @@ from napari_vaesr.trust.upscale import upscale
 from napari_vaesr.zoo.registry import load_model
 
 SEED = int(os.environ.get("FUZZ_SEED", "0"))
-ARRAYS = int(os.environ.get("FUZZ_ARRAYS", "250"))
+ARRAYS = int(os.environ.get("FUZZ_ARRAYS", "100"))
 FILES = int(os.environ.get("FUZZ_FILES", "200"))
 KILLS = int(os.environ.get("FUZZ_KILLS", "0"))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from stat import S_ISREG
@@ -282,6 +283,7 @@ def read_card(path: str | Path) -> ModelCard:
     return parse_card(text, path)
 
 
+@lru_cache(maxsize=64)  # panels ask for every card at every change, and checking one takes long
 def parse_card(text: bytes, path: str | Path) -> ModelCard:
     """Check the content of a model card.
 

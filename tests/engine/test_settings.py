@@ -53,6 +53,9 @@ def test_the_sentence_says_what_is_possible():
         make_settings(samples=0)
     with pytest.raises(VaesrError, match="'std', 'variance', 'relative' or 'interval'"):
         make_settings(uncertainty="entropy")
+    with pytest.raises(VaesrError, match="please make it None, or leave Z out of the scale"):
+        make_settings(isotropic="exact", scale={"Z": 2, "Y": 2, "X": 2})
+    assert make_settings(isotropic="exact", scale=2).isotropic == "exact"
     with pytest.raises(VaesrError, match="model is '', please make it have at least 1 character"):
         make_settings(model="")
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from napari_vaesr.engine.conditions import Noise, Optics
 from napari_vaesr.errors import VaesrError
@@ -125,6 +125,13 @@ class UpscaleSettings(BaseModel):
         if min(factors, default=1) < 1:
             raise ValueError("a scale should be greater than or equal to 1")
         return Factors.of(scale).setting if isinstance(scale, dict) else factors[0]
+
+    @field_validator("isotropic")
+    @classmethod
+    def _one_factor_along_z(cls, way: CubicWay | None, others: ValidationInfo) -> CubicWay | None:
+        if way is not None and "Z" in Factors.of(others.data.get("scale", 1)):
+            raise ValueError("isotropic should be None, or leave Z out of the scale")
+        return way
 
     @property
     def factors(self) -> Factors:

@@ -20,7 +20,7 @@ from napari_vaesr.engine.settings import UpscaleSettings, about, make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.batch.table import BatchTable
 from napari_vaesr.plugin.io.opening import open_upscaled
-from napari_vaesr.plugin.viewer.preferences import starting_settings
+from napari_vaesr.plugin.viewer.preferences import or_defaults, starting_settings
 from napari_vaesr.plugin.viewer.task import Failure, first_sentence
 from napari_vaesr.plugin.viewer.workers import create_worker
 from napari_vaesr.plugin.widgets.inputs import UNCERTAINTIES, with_tooltips
@@ -65,7 +65,7 @@ class BatchPanel(Panel):
 
     def __init__(self, viewer: napari.viewer.Viewer):
         self._viewer = viewer
-        self._start = _starting_settings()
+        self._start = or_defaults(starting_settings)
         self._cards = known_cards(self._start.model)
         self._batch: Batch | None = None
         self._worker: Any = None
@@ -340,12 +340,3 @@ def _summary(batch: Batch) -> str:
     left = f"; about {duration(batch.seconds)} left" if batch.seconds else ""
     disk = f", {readable_bytes(batch.disk)} in all" if batch.disk else ""
     return f"{', '.join(words)}{left}{disk}."
-
-
-def _starting_settings() -> UpscaleSettings:
-    """Take the settings of the last run, or the defaults where a preference is not valid."""
-    try:
-        return starting_settings()
-    except VaesrError as error:
-        show_warning(f"In Preferences, VAE super-resolution: {error}")
-        return make_settings()

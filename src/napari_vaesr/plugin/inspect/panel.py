@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import ComboBox, Container, PushButton
+from magicgui.widgets import Container, PushButton
 from napari.utils.notifications import show_error
 
 from napari_vaesr.errors import VaesrError
@@ -14,10 +14,11 @@ from napari_vaesr.plugin.inspect.origin import OriginSection
 from napari_vaesr.plugin.inspect.profile import ProfileSection
 from napari_vaesr.plugin.inspect.samples import SamplesSection
 from napari_vaesr.plugin.io.adopting import Adopter
-from napari_vaesr.plugin.viewer.results import ShownResult, result_of, results
+from napari_vaesr.plugin.viewer.results import ShownResult
 from napari_vaesr.plugin.viewer.shortcuts import MAP, NEXT_SAMPLE, VEIL, Shortcuts
 from napari_vaesr.plugin.viewer.status import show_std_in_status
 from napari_vaesr.plugin.widgets.panel import Panel, align_labels, heading, status_line
+from napari_vaesr.plugin.widgets.result_choice import ResultChoice
 
 if TYPE_CHECKING:
     import napari
@@ -37,10 +38,8 @@ class InspectPanel(Panel):
 
     def __init__(self, viewer: napari.viewer.Viewer):
         self._viewer = viewer
-        self.choice = ComboBox(
-            label="Result",
-            choices=self._results,
-            nullable=True,
+        self.choice = ResultChoice(
+            viewer,
             tooltip="The result to inspect, by the name of its mean: one that was made by an upscaling.",
         )
         self._adopter = Adopter(viewer)
@@ -85,8 +84,7 @@ class InspectPanel(Panel):
     @property
     def result(self) -> ShownResult | None:
         """The result that is inspected."""
-        found = {each.identity: each for each in results(self._viewer.layers)}
-        return found.get(self.choice.value)
+        return self.choice.result
 
     def adopt(self) -> None:
         """Open as results what another reader has opened as images."""
@@ -104,22 +102,13 @@ class InspectPanel(Panel):
         """Offer the results that there are now; the one chosen stays chosen, or else the newest is."""
         if not hasattr(self, "body") or not self.is_alive:
             return
-        chosen = self.choice.value
         self.adopt_button.visible = bool(self._adopter.found())
-        self.choice.reset_choices()
-        offered = [value for value in self.choice.choices if value is not None]
-        self.choice.value = chosen if chosen in offered else offered[-1] if offered else None
+        self.choice.refresh()
         self._on_chosen()
 
     def _take_active(self) -> None:
-        active = self._viewer.layers.selection.active
-        result = None if active is None else result_of(active, self._viewer.layers)
         self.reset_choices()
-        if result is not None:
-            self.choice.value = result.identity
-
-    def _results(self, *_: Any) -> list[tuple[str, str]]:
-        return [(each.mean.name, each.identity) for each in results(self._viewer.layers)]
+        self.choice.take_active()
 
     def _on_chosen(self, *_: Any) -> None:
         result = self.result

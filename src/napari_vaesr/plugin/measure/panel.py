@@ -19,7 +19,7 @@ from napari_vaesr.plugin.measure.table import MeasurementTable, TotalPlot
 from napari_vaesr.plugin.measure.task import Measurement, MeasureTask
 from napari_vaesr.plugin.viewer.extents import chosen_extent
 from napari_vaesr.plugin.viewer.layers import source_array
-from napari_vaesr.plugin.viewer.results import ShownResult, result_of, results
+from napari_vaesr.plugin.viewer.results import ShownResult
 from napari_vaesr.plugin.viewer.runner import Runner
 from napari_vaesr.plugin.viewer.sources import source_axes, source_of
 from napari_vaesr.plugin.viewer.task import Failure
@@ -27,6 +27,7 @@ from napari_vaesr.plugin.viewer.world import to_world
 from napari_vaesr.plugin.widgets.dialogs import path_to_save
 from napari_vaesr.plugin.widgets.inputs import with_tooltips
 from napari_vaesr.plugin.widgets.panel import Panel, align_labels, heading, row, status_line
+from napari_vaesr.plugin.widgets.result_choice import ResultChoice
 from napari_vaesr.trust.regions import ALL, COUNT
 from napari_vaesr.trust.segment import METHODS, Threshold
 
@@ -113,7 +114,7 @@ class MeasurePanel(Panel):
         self._show()
 
     def _make_form(self) -> Container:
-        self.choice = ComboBox(label="Result", choices=self._results, nullable=True)
+        self.choice = ResultChoice(self._viewer)
         self.part = ComboBox(label="Part", choices=PARTS, value=PARTS[1][1])
         self.objects = ComboBox(label="Objects", choices=OBJECTS, value="otsu")
         self.level = FloatSpinBox(label="Intensity", value=0, min=-1e9, max=1e9, visible=False)
@@ -159,8 +160,7 @@ class MeasurePanel(Panel):
     @property
     def result(self) -> ShownResult | None:
         """The result that is measured."""
-        found = {each.identity: each for each in results(self._viewer.layers)}
-        return found.get(self.choice.value)
+        return self.choice.result
 
     def measure(self) -> None:
         """Start measuring in a worker thread; one at a time."""
@@ -246,24 +246,16 @@ class MeasurePanel(Panel):
         """Offer the results and labels that there are now; what was chosen stays chosen."""
         if not hasattr(self, "body") or not self.is_alive:
             return
-        chosen, marked = self.choice.value, self.marked.value
-        self.choice.reset_choices()
+        marked = self.marked.value
+        self.choice.refresh()
         self.marked.reset_choices()
-        offered = [value for value in self.choice.choices if value is not None]
-        self.choice.value = chosen if chosen in offered else offered[-1] if offered else None
         if marked in self.marked.choices:
             self.marked.value = marked
         self._on_result()
 
     def _take_active(self) -> None:
-        active = self._viewer.layers.selection.active
-        result = None if active is None else result_of(active, self._viewer.layers)
         self.reset_choices()
-        if result is not None:
-            self.choice.value = result.identity
-
-    def _results(self, *_: Any) -> list[tuple[str, str]]:
-        return [(each.mean.name, each.identity) for each in results(self._viewer.layers)]
+        self.choice.take_active()
 
     def _labels_layers(self, *_: Any) -> list[Labels]:
         return [layer for layer in self._viewer.layers if isinstance(layer, Labels)]

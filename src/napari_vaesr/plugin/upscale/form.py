@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, LineEdit, SpinBox
 from napari.layers import Image
-from napari.utils.notifications import show_warning
 from qtpy.compat import isalive
 
 from napari_vaesr.engine.conditions import parse_condition, typed_condition
@@ -19,7 +18,7 @@ from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.plugin.upscale.extent_inputs import ExtentInputs
 from napari_vaesr.plugin.upscale.together import Together
 from napari_vaesr.plugin.viewer.layers import as_source, labelled_axes, suggested_axes
-from napari_vaesr.plugin.viewer.preferences import starting_settings
+from napari_vaesr.plugin.viewer.preferences import or_defaults, starting_settings
 from napari_vaesr.plugin.widgets.inputs import UNCERTAINTIES, Fold, is_source, with_tooltips
 from napari_vaesr.plugin.widgets.model_list import known_cards, model_list
 from napari_vaesr.plugin.widgets.panel import align_labels
@@ -93,7 +92,7 @@ class UpscaleForm(Container):
 
     def __init__(self, viewer: napari.viewer.Viewer):
         self._viewer = viewer
-        start = _starting_settings()
+        start = or_defaults(starting_settings)
         self._cards = known_cards(start.model)
         self._memory = start.memory
         self._guess, self._is_guess = "", False
@@ -234,8 +233,8 @@ class UpscaleForm(Container):
         """Return the factor along Z that makes voxels cubic; None where sizes are not known."""
         if self.layer.value is None:
             return None
-        asked = make_settings(scale=self.scale.value, isotropic=way)
         try:
+            asked = make_settings(scale=self.scale.value, isotropic=way)
             source = as_source(self.layer.value, self.axes.value)
             return settled(asked, source, self._cards[self.model.value]).factors.along("Z")
         except VaesrError:
@@ -364,12 +363,3 @@ class UpscaleForm(Container):
 def _depth_in_words(part: Axes, made: Axes) -> str:
     grown = made.lengths.get("Z", 1), part.lengths.get("Z", 1)
     return f", {grown[1]} along Z to {grown[0]}" if grown[0] != grown[1] else ""
-
-
-def _starting_settings() -> UpscaleSettings:
-    """Take the settings from Preferences, or the defaults where a preference is not valid."""
-    try:
-        return starting_settings()
-    except VaesrError as error:
-        show_warning(f"In Preferences, VAE super-resolution: {error}")
-        return make_settings()

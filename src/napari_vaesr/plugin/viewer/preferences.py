@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,17 @@ def starting_settings() -> UpscaleSettings:
         return make_settings(**{**preferred.model_dump(), **chosen})
     except (OSError, ValueError, TypeError, VaesrError):  # none yet, or of another version
         return preferred
+
+
+def or_defaults(choose: Callable[[], UpscaleSettings]) -> UpscaleSettings:
+    """Return the settings chosen, or the defaults, with a warning, where a preference is not valid."""
+    from napari.utils.notifications import show_warning
+
+    try:
+        return choose()
+    except VaesrError as error:
+        show_warning(f"In Preferences, VAE super-resolution: {error}")
+        return make_settings()
 
 
 def remember(settings: UpscaleSettings) -> None:

@@ -210,9 +210,12 @@ def test_an_error_ends_the_live_preview_with_one_sentence(viewer, stack, qtbot):
 
 def test_live_settings_prefer_the_small_model_that_can_make_the_scale():
     settings = make_settings(model="microscopy", scale=2, samples=16)
-    assert live_settings(settings, {"tiny": (2,)}).model == "tiny"
-    assert live_settings(settings, {"tiny": (2,)}).samples == 4
-    assert live_settings(settings, {"tiny": (3, 4)}).model == "microscopy"
+    assert live_settings(settings, {"tiny": [(2, 2)]}).model == "tiny"
+    assert live_settings(settings, {"tiny": [(2, 2)]}).samples == 4
+    assert live_settings(settings, {"tiny": [(3, 3), (2, 1)]}).model == "microscopy"
+    along_z = settings.model_copy(update={"scale": {"Z": 4}})
+    assert live_settings(along_z, {"tiny": [(2, 2), (2, 1)]}).model == "tiny"
+    assert live_settings(along_z, {"tiny": [(2, 2)]}).model == "microscopy"
     assert live_settings(settings.model_copy(update={"samples": 2}), {}).samples == 2
 
 
@@ -231,6 +234,21 @@ def test_a_region_too_large_for_the_time_is_cut_to_its_middle():
         "Y": range(9),
         "X": range(9),
     }
+
+
+def test_along_z_the_first_pass_and_what_lies_above_and_below_are_reckoned_with():
+    pace, settings = Pace(), make_settings(samples=4)
+    view = {"Z": range(3, 4), "Y": range(100), "X": range(100)}
+    pace.learn(settings, view, halo=10, seconds=120**2 * 1e-5, depth=60)
+    volume = settings.model_copy(update={"scale": {"Z": 2, "Y": 2, "X": 2}})
+    # 120 planes from either side, of 21 x 140 pixels: guessed from the plane as it is.
+    assert pace.fitting(volume, view, seconds=2 * 120 * 21 * 140 * 1e-5, depth=60) == view
+    assert len(pace.fitting(volume, view, seconds=120 * 21 * 140 * 1e-5, depth=60)["Y"]) < 70
+    planes = settings.model_copy(update={"scale": {"Z": 2}})
+    assert len(pace.fitting(planes, view, seconds=1.0, depth=60)["Y"]) == 16, "nothing is known yet"
+    pace.learn(planes, view, halo=10, seconds=1.0, depth=5)
+    assert pace.fitting(planes, view, seconds=1.0, depth=5) == view
+    assert len(pace.fitting(planes, view, seconds=1.0, depth=10)["Y"]) < 70
 
 
 def test_a_preview_keeps_its_size_though_speed_varies():

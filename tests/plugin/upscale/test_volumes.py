@@ -72,13 +72,41 @@ def test_a_check_sees_nothing_along_z_and_corrects_nothing_there(widget, viewer,
     assert widget._make_tasks()[0].calibrations is None
 
 
-def test_a_preview_says_that_it_is_of_the_plane_as_it_is(widget, viewer, qtbot):
+@pytest.mark.parametrize("live", [False, True])
+def test_a_preview_is_of_the_plane_as_it_is_and_then_of_the_planes_that_the_run_makes(
+    widget, viewer, qtbot, live
+):
+    shown = []
+    show = widget.preview.layers.show
+    widget.preview.layers.show = lambda tuples, source: (
+        show(tuples, source),
+        shown.append((tuples[0][0].shape, viewer.layers[-2].name)),
+    )
+    said, say = [], widget.preview._say
+    widget.preview._say = lambda text: (said.append(text), say(text))
     widget.form.depth.value = 2
-    widget.preview.make()
-    qtbot.waitUntil(lambda: not widget.preview.runner.is_running, timeout=60000)
-    assert "of the plane as it is (Run makes 2 times as many along Z)" in widget.status.value
-    assert viewer.layers[-2].name.startswith("cells x2 preview mean")
-    assert viewer.layers[-2].data.shape == (1, 24, 28)
+    viewer.dims.set_current_step(0, 2)
+    if live:
+        widget.preview.live.value = True
+    else:
+        widget.preview.make()
+    qtbot.waitUntil(lambda: len(shown) == 2 and not widget.preview.runner.is_running, timeout=60000)
+    assert [each[0] for each in shown] == [(1, 24, 28), (2, 24, 28)]
+    assert [each[1].split(" (")[0] for each in shown] == [
+        "cells x2 preview mean",
+        "cells z2y2x2 preview mean",
+    ]
+    assert any("of the plane as it is (Run makes 2 times as many along Z)" in each for each in said)
+    assert "as it is" not in widget.status.value
+    qtbot.wait(500)  # what is shown moves the slider; nothing is made again for it
+    assert len(shown) == 2
+    made = viewer.layers[-2].data.copy()
+    if live:
+        return  # by another model
+    widget.preview.stop()
+    widget.run()
+    qtbot.waitUntil(lambda: not widget.runner.is_running, timeout=60000)
+    np.testing.assert_allclose(made, viewer.layers["cells z2y2x2 mean"].data[4:6], atol=1)
 
 
 @pytest.mark.parametrize("live", [False, True])
@@ -95,6 +123,9 @@ def test_a_preview_along_z_alone_is_what_the_run_gives(widget, viewer, qtbot, li
     made = viewer.layers[-2]
     corner = made.data_to_world(np.full(3, -0.5))
     np.testing.assert_allclose(corner, viewer.layers["cells"].data_to_world([1.5, -0.5, -0.5]), atol=1e-9)
+    if live:  # by another model
+        assert made.name == "cells z3 preview mean (tiny)"
+        return
     shown = made.data.copy()
     widget.preview.stop()
     widget.run()

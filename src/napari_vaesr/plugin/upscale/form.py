@@ -28,6 +28,8 @@ from napari_vaesr.zoo.registry import models
 if TYPE_CHECKING:
     import napari
 
+    from napari_vaesr.vae.config import Factor
+
 
 DEVICES = ["auto", "cpu", "cuda", "mps", "xpu"]
 PRECISIONS = ["auto", "float32", "bfloat16", "float16"]
@@ -321,9 +323,9 @@ class UpscaleForm(Container):
             memory=self._memory,
         )
 
-    def scales_by_model(self) -> dict[str, tuple[int, ...]]:
-        """Return the scales that each of the models known can make."""
-        return {reference: tuple(products(card.scales)) for reference, card in self._cards.items()}
+    def factors_by_model(self) -> dict[str, tuple[Factor, ...]]:
+        """Return the factors of rows and columns that each of the models known can make in one pass."""
+        return {reference: card.network.factors for reference, card in self._cards.items()}
 
     def outlook(self) -> str:
         """Say in one line what would be made.

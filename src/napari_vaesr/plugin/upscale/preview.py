@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Layer
 
+from napari_vaesr.engine.passes import split
 from napari_vaesr.engine.record import Record
+from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.viewer.layers import KEY, LayerTuple, unique_name
 from napari_vaesr.zoo.card import ANY
 
@@ -15,6 +19,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
     from napari_vaesr.engine.settings import UpscaleSettings
+    from napari_vaesr.vae.config import Factor
 
 FRAME = "orange"
 """Colour of the line around a preview."""
@@ -25,11 +30,14 @@ LIVE_MODEL = "tiny"
 LIVE_SAMPLES = 4
 """Samples of a live preview, unless fewer are asked for."""
 
-LIVE_SECONDS, SECONDS = 0.5, 1.5
-"""How long a preview should take at most, live and on demand."""
+LIVE_SECONDS, SECONDS, PATIENCE = 0.5, 1.5, 10.0
+"""How long a preview should take at most: live, on demand, and where planes along ``Z`` follow."""
 
 FIRST_PIXELS = 128**2
-"""Source pixels of a preview as long as its speed is not known."""
+"""Pixels that the network sees of a preview as long as its speed is not known."""
+
+USUAL_HALO = 40
+"""What is taken for the halo of a model along ``Z`` as long as it is not known."""
 
 WORTHWHILE = 1.5
 """How many times as many pixels, or as few, make it worth to change the size of a preview."""
@@ -37,28 +45,28 @@ WORTHWHILE = 1.5
 PLACE = ("scale", "translate", "rotate", "shear", "affine")
 
 
-def live_settings(settings: UpscaleSettings, scales: Mapping[str, Collection[int]]) -> UpscaleSettings:
+def live_settings(settings: UpscaleSettings, known: Mapping[str, Collection[Factor]]) -> UpscaleSettings:
     """Return the settings of a live preview: the small model where it is there, and few samples.
 
     Parameters
     ----------
     settings : UpscaleSettings
         What the form is set to.
-    scales : mapping of str to collection of int
-        What the models known can make, by reference.
+    known : mapping of str to collection of (int, int)
+        Factors of rows and columns that each model known can make in one pass, by reference.
     """
-    settings = flat_settings(settings)
     changes: dict[str, Any] = {"samples": min(settings.samples, LIVE_SAMPLES)}
-    if settings.scale in scales.get(LIVE_MODEL, ()):
+    with suppress(VaesrError):
+        split(settings.factors, known.get(LIVE_MODEL, ()), LIVE_MODEL)
         changes |= {"model": LIVE_MODEL, "domain": ANY}  # it may not know the kind of image chosen
     return settings.model_copy(update=changes)
 
 
 def flat_settings(settings: UpscaleSettings) -> UpscaleSettings:
-    """Return the settings of a preview: along ``Y`` and ``X`` alone where planes grow.
+    """Return settings for planes as they are: along ``Y`` and ``X`` alone, where these grow.
 
     To make planes along ``Z`` takes all that lies in the network's reach above and below, a hundred times
-    the pixels of a plane. Where nothing grows but ``Z``, the planes made of the current one are previewed.
+    the pixels of a plane; so a preview shows the plane as it is first.
     """
     scale = settings.factors.along("Y")
     return settings if scale == 1 else settings.model_copy(update={"scale": scale})
@@ -76,18 +84,22 @@ class Pace:
         self._lengths: dict[Any, dict[str, int]] = {}
 
     def learn(
-        self, settings: UpscaleSettings, extent: Mapping[str, range], halo: int, seconds: float
+        self,
+        settings: UpscaleSettings,
+        extent: Mapping[str, range],
+        halo: int,
+        seconds: float,
+        depth: int = 1,
     ) -> None:
-        """Take note of a preview that took so long."""
+        """Take note of a preview that took so long, of an image of so many planes along ``Z``."""
         key = _speed_key(settings)
         self._halo[key] = halo
-        pixels = (len(extent["Y"]) + 2 * halo) * (len(extent["X"]) + 2 * halo)
-        measured = seconds / pixels
+        measured = seconds / _seen(settings, len(extent["Y"]), len(extent["X"]), halo, depth)
         # The first run compiles kernels: a faster one since is nearer to the truth.
         self._seconds_per_pixel[key] = min(measured, 1.5 * self._seconds_per_pixel.get(key, measured))
 
     def fitting(
-        self, settings: UpscaleSettings, extent: Mapping[str, range], seconds: float
+        self, settings: UpscaleSettings, extent: Mapping[str, range], seconds: float, depth: int = 1
     ) -> dict[str, range]:
         """Return the middle of a region, as large as can be computed in so many seconds.
 
@@ -102,6 +114,8 @@ class Pace:
             With the rows ``Y`` and columns ``X`` that are wanted.
         seconds : float
             How long it may take.
+        depth : int
+            Planes of the image along ``Z``.
 
         Returns
         -------
@@ -109,15 +123,21 @@ class Pace:
             The same extent, with fewer rows and columns where it would take longer.
         """
         key = _speed_key(settings)
-        height, width, halo = len(extent["Y"]), len(extent["X"]), self._halo.get(key, 0)
-        known = self._seconds_per_pixel.get(key)
+        # What is not known of planes along Z is guessed from planes as they are.
+        source = key if key in self._halo else _speed_key(flat_settings(settings))
+        height, width = len(extent["Y"]), len(extent["X"])
+        halo = self._halo.get(source, USUAL_HALO if "Z" in settings.factors else 0)
+        known = self._seconds_per_pixel.get(source)
         allowed = FIRST_PIXELS if known is None else seconds / known
-        # The factor at which (height f + 2 halo) (width f + 2 halo) = allowed.
-        a, b, c = height * width, 2 * halo * (height + width), 4 * halo**2 - allowed
-        factor = (-b + max(b * b - 4 * a * c, 0.0) ** 0.5) / (2 * a)
-        if factor >= 1:
+
+        def takes_too_long(factor: float) -> bool:
+            return _seen(settings, height * factor, width * factor, halo, depth) > allowed
+
+        if not takes_too_long(1):
             return dict(extent)
-        lengths = {name: _shortened(len(extent[name]), max(factor, 0.0)) for name in "YX"}
+        steps = range(1, 1001)
+        factor = (bisect_left(steps, True, key=lambda step: takes_too_long(step / 1000))) / 1000
+        lengths = {name: _shortened(len(extent[name]), factor) for name in "YX"}
         before = self._lengths.get((key, seconds))
         if before is None or not _is_about(before, lengths) or any(before[n] > len(extent[n]) for n in "YX"):
             before = self._lengths[key, seconds] = lengths
@@ -126,6 +146,16 @@ class Pace:
 
 def _speed_key(settings: UpscaleSettings) -> tuple[Any, ...]:
     return settings.model, settings.factors, settings.samples, settings.device, settings.precision
+
+
+def _seen(settings: UpscaleSettings, height: float, width: float, halo: int, depth: int) -> float:
+    """Return how many pixels the network sees for a region, most of them in the first pass."""
+    if "Z" not in settings.factors:
+        return (height + 2 * halo) * (width + 2 * halo)
+    if "Y" in settings.factors:  # the next pass looks around it
+        height, width = height + 2 * halo, width + 2 * halo
+    rows = min(depth, 1 + 2 * halo)
+    return rows * (height * (width + 2 * halo) + width * (height + 2 * halo))
 
 
 def _shortened(length: int, factor: float) -> int:

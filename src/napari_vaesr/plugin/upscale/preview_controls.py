@@ -14,6 +14,7 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.plugin.upscale.preview import (
     LIVE_SECONDS,
+    PATIENCE,
     SECONDS,
     WORTHWHILE,
     Pace,
@@ -31,6 +32,7 @@ from napari_vaesr.plugin.viewer.task import Failure, UpscaleTask
 if TYPE_CHECKING:
     import napari
 
+    from napari_vaesr.engine.progress import Progress
     from napari_vaesr.plugin.upscale.form import UpscaleForm
 
 SETTLED = 150
@@ -55,7 +57,7 @@ class PreviewControls(Container):
         self.button = PushButton(
             text="Preview",
             tooltip="Upscale the visible region of the current plane, over the source. Where planes become\n"
-            "more along Z, too, it is of the plane as it is: along Y and X alone, as the last pass does.\n"
+            "more along Z, too, it shows the plane as it is first; the planes made of it follow.\n"
             f"The first one takes some seconds, for the model is loaded ({PREVIEW}).",
         )
         self.live = CheckBox(
@@ -68,13 +70,15 @@ class PreviewControls(Container):
         super().__init__(widgets=[self.button, self.live], layout="horizontal", labels=False)
         self.margins = (0, 0, 0, 0)
         self.layers = PreviewLayers(viewer)
-        self.runner = Runner(on_step=lambda task, step: None, on_end=self._on_end)
+        self.runner = Runner(on_step=self._on_step, on_end=self._on_end)
         self._pace = Pace()
         self._scalings: tuple[Any, Any] = (None, None)
         self._shown: Any = None
         self._wanted: Any = None
+        self._asked: Any = None
         self._in_view: dict[str, range] = {}
-        self._is_live = False
+        self._is_live = self._is_patient = False
+        self._planes = 1
         self._pixels_note = ""
         self._timer = QTimer(self.native)
         self._timer.setSingleShot(True)
@@ -100,7 +104,7 @@ class PreviewControls(Container):
         self._timer.stop()
         self.live.value = False
         self.runner.cancel()
-        self._wanted = None
+        self._wanted = self._asked = None
 
     def _followed(self) -> list[Any]:
         camera, dims = self._viewer.scene.camera.events, self._viewer.dims.events
@@ -113,7 +117,7 @@ class PreviewControls(Container):
         else:
             self._timer.stop()
             self.runner.cancel()
-            self._wanted = None  # its layers may go before the next preview
+            self._wanted = self._asked = None  # its layers may go before the next preview
             self._say("The preview stays as it is.")
 
     def _on_change(self, *_: Any) -> None:
@@ -124,14 +128,16 @@ class PreviewControls(Container):
         if self.live.value and self.enabled:
             self._request(live=True)
 
-    def _request(self, live: bool) -> None:
+    def _request(self, live: bool, patient: bool = False) -> None:
+        """Make a preview: a quick one, or the one that follows it, with planes along ``Z``."""
         form = self._form
         if not self.enabled or form.layer.value is None or form.layer.value in self.layers:
             return
         try:
-            settings = flat_settings(form.settings())
+            asked = form.settings()
+            settings = asked if patient else flat_settings(asked)
             if live:
-                settings = live_settings(settings, form.scales_by_model())
+                settings = live_settings(settings, form.factors_by_model())
             layer, axes = form.layer.value, form.axes.value
             extent = chosen_extent(self._viewer, layer, axes, region="visible")
             named = Axes.parse(checked_axes(layer, axes), source_array(layer).shape)
@@ -139,28 +145,38 @@ class PreviewControls(Container):
             self._say(str(error))
             return
         visible = {"Y": range(named.height), "X": range(named.width), **extent}
-        fitting = self._pace.fitting(settings, visible, LIVE_SECONDS if live else SECONDS)
+        self._planes = named.lengths.get("Z", 1)
+        seconds = PATIENCE if patient else LIVE_SECONDS if live else SECONDS
+        fitting = self._pace.fitting(settings, visible, seconds, self._planes)
         wanted = (layer, axes, settings, fitting, source_array(layer))
-        if _same(wanted, self._wanted) and (self.runner.is_running or live):
+        in_all = (layer, axes, asked, visible, source_array(layer))
+        if _same(wanted, self._wanted) and (self.runner.is_running or live or patient):
             return
+        if self._is_patient and live and not patient and _same(in_all, self._asked):
+            return  # what is asked for is shown, or on its way
         self._wanted, self._in_view, self._is_live = wanted, visible, live
+        self._is_patient, self._asked = patient, in_all
         self._pixels_note = (
             ""
             if _pixels(fitting) == _pixels(visible)
             else " the middle of what is visible, zoom in to see it all;"
         )
-        if (depth := form.settings().factors.along("Z")) != settings.factors.along("Z"):
+        if (depth := asked.factors.along("Z")) != settings.factors.along("Z"):
             self._pixels_note += f" of the plane as it is (Run makes {depth:.3g} times as many along Z);"
         pixels, scalings = self._scalings
         same_pixels = pixels is not None and pixels[0] is wanted[4] and pixels[1:] == (axes, settings.model)
         task = UpscaleTask(layer, axes, settings, fitting, scalings=scalings if same_pixels else None)
-        if not live:
+        if not live and not patient:
             self._say("Making a preview ...")
         self.runner.submit(task)
 
+    def _on_step(self, task: UpscaleTask, step: Progress) -> None:
+        if self._is_patient and step.total and isalive(self.native):
+            self._say(f"Making planes along Z for the preview ... {step.done / step.total:.0%}")
+
     def _on_end(self, task: UpscaleTask, outcome: Any) -> None:
         if not isalive(self.native) or outcome is None:
-            self._wanted = None
+            self._wanted = self._asked = None
             return
         if isinstance(outcome, Failure):
             self.live.value = False
@@ -170,7 +186,7 @@ class PreviewControls(Container):
             return
         self._scalings = ((task.pixels, task.axes, task.settings.model), task.scalings)
         extent, seconds = task.extent, task.seconds
-        self._pace.learn(task.settings, extent, outcome.record["halo"], seconds)
+        self._pace.learn(task.settings, extent, outcome.record["halo"], seconds, self._planes)
         taken = [layer.name for layer in self._viewer.layers if layer not in self.layers]
         self.layers.show(preview_tuples(task.layers(outcome, taken), task.layer, taken), task.layer)
         rate = f" ({1 / seconds:.1f} per second)" if self.live.value else ""
@@ -183,16 +199,21 @@ class PreviewControls(Container):
             self._grow(task)
 
     def _grow(self, task: UpscaleTask) -> None:
-        """Make a larger preview, if the last one was quick enough for that."""
-        allowed = LIVE_SECONDS if self._is_live else SECONDS
-        fitting = self._pace.fitting(task.settings, self._in_view, allowed)
+        """Make the planes along ``Z``, or a larger preview if the last one was quick enough for that."""
+        along_z = "Z" in self._asked[2].factors
+        if along_z and "Z" not in task.settings.factors:
+            self._request(self._is_live, patient=True)
+            return
+        allowed = PATIENCE if along_z else LIVE_SECONDS if self._is_live else SECONDS
+        fitting = self._pace.fitting(task.settings, self._in_view, allowed, self._planes)
         if _pixels(fitting) > WORTHWHILE * _pixels(task.extent):
-            self._request(self._is_live)
+            self._request(self._is_live, patient=along_z)
 
     def _on_layer_removed(self, event: Any) -> None:
         task = self.runner.task
         if self._wanted is not None and event.value is self._wanted[0]:
-            self._wanted, self._scalings = None, (None, None)  # let go of its pixels
+            self._wanted = self._asked = None  # let go of its pixels
+            self._scalings = (None, None)
         if task is not None and event.value is task.layer:
             self.stop()
             self._say(f"'{task.name}' was removed, so its preview was stopped.")

@@ -66,7 +66,8 @@ pytest: $(DEV)
 	OMP_NUM_THREADS=1 tools/with-display $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadgroup --cov --cov-report=term
 
 fuzz: $(DEV)
-	FUZZ_ARRAYS=3000 FUZZ_FILES=3000 FUZZ_KILLS=30 $(BIN)/python -m pytest tests/fuzz --timeout=0 -s
+	FUZZ_ARRAYS=3000 FUZZ_FILES=3000 FUZZ_KILLS=30 FUZZ_SECONDS=60 \
+	  tools/with-display $(BIN)/python -m pytest tests/fuzz tests/plugin/test_removing.py --timeout=0 -s
 
 napari: $(DEV)
 	$(BIN)/python tools/open-viewer.py

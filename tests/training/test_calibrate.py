@@ -233,8 +233,10 @@ def test_rows_are_calibrated_too_and_a_clean_image_told_so(tmp_path: Path) -> No
     assert all(levels[0].noise == 0 < levels[-1].noise for levels in fitted.calibration.values())
 
 
-def test_chains_along_z_are_calibrated_on_stacks(tmp_path: Path) -> None:
+def test_chains_along_z_are_calibrated_on_stacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As a whole, and so that their intervals hold what they should on the stacks themselves."""
+    monkeypatch.setattr("napari_vaesr.training.spreads.NOISY_IMAGES", 4)
+    monkeypatch.setattr("napari_vaesr.training.calibrate_volumes.NOISY_DRAWS", 2)
     from napari_vaesr.engine.passes import calibration_keys
     from napari_vaesr.imaging.region import Factors
     from napari_vaesr.training.calibrate_volumes import spreads_of_stacks

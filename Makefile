@@ -29,7 +29,7 @@ SAMPLE := src/napari_vaesr/samples/nuclei.tif
 help:
 	@echo "make demo    upscale the bundled microscopy stack x2 into demo/"
 	@echo "make test    lint, check the types and run the tests, with coverage"
-	@echo "make fuzz    try many random arrays and damaged files, and kill runs; takes minutes"
+	@echo "make fuzz    try many random arrays and damaged files, kill runs and remove layers; takes minutes"
 	@echo "make napari  open the viewer with the widget docked and the sample loaded"
 	@echo "make lint    ruff, mypy and import-linter alone"
 	@echo "make docs    build the documentation into site/"
@@ -62,8 +62,9 @@ test: $(DEV)
 	@$(MAKE) --jobs=2 lint pytest
 
 pytest: $(DEV)
-	@# A process for each core, each with one thread; all tests that open windows share one.
-	OMP_NUM_THREADS=1 tools/with-display $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadgroup --cov --cov-report=term
+	@# A process for each core, each with one thread. A file goes to one of them, as does what it makes once.
+	OMP_NUM_THREADS=1 tools/with-display $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
+	  --cov --cov-report=term
 
 fuzz: $(DEV)
 	FUZZ_ARRAYS=3000 FUZZ_FILES=3000 FUZZ_KILLS=30 FUZZ_SECONDS=60 \

@@ -29,20 +29,13 @@ VIEWER_FIXTURES = {"make_napari_viewer", "make_napari_viewer_proxy", "qtbot", "q
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that open a window, and skip them on a Linux machine without any display.
-
-    Where several processes share the tests, one has all windows, and each of the other files goes to one:
-    what a file makes once, or imports alone, is not made by all of them.
-    """
+    """Mark the tests that open a window, and skip them on a Linux machine without any display."""
     headless = sys.platform == "linux" and not (
         os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     )
     for item in items:
         if VIEWER_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.viewer)
-            item.add_marker(pytest.mark.xdist_group("viewer"))  # windows of one display, one at a time
-        else:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.split("::")[0]))
         if headless and item.get_closest_marker("viewer"):
             item.add_marker(pytest.mark.skip(reason="needs a display; `make test` brings its own"))
 

@@ -94,3 +94,9 @@ def test_a_number_is_the_factor_of_rows_and_columns():
 def test_factors_that_cannot_be_read_are_told(text):
     with pytest.raises(VaesrError, match=r"scale .* cannot be read"):
         Factors.parse(text)
+
+
+def test_an_extent_is_asked_for_in_words_in_ranges_or_not_at_all():
+    part = Region(Z=range(2, 5))
+    assert Region.asked("Z=2:5") == Region.asked({"Z": range(2, 5)}) == part
+    assert Region.asked(None) == Region.asked("") == Region.asked({}) == Region()

@@ -59,7 +59,7 @@ def check(
         for written in filter(None, (json, figure)):
             if written.exists() and not force:
                 raise VaesrError(f"{written} exists already, choose another name or replace it with --force.")
-        region = Region.parse(extent) if extent else Region()
+        region = Region.asked(extent)
         paths, loaded = expand_inputs(inputs), load_model(settings.model)
         done: dict[str, Check] = {}
         notes: list[str] = []

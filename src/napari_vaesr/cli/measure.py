@@ -113,7 +113,7 @@ def measure(
             if len(paths) > 1:
                 raise VaesrError("Labels belong to one image: give one input with --labels.")
             segment = read_image(labels, labels=True).data
-        region = Region.parse(extent) if extent else Region()
+        region = Region.asked(extent)
         loaded = load_model(settings.model)
         tables, records, failures = _measure_all(
             paths, axes, settings, loaded, region, segment, names, quiet, debug

@@ -65,7 +65,7 @@ def upscale(
         from napari_vaesr.batch.targets import refuse_overwriting
         from napari_vaesr.imaging.region import Region
 
-        part = Region.parse(extent) if extent else Region()
+        part = Region.asked(extent)
         targets = _planned(inputs, output, settings, series, quiet)
         several = len(targets) > 1
         if several and not force and not calibrate:  # one that was stopped goes on with what is left

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.imaging.axes import default_axes
+from napari_vaesr.imaging.axes import Source, default_axes
+from napari_vaesr.imaging.axis_names import told_axes
+
+
+def as_source(image: Any, axes: str | None, pixel_size: Mapping[str, float] | None = None) -> Source:
+    """Return an image as jobs read it; where its axes are not given, it may name them.
+
+    Raises
+    ------
+    VaesrError
+        When it is no image, or its axes are not known or do not fit.
+    """
+    array = as_array(image)
+    return Source.of(array, named_axes(array, axes or told_axes(image)), pixel_size or {})
 
 
 def as_array(image: Any) -> Any:

@@ -59,6 +59,19 @@ class Region(Mapping[str, range]):
             ranges[name] = range(start, int(match[3]) if match[3] else start + 1)
         return cls(ranges)
 
+    @classmethod
+    def asked(cls, extent: Mapping[str, range] | str | None) -> Region:
+        """Return the region that is meant by ranges, by what `parse` reads, or by nothing: all.
+
+        Raises
+        ------
+        VaesrError
+            As `parse`.
+        """
+        if isinstance(extent, str):
+            return cls.parse(extent) if extent else cls()
+        return cls(extent or {})
+
     def __str__(self) -> str:
         """Write the region so that `parse` reads it."""
         return ",".join(f"{name}={part.start}:{part.stop}" for name, part in self.items())

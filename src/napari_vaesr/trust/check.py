@@ -11,14 +11,13 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from napari_vaesr.engine.api import as_array, named_axes
+from napari_vaesr.engine.api import as_source
 from napari_vaesr.engine.conditions import conditions_of, noise_level
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.settings import UpscaleSettings, make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Source
-from napari_vaesr.imaging.axis_names import told_axes
 from napari_vaesr.imaging.colour import rgb_to_luma_chroma
 from napari_vaesr.imaging.intensity import IntensityScaling, fit_scalings
 from napari_vaesr.imaging.region import Region
@@ -183,9 +182,7 @@ def check(
         seed=seed,
         device=device,
     )
-    array = as_array(image)
-    source = Source.of(array, named_axes(array, axes or told_axes(image)))
-    region = Region.parse(extent) if isinstance(extent, str) else Region(extent or {})
+    source, region = as_source(image, axes), Region.asked(extent)
     return check_source(source, settings, region, load_model(model), progress=progress)
 
 

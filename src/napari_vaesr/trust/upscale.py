@@ -8,14 +8,12 @@ from contextlib import closing
 from os import PathLike
 from typing import Any, Literal
 
-from napari_vaesr.engine.api import as_array, named_axes
+from napari_vaesr.engine.api import as_source
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.result import Result
 from napari_vaesr.engine.settings import CubicWay, Precision, UncertaintyKind, make_settings
 from napari_vaesr.errors import UnlikeTrainingWarning
-from napari_vaesr.imaging.axes import Source
-from napari_vaesr.imaging.axis_names import told_axes
 from napari_vaesr.imaging.region import Region
 from napari_vaesr.trust.departures import with_departures
 from napari_vaesr.trust.familiar import note_unlike
@@ -144,10 +142,9 @@ def upscale(
         tile=tile,
         memory=memory,
     )
-    array = as_array(image)
     loaded = model if isinstance(model, Model) else None
-    source = Source.of(array, named_axes(array, axes or told_axes(image)), pixel_size or {})
-    region = Region.parse(extent) if isinstance(extent, str) else Region(extent or {})
+    source = as_source(image, axes, pixel_size)
+    region = Region.asked(extent)
     job = UpscaleJob(source, settings, region, model=loaded, keep_samples=keep_samples)
     if strange := note_unlike(job):
         warnings.warn(strange, UnlikeTrainingWarning, stacklevel=2)

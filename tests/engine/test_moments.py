@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_vaesr.engine.moments import PairedMoments, with_areas
+from napari_vaesr.zoo.calibration import AreaFactors
 
 
 def formula(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
@@ -82,7 +83,23 @@ def test_order_is_enforced():
 
 def test_areas_change_the_means_of_low_res_pixels_alone() -> None:
     drawn = torch.randn(3, 4, 5, 6)
-    changed = with_areas(drawn, 0.3)
+    changed = with_areas(drawn, AreaFactors(0.3))
     torch.testing.assert_close(changed.mean(dim=1), 0.3 * drawn.mean(dim=1))
     torch.testing.assert_close(changed - changed.mean(1, keepdim=True), drawn - drawn.mean(1, keepdim=True))
-    assert with_areas(drawn, 1.0) is drawn
+    assert with_areas(drawn, AreaFactors()) is drawn
+
+
+def test_quarters_change_what_they_differ_by_alone() -> None:
+    drawn = torch.randn(3, 16, 5, 6)
+    changed = with_areas(drawn, AreaFactors(0.7, 0.3))
+
+    def octaves(residuals: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        pixels = torch.nn.functional.pixel_shuffle(residuals, 4)
+        twos, fours = (
+            torch.nn.functional.avg_pool2d(pixels, side).repeat_interleave(side, 2).repeat_interleave(side, 3)
+            for side in (2, 4)
+        )
+        return pixels - twos, twos - fours, fours
+
+    for before, after, factor in zip(octaves(drawn), octaves(changed), (1, 0.3, 0.7), strict=True):
+        torch.testing.assert_close(after, factor * before)

@@ -18,6 +18,7 @@ from napari_vaesr.engine.upscaler import Upscaler, prepare_network
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.vae.build import build
 from napari_vaesr.vae.config import PRESETS, Level
+from napari_vaesr.zoo.calibration import AS_DRAWN, AreaFactors
 from napari_vaesr.zoo.registry import Model
 
 
@@ -28,7 +29,7 @@ class Picture:
     pixels: np.ndarray
     number: int = 0
     conditions: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    areas: float = 1.0
+    areas: AreaFactors = AS_DRAWN
 
     @property
     def keys(self):

@@ -20,7 +20,7 @@ from napari_vaesr.trust.levels import (
     halves,
     without_truth_noise,
 )
-from napari_vaesr.zoo.card import interpolated
+from napari_vaesr.zoo.calibration import AreaFactors, interpolated
 
 
 def draw(originals: int, seed: int = 0, per_original: int = 2, pixels: int = 1500) -> list[Spread]:
@@ -174,15 +174,30 @@ def with_areas(factor: float, seed: int) -> Spread:
 @pytest.mark.parametrize("factor", [0.4, 1.0, 2.5])
 def test_errors_of_areas_become_what_samples_say(factor: float) -> None:
     group = [with_areas(factor, seed) for seed in range(4)]
-    np.testing.assert_allclose(group[0].said(1.0)[1000:1100], group[0].std[1000:1100], rtol=0.5)
-    assert fit_areas(group) == pytest.approx(factor, rel=0.15)
+    np.testing.assert_allclose(group[0].said(AreaFactors())[1000:1100], group[0].std[1000:1100], rtol=0.5)
+    assert fit_areas(group).areas == pytest.approx(factor, rel=0.15)
     (level,) = fit_levels(group)
-    assert level.areas == fit_areas(group)
-    std = level.apply(np.concatenate([each.said(level.areas) for each in group]))
+    assert level.factors == fit_areas(group)
+    std = level.apply(np.concatenate([each.said(level.factors) for each in group]))
     error = np.concatenate([each.error for each in group])
     assert np.mean(np.abs(error) <= level.interval * std) == pytest.approx(0.9, abs=0.01)
 
 
+@pytest.mark.parametrize("factor", [0.4, 2.5])
+def test_errors_of_quarters_become_as_right_as_those_within(factor: float) -> None:
+    random = np.random.default_rng(0)
+
+    def drawn(count: int, quarters: float) -> np.ndarray:
+        parts = [random.normal(0, sigma, (count, side, side)) for sigma, side in ((0.02, 64), (quarters, 32))]
+        return parts[0] + parts[1].repeat(2, axis=1).repeat(2, axis=2)
+
+    error, samples = drawn(1, 0.05)[0], drawn(64, 0.05 / factor).astype(np.float32)
+    spread = Spread("", "", 0.1, False, samples.std(axis=0).ravel(), error.ravel())
+    spread = replace(spread, areas=areas_of(samples, error, 4))
+    within = (0.05**2 + 0.02**2 / 4) / ((0.05 / factor) ** 2 + 0.02**2 / 4)
+    assert fit_areas([spread]).quarters == pytest.approx(np.sqrt(within), rel=0.1)
+
+
 def test_without_knowledge_of_areas_they_stay() -> None:
     group = [with_areas(2.5, 0), replace(with_areas(2.5, 1), areas=None)]
-    assert fit_areas(group) == 1
+    assert fit_areas(group) == AreaFactors()

@@ -65,6 +65,7 @@ def test_calibrations_are_interpolated_by_noise(make_card):
         "slope": 2,
         "offset": 0.15,
         "areas": 1,
+        "quarters": 1,
         "floor": 0.02,
         "interval": 1.5,
         "guaranteed": 2.5,

@@ -6,24 +6,32 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from napari_vaesr.zoo.calibration import AS_DRAWN, AreaFactors
+
 NEIGHBOURS = 1
 """High-res pixels on every side whose variances a pixel's variance is averaged with."""
 
 
-def with_areas(drawn: Tensor, areas: float) -> Tensor:
-    """Scale what samples differ by in the means of low-res pixels, and leave what they differ by within.
+def with_areas(drawn: Tensor, factors: AreaFactors) -> Tensor:
+    """Scale what samples differ by in the means of low-res pixels and in those of their quarters, at x4.
 
     Parameters
     ----------
     drawn : Tensor
         (samples, rows * columns, height, width): what samples add to the base, all pixels that come of one
         low-res pixel along the second axis.
-    areas : float
-        The factor; see `Calibration.areas`.
+    factors : AreaFactors
+        See `Calibration.areas` and `Calibration.quarters`.
     """
-    if areas == 1:
+    if factors == AS_DRAWN:
         return drawn
-    return drawn + (areas - 1) * drawn.mean(dim=1, keepdim=True)
+    means = drawn.mean(dim=1, keepdim=True)
+    changed = drawn + (factors.areas - 1) * means
+    if factors.quarters != 1 and drawn.shape[1] == 16:
+        halves = drawn.reshape(len(drawn), 2, 2, 2, 2, *drawn.shape[2:])  # rows, then columns
+        quarters = halves.mean(dim=(2, 4), keepdim=True).expand_as(halves).reshape(drawn.shape)
+        changed = changed + (factors.quarters - 1) * (quarters - means)
+    return changed
 
 
 def smoothed(variance: Tensor) -> Tensor:

@@ -20,14 +20,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from napari_vaesr.engine.moments import NEIGHBOURS, PairedMoments, smoothed
+from napari_vaesr.engine.moments import NEIGHBOURS, PairedMoments, smoothed, with_areas
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.intensity import PERCENTILES
 from napari_vaesr.imaging.tiling import round_up
 from napari_vaesr.vae.base import SuperResolutionVAE
 from napari_vaesr.vae.config import OverConfig
 from napari_vaesr.vae.noise import noise_on_grid
-from napari_vaesr.zoo.card import Calibration, ModelCard
+from napari_vaesr.zoo.calibration import AS_DRAWN, Calibration
+from napari_vaesr.zoo.card import ModelCard
 from napari_vaesr.zoo.registry import Model, load_model
 
 TEST_SIDE = 64
@@ -71,14 +72,13 @@ class Graph(nn.Module):
         return moments.mean, std.clamp(min=self.calibration.floor)
 
     def _with_areas(self, samples: Tensor, base: Tensor) -> Tensor:
-        """Scale what samples (samples, batch, 1, Y, X) differ by in the means of low-res pixels."""
-        if self.calibration.areas == 1 or not self.network.is_odd:
+        """Change samples (samples, batch, 1, Y, X) as `napari_vaesr.engine.moments.with_areas` does."""
+        if not self.network.is_odd or self.calibration.factors == AS_DRAWN:
             return samples
         apart = samples - base
-        means = F.avg_pool2d(apart.flatten(0, 1), self.scale)
-        whole = F.interpolate(means, scale_factor=float(self.scale)).reshape(apart.shape)
-        changed: Tensor = samples + (self.calibration.areas - 1) * whole
-        return changed
+        cells = F.pixel_unshuffle(apart.flatten(0, 1), self.scale)
+        changed = F.pixel_shuffle(with_areas(cells, self.calibration.factors), self.scale)
+        return base + changed.reshape(apart.shape)
 
     def _told(self, planes: Tensor) -> Tensor | None:
         """Return what a conditioned network is told: the same noise everywhere, as estimated, and no blur."""

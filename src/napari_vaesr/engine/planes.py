@@ -15,6 +15,7 @@ from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.colour import rgb_to_luma_chroma
 from napari_vaesr.imaging.intensity import IntensityScaling
 from napari_vaesr.imaging.region import Factors, Region
+from napari_vaesr.zoo.calibration import AS_DRAWN, AreaFactors
 
 Place = Mapping[str, int]
 """An index for every looped axis."""
@@ -104,8 +105,8 @@ class SourcePlane:
         What the network is told of it.
     keys : NoiseKeys
         What decides its noise.
-    areas : float
-        See `Calibration.areas`.
+    areas : AreaFactors
+        What its samples are changed by.
     neighbours : tuple of (mapping or None)
         Places of the planes seen with it, it among them; where there is none it stands for it.
     """
@@ -116,7 +117,7 @@ class SourcePlane:
     scaling: IntensityScaling
     conditions: Conditions
     keys: NoiseKeys
-    areas: float = 1.0
+    areas: AreaFactors = AS_DRAWN
     neighbours: tuple[Place | None, ...] = (None,)
 
     @property

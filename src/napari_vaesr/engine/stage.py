@@ -139,7 +139,7 @@ class Stage:
                 self.reading[channel],
                 self.conditions[channel],
                 self.surroundings.noise_keys(axes, place, first),
-                self.calibrations[channel].areas,
+                self.calibrations[channel].factors,
                 self.surroundings.neighbours(axes, place),
             )
             keep = answer.samples is not None

@@ -27,6 +27,7 @@ from napari_vaesr.vae.base import Encoded, SuperResolutionVAE
 from napari_vaesr.vae.config import Factor
 from napari_vaesr.vae.factor import shuffle
 from napari_vaesr.vae.noise import latent_noise
+from napari_vaesr.zoo.calibration import AS_DRAWN, AreaFactors
 from napari_vaesr.zoo.registry import Model
 
 NoiseKeys = Sequence[tuple[int, float]]
@@ -60,8 +61,8 @@ class Plane(Protocol):
         """Whether it has colours."""
 
     @property
-    def areas(self) -> float:
-        """Factor on what samples differ by in the means of low-res pixels."""
+    def areas(self) -> AreaFactors:
+        """What its samples are changed by."""
 
     def luma(self, rows: slice, columns: slice) -> FloatArray:
         """Read unit intensities of shape (rows, columns, frames): it is in the middle of its neighbours."""
@@ -277,7 +278,7 @@ class Upscaler:
         tile: Tile,
         keys: NoiseKeys,
         samples: range,
-        areas: float = 1.0,
+        areas: AreaFactors = AS_DRAWN,
     ) -> torch.Tensor:
         """Draw samples, add what they add to the base to the moments and return its cores."""
         odd = self.network.is_odd

@@ -6,6 +6,7 @@ import math
 import os
 import zlib
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -171,7 +172,7 @@ def _thinned(spread: Spread, chosen: NDArray[np.int64]) -> Spread:
         std=spread.std[chosen],
         error=spread.error[chosen],
         gradient=None if gradient is None else gradient[chosen],
-        areas=None if areas is None else replace(areas, parts=areas.parts[:, chosen]),
+        areas=None if areas is None else replace(areas, parts=areas.parts[..., chosen]),
     )
 
 
@@ -219,7 +220,7 @@ def _upscaled_middle(model: Model, pair: Pair, noise: Literal["auto"] | float = 
 
 
 def areas_of(apart: Array, error: FloatArray, scale: int) -> Areas:
-    """Take apart what samples differ by in the means of low-res pixels and within them.
+    """Take apart what samples differ by in the means of low-res pixels, their quarters, and within them.
 
     Parameters
     ----------
@@ -230,15 +231,30 @@ def areas_of(apart: Array, error: FloatArray, scale: int) -> Areas:
     scale : int
         High-res pixels along a low-res one.
     """
-    means = block_means(apart, scale).astype(np.float32).repeat(scale, axis=1).repeat(scale, axis=2)
-    within = apart - means
-    pairs = (within, within), (within, means), (means, means)
-    parts = torch.from_numpy(np.stack([np.mean(one * other, axis=0) for one, other in pairs]))
+    octaves = _octaves(apart, scale)
+    products = [np.mean(one * other, axis=0) for one in octaves for other in octaves]
+    parts = torch.from_numpy(np.stack(products))
+    powers = [
+        [np.mean(wrong**2), np.mean(said**2)]
+        for wrong, said in zip(_octaves(error, scale), octaves, strict=True)
+    ]
     sides = [scale * times for times in (1, 2, 4, 8, 16) if scale * times <= min(LARGEST_AREA, *error.shape)]
     blocks = [
         [np.mean(block_means(error, side) ** 2), np.mean(block_means(apart, side) ** 2)] for side in sides
     ]
-    return Areas(smoothed(parts[:, None]).flatten(1).double().numpy(), np.array(blocks))
+    seen = smoothed(parts[:, None]).double().numpy().reshape(len(octaves), len(octaves), -1)
+    return Areas(seen, np.array(powers), np.array(blocks))
+
+
+def _octaves(values: Array, scale: int) -> list[Array]:
+    """Split (..., Y, X) into what lies within the smallest areas, in their means, and so on."""
+    sides = (2, scale) if scale == 4 else (scale,)
+    means = [
+        block_means(values, side).astype(values.dtype).repeat(side, axis=-2).repeat(side, axis=-1)
+        for side in sides
+    ]
+    finer: list[Array] = [values, *means]
+    return [*(fine - coarse for fine, coarse in pairwise(finer)), means[-1]]
 
 
 def _middle(size: int, length: int) -> range:

@@ -351,15 +351,8 @@ def _corrected(planes: list[_Plane]) -> Calibration:
     ratio = float(np.clip(_rms(error) / max(_rms(std), 1e-12), 1 / LARGEST_CORRECTION, LARGEST_CORRECTION))
     reach = float(np.quantile(np.abs(error) / np.maximum(ratio * std, 1e-9), 0.9))
     card = planes[0].calibration
-    return Calibration(
-        noise=card.noise,
-        slope=ratio * card.slope,
-        offset=ratio * card.offset,
-        areas=card.areas,
-        floor=ratio * card.floor,
-        interval=max(reach, 1e-3),
-        shared=card.shared,
-    )
+    changed = {"slope": ratio * card.slope, "offset": ratio * card.offset, "floor": ratio * card.floor}
+    return card.model_copy(update={**changed, "interval": max(reach, 1e-3), "guaranteed": None})
 
 
 def _rms(values: FloatArray) -> float:

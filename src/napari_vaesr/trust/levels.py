@@ -23,7 +23,7 @@ from napari_vaesr.trust.calibration import (
 )
 from napari_vaesr.trust.shared import ENOUGH as ENOUGH_SHARED
 from napari_vaesr.trust.shared import Shares, fit_shared
-from napari_vaesr.zoo.card import Calibration, Calibrations, interpolated
+from napari_vaesr.zoo.calibration import AS_DRAWN, AreaFactors, Calibration, Calibrations, interpolated
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -52,14 +52,17 @@ class Areas:
     Attributes
     ----------
     parts : array
-        (3, pixels): mean over samples of the square of what they differ by within low-res pixels, of its
-        product with what they differ by in their means, and of the square of that.
+        (octaves, octaves, pixels): mean over samples of the products of what they differ by within the
+        smallest areas, in the means of quarters of a low-res pixel at x4, and in those of low-res pixels.
+    powers : array
+        (octaves, 2): mean squared error of each of these, and the variance that samples say of it.
     blocks : array
         (sides, 2): mean squared error of the means of blocks of whole low-res pixels, and the variance that
         samples say of it.
     """
 
     parts: npt.NDArray[Any]
+    powers: npt.NDArray[Any]
     blocks: npt.NDArray[Any]
 
 
@@ -97,12 +100,12 @@ class Spread:
     areas: Areas | None = None
     shares: Shares | None = None
 
-    def said(self, areas: float) -> npt.NDArray[Any]:
-        """Return the std with this factor on areas."""
+    def said(self, factors: AreaFactors) -> npt.NDArray[Any]:
+        """Return the std with these factors on areas."""
         if self.areas is None:
             return self.std
-        within, product, means = self.areas.parts
-        said: npt.NDArray[Any] = np.sqrt(np.maximum(within + 2 * areas * product + areas**2 * means, 0))
+        times = _times(factors, len(self.areas.parts))
+        said: npt.NDArray[Any] = np.sqrt(np.maximum(np.einsum("i,j,ijp", times, times, self.areas.parts), 0))
         return said
 
 
@@ -216,11 +219,11 @@ def _noise(group: Sequence[Spread]) -> float:
     return float(np.mean([spread.noise for spread in group]))
 
 
-def fit_areas(group: Sequence[Spread]) -> float:
-    """Find the factor that makes the errors of areas what calibrated samples say of them.
+def fit_areas(group: Sequence[Spread]) -> AreaFactors:
+    """Find the factors that make the errors of areas what calibrated samples say of them.
 
-    The std is right at every pixel after the calibration, whatever the factor is. Means of blocks of all
-    sides count the same.
+    The std is right at every pixel after the calibration, whatever the factors are: quarters are to be as
+    right as what lies within them. Means of blocks of all sides count the same.
 
     Parameters
     ----------
@@ -229,37 +232,47 @@ def fit_areas(group: Sequence[Spread]) -> float:
 
     Returns
     -------
-    float
+    AreaFactors
         1 where any of them does not know what a factor would change.
     """
-    known = [each.areas.blocks for each in group if each.areas is not None]
-    sides = min((len(each) for each in known), default=0)
+    known = [each.areas for each in group if each.areas is not None]
+    sides = min((len(each.blocks) for each in known), default=0)
     if len(known) < len(group) or not sides:
-        return 1.0
-    wrong, said = np.sqrt(np.mean([each[:sides] for each in known], axis=0)).T
-    if min(wrong.min(), said.min()) <= 0:
-        return 1.0
+        return AS_DRAWN
+    wrong, said = np.sqrt(np.mean([each.blocks[:sides] for each in known], axis=0)).T
+    powers = np.mean([each.powers for each in known], axis=0)
+    if min(wrong.min(), said.min(), powers.min()) <= 0:
+        return AS_DRAWN
+    parts = np.concatenate([each.parts for each in known], axis=-1).mean(axis=-1)
+    quarters = 1.0
+    if len(parts) == 3:
+        finest, quarter, _ = np.sqrt(powers[:, 0] / powers[:, 1])
+        quarters = float(np.clip(quarter / finest, *AREA_LIMITS))
     # The factor t has to be the error over the std of areas, both seen after the calibration, which scales
     # std by the root of error**2 / (within + 2 t product + t**2 means): an equation of second degree.
-    within, product, means = np.concatenate(
-        [each.areas.parts for each in group if each.areas is not None], axis=1
-    ).mean(axis=1)
+    times = _times(AreaFactors(1.0, quarters), len(parts))[:-1]
+    within, product, means = times @ parts[:-1, :-1] @ times, times @ parts[:-1, -1], parts[-1, -1]
     ratio = np.exp(2 * np.mean(np.log(wrong / said)))
     share = ratio / np.mean(np.concatenate([each.error for each in group]) ** 2)
     left = 1 - share * means
     if left <= 0:
-        return AREA_LIMITS[1]
+        return AreaFactors(AREA_LIMITS[1], quarters)
     factor = (share * product + np.sqrt((share * product) ** 2 + left * share * within)) / left
-    return float(np.clip(factor, *AREA_LIMITS))
+    return AreaFactors(float(np.clip(factor, *AREA_LIMITS)), quarters)
+
+
+def _times(factors: AreaFactors, octaves: int) -> FloatArray:
+    """Return the factors on what lies within the smallest areas, perhaps on quarters, and on areas."""
+    return np.array([1.0, factors.quarters, factors.areas] if octaves == 3 else [1.0, factors.areas])
 
 
 def _level(group: Sequence[Spread], noise: float) -> Calibration:
-    areas = fit_areas(group)
-    std = np.concatenate([each.said(areas) for each in group])
+    factors = fit_areas(group)
+    std = np.concatenate([each.said(factors) for each in group])
     error = np.concatenate([each.error for each in group])
     line = fit_calibration(std, error)
     floor = 0.5 * float(reliability(std, error).rmse.min())
-    fitted = line.model_copy(update={"noise": noise, "areas": areas, "floor": floor})
+    fitted = line.model_copy(update={**factors._asdict(), "noise": noise, "floor": floor})
     reach = float(np.quantile(_ratio(fitted.apply(std), error), LEVEL))
     return fitted.model_copy(
         update={"interval": max(reach, 1e-3) if np.isfinite(reach) else interval_reach()}
@@ -294,7 +307,7 @@ def guaranteed_levels(spreads: Sequence[Spread]) -> Calibrations:
     for original in _originals(others):
         same = [each for each in others if (each.domain, each.image) == original]
         widths = [interpolated(levels, each.noise) for each in same]
-        half = [at.apply(each.said(at.areas)) * at.interval for at, each in zip(widths, same, strict=True)]
+        half = [at.apply(each.said(at.factors)) * at.interval for at, each in zip(widths, same, strict=True)]
         stds.append(np.concatenate(half) / interval_reach(LEVEL))
         errors.append(np.concatenate([each.error for each in same]))
     try:
@@ -328,7 +341,7 @@ def cross_validated(spreads: Sequence[Spread]) -> list[Tested]:
         levels = fit_levels([each for each in spreads if fold[each.domain, each.image] != left_out])
         for spread in (each for each in spreads if fold[each.domain, each.image] == left_out):
             at = interpolated(levels, spread.noise)
-            std = at.apply(spread.said(at.areas))
+            std = at.apply(spread.said(at.factors))
             tested.append(Tested(spread, std, np.abs(spread.error) <= at.interval * std))
     return tested
 

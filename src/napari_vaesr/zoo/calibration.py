@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,17 @@ SHARED_KINDS = 3
 
 NORMAL_INTERVAL = 1.6449
 """Half width of the central 90 % interval of a normal distribution, in standard deviations."""
+
+
+class AreaFactors(NamedTuple):
+    """Factors on parts of what samples differ by; see `Calibration.areas` and `Calibration.quarters`."""
+
+    areas: float = 1.0
+    quarters: float = 1.0
+
+
+AS_DRAWN = AreaFactors()
+"""Nothing is changed."""
 
 
 class Calibration(BaseModel):
@@ -40,6 +51,11 @@ class Calibration(BaseModel):
         ge=0,
         description="Factor on what samples differ by in the mean of all pixels that come of one pixel of "
         "the input, before their standard deviation is taken: so that errors of areas are right, too.",
+    )
+    quarters: FiniteFloat = Field(
+        default=1.0,
+        ge=0,
+        description="The same for what the quarters of these areas differ by, 2 x 2 pixels each, at x4.",
     )
     floor: FiniteFloat = Field(
         default=0.0, ge=0, description="Smallest error to expect of any pixel, in unit intensity."
@@ -71,6 +87,11 @@ class Calibration(BaseModel):
                 raise ValueError("shared errors are no covariance")
         return shared
 
+    @property
+    def factors(self) -> AreaFactors:
+        """What samples are changed by before their standard deviation is taken."""
+        return AreaFactors(self.areas, self.quarters)
+
     def apply(self, std: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return calibrated standard deviations for those of the samples, in unit intensity."""
         return np.maximum(self.slope * std + self.offset, self.floor)
@@ -83,7 +104,7 @@ Calibrations = tuple[Calibration, ...]
 def interpolated(levels: Calibrations, noise: float) -> Calibration:
     """Return what calibrations at some levels of noise say of another: linear in between, constant beyond."""
     at = [level.noise for level in levels]
-    names = ("slope", "offset", "areas", "floor", "interval")
+    names = ("slope", "offset", "areas", "quarters", "floor", "interval")
     values: dict[str, Any] = {
         name: float(np.interp(noise, at, [getattr(level, name) for level in levels])) for name in names
     }

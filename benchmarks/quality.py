@@ -57,11 +57,11 @@ CLASSICAL = ("bicubic", "Lanczos", "Richardson-Lucy")
 SCALES = (2, 3, 4)
 DOMAINS = ("fluorescence", "phase", "stained", "em")
 PSNR = {  # what the photo model must reach, by set and scale
-    ("set5", 2): 37.5,
-    ("set5", 3): 33.8,
-    ("set5", 4): 31.6,
-    ("set14", 4): 28.2,
-    ("bsd100", 4): 27.35,
+    ("set5", 2): 37.9,
+    ("set5", 3): 34.15,
+    ("set5", 4): 31.8,
+    ("set14", 4): 28.36,
+    ("bsd100", 4): 27.43,
 }
 PARTS = ("photo", "microscopy", "calibration", "w2s", "stacks")
 SETS = {"set5": SCALES, "set14": (4,), "bsd100": (4,)}
@@ -217,6 +217,7 @@ def photo_summary_lines(name: str, summary: Summary, evaluations: Sequence[Evalu
         spread.crps_constant,
         spread.crps_gradient,
     )
+    yield from spread_lines(where, summary)
 
 
 def margin(what: str, own: float, *rivals: float) -> Line:
@@ -293,15 +294,13 @@ def microscopy_lines(benchmark: Benchmark, before: str | None) -> Iterator[Line]
         for number, summary in enumerate(summarise(evaluations)):
             where = f"microscopy, {folder.removeprefix('val/')} {kind} ×{summary.scale}"
             mean = summary.scores["mean"].psnr
-            yield at_least(
-                f"{where}: PSNR over the best classical",
-                mean,
-                max(summary.scores[name].psnr for name in CLASSICAL),
-            )
+            rivals = {"the best classical": max(summary.scores[name].psnr for name in CLASSICAL)}
             if kind == "noisy":
-                smoothed = summary.scores["Gaussian + bicubic"].psnr
-                yield at_least(f"{where}: PSNR over Gaussian + bicubic", mean, smoothed)
-                yield at_least(f"{where}: PSNR over photo", mean, others[number].scores["mean"].psnr)
+                rivals["Gaussian + bicubic"] = summary.scores["Gaussian + bicubic"].psnr
+                rivals["photo"] = others[number].scores["mean"].psnr
+            yield at_least(f"{where}: PSNR", mean, max(rivals.values()))
+            for rival, psnr in rivals.items():
+                yield reported(f"{where}: PSNR of {rival}", psnr)
             spread = summary.spread
             yield reported(f"{where}: Spearman", spread.spearman)
             yield from spread_lines(where, summary)
@@ -374,6 +373,7 @@ def main() -> None:
     parser.add_argument("--dropout", type=Path, help="what benchmarks/dropout.py wrote")
     parser.add_argument("--pairs-model", help="a model that was trained on the W2S pairs")
     parser.add_argument("--json", type=Path, help="also write every number here")
+    parser.add_argument("--lines", type=Path, help="also write the lines of the table here, for docs/")
     options = parser.parse_args()
     wanted = options.only or PARTS
     benchmark = Benchmark(options)
@@ -402,6 +402,8 @@ def main() -> None:
     console.print(table)
     judged = [line for line in lines if line.wanted != "reported"]
     console.print(f"{sum(line.passed for line in judged)} of {len(judged)} reached")
+    if options.lines:
+        write_json(options.lines, {"lines": [line._asdict() for line in lines]})
     if options.json:
         write_json(options.json, {"lines": [line._asdict() for line in lines], "results": benchmark.record})
 

@@ -1,14 +1,17 @@
 """Let the documentation take from the code what would go stale if it were written twice.
 
 A line ``<!-- from the code: models -->`` in a page becomes what the entry ``models`` of `FROM_THE_CODE`
-returns. Equations become pictures (SVG), so that a page needs no script and no font from elsewhere.
+returns, and ``<!-- from the scores: ROWS | COLUMN | COLUMN -->`` a table of what `benchmarks/quality.py`
+printed. Equations become pictures (SVG), so that a page needs no script and no font from elsewhere.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from html import escape, unescape
+from pathlib import Path
 from typing import Any
 
 import typer.main
@@ -24,11 +27,13 @@ from napari_vaesr.zoo.card import ModelCard, read_card
 from napari_vaesr.zoo.registry import BUNDLED_MODELS
 
 LINE = re.compile(r"^<!-- from the code: (.+) -->$", re.MULTILINE)
+SCORES = re.compile(r"^<!-- from the scores: (.+) -->$", re.MULTILINE)
 EQUATION = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Fill in what comes from the code."""
+    """Fill in what comes from the code and from the scores."""
+    markdown = SCORES.sub(lambda line: scores(*re.split(r" \| ", line[1])), markdown)
     return LINE.sub(lambda line: FROM_THE_CODE[line[1]](), markdown)
 
 
@@ -164,6 +169,40 @@ def recipes() -> str:
     return _table(["setting", *(f"`{name}`" for name in flat)], rows)
 
 
+def _lines() -> list[dict[str, Any]]:
+    """Return the lines of `benchmarks/quality.py`, as its option ``--lines`` writes them."""
+    found: list[dict[str, Any]] = json.loads(Path(__file__).with_name("scores.json").read_text())["lines"]
+    return found
+
+
+def scores(rows: str, *columns: str) -> str:
+    """Put lines side by side: a row for each name before a colon that `rows` matches, with its named group.
+
+    A column is what stands behind the colon, perhaps followed by ``=`` and a heading. What misses its target
+    is set in bold.
+    """
+    names = dict((column.partition("=")[::2] if "=" in column else (column, column)) for column in columns)
+    table: dict[str, dict[str, str]] = {}
+    for line in _lines():
+        where, _, what = line["what"].partition(": ")
+        found = re.fullmatch(rows, where)
+        if found and what in names:
+            value = f"{line['reached']:.3f}" if abs(line["reached"]) < 1 else f"{line['reached']:.2f}"
+            table.setdefault(found["row"], {})[what] = value if line["passed"] else f"**{value}**"
+    if not table or any(set(row) != set(names) for row in table.values()):
+        raise ValueError(f"docs/scores.json has no lines for {rows} with {', '.join(names)}")
+    return _table(["", *names.values()], [(name, *(row[what] for what in names)) for name, row in table.items()])
+
+
+def missed() -> str:
+    """List the lines that miss their target, and say how many there are."""
+    judged = [line for line in _lines() if line["wanted"] != "reported"]
+    wrong = [line for line in judged if not line["passed"]]
+    rows = [(line["what"], f"{line['reached']:.3f}", line["wanted"]) for line in wrong]
+    said = f"{len(judged) - len(wrong)} of {len(judged)} targets are reached; these are missed:"
+    return f"{said}\n\n{_table(['what', 'reached', 'wanted'], rows)}"
+
+
 FROM_THE_CODE: dict[str, Callable[[], str]] = {
     "models": models,
     "recipes": recipes,
@@ -179,6 +218,7 @@ FROM_THE_CODE: dict[str, Callable[[], str]] = {
     "settings of network": fields(NetworkConfig),
     "settings of level": fields(Level),
     "fields of a card": fields(ModelCard),
+    "missed targets": missed,
 }
 
 

@@ -191,7 +191,9 @@ def scores(rows: str, *columns: str) -> str:
             table.setdefault(found["row"], {})[what] = value if line["passed"] else f"**{value}**"
     if not table or any(set(row) != set(names) for row in table.values()):
         raise ValueError(f"docs/scores.json has no lines for {rows} with {', '.join(names)}")
-    return _table(["", *names.values()], [(name, *(row[what] for what in names)) for name, row in table.items()])
+    return _table(
+        ["", *names.values()], [(name, *(row[what] for what in names)) for name, row in table.items()]
+    )
 
 
 def missed() -> str:

@@ -83,7 +83,7 @@ def test_the_table_names_open_licences_and_known_sources(tool):
     assert len({photograph.original for photograph in photographs}) == len(photographs) > 80
     for photograph in photographs:
         assert photograph.licence in ("CC0-1.0", "public domain", "CC-BY-3.0", "CC-BY-4.0")
-        assert photograph.author
+        assert photograph.author and photograph.use in tool.FOLDERS
         assert (photograph.source in tool.REPOSITORIES) == bool(photograph.commit)
         assert photograph.factor >= 2 or photograph.path.endswith((".png", ".hdr"))
 

@@ -1,11 +1,12 @@
-"""Cut training crops from photographs of open licence, which tools/photographs.csv names.
+"""Cut crops from photographs of open licence, which tools/photographs.csv names.
 
-    python tools/cut-photographs.py photographs/more
+    python tools/cut-photographs.py DATA
 
 Downloads the Debian packages (with apt-get; budgie-backgrounds 4 or later) and the pictures of the
 public repositories (with git: of each commit only what is needed). Turns each photograph to 8-bit
 grey and reduces it, which takes the traces of JPEG and of the sensor's colour filter away. Writes
-its crops that are richest in detail, and beside the folder a table of their origins.
+its crops that are richest in detail into DATA/train/more, those of every seventh photograph, which
+calibrate only, into DATA/calibrate/photo, and a table of their origins to DATA/photographs.csv.
 """
 
 from __future__ import annotations
@@ -40,6 +41,9 @@ REPOSITORIES = {
 }
 """The sources that are git repositories; every other source is a Debian package."""
 
+FOLDERS = {"train": "train/more", "calibrate": "calibrate/photo"}
+"""Where the crops go, within the folder that is given."""
+
 CROP, SMALLEST, MOST = 512, 192, 12
 """The largest and the smallest side of a crop in pixels, and how many a photograph may give."""
 
@@ -61,6 +65,8 @@ class Photograph(NamedTuple):
     """How many times smaller the photograph is made: 1 for those that never were JPEG."""
     author: str
     licence: str
+    use: str
+    """What its crops are for, a key of ``FOLDERS``."""
 
     @property
     def original(self) -> str:
@@ -199,7 +205,7 @@ def cut(photograph: Photograph, image: NDArray[np.uint8], folder: Path) -> Itera
     """Write the crops of a reduced photograph, and yield their rows for the table of origins."""
     key = hashlib.sha1(photograph.original.encode()).hexdigest()[:8]
     for index, window in enumerate(richest(detail(image))):
-        name = f"{photograph.source}_{key}_{index}.png"
+        name = f"{FOLDERS[photograph.use]}/{photograph.source}_{key}_{index}.png"
         Image.fromarray(image[window]).save(folder / name)
         origin = (photograph.source, photograph.original, photograph.author, photograph.licence)
         yield (name, *origin, *image[window].shape)
@@ -207,14 +213,15 @@ def cut(photograph: Photograph, image: NDArray[np.uint8], folder: Path) -> Itera
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="a new folder for the crops; FOLDER.csv is written, too")
+    parser.add_argument("folder", type=Path, help="the folder with train and calibrate")
     parser.add_argument("--downloads", type=Path, help="keep what is downloaded in this folder")
     arguments = parser.parse_args()
     folder: Path = arguments.folder
     downloads: Path = arguments.downloads or Path(tempfile.mkdtemp())
     downloads.mkdir(parents=True, exist_ok=True)
-    folder.mkdir(parents=True)
-    with folder.with_suffix(".csv").open("w", encoding="utf-8", newline="") as file:
+    for part in FOLDERS.values():
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    with (folder / "photographs.csv").open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
         table.writerow(("file", "package", "original", "author", "licence", "height", "width"))
         for photograph in listed():

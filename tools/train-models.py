@@ -4,10 +4,11 @@
     python tools/train-models.py DATA --hours 0.15            # a GPU
     python tools/train-models.py DATA --hours 2.4 --only tiny --bundle
 
-DATA holds train/, val/, stacks/ and, for `photo`, more photographs in calibrate/photo, which
-``python benchmarks/photographs.py DATA/calibrate/photo`` writes. Every network begins with the weights that
-are bundled now. The hours are shared out among the three. Whatever is stopped goes on where it was when the
-same command is given again. With --bundle the models replace the bundled ones, as the next version.
+DATA holds train/, val/, stacks/ and, for `photo`, more photographs in train/more and calibrate/photo, which
+``python tools/cut-photographs.py DATA`` and ``python benchmarks/photographs.py DATA/calibrate/photo``
+write. Every network begins with the weights that are bundled now. The hours are shared out among the three.
+Whatever is stopped goes on where it was when the same command is given again. With --bundle the models
+replace the bundled ones, as the next version.
 """
 
 from __future__ import annotations
@@ -44,14 +45,14 @@ SHARES = {"microscopy": 1.3, "photo": 0.7, "tiny": 0.4}
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "microscopy": {"folder_weights": FOLDERS, "muon_rate": 0.0025, "base_share": 0.42, "anneal": 1},
-    # the ladder alone, with the score of blocks: the base stays
     "photo": {
         "muon_rate": 0.0025,
         "adam_rate": 0.0005,
-        "base_share": 0,
-        "base_weight": 0,
+        "base_share": 0.8,
         "anneal": 1,
+        "batch": 16,
         "scale_weights": [1, 1, 1.5],
+        "folder_weights": {"photo": 0.45, "more": 0.55},
     },
     "tiny": {"folder_weights": FOLDERS, "muon_rate": 0.004, "base_share": 0.55, "anneal": 300},
 }
@@ -79,7 +80,7 @@ def train(data: Path, folder: Path, name: str, hours: float, seed: int) -> Path:
     config = folder / f"{name}.json"
     folder.mkdir(parents=True, exist_ok=True)
     config.write_text(json.dumps(SETTINGS[name] | {"validate_every": 2500, "seed": seed}))
-    learnt = [data / "train" / "photo"]
+    learnt = [data / "train" / "photo", data / "train" / "more"]
     if name != "photo":
         learnt = [*(data / "train" / kind for kind in KINDS), data / "stacks" / "train"]
     options: list[str | Path] = ["--recipe", name, "--begin-with", BUNDLED / f"{name}.json"]

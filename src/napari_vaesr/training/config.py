@@ -267,6 +267,20 @@ PHOTO_SOURCES = (
         origin="elementary and lomiri wallpapers (photographers in their copyright files)",
         licence="CC-BY-2.0 / CC-BY-4.0",
     ),
+    DataSource(name="budgie-backgrounds", origin="wallpapers of Budgie Desktop", licence="CC0-1.0"),
+    DataSource(name="fedora", origin="supplementary wallpapers of Fedora", licence="CC0-1.0"),
+    DataSource(
+        name="pop",
+        origin="wallpapers of Pop!_OS, from Unsplash before June 2017 and by NASA",
+        licence="CC0-1.0 / public domain",
+    ),
+    DataSource(
+        name="solus",
+        origin="wallpapers of Solus (Alan Diggs, Christian Ferrer, Dirk Hohndel, NASA)",
+        licence="CC-BY-3.0 / CC-BY-4.0 / public domain",
+    ),
+    DataSource(name="gb82", origin="GB82 image set, Gianni Rosato and others", licence="CC0-1.0"),
+    DataSource(name="demo, drei, pmndrs", origin="panoramas of Poly Haven", licence="CC0-1.0"),
 )
 
 SEES_ALL = {"frames": 5, "conditioned": True, "consistent": True, "row_factors": (2, 3, 4)}

@@ -15,6 +15,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.training.config import TrainingConfig
+from napari_vaesr.vae.base import middle
 from napari_vaesr.vae.config import Factor
 
 
@@ -37,6 +38,11 @@ class Batch(NamedTuple):
     high: Tensor
     factor: Factor
     conditions: Tensor
+
+    @property
+    def plane(self) -> Tensor:
+        """The low-res planes that are upscaled, (batch, 1, Y, X), without what is seen beside them."""
+        return middle(self.low)
 
     def to(self, device: torch.device | str) -> Batch:
         """Return the same on another device."""

@@ -23,7 +23,7 @@ from napari_vaesr.training.spreads import SAMPLES
 from napari_vaesr.training.validation import FixedPairs, ValidationPairs
 from napari_vaesr.training.watch import best_weights, read_checks
 from napari_vaesr.trust.calibration import rank_correlation
-from napari_vaesr.vae.base import SuperResolutionVAE, middle
+from napari_vaesr.vae.base import SuperResolutionVAE
 from napari_vaesr.vae.build import build
 from napari_vaesr.vae.factor import factor_name
 from napari_vaesr.vae.resize import upsample_bicubic
@@ -177,22 +177,22 @@ def evaluate(network: SuperResolutionVAE, pairs: FixedPairs) -> dict[str, float]
         name = factor_name(factor)
         scores: dict[str, list[float]] = {}
         deviations, errors = [], []
-        for low, high, _, conditions in (pair for pair in pairs.pairs if pair.factor == factor):
-            encoded = network.encode(low, factor, conditions)
-            samples = network.decode(encoded, network.antithetic_noise(low, SAMPLES, generator))
+        for pair in (each for each in pairs.pairs if each.factor == factor):
+            encoded = network.encode(pair.low, factor, pair.conditions)
+            samples = network.decode(encoded, network.antithetic_noise(pair.low, SAMPLES, generator))
             estimates = {
-                "bicubic": upsample_bicubic(middle(low), factor),
+                "bicubic": upsample_bicubic(pair.plane, factor),
                 "base": encoded.base,
                 "mean": samples.mean(dim=0),
                 "sample": samples[0],
             }
             for what, estimate in estimates.items():
-                scores.setdefault(what, []).append(psnr(estimate, high, max(factor)))
+                scores.setdefault(what, []).append(psnr(estimate, pair.high, max(factor)))
             moments = PairedMoments()
             moments.add(samples)
             assert moments.variance is not None
             deviations.append(smoothed(moments.variance).sqrt().flatten().numpy())
-            errors.append((estimates["mean"] - high).flatten().numpy())
+            errors.append((estimates["mean"] - pair.high).flatten().numpy())
         metrics |= {f"psnr_{what}_x{name}": round(float(np.mean(s)), 3) for what, s in scores.items()}
         deviation, error = np.concatenate(deviations), np.concatenate(errors)
         metrics[f"spearman_x{name}"] = round(rank_correlation(deviation, error), 3)

@@ -39,7 +39,7 @@ from napari_vaesr.trust.levels import (
 )
 from napari_vaesr.trust.rivals import gradient_magnitude
 from napari_vaesr.trust.shared import shares_of
-from napari_vaesr.vae.base import SuperResolutionVAE, middle
+from napari_vaesr.vae.base import SuperResolutionVAE
 from napari_vaesr.zoo.card import Calibration
 from napari_vaesr.zoo.registry import Model
 
@@ -279,7 +279,7 @@ def _sampled_pair(network: SuperResolutionVAE, pair: Batch, name: str) -> Spread
     moments.add(drawn)
     assert moments.variance is not None
     std, error = smoothed(moments.variance).sqrt(), moments.mean - high
-    noise = estimate_noise(middle(low)[0, 0].numpy())
+    noise = estimate_noise(pair.plane[0, 0].numpy())
     mean, truth = moments.mean.squeeze().numpy(), high.squeeze().numpy()
     shares = shares_of(mean, truth, drawn.squeeze(1).numpy() - mean, Factors(Y=factor[0], X=factor[1]))
     said, wrong = (values.flatten().double().numpy() for values in (std, error))

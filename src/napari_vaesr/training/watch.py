@@ -23,7 +23,7 @@ from napari_vaesr.training.batches import Batch
 from napari_vaesr.training.events import Check, Checking, Listen, Pictures, TrainingProgress, Verdict
 from napari_vaesr.training.module import Training, validation_scores
 from napari_vaesr.training.validation import FixedPairs
-from napari_vaesr.vae.base import SuperResolutionVAE, middle
+from napari_vaesr.vae.base import SuperResolutionVAE
 from napari_vaesr.vae.factor import factor_name
 from napari_vaesr.vae.resize import upsample_bicubic
 
@@ -164,7 +164,7 @@ class Watch(Callback):
         if self._before is None:
             self._before = _mean(self.start, tile)
         mean = _mean(training.averaged, tile.to(training.device))
-        centre = middle(tile.low)
+        centre = tile.plane
         images = (upsample_bicubic(centre, tile.factor), self._before, mean, tile.high)
         low, before, now, truth = (each[0, 0].float().cpu().numpy() for each in images)
         self.listen(Pictures(low, before, now, truth, tile.factor[0]))

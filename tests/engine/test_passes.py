@@ -114,6 +114,8 @@ def test_settings_are_settled_for_an_image(deep, isotropic, depth, scale):
 def test_cubic_voxels_need_their_size(deep, volume):
     with pytest.raises(VaesrError, match="size of its voxels"):
         job(volume, "ZYX", deep, isotropic="exact")
+    with pytest.raises(VaesrError, match="no axis Z"):
+        job(volume[0], "YX", deep, isotropic="exact")
 
 
 def test_a_job_and_its_record_have_the_factor_that_cubic_voxels_take(deep, volume):

@@ -229,16 +229,18 @@ def settled(settings: UpscaleSettings, source: Source, card: ModelCard) -> Upsca
     Raises
     ------
     VaesrError
-        When voxels are to be cubic and their size is not known.
+        When voxels are to be cubic and their size is not known, or there is no ``Z``.
     """
     factors, lengths = settings.factors, source.axes.lengths
     if settings.isotropic is not None:
+        if "Z" not in lengths:
+            raise VaesrError("The image has no axis Z to upscale along, please leave isotropic out.")
         ratio = _cubic(source.pixel_size) * factors.along("X")
         depths = {rows for rows, columns in card.network.factors if columns == 1}
         choices = [1, *products(depths)] if depths else [1, max(round(ratio), 1)]
         nearest = min(choices, key=lambda factor: abs(math.log(ratio / factor)))
         is_near = settings.isotropic == "nearest" or abs(ratio / nearest - 1) < CUBIC_ENOUGH
-        is_made = not is_near and "Z" in lengths and 1 < ratio < choices[-1]
+        is_made = not is_near and 1 < ratio < choices[-1]
         factors = Factors({**factors, "Z": ratio if is_made else nearest})
     return settings.model_copy(update={"scale": factors.fitted(lengths).setting, "isotropic": None})
 

@@ -206,10 +206,11 @@ class TrainingRequest:
         elif size is not None:  # what the network looks at and makes stays that of the recipe
             sizes = {"width", "blocks", "decoder_width", "levels"}
             fields["network"] |= PRESETS[size].model_dump(include=sizes)
-        factors = [len(fields["network"].get(name, ())) for name in ("scales", "row_factors")]
-        if "scale_weights" not in asked and len(fields["scale_weights"] or ()) != sum(factors):
-            fields["scale_weights"] = None  # the recipe's are of other factors
         fields |= {key: value for key, value in options.items() if value is not None}
+        if "scale_weights" not in asked:
+            made = checked_config({**fields, "scale_weights": None}).network.factors
+            if len(fields["scale_weights"] or ()) != len(made):
+                fields["scale_weights"] = None  # the recipe's are of other factors
         settings = checked_config(fields)
         if settings.steps is None and settings.hours is None:
             settings = settings.model_copy(update={"hours": 1.0 if tuned is None else 0.25})

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
         material_from_pair,
     )
     from napari_vaesr.plugin.io.opening import open_upscaled
-    from napari_vaesr.plugin.viewer.layers import source_array, upscale_layer
+    from napari_vaesr.plugin.viewer.layers import upscale_layer
+    from napari_vaesr.plugin.viewer.sources import source_array
     from napari_vaesr.samples import sample_path
     from napari_vaesr.training.config import finetune_config
     from napari_vaesr.training.finetune import FineTune, estimated_degradation
@@ -78,7 +79,7 @@ _HOMES = {
     "read_image": "files.image",
     "sample_path": "samples",
     "series_names": "files.image",
-    "source_array": "plugin.viewer.layers",
+    "source_array": "plugin.viewer.sources",
     "upscale": "trust.upscale",
     "upscale_layer": "plugin.viewer.layers",
 }

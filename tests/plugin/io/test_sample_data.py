@@ -7,7 +7,7 @@ import pytest
 from napari.layers import Layer
 from npe2 import PluginManifest
 
-from napari_vaesr.plugin.viewer.layers import labelled_axes
+from napari_vaesr.plugin.viewer.sources import labelled_axes
 from napari_vaesr.samples import SAMPLES
 
 CONTRIBUTIONS = PluginManifest.from_distribution("napari-vaesr").contributions

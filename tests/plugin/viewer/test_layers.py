@@ -14,16 +14,18 @@ from napari_vaesr.engine.result import Result
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.region import Factors
 from napari_vaesr.plugin.viewer.layers import (
-    as_source,
-    checked_axes,
-    labelled_axes,
     layer_tuples,
     lazy_uncertainty_limits,
-    source_array,
-    suggested_axes,
     uncertainty_limits,
     unique_name,
     upscale_layer,
+)
+from napari_vaesr.plugin.viewer.sources import (
+    as_source,
+    checked_axes,
+    labelled_axes,
+    source_array,
+    suggested_axes,
 )
 
 

@@ -12,7 +12,7 @@ from napari.layers import Image
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.plugin.finetune.task import Pixels, Request, free_name
-from napari_vaesr.plugin.viewer.layers import checked_axes, source_array, suggested_axes
+from napari_vaesr.plugin.viewer.sources import checked_axes, source_array, suggested_axes
 from napari_vaesr.plugin.widgets.inputs import Fold, is_source, with_tooltips
 from napari_vaesr.plugin.widgets.panel import align_labels
 from napari_vaesr.training.estimates import psf_from_optics

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from napari_vaesr.errors import Cancelled, VaesrError
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.pairs.settings import Degradation
-from napari_vaesr.plugin.viewer.layers import checked_axes, source_array
+from napari_vaesr.plugin.viewer.sources import checked_axes, source_array
 from napari_vaesr.plugin.viewer.task import Failure, first_sentence
 from napari_vaesr.training.config import finetune_config
 from napari_vaesr.training.events import Event, Verdict

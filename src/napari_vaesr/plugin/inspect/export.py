@@ -16,9 +16,9 @@ from napari.utils.notifications import show_error
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.atomic import atomic_path
 from napari_vaesr.plugin.inspect.line_profile import Profile
-from napari_vaesr.plugin.viewer.layers import KEY, source_array
+from napari_vaesr.plugin.viewer.layers import KEY
 from napari_vaesr.plugin.viewer.results import ShownResult
-from napari_vaesr.plugin.viewer.sources import source_axes, source_of
+from napari_vaesr.plugin.viewer.sources import source_array, source_axes, source_of
 from napari_vaesr.plugin.viewer.world import Units, to_pixels
 from napari_vaesr.plugin.widgets.dialogs import path_to_save
 from napari_vaesr.plugin.widgets.panel import row

@@ -16,10 +16,9 @@ from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.region import Factors
 from napari_vaesr.plugin.inspect.line_profile import Profile
-from napari_vaesr.plugin.viewer.layers import source_array
 from napari_vaesr.plugin.viewer.results import ShownResult
 from napari_vaesr.plugin.viewer.runner import Runner
-from napari_vaesr.plugin.viewer.sources import source_axes, source_of
+from napari_vaesr.plugin.viewer.sources import source_array, source_axes, source_of
 from napari_vaesr.plugin.viewer.task import Failure, UpscaleTask
 from napari_vaesr.plugin.widgets.panel import status_line
 

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.colour import BLUE, GREEN, RED
-from napari_vaesr.plugin.viewer.layers import source_array
 from napari_vaesr.plugin.viewer.results import ShownResult
+from napari_vaesr.plugin.viewer.sources import source_array
 from napari_vaesr.plugin.viewer.world import Units, to_pixels, to_world
 
 if TYPE_CHECKING:

@@ -23,13 +23,13 @@ from napari_vaesr.plugin.viewer.layers import (
     UNCERTAINTY_COLORMAP,
     lazy_uncertainty_limits,
     same_place,
-    source_array,
     uncertainty_limits,
     unique_name,
 )
 from napari_vaesr.plugin.viewer.look import relative_of
 from napari_vaesr.plugin.viewer.results import KINDS, ShownResult
 from napari_vaesr.plugin.viewer.shortcuts import MAP, VEIL
+from napari_vaesr.plugin.viewer.sources import source_array
 from napari_vaesr.trust.certainty import least_sure_tenth
 
 if TYPE_CHECKING:

@@ -18,10 +18,9 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.measure.table import MeasurementTable, TotalPlot
 from napari_vaesr.plugin.measure.task import Measurement, MeasureTask
 from napari_vaesr.plugin.viewer.extents import chosen_extent
-from napari_vaesr.plugin.viewer.layers import source_array
 from napari_vaesr.plugin.viewer.results import ShownResult
 from napari_vaesr.plugin.viewer.runner import Runner
-from napari_vaesr.plugin.viewer.sources import source_axes, source_of
+from napari_vaesr.plugin.viewer.sources import source_array, source_axes, source_of
 from napari_vaesr.plugin.viewer.task import Failure
 from napari_vaesr.plugin.viewer.world import to_world
 from napari_vaesr.plugin.widgets.dialogs import path_to_save

@@ -14,7 +14,8 @@ from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes, Source
 from napari_vaesr.imaging.region import Factors, Region
-from napari_vaesr.plugin.viewer.layers import as_source, unique_name, upscaled_place
+from napari_vaesr.plugin.viewer.layers import unique_name, upscaled_place
+from napari_vaesr.plugin.viewer.sources import as_source
 from napari_vaesr.plugin.viewer.task import Failure, first_sentence
 
 if TYPE_CHECKING:

@@ -20,8 +20,9 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.plugin.upscale.preview import flat_settings
 from napari_vaesr.plugin.viewer.extents import chosen_extent
-from napari_vaesr.plugin.viewer.layers import KEY, as_source, unique_name, upscaled_place
+from napari_vaesr.plugin.viewer.layers import KEY, unique_name, upscaled_place
 from napari_vaesr.plugin.viewer.runner import Runner
+from napari_vaesr.plugin.viewer.sources import as_source
 from napari_vaesr.plugin.viewer.task import Failure, first_sentence
 from napari_vaesr.plugin.widgets.panel import row, status_line
 

@@ -10,7 +10,7 @@ from napari.layers import Shapes
 
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.plugin.viewer.extents import chosen_extent
-from napari_vaesr.plugin.viewer.layers import checked_axes, source_array
+from napari_vaesr.plugin.viewer.sources import checked_axes, source_array
 
 if TYPE_CHECKING:
     import napari

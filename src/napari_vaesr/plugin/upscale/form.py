@@ -17,8 +17,8 @@ from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.plugin.upscale.extent_inputs import ExtentInputs
 from napari_vaesr.plugin.upscale.together import Together
-from napari_vaesr.plugin.viewer.layers import as_source, labelled_axes, suggested_axes
 from napari_vaesr.plugin.viewer.preferences import or_defaults, starting_settings
+from napari_vaesr.plugin.viewer.sources import as_source, labelled_axes, suggested_axes
 from napari_vaesr.plugin.widgets.inputs import UNCERTAINTIES, Fold, is_source, with_tooltips
 from napari_vaesr.plugin.widgets.model_list import known_cards, model_list
 from napari_vaesr.plugin.widgets.panel import align_labels

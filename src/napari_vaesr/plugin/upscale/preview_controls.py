@@ -24,9 +24,9 @@ from napari_vaesr.plugin.upscale.preview import (
     preview_tuples,
 )
 from napari_vaesr.plugin.viewer.extents import chosen_extent
-from napari_vaesr.plugin.viewer.layers import checked_axes, source_array
 from napari_vaesr.plugin.viewer.runner import Runner
 from napari_vaesr.plugin.viewer.shortcuts import LIVE, PREVIEW
+from napari_vaesr.plugin.viewer.sources import checked_axes, source_array
 from napari_vaesr.plugin.viewer.task import Failure, UpscaleTask
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import CheckBox, ComboBox
 
-from napari_vaesr.plugin.viewer.layers import labelled_axes, source_array
+from napari_vaesr.plugin.viewer.sources import labelled_axes, source_array
 
 if TYPE_CHECKING:
     import napari

@@ -13,7 +13,7 @@ import numpy as np
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
-from napari_vaesr.plugin.viewer.layers import checked_axes, source_array
+from napari_vaesr.plugin.viewer.sources import checked_axes, source_array
 from napari_vaesr.plugin.viewer.world import Units, to_pixels, to_world
 
 if TYPE_CHECKING:

@@ -11,15 +11,9 @@ import numpy as np
 from napari.layers import Image
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.plugin.viewer.layers import (
-    KEY,
-    RELATIVE_KEY,
-    same_place,
-    source_array,
-    suggested_axes,
-    unique_name,
-)
+from napari_vaesr.plugin.viewer.layers import KEY, RELATIVE_KEY, same_place, unique_name
 from napari_vaesr.plugin.viewer.results import ShownResult, results
+from napari_vaesr.plugin.viewer.sources import source_array, suggested_axes
 from napari_vaesr.plugin.viewer.world import to_world
 from napari_vaesr.trust.certainty import (
     TOPS,

@@ -15,9 +15,10 @@ from qtpy.QtCore import QTimer
 from napari_vaesr.engine.wanted import GivenUp, given_up_when, is_program_ending
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.geometry import Placement
-from napari_vaesr.plugin.viewer.layers import KEY, same_place, source_array, unique_name
+from napari_vaesr.plugin.viewer.layers import KEY, same_place, unique_name
 from napari_vaesr.plugin.viewer.look import axes_of
 from napari_vaesr.plugin.viewer.results import Index, ShownResult
+from napari_vaesr.plugin.viewer.sources import source_array
 from napari_vaesr.plugin.viewer.workers import create_worker
 from napari_vaesr.plugin.viewer.world import to_pixels
 from napari_vaesr.trust.certainty import (

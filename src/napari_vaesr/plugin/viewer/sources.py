@@ -1,17 +1,125 @@
-"""The layer that a result was made from: found again among the layers of a viewer."""
+"""Layers as jobs read them, and the layer that a result was made from, found again in a viewer."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from napari_vaesr.engine.record import Record
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.imaging.axes import Axes
-from napari_vaesr.plugin.viewer.layers import source_array
+from napari_vaesr.imaging.axes import Axes, Source, default_axes
+from napari_vaesr.imaging.axis_names import told_axes
+
+if TYPE_CHECKING:
+    import napari.layers
+
+AXIS_LETTERS = frozenset("TCZYX")
 
 Told = Mapping[str, Any]
 """A layer's metadata under ``napari_vaesr``: its record, with ``source`` and ``layer``."""
+
+
+def source_array(layer: napari.layers.Image) -> Any:
+    """Return the pixels of a layer: its finest level where it is multiscale.
+
+    Returns
+    -------
+    array
+        NumPy, Dask or Zarr, as the layer holds it; colour images end with an axis of samples.
+    """
+    return layer.data[0] if layer.multiscale else layer.data
+
+
+def labelled_axes(layer: napari.layers.Image) -> str | None:
+    """Return the axes of the layer's pixels where they are certain, else None.
+
+    They are certain when the layer's axis labels are distinct letters of ``TCZYX`` with both
+    ``Y`` and ``X``, when the file that it was opened from names those of an image of this shape, or when the
+    layer has only two dimensions and no labels of its own.
+
+    Returns
+    -------
+    str or None
+        One letter per axis of the pixels, with ``S`` at the end for a colour image.
+    """
+    letters = "".join(layer.axis_labels).upper()
+    if (
+        len(letters) == len(layer.axis_labels) == len(set(letters))
+        and AXIS_LETTERS.issuperset(letters)
+        and {"Y", "X"} <= set(letters)
+    ):
+        return letters + "S" if layer.rgb else letters
+    known = told_axes(source_array(layer)) or default_axes(layer.ndim + layer.rgb, layer.rgb)
+    return known or _axes_in_file(layer)
+
+
+def _axes_in_file(layer: napari.layers.Image) -> str | None:
+    """Return the axes that the file of a layer names, if the layer holds that file's image as it is."""
+    from napari_vaesr.files.image import read_image
+
+    if not layer.source.path:
+        return None
+    try:
+        image = read_image(layer.source.path)
+    except VaesrError:
+        return None
+    same = tuple(image.data.shape) == tuple(source_array(layer).shape)
+    return image.axes if same and image.axes.endswith("S") == bool(layer.rgb) else None
+
+
+def suggested_axes(layer: napari.layers.Image) -> str:
+    """Propose axes to a user, who sees and may change them: a guess where nothing is certain."""
+    certain = labelled_axes(layer)
+    if certain is not None:
+        return certain
+    spatial = {1: "X", 2: "YX", 3: "ZYX", 4: "TZYX"}.get(layer.ndim, "TCZYX")
+    return spatial + "S" if layer.rgb else spatial
+
+
+def checked_axes(layer: napari.layers.Image, axes: str | None) -> str:
+    """Return the axes of the layer's pixels in capitals, with the ``S`` of a colour image given or not.
+
+    Raises
+    ------
+    VaesrError
+        If the axes are not given and not certain, a colour image has its samples elsewhere than last, or a
+        grey one has any.
+    """
+    if axes is None:
+        axes = labelled_axes(layer)
+        if axes is None:
+            raise VaesrError(
+                f"The axes of '{layer.name}' are not known: name them, for example axes='ZYX', "
+                "or set the layer's axis_labels."
+            )
+    axes = axes.strip().upper()
+    if not layer.rgb:
+        if "S" in axes:
+            raise VaesrError(
+                f"'{layer.name}' is not shown as a colour image: call its channels C, or open it as RGB."
+            )
+        return axes
+    if "S" in axes[:-1]:
+        raise VaesrError(
+            f"The colours of '{layer.name}' are its last axis: name it S, as in YXS, or not at all."
+        )
+    return axes if axes.endswith("S") else axes + "S"
+
+
+def as_source(layer: napari.layers.Image, axes: str | None) -> Source:
+    """Return a layer as jobs read it: its pixels, their axes, and the sizes of those in the unit of ``X``.
+
+    Raises
+    ------
+    VaesrError
+        As `checked_axes`, or when the axes do not fit the pixels.
+    """
+    source = Source.of(source_array(layer), checked_axes(layer, axes))
+    names = source.axes.names.replace("S", "")
+    units = dict(zip(names, layer.units, strict=True))
+    sizes = {name: abs(float(size)) for name, size in zip(names, layer.scale, strict=True)}
+    return replace(source, pixel_size={n: size for n, size in sizes.items() if units[n] == units["X"]})
 
 
 def source_axes(told: Told) -> str:

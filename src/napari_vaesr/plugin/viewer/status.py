@@ -7,8 +7,8 @@ from weakref import WeakSet
 
 import numpy as np
 
-from napari_vaesr.plugin.viewer.layers import source_array
 from napari_vaesr.plugin.viewer.results import result_of
+from napari_vaesr.plugin.viewer.sources import source_array
 from napari_vaesr.plugin.viewer.world import to_pixels
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from napari.layers import Image, Shapes
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.geometry import Placement
-from napari_vaesr.plugin.viewer.layers import KEY, same_place, source_array
+from napari_vaesr.plugin.viewer.layers import KEY, same_place
 from napari_vaesr.plugin.viewer.results import ShownResult
+from napari_vaesr.plugin.viewer.sources import source_array
 from napari_vaesr.plugin.viewer.world import to_pixels, to_world
 
 if TYPE_CHECKING:

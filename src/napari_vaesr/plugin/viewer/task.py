@@ -16,13 +16,8 @@ from psutil import virtual_memory
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.region import Region
-from napari_vaesr.plugin.viewer.layers import (
-    RELATIVE_KEY,
-    LayerTuple,
-    as_source,
-    layer_tuples,
-    lazy_uncertainty_limits,
-)
+from napari_vaesr.plugin.viewer.layers import RELATIVE_KEY, LayerTuple, layer_tuples, lazy_uncertainty_limits
+from napari_vaesr.plugin.viewer.sources import as_source
 
 if TYPE_CHECKING:
     from napari_vaesr.engine.description import Description

@@ -184,14 +184,14 @@ def test_halved_tiles_may_reach_beyond_what_was_held(model, monkeypatch):
     extent = {"Y": range(32, 52)}  # one tile of 20 rows, or two of 12
     expected = run(image, "YX", model, extent)
     job = UpscaleJob(Source.of(image, "YX"), settings(), extent, model=model)
-    real = job.upscaler.network.residuals
+    real = job.upscaler.network.encode
 
-    def residuals(encoded, noise):
-        if noise[-1].shape[-2] > 20 + 2 * job.upscaler.halo - 4:
+    def encode(planes, *others):
+        if planes.shape[-2] > 20 + 2 * job.upscaler.halo - 4:
             raise MemoryError
-        return real(encoded, noise)
+        return real(planes, *others)
 
-    monkeypatch.setattr(job.upscaler.network, "residuals", residuals)
+    monkeypatch.setattr(job.upscaler.network, "encode", encode)
     halved, _ = finish(job)
     assert halved.record["messages"]
     np.testing.assert_allclose(halved.mean, expected.mean, atol=2e-5)

@@ -14,6 +14,7 @@ from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.engine.trimming import TrimmedTrunk
 from napari_vaesr.engine.upscaler import Upscaler
 from napari_vaesr.vae.config import Level, NetworkConfig
+from napari_vaesr.zoo.calibration import AS_DRAWN
 from napari_vaesr.zoo.registry import Model
 
 SIDE = 60
@@ -26,7 +27,7 @@ class Picture:
     pixels: np.ndarray
     conditions: tuple[float, float, float]
     keys = ((0, 1.0),)
-    areas = 1.0
+    areas = AS_DRAWN
     is_rgb = False
 
     @property

@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 import torch
 
-from napari_vaesr.engine.package import export_bioimageio
+from napari_vaesr.engine.package import Graph, _traced, export_bioimageio
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.trust.upscale import upscale
+from napari_vaesr.vae.config import NetworkConfig
+from napari_vaesr.zoo.calibration import Calibration
 from napari_vaesr.zoo.registry import load_model
 
 pytest.importorskip("bioimageio.core")
@@ -76,6 +78,15 @@ def test_the_graph_gives_what_the_upscaler_gives(
         mean, std = (each[0, 0].numpy() for each in graph(torch.from_numpy(plane)[None, None]))
     np.testing.assert_allclose(mean, result.mean, atol=2e-5)
     np.testing.assert_allclose(std, result.std, atol=2e-5)
+
+
+def test_a_graph_that_changes_areas_takes_any_batch(make_network) -> None:
+    network = make_network(NetworkConfig(scales=(4,), width=4, blocks=1, decoder_width=4))
+    graph = Graph(network, 4, 4, Calibration(areas=1.5, quarters=0.6)).eval()
+    traced = _traced(graph, torch.rand(1, 1, 16, 16))
+    planes = torch.rand(2, 1, 12, 20)
+    for own, its in zip(traced(planes), graph(planes), strict=True):
+        torch.testing.assert_close(own, its)
 
 
 def test_it_tells_what_it_is(package: Path) -> None:

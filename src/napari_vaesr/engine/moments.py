@@ -28,8 +28,8 @@ def with_areas(drawn: Tensor, factors: AreaFactors) -> Tensor:
     means = drawn.mean(dim=1, keepdim=True)
     changed = drawn + (factors.areas - 1) * means
     if factors.quarters != 1 and drawn.shape[1] == 16:
-        halves = drawn.reshape(len(drawn), 2, 2, 2, 2, *drawn.shape[2:])  # rows, then columns
-        quarters = halves.mean(dim=(2, 4), keepdim=True).expand_as(halves).reshape(drawn.shape)
+        halves = drawn.reshape(-1, 2, 2, 2, 2, *drawn.shape[2:])  # rows, then columns
+        quarters = halves.mean(dim=(2, 4), keepdim=True).expand_as(halves).flatten(1, 4)
         changed = changed + (factors.quarters - 1) * (quarters - means)
     return changed
 

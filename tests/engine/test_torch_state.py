@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from napari_vaesr.engine.torch_state import own_state
 from napari_vaesr.trust.upscale import upscale
 from napari_vaesr.vae import resize
 from napari_vaesr.zoo import registry
@@ -83,3 +84,10 @@ def test_eight_threads_leave_the_random_numbers_alone(again):
                 np.testing.assert_array_equal(ours, theirs)
     assert torch.equal(torch.rand(3), expected)
     np.testing.assert_array_equal(np.random.rand(3), legacy)  # noqa: NPY002
+
+
+def test_a_device_chosen_for_a_while_is_left_out(monkeypatch):
+    """Before 2.8, PyTorch does not tell of it."""
+    monkeypatch.setattr(torch, "get_default_device", lambda: torch.device("cpu"))
+    with torch.device("meta"), own_state():
+        assert torch.zeros(1).device.type == "cpu"

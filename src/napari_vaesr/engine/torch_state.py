@@ -20,7 +20,8 @@ def own_state() -> Iterator[None]:
     kinds = {"cpu"} | ({found.type} if found else set())
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode())
-        if torch.get_default_device().type != "cpu":  # for it makes every call of PyTorch slower
+        # Only where it is needed, for it makes every call slower. PyTorch before 2.8 tells in no other way.
+        if torch.empty(0).device.type != "cpu":
             stack.enter_context(torch.device("cpu"))
         for kind in sorted(kinds):
             if torch.is_autocast_enabled(kind):

@@ -193,6 +193,16 @@ def test_the_base_is_laid_as_the_plane_is(count: int) -> None:
     assert alike == [True] * count + [False] * (8 - count)
 
 
+def test_rows_alone_are_made_more_of_planes_as_they_lie() -> None:
+    torch.manual_seed(0)
+    config = LADDER.model_copy(update={"row_factors": (2,), "orientations": 8})
+    network = build(config).eval()
+    one = build(config.model_copy(update={"orientations": 1})).eval()
+    one.load_state_dict(network.state_dict())
+    planes = torch.rand(1, 1, 12, 16)
+    assert torch.equal(network.encode(planes, (2, 1)).base, one.encode(planes, (2, 1)).base)
+
+
 def test_a_training_looks_from_one_orientation() -> None:
     torch.manual_seed(0)
     planes = torch.rand(1, 1, 12, 16)

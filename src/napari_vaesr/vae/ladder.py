@@ -203,8 +203,10 @@ class LadderVAE(SuperResolutionVAE):
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return the trunk's features, the deterministic estimate and which planes are clean."""
         inputs, is_clean = self._inputs(planes, factor, conditions)
-        # A training turns its patches at random, so that one orientation stands for all.
-        others = () if self.training else ORIENTATIONS[1 : self.config.orientations]
+        # A training turns its patches at random, so that one orientation stands for all. Where rows alone
+        # become more, a plane can't be turned.
+        is_turned = not self.training and factor[0] == factor[1]
+        others = ORIENTATIONS[1 : self.config.orientations] if is_turned else ()
         views = []
         for orientation in others:
             view = shuffle(self._looked_at(orientation.apply(inputs), factor)[1], factor)

@@ -9,6 +9,7 @@ import torch
 
 import napari_vaesr
 from napari_vaesr import VaesrError, upscale
+from napari_vaesr.engine.api import as_source
 
 
 def test_one_call(model, stack):
@@ -32,6 +33,13 @@ def test_axes_are_asked_for_unless_there_is_no_doubt(model, stack):
     assert upscale(stack[0, 0], model=model, samples=1).axes == "YX"
     with pytest.raises(VaesrError, match="please name them, for example axes='ZYX'"):
         upscale(stack[0], model=model)
+
+
+@pytest.mark.parametrize("pixel_size", [0.5, {"Z": 0.0}, {"Z": -1}, {"Z": float("nan")}, {"Z": "thick"}])
+def test_pixel_sizes_are_positive_numbers_by_axis(model, stack, pixel_size):
+    with pytest.raises(VaesrError, match="please give a positive number for each axis"):
+        upscale(stack[0], axes="ZYX", model=model, samples=1, pixel_size=pixel_size)
+    assert as_source(stack[0], "zyx", {"z": 2, "x": 1}).pixel_size == {"Z": 2.0, "X": 1.0}
 
 
 def test_lists_are_arrays_too(model):

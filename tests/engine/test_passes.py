@@ -116,6 +116,10 @@ def test_cubic_voxels_need_their_size(deep, volume):
         job(volume, "ZYX", deep, isotropic="exact")
     with pytest.raises(VaesrError, match="no axis Z"):
         job(volume[0], "YX", deep, isotropic="exact")
+    for depth, side in ((np.nan, 1.0), (np.inf, 1.0), (np.inf, np.inf), (1e-300, 1e300)):  # as a file may say
+        source = Source.of(volume, "ZYX", {"Z": depth, "X": side})
+        with pytest.raises(VaesrError, match="size of its voxels"):
+            settled(make_settings(isotropic="nearest"), source, deep.card)
 
 
 def test_a_job_and_its_record_have_the_factor_that_cubic_voxels_take(deep, volume):

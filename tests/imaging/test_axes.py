@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 
 import dask.array as da
@@ -170,3 +171,9 @@ def test_callbacks_of_the_program_have_no_say_in_reading_lazy_pixels():
         assert not called
         np.asarray(source.array)
     assert called
+
+
+def test_sources_can_be_sent_to_other_processes():
+    source = Source.of(np.zeros((3, 4, 5)), "ZYX")
+    again = pickle.loads(pickle.dumps(source))
+    assert again.axes == source.axes and again.pixel_size == {}

@@ -259,7 +259,8 @@ def is_made(
 ) -> bool:
     """Tell whether an earlier run has made all files of a target just so, and since the input changed.
 
-    Only the record is read. What was left to the program then, such as the device, is not asked about.
+    Only the record is read, and of the input its voxel size where that decides the scale. What was left to
+    the program then, such as the device, is not asked about.
     """
     try:
         told = json.loads(target.record.read_text(encoding="utf-8"))

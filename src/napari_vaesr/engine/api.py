@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -19,10 +20,23 @@ def as_source(image: Any, axes: str | None, pixel_size: Mapping[str, float] | No
     Raises
     ------
     VaesrError
-        When it is no image, or its axes are not known or do not fit.
+        When it is no image, its axes are not known or do not fit, or sizes are no positive numbers.
     """
     array = as_array(image)
-    return Source.of(array, named_axes(array, axes or told_axes(image)), pixel_size or {})
+    return Source.of(array, named_axes(array, axes or told_axes(image)), _checked_sizes(pixel_size))
+
+
+def _checked_sizes(pixel_size: Mapping[str, float] | None) -> dict[str, float]:
+    try:
+        sizes = {str(name).upper(): float(size) for name, size in (pixel_size or {}).items()}
+    except (AttributeError, TypeError, ValueError):
+        sizes = {"": 0.0}
+    if not all(0 < size < math.inf for size in sizes.values()):
+        raise VaesrError(
+            f"The pixel size is {pixel_size!r}, please give a positive number for each axis, "
+            'such as {"Z": 0.6, "Y": 0.25, "X": 0.25}.'
+        )
+    return sizes
 
 
 def as_array(image: Any) -> Any:

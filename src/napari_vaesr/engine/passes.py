@@ -247,11 +247,13 @@ def settled(settings: UpscaleSettings, source: Source, card: ModelCard) -> Upsca
 
 def _cubic(pixel_size: Mapping[str, float]) -> float:
     """Return how many times as many planes make voxels of this size cubic."""
-    if not {"Z", "X"} <= pixel_size.keys() or min(pixel_size["Z"], pixel_size["X"]) <= 0:
+    depth, side = pixel_size.get("Z", 0.0), pixel_size.get("X", 0.0)
+    times = depth / side if min(depth, side) > 0 else 0.0
+    if not 0 < times < math.inf:
         raise VaesrError(
             "The image does not tell the size of its voxels, please give the factor along Z, such as Z=4."
         )
-    return pixel_size["Z"] / pixel_size["X"]
+    return times
 
 
 def calibration_keys(card: ModelCard, factors: Factors) -> list[str]:

@@ -289,7 +289,7 @@ class Source:
         VaesrError
             As `Axes.parse`.
         """
-        return cls(array, Axes.parse(names, array.shape), pixel_size)
+        return cls(array, Axes.parse(names, array.shape), dict(pixel_size))
 
     def read(self, region: Region) -> npt.NDArray[Any]:
         """Read a region, every axis but ``S`` named, in one bounded read; axes in the array's order."""

@@ -8,13 +8,14 @@ from typing import Any
 
 import dask.array as da
 
+from napari_vaesr.engine.api import as_source
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.lazy import lazy_result
 from napari_vaesr.engine.planes import Piece
 from napari_vaesr.engine.result import Result
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import UnlikeTrainingWarning
-from napari_vaesr.imaging.axes import Source, SourceArray
+from napari_vaesr.imaging.axes import SourceArray
 from napari_vaesr.trust.departures import can_depart, departure_of, in_words, is_much
 from napari_vaesr.trust.familiar import note_unlike
 from napari_vaesr.zoo.registry import Model
@@ -63,7 +64,7 @@ def lazy_upscale(
     UnlikeTrainingWarning
         When the image is unlike those that the model learnt from.
     """
-    job = UpscaleJob(Source.of(array, axes, pixel_size or {}), settings, model=model)
+    job = UpscaleJob(as_source(array, axes, pixel_size), settings, model=model)
     if strange := note_unlike(job):
         warnings.warn(strange, UnlikeTrainingWarning, stacklevel=2)
     result = lazily(job)

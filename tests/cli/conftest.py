@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 import sys
 import time
@@ -100,7 +99,7 @@ def kill_when(start_slowly: Start, tmp_path: Path) -> Callable[..., None]:
         deadline = time.monotonic() + 120
         while not is_time() and process.is_alive() and time.monotonic() < deadline:
             time.sleep(0.01)
-        os.kill(process.pid, signal.SIGKILL)
+        process.kill()  # nothing where it has ended already: its number may be another's by now
         process.join()
         assert process.exitcode == -signal.SIGKILL, tmp_path.with_suffix(".stderr").read_text()
 

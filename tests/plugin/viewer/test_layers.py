@@ -277,3 +277,19 @@ def test_axes_are_those_of_the_file_that_the_layer_was_opened_from(tmp_path):
     assert labelled_axes(layer) is None  # no longer the image of the file
     layer.axis_labels = ("c", "z", "y", "x")
     assert labelled_axes(layer) == "CZYX"
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4, 6])
+def test_every_plane_of_a_part_is_shown_as_the_slider_steps(scale):
+    viewer = ViewerModel()
+    layer = viewer.add_image(np.zeros((40, 6, 8), "uint16"), scale=(0.29, 0.26, 0.26))
+    made = fake_result((3 * scale, 6, 8))
+    made.mean[:] = np.arange(3 * scale)[:, None, None]
+    tuples = layer_tuples(made, layer, "ZYX", {"Z": scale}, origin={"Z": 37})
+    mean = viewer.add_layer(Layer.create(*tuples[0]))
+    shown = set()
+    for step in range(37 * scale - scale, viewer.dims.nsteps[0]):
+        viewer.dims.set_current_step(0, step)
+        if not mean._slice.empty:
+            shown.add(int(mean._slice.image.view[0, 0]))
+    assert shown == set(range(3 * scale))

@@ -34,6 +34,14 @@ STD_KEY = "napari_vaesr_std"
 RELATIVE_KEY = "napari_vaesr_relative"
 """Where a mean keeps the relative uncertainty above background, once it is known."""
 
+NUDGE = 1e-10
+"""Of a result's plane, by which it lies off its place along ``Z`` where the factor is even.
+
+A viewer's slider steps by the planes of its finest layer, beginning at the first of the source where only a
+part of it is upscaled. The planes of an even factor lie halfway between such steps, and napari, which rounds
+halves to even, would show every other one of them twice and those between never.
+"""
+
 UNCERTAINTY_COLORMAP = "inferno"
 # What the source and the mean have in common on screen; a colour image has no colormap of its own.
 SHARED_LOOK = ("opacity", "blending", "interpolation2d", "interpolation3d", "rendering", "projection_mode")
@@ -223,7 +231,10 @@ def upscaled_place(
     """Transform, units and axis labels of an upscaled layer: its corners fall on those of the source."""
     source = Placement(layer.scale, layer.translate, layer.rotate, layer.shear)
     first = {name: factors.made_of(name, range(at, at + 1)).start for name, at in origin.items()}
-    start = source.to_world([first.get(name, 0) / factors.along(name) for name in spatial_axes])
+    nudged = [name for name in spatial_axes if name not in "YX" and factors.along(name) % 2 == 0]
+    start = source.to_world(
+        [(first.get(name, 0) - NUDGE * (name in nudged)) / factors.along(name) for name in spatial_axes]
+    )
     by_axis = {axis: factors.along(name) for axis, name in enumerate(spatial_axes)}
     upscaled = replace(source, translate=start).upscaled(by_axis)
     return {

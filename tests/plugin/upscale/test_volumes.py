@@ -64,7 +64,7 @@ def test_a_check_sees_nothing_along_z_and_corrects_nothing_there(widget, viewer,
     check.check()
     qtbot.waitUntil(lambda: not check.runner.is_running, timeout=60000)
     assert "On this image" in check.words.value
-    assert "A run at ×Z=2,Y=2,X=2 is not corrected by it" in check.words.value
+    assert "A run that makes planes along Z is not corrected by it" in check.words.value
     form.depth.value = 1
     check.calibrate.value = True
     assert widget._make_tasks()[0].calibrations is not None
@@ -107,6 +107,43 @@ def test_a_preview_is_of_the_plane_as_it_is_and_then_of_the_planes_that_the_run_
     widget.run()
     qtbot.waitUntil(lambda: not widget.runner.is_running, timeout=60000)
     np.testing.assert_allclose(made, viewer.layers["cells z2y2x2 mean"].data[4:6], atol=1)
+
+
+def test_the_planes_along_z_of_a_preview_can_be_cancelled(widget, viewer, qtbot):
+    preview = widget.preview
+    widget.form.depth.value = 2
+    viewer.dims.set_current_step(0, 2)
+    said, say = [], preview._say
+
+    def say_and_cancel(text):
+        said.append(text)
+        say(text)
+        if (
+            "Preview of the plane as it is; making the planes along Z" in text
+            and preview.button.text == "Cancel"
+        ):
+            preview.button.native.click()
+
+    preview._say = say_and_cancel
+    preview.button.native.click()
+    qtbot.waitUntil(lambda: "The preview stays as it is." in said, timeout=60000)
+    qtbot.waitUntil(lambda: not preview.runner.is_running, timeout=60000)
+    assert preview.button.text == "Preview" and widget.status.value == "The preview stays as it is."
+    preview._say = say
+    assert viewer.layers[-2].name.startswith("cells x2 preview mean")
+    preview.button.native.click()
+    qtbot.waitUntil(lambda: viewer.layers[-2].name.startswith("cells z2y2x2 preview mean"), timeout=60000)
+    assert preview.button.text == "Preview"
+
+
+def test_an_estimate_takes_the_place_of_no_later_word(widget, viewer, qtbot):
+    widget.form.depth.value = 2
+    assert widget.estimator._timer.isActive()
+    widget.preview.make()
+    assert not widget.estimator._timer.isActive() and widget.status.value == "Making a preview ..."
+    widget.run()
+    qtbot.waitUntil(lambda: not widget.runner.is_running, timeout=60000)
+    assert "Added" in widget.status.value and not widget.estimator._timer.isActive()
 
 
 @pytest.mark.parametrize("live", [False, True])

@@ -284,7 +284,7 @@ class CheckControls(Container):
                     "where, by Show departures."
                 )
             if not self._corrects():
-                words += f" A run at ×{self._form.settings().factors} is not corrected by it."
+                words += " A run that makes planes along Z is not corrected by it."
             self._tell(words)
             self.map_button.visible = True
             self.calibrate.visible = self._corrects()

@@ -155,6 +155,7 @@ class UpscaleWidget(Panel):
 
     def _say(self, text: str) -> None:
         if self.is_alive and not self.runner.is_running:
+            self.estimator.stop()  # an answer to an earlier question is not to take the place of this one
             self.status.value = text
 
     def _tell_estimate(self, sentence: str) -> None:
@@ -197,6 +198,7 @@ class UpscaleWidget(Panel):
         if turns.total > 1 and turns.pairs:
             self._viewer.layers.selection = {mean for mean, _ in turns.pairs}
         self._turns = None
+        self.estimator.stop()  # asked for as the new layers were selected
         self.status.value = turns.sentence(self._time_left.elapsed)
 
     def _grow(self, task: UpscaleTask, step: Progress) -> None:

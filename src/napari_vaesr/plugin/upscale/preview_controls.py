@@ -57,7 +57,8 @@ class PreviewControls(Container):
         self.button = PushButton(
             text="Preview",
             tooltip="Upscale the visible region of the current plane, over the source. Where planes become\n"
-            "more along Z, too, it shows the plane as it is first; the planes made of it follow.\n"
+            "more along Z, too, it shows the plane as it is first; the planes made of it follow, or not if\n"
+            "they are cancelled.\n"
             f"The first one takes some seconds, for the model is loaded ({PREVIEW}).",
         )
         self.live = CheckBox(
@@ -73,7 +74,7 @@ class PreviewControls(Container):
         self.runner = Runner(on_step=self._on_step, on_end=self._on_end)
         self._pace = Pace()
         self._scalings: tuple[Any, Any] = (None, None)
-        self._shown: Any = None
+        self._is_flat = False
         self._wanted: Any = None
         self._asked: Any = None
         self._in_view: dict[str, range] = {}
@@ -84,7 +85,7 @@ class PreviewControls(Container):
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._refresh)
 
-        self.button.changed.connect(lambda: self.make())
+        self.button.changed.connect(self._on_button)
         self.live.changed.connect(self._on_live)
         form.changed.connect(self._on_change)
         for emitter in self._followed():
@@ -105,6 +106,18 @@ class PreviewControls(Container):
         self.live.value = False
         self.runner.cancel()
         self._wanted = self._asked = None
+
+    def _on_button(self) -> None:
+        """Make a preview, or cancel the planes along ``Z`` that follow one."""
+        if self._is_cancellable:
+            self.stop()
+            self._say("The preview stays as it is.")
+        else:
+            self.make()
+
+    @property
+    def _is_cancellable(self) -> bool:
+        return self.runner.is_running and self._is_patient and not self._is_live
 
     def _followed(self) -> list[Any]:
         camera, dims = self._viewer.scene.camera.events, self._viewer.dims.events
@@ -169,12 +182,19 @@ class PreviewControls(Container):
         if not live and not patient:
             self._say("Making a preview ...")
         self.runner.submit(task)
+        self._name_button()
+
+    def _name_button(self) -> None:
+        self.button.text = "Cancel" if self._is_cancellable else "Preview"
 
     def _on_step(self, task: UpscaleTask, step: Progress) -> None:
         if self._is_patient and step.total and isalive(self.native):
-            self._say(f"Making planes along Z for the preview ... {step.done / step.total:.0%}")
+            words = "Preview of the plane as it is; making" if self._is_flat else "Making"
+            self._say(f"{words} the planes along Z ... {step.done / step.total:.0%}")
 
     def _on_end(self, task: UpscaleTask, outcome: Any) -> None:
+        if isalive(self.native):
+            self._name_button()
         if not isalive(self.native) or outcome is None:
             self._wanted = self._asked = None
             return
@@ -189,6 +209,7 @@ class PreviewControls(Container):
         self._pace.learn(task.settings, extent, outcome.record["halo"], seconds, self._planes)
         taken = [layer.name for layer in self._viewer.layers if layer not in self.layers]
         self.layers.show(preview_tuples(task.layers(outcome, taken), task.layer, taken), task.layer)
+        self._is_flat = "Z" not in task.settings.factors
         rate = f" ({1 / seconds:.1f} per second)" if self.live.value else ""
         self._say(
             f"{'Live preview' if self.live.value else 'Preview'}: {len(extent['X'])} × {len(extent['Y'])} "

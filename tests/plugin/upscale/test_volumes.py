@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from napari_vaesr.engine.settings import make_settings
+from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.upscale.form import CUBIC
 from napari_vaesr.plugin.upscale.panel import UpscaleWidget
 
@@ -50,6 +51,23 @@ def test_a_volume_lies_over_its_source(widget, viewer, qtbot):
     np.testing.assert_allclose(mean.data_to_world(first), source.data_to_world(first), atol=1e-9)
     end = np.array(source.data.shape) - 0.5
     np.testing.assert_allclose(mean.data_to_world(last), source.data_to_world(end), atol=1e-9)
+
+
+def test_cubic_voxels_are_those_of_each_layer(widget, viewer):
+    others = [
+        viewer.add_image(
+            viewer.layers["cells"].data, name=unit, scale=(0.8, 0.4, 0.4), units=units, axis_labels="zyx"
+        )
+        for unit, units in (("um", ("um",) * 3), ("pixel", ("pixel", "um", "um")))
+    ]
+    form = widget.form
+    form.reset_choices()
+    form.layer.value, form.scale.value, form.depth.value = viewer.layers["cells"], 1, CUBIC
+    viewer.layers.selection = {viewer.layers["cells"], others[0]}
+    assert [task.settings.scale for task in widget._make_tasks()] == [{"Z": 3}, {"Z": 2}]
+    viewer.layers.selection = {viewer.layers["cells"], others[1]}
+    with pytest.raises(VaesrError, match="size of its voxels"):
+        widget._make_tasks()
 
 
 def test_a_check_sees_nothing_along_z_and_corrects_nothing_there(widget, viewer, qtbot):

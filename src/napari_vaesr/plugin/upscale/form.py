@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
@@ -223,24 +224,21 @@ class UpscaleForm(Container):
         depths = self._cards[self.model.value].network.row_factors if self._cards else ()
         if not depths or "Z" not in self.axes.value.upper():
             return keep
-        exact, nearest = self._cubic("exact"), self._cubic("nearest")
         offered: list[tuple[str, int | str]] = []
-        if exact is not None and nearest is not None:
+        with suppress(VaesrError):  # where the size of voxels is not known
+            exact, nearest = (self._cubic(way, self.layer.value) for way in (CUBIC, NEARLY))
             offered = [(f"to cubic voxels (×{exact:.3g})", CUBIC)]
             if nearest != exact:
                 offered += [(f"nearest to cubic voxels (×{nearest:g})", NEARLY)]
         return [*keep, *((str(factor), factor) for factor in products(depths)), *offered]
 
-    def _cubic(self, way: CubicWay) -> float | None:
-        """Return the factor along Z that makes voxels cubic; None where sizes are not known."""
-        if self.layer.value is None:
-            return None
-        try:
-            asked = make_settings(scale=self.scale.value, isotropic=way)
-            source = as_source(self.layer.value, self.axes.value)
-            return settled(asked, source, self._cards[self.model.value]).factors.along("Z")
-        except VaesrError:
-            return None
+    def _cubic(self, way: CubicWay, layer: Image | None) -> float:
+        """Return the factor along Z that makes the voxels of a layer cubic; refuse where it is not known."""
+        if layer is None:
+            raise VaesrError("Open an image to begin.")
+        asked = make_settings(scale=self.scale.value, isotropic=way)
+        source = as_source(layer, self.axes.value)
+        return settled(asked, source, self._cards[self.model.value]).factors.along("Z")
 
     def _offer_depths(self, *_: Any) -> None:
         """Offer along Z what the layer and the model allow, and show it where there is more than one."""
@@ -255,10 +253,10 @@ class UpscaleForm(Container):
         if depth != KEEP and "all" in self.extent.planes.choices:
             self.extent.planes.value = "all"
 
-    def _factors(self) -> Factors:
+    def _factors(self, layer: Image | None) -> Factors:
         depth = self.depth.value
         if depth in (CUBIC, NEARLY):
-            depth = self._cubic(depth) or KEEP
+            depth = self._cubic(depth, layer)
         return Factors({**Factors.of(self.scale.value), "Z": depth})
 
     def _domains(self, *_: Any) -> tuple[str, ...]:
@@ -298,17 +296,17 @@ class UpscaleForm(Container):
             self.layer.value = layer
             self.axes.value = axes
 
-    def settings(self) -> UpscaleSettings:
-        """Return what the form is set to.
+    def settings(self, layer: Image | None = None) -> UpscaleSettings:
+        """Return what the form is set to, for a layer, by default the chosen one.
 
         Raises
         ------
         VaesrError
-            If a value is out of range.
+            If a value is out of range, or voxels are to be cubic and their size is not known.
         """
         return make_settings(
             model=self.model.value,
-            scale=self._factors().setting,
+            scale=self._factors(layer or self.layer.value).setting,
             samples=self.samples.value,
             uncertainty=self.uncertainty.value,
             domain=self.domain.value,

@@ -122,7 +122,7 @@ class UpscaleWidget(Panel):
             UpscaleTask(
                 layer,
                 form.axes.value,
-                form.settings(),
+                form.settings(layer),
                 form.chosen_extent(layer),
                 keep_samples=form.keep_samples.value,
                 lazy=form.lazy.value,

@@ -285,7 +285,7 @@ def test_a_stack_is_made_longer_along_z_where_that_is_preferred(preferences, sta
 
 @pytest.mark.parametrize(("spacing", "planes"), [(0.5, 6), (None, 3)])
 def test_voxels_are_made_cubic_where_that_is_preferred_and_their_size_is_known(
-    preferences, tmp_path, deep_model_path, spacing, planes
+    preferences, tmp_path, deep_model_path, messages, spacing, planes
 ):
     preferences.model, preferences.along_z, preferences.scale = str(deep_model_path), 0, 2
     sizes = {"PhysicalSizeX": 0.5, "PhysicalSizeXUnit": "µm"}
@@ -296,3 +296,5 @@ def test_voxels_are_made_cubic_where_that_is_preferred_and_their_size_is_known(
     tifffile.imwrite(path, pixels, metadata={"axes": "ZYX", **sizes})
     _, mean, _ = (Layer.create(*each) for each in read_upscaled(path))
     assert mean.data.shape == (planes, 24, 32)
+    told = [each for each in messages() if "size of the voxels is not known" in each]
+    assert len(told) == (spacing is None)

@@ -73,6 +73,15 @@ def test_the_panel_follows_layer_and_model(viewer, qtbot):
     assert "Random weights" in form.model.tooltip
 
 
+def test_nothing_can_be_run_once_the_last_layer_has_gone(window, qtbot):
+    window.add_image(cells(), name="stack", axis_labels=("z", "y", "x"))
+    _, widget = window.window.add_plugin_dock_widget("napari-vaesr", "Upscale with uncertainty")
+    assert widget.run_button.enabled and "1 plane" in widget.status.value
+    window.layers.clear()
+    assert widget.status.value == "Open an image to begin."
+    assert not widget.run_button.enabled and not widget.preview.enabled
+
+
 def test_everything_has_a_tooltip(viewer, qtbot):
     widget = make_widget(viewer, qtbot)
     buttons = [widget.run_button, widget.cancel_button, *widget.preview]

@@ -270,6 +270,12 @@ class UpscaleWidget(Panel):
         self.progress.value = 0
         self.progress.visible = running
 
+    def reset_choices(self, *_: Any) -> None:
+        """Offer the layers that there are now, and say so where there is none any more."""
+        super().reset_choices()
+        if hasattr(self, "estimator") and self.form.layer.value is None:
+            self._show_outlook()
+
     def _show_outlook(self) -> None:
         """Say in the status line what Run would make, or why it cannot."""
         if self.runner.is_running or not self.is_alive:

@@ -169,12 +169,12 @@ def _stand_in(
 ) -> StandIn | None:
     """Return the source in the size of its mean, None where the two do not go together."""
     source = source_array(layer)
-    if source.ndim != mean.ndim or not factors.is_whole:
+    if source.ndim != mean.ndim:
         return None
     colours = (1,) * (mean.ndim - len(spatial_axes))
     return StandIn(
         source,
-        (*(factors.whole(name) for name in spatial_axes), *colours),
+        (*(factors.along(name) for name in spatial_axes), *colours),
         (*(origin.get(name, 0) for name in spatial_axes), *(0 for _ in colours)),
     )
 

@@ -39,13 +39,16 @@ def preferred_settings(**changes: Any) -> UpscaleSettings:
 def preferred_settings_for(source: Source) -> UpscaleSettings:
     """Return the settings of the Preferences page for an image that is opened, along Z, too.
 
-    Voxels are made cubic where that is preferred, their sizes are known, and the model can.
+    Voxels are made cubic where that is preferred, their sizes are known, and the model can; where the sizes
+    are not known, it is told.
 
     Raises
     ------
     VaesrError
         As `preferred_settings`, and where there is no such model.
     """
+    from napari.utils.notifications import show_info
+
     from napari_vaesr.zoo.registry import get_card
 
     settings, depth = preferred_settings(), int(_page().get("along_z", 1))
@@ -54,8 +57,12 @@ def preferred_settings_for(source: Source) -> UpscaleSettings:
     if depth:
         factors = Factors({**settings.factors, "Z": depth})
         return settings.model_copy(update={"scale": factors.setting})
-    is_known = {"Z", "X"} <= source.pixel_size.keys() and get_card(settings.model).network.row_factors
-    return settings.model_copy(update={"isotropic": "exact" if is_known else None})
+    if not get_card(settings.model).network.row_factors:
+        return settings
+    if not {"Z", "X"} <= source.pixel_size.keys():
+        show_info("The size of the voxels is not known, so planes along Z stay as many as they are.")
+        return settings
+    return settings.model_copy(update={"isotropic": "exact"})
 
 
 def starting_settings() -> UpscaleSettings:

@@ -33,7 +33,7 @@ class StandIn:
     start: tuple[int, ...]
 
     def read(self, index: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-        """Return a part, each pixel of the source repeated.
+        """Return a part, each pixel of the source repeated: the nearest one.
 
         Parameters
         ----------
@@ -46,7 +46,7 @@ class StandIn:
         """
         places = []
         for axis, part in enumerate(whole_index(index, len(shape))):
-            reduced = np.floor(np.arange(shape[axis])[part] / self.factors[axis] + 1e-9).astype(np.intp)
+            reduced = np.floor((np.arange(shape[axis])[part] + 0.5) / self.factors[axis]).astype(np.intp)
             wanted = reduced + self.start[axis]
             places.append(np.minimum(wanted, self.source.shape[axis] - 1))
         box = tuple(slice(int(each.min()), int(each.max()) + 1) for each in places if each.size)

@@ -115,7 +115,7 @@ def test_a_preview_is_of_the_plane_as_it_is_and_then_of_the_planes_that_the_run_
         "cells z2y2x2 preview mean",
     ]
     assert any("of the plane as it is (Run makes 2 times as many along Z)" in each for each in said)
-    assert "as it is" not in widget.status.value
+    assert "as it is" not in widget.status.value and "14 × 12 pixels in 2 planes" in widget.status.value
     qtbot.wait(500)  # what is shown moves the slider; nothing is made again for it
     assert len(shown) == 2
     made = viewer.layers[-2].data.copy()

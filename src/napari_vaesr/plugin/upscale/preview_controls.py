@@ -210,11 +210,12 @@ class PreviewControls(Container):
         taken = [layer.name for layer in self._viewer.layers if layer not in self.layers]
         self.layers.show(preview_tuples(task.layers(outcome, taken), task.layer, taken), task.layer)
         self._is_flat = "Z" not in task.settings.factors
-        rate = f" ({1 / seconds:.1f} per second)" if self.live.value else ""
+        rate = f" ({1 / seconds:.1f} per second)" if self.live.value and seconds < 1 else ""
+        planes = "" if self._is_flat else f" in {outcome.mean.shape[task.axes.index('Z')]} planes"
         self._say(
             f"{'Live preview' if self.live.value else 'Preview'}: {len(extent['X'])} × {len(extent['Y'])} "
-            f"pixels,{self._pixels_note} {seconds:.2f} s{rate}, model '{outcome.record['model']['name']}', "
-            f"{task.settings.samples} samples."
+            f"pixels{planes},{self._pixels_note} {seconds:.2f} s{rate}, model "
+            f"'{outcome.record['model']['name']}', {task.settings.samples} samples."
         )
         if self._is_live == self.live.value:
             self._grow(task)

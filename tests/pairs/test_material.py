@@ -76,6 +76,15 @@ def test_files_are_held_out_whole(tmp_path: Path, blobs: Callable[..., np.ndarra
     assert len(alone.learn) == len(alone.check) == 1 and alone.learn[0].truth.shape != (96, 96)
 
 
+def test_what_is_learnt_from_holds_a_patch_at_the_largest_factor_of_rows() -> None:
+    squares = NETWORK.model_copy(update={"scales": (2,)})
+    plane = np.random.default_rng(0).random((24, 200))
+    assert material_from_image(plane, "YX", squares, "minmax", name="flat").learn
+    rows = squares.model_copy(update={"row_factors": (4,)})
+    with pytest.raises(VaesrError, match="too small"):
+        material_from_image(plane, "YX", rows, "minmax", name="flat")
+
+
 def test_large_files_are_cut(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blobs: Callable[..., np.ndarray]
 ) -> None:

@@ -304,8 +304,9 @@ def _matched(highs: Sequence[FloatArray], lows: Sequence[FloatArray], scale: int
 
 
 def _least_side(network: NetworkConfig) -> int:
-    """Sides of what is learnt from are at least this: the smallest patch at the largest scale."""
-    return max(8, lcm(*(level.stride for level in network.levels))) * max(network.scales)
+    """Sides of what is learnt from are at least this: the smallest patch at the largest factor."""
+    largest = max(side for factor in network.factors for side in factor)
+    return max(8, lcm(*(level.stride for level in network.levels))) * largest
 
 
 def _split(views: Sequence[Pair], network: NetworkConfig, frame: Material) -> Material:

@@ -168,6 +168,14 @@ def test_the_source_removed_while_it_is_previewed(viewer, stack, qtbot, messages
     assert not widget.preview.live.value and any("'cells' was removed" in each for each in messages())
 
 
+def test_a_preview_goes_with_its_source(viewer, stack, qtbot):
+    widget = make_widget(viewer, qtbot)
+    widget.preview.make()
+    previewed(widget, qtbot)
+    viewer.layers.remove(stack)
+    qtbot.waitUntil(lambda: not viewer.layers, timeout=2000)
+
+
 def test_the_panel_closed_while_it_previews(window, qtbot):
     window.add_image(np.zeros((256, 256), "uint8") + np.arange(256, dtype="uint8"), name="cells")
     dock, widget = window.window.add_plugin_dock_widget("napari-vaesr", "Upscale with uncertainty")

@@ -212,6 +212,10 @@ class PreviewLayers:
         self.remove()
         self._add(tuples, source)
 
+    def are_of(self, layer: object) -> bool:
+        """Whether a layer is the source of what is shown."""
+        return self._source is not None and layer is self._source
+
     def remove(self) -> None:
         """Take the layers away."""
         for layer in self._layers:

@@ -233,6 +233,8 @@ class PreviewControls(Container):
 
     def _on_layer_removed(self, event: Any) -> None:
         task = self.runner.task
+        if self.layers.are_of(event.value):
+            QTimer.singleShot(0, self._remove_orphans)  # not while layers are being removed
         if self._wanted is not None and event.value is self._wanted[0]:
             self._wanted = self._asked = None  # let go of its pixels
             self._scalings = (None, None)
@@ -240,6 +242,10 @@ class PreviewControls(Container):
             self.stop()
             self._say(f"'{task.name}' was removed, so its preview was stopped.")
             show_warning(f"'{task.name}' was removed, so its preview was stopped.")
+
+    def _remove_orphans(self) -> None:
+        if isalive(self.native):
+            self.layers.remove()
 
 
 def _pixels(extent: Mapping[str, range]) -> int:

@@ -170,9 +170,10 @@ def recipes() -> str:
 
 
 def _lines() -> list[dict[str, Any]]:
-    """Return the lines of `benchmarks/quality.py`, as its option ``--lines`` writes them."""
-    found: list[dict[str, Any]] = json.loads(Path(__file__).with_name("scores.json").read_text())["lines"]
-    return found
+    """Return the lines that runs of `benchmarks/quality.py` wrote (``--lines``), each once."""
+    files = sorted((Path(__file__).parent / "scores").glob("*.json"))
+    lines = [line for file in files for line in json.loads(file.read_text())["lines"]]
+    return list({line["what"]: line for line in lines}.values())
 
 
 def scores(rows: str, *columns: str) -> str:
@@ -190,7 +191,7 @@ def scores(rows: str, *columns: str) -> str:
             value = f"{line['reached']:.3f}" if abs(line["reached"]) < 1 else f"{line['reached']:.2f}"
             table.setdefault(found["row"], {})[what] = value if line["passed"] else f"**{value}**"
     if not table or any(set(row) != set(names) for row in table.values()):
-        raise ValueError(f"docs/scores.json has no lines for {rows} with {', '.join(names)}")
+        raise ValueError(f"docs/scores has no lines for {rows} with {', '.join(names)}")
     return _table(
         ["", *names.values()], [(name, *(row[what] for what in names)) for name, row in table.items()]
     )

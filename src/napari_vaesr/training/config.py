@@ -318,7 +318,7 @@ RECIPES: dict[str, TrainingConfig] = {
         intensity="dtype",
         subject="photographs",
         sources=PHOTO_SOURCES,
-        network=PRESETS["base"].model_copy(update={"blocks": 10, "consistent": True, "orientations": 2}),
+        network=PRESETS["base"].model_copy(update={"blocks": 10, "consistent": True, "orientations": 4}),
         scale_weights=(1, 1, 3),
         choices=2,
         base_share=0.8,

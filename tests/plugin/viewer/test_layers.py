@@ -279,17 +279,22 @@ def test_axes_are_those_of_the_file_that_the_layer_was_opened_from(tmp_path):
     assert labelled_axes(layer) == "CZYX"
 
 
+@pytest.mark.parametrize("stepped", ["Z", "Y", "X"])
 @pytest.mark.parametrize("scale", [2, 3, 4, 6])
-def test_every_plane_of_a_part_is_shown_as_the_slider_steps(scale):
+def test_every_plane_of_a_part_is_shown_as_the_slider_steps(scale, stepped):
     viewer = ViewerModel()
-    layer = viewer.add_image(np.zeros((40, 6, 8), "uint16"), scale=(0.29, 0.26, 0.26))
-    made = fake_result((3 * scale, 6, 8))
-    made.mean[:] = np.arange(3 * scale)[:, None, None]
-    tuples = layer_tuples(made, layer, "ZYX", {"Z": scale}, origin={"Z": 37})
+    layer = viewer.add_image(np.zeros((40, 40, 40), "uint16"), scale=(0.29, 0.26, 0.26))
+    axis = "ZYX".index(stepped)
+    shape = [4, 4, 4]
+    shape[axis] = 3 * scale
+    made = fake_result(tuple(shape))
+    made.mean[:] = np.arange(3 * scale).reshape([-1 if each == axis else 1 for each in range(3)])
+    tuples = layer_tuples(made, layer, "ZYX", {stepped: scale}, origin={stepped: 37})
     mean = viewer.add_layer(Layer.create(*tuples[0]))
+    viewer.dims.order = (axis, *(each for each in range(3) if each != axis))
     shown = set()
-    for step in range(37 * scale - scale, viewer.dims.nsteps[0]):
-        viewer.dims.set_current_step(0, step)
+    for step in range(37 * scale - scale, viewer.dims.nsteps[axis]):
+        viewer.dims.set_current_step(axis, step)
         if not mean._slice.empty:
             shown.add(int(mean._slice.image.view[0, 0]))
     assert shown == set(range(3 * scale))

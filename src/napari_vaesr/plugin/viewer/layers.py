@@ -35,11 +35,11 @@ RELATIVE_KEY = "napari_vaesr_relative"
 """Where a mean keeps the relative uncertainty above background, once it is known."""
 
 NUDGE = 1e-10
-"""Of a result's plane, by which it lies off its place along ``Z`` where the factor is even.
+"""Of a source's pixel, by which a part that begins elsewhere lies off its place where the factor is even.
 
-A viewer's slider steps by the planes of its finest layer, beginning at the first of the source where only a
-part of it is upscaled. The planes of an even factor lie halfway between such steps, and napari, which rounds
-halves to even, would show every other one of them twice and those between never.
+A viewer's slider steps by the planes of its finest layer, beginning at the first of the source. The planes of
+a part lie halfway between such steps, and napari, which rounds halves to even, would show every other one of
+them twice and those between never; rows and columns alike, where the viewer's axes are re-ordered.
 """
 
 UNCERTAINTY_COLORMAP = "inferno"
@@ -231,7 +231,7 @@ def upscaled_place(
     """Transform, units and axis labels of an upscaled layer: its corners fall on those of the source."""
     source = Placement(layer.scale, layer.translate, layer.rotate, layer.shear)
     first = {name: factors.made_of(name, range(at, at + 1)).start for name, at in origin.items()}
-    nudged = [name for name in spatial_axes if name not in "YX" and factors.along(name) % 2 == 0]
+    nudged = [name for name, at in origin.items() if at and factors.along(name) % 2 == 0]
     start = source.to_world(
         [(first.get(name, 0) - NUDGE * (name in nudged)) / factors.along(name) for name in spatial_axes]
     )

@@ -254,8 +254,8 @@ def calibration_lines(model: str, spreads: dict[int, list[Spread]]) -> Iterator[
 
 def rivals_of(spreads: Sequence[Spread]) -> Iterator[list[Spread]]:
     """Say one std for all pixels, and the gradient magnitude, instead of what the samples said."""
-    yield [replace(each, std=np.ones_like(each.std)) for each in spreads]
-    yield [replace(each, std=each.gradient) for each in spreads]
+    yield [replace(each, std=np.ones_like(each.std), areas=None) for each in spreads]
+    yield [replace(each, std=each.gradient, areas=None) for each in spreads]
 
 
 def ause(tested: Sequence[Tested]) -> float:

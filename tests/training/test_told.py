@@ -25,10 +25,17 @@ def test_patches_smaller_than_a_cell_have_an_estimate() -> None:
 
 def test_those_misled_are_told_an_estimate_and_no_slope() -> None:
     low = torch.rand(6, 1, 32, 32)
-    conditions = torch.tensor([[0.01, 0.02, 0.3]]).expand(6, 3)
+    conditions = torch.tensor([[0.01, 0.02, 0.3, 0.0]]).expand(6, 4)
     all_misled = told(conditions, low, misled=1.0)
     assert (all_misled[:, 0] == 0).all()
     torch.testing.assert_close(all_misled[:, 1], estimated_noise(low[:, 0]).square())
     nearly = told(conditions, low, misled=0.0, generator=torch.Generator().manual_seed(0))
-    assert (nearly / conditions).log().abs().max() < 2
-    assert told(torch.zeros(6, 3), low, misled=0.0).abs().max() == 0  # clean stays clean
+    assert (nearly / conditions)[:, :3].log().abs().max() < 2
+    assert told(torch.zeros(6, 4), low, misled=0.0).abs().max() == 0  # clean stays clean
+
+
+def test_a_third_is_not_told_what_became_of_the_rows() -> None:
+    sections = torch.tensor([[0.0, 0.0, 0.0, 1.0], [0.0, 0.0, 0.0, -1.0]]).repeat(300, 1)
+    said = told(sections, torch.rand(600, 1, 8, 8), misled=0.0)[:, 3]
+    assert set((said * sections[:, 3]).tolist()) == {0.0, 1.0}
+    assert 0.25 < float((said == 0).float().mean()) < 0.42

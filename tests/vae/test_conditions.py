@@ -16,6 +16,7 @@ CONFIG = NetworkConfig(
     row_factors=(2, 3),
     frames=5,
     conditioned=True,
+    sections=True,
     consistent=True,
     width=8,
     blocks=2,
@@ -23,7 +24,14 @@ CONFIG = NetworkConfig(
     levels=(Level(stride=2, channels=2), Level(stride=1, channels=2)),
 )
 OLD = CONFIG.model_copy(
-    update={"row_factors": (), "frames": 1, "conditioned": False, "consistent": False, "blocks": 1}
+    update={
+        "row_factors": (),
+        "frames": 1,
+        "conditioned": False,
+        "sections": False,
+        "consistent": False,
+        "blocks": 1,
+    }
 )
 
 
@@ -64,14 +72,14 @@ def test_what_is_new_changes_nothing_at_first() -> None:
 @torch.no_grad()
 def test_neighbours_and_conditions_count_each_for_its_own_plane() -> None:
     network = network_of(CONFIG)
-    planes, conditions = torch.rand(2, 5, 16, 16), torch.rand(2, 3) * 0.01
+    planes, conditions = torch.rand(2, 5, 16, 16), torch.rand(2, 4) * 0.01
     base = network.encode(planes, 2, conditions).base
     for part in range(5):
         other = planes.clone()
         other[0, part] = torch.rand(16, 16)
         changed = network.encode(other, 2, conditions).base
         assert not torch.allclose(changed[0], base[0]) and torch.equal(changed[1], base[1])
-    for part in range(3):
+    for part in range(4):
         told = conditions.clone()
         told[0, part] += 0.05
         changed = network.encode(planes, 2, told).base
@@ -89,6 +97,26 @@ def test_a_plane_told_to_be_clean_is_kept_when_made_small_again() -> None:
     for images in (encoded.base, network.decode(encoded, noise(1, 2, 32))[0]):
         error = (downsample_bicubic(images, 2) - smooth)[..., 4:-4, 4:-4].square().mean((1, 2, 3)).sqrt()
         assert error[0] < 0.01 < error[1]
+
+
+@pytest.mark.parametrize("rows", [2, 3, 4])
+@torch.no_grad()
+def test_rows_told_what_became_of_them_say_the_same_again(rows: int) -> None:
+    """Averages over all the way to the next, and thin ones; not where it is not known, or there is noise."""
+    network = network_of(CONFIG.model_copy(update={"row_factors": (2, 3, 4)}))
+    planes = torch.rand(4, 5, 16, 16)
+    conditions = torch.zeros(4, 4)
+    conditions[:, 3] = torch.tensor([1.0, -1.0, 0.0, 1.0])
+    conditions[3, 0] = 0.01
+    encoded = network.encode(planes, (rows, 1), conditions)
+    for images in (encoded.base, network.decode(encoded, noise(1, 4, 16))[0]):
+        groups = images.reshape(4, 16, rows, 16)
+        averages, middles = groups.mean(2), groups[:, :, (rows - 1) // 2 : rows // 2 + 1].mean(2)
+        torch.testing.assert_close(averages[0], planes[0, 2], atol=1e-5, rtol=0)
+        torch.testing.assert_close(middles[1], planes[1, 2], atol=1e-5, rtol=0)
+        for each in (2, 3):
+            assert (averages[each] - planes[each, 2]).abs().max() > 0.01
+            assert (middles[each] - planes[each, 2]).abs().max() > 0.01
 
 
 @torch.no_grad()

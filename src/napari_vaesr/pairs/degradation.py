@@ -28,8 +28,8 @@ class Degraded(NamedTuple):
     high : Tensor
         (batch, 1, height, width): the middle plane with the gain, offset and blur that stay, without noise.
     conditions : Tensor
-        (batch, 3): slope and intercept of the noise's variance, and the blur between the two in low-res
-        pixels, as `SuperResolutionVAE.encode` takes them.
+        (batch, 4): slope and intercept of the noise's variance, the blur between the two in low-res
+        pixels, and whether rows were averaged, as `SuperResolutionVAE.encode` takes them.
     """
 
     low: Tensor
@@ -74,7 +74,7 @@ def degrade(
 
     gain, offset = draw(degradation.gain), draw(degradation.offset)
     high = high * gain + offset
-    removed = stays = torch.zeros(len(high), 1, 1, 1)
+    removed = stays = sections = torch.zeros(len(high), 1, 1, 1)
     if degradation.blur[1] > 0:
         is_sharp = chance(degradation.sharp)
         removed = draw(degradation.blur) * factor[0] * ~is_sharp
@@ -85,7 +85,8 @@ def degrade(
     middle = high.shape[1] // 2
     truth = gaussian_blur(high[:, middle, None], stays, rows_only=along_rows)
     if along_rows:
-        low = thinned(blurred, factor[0], chance(degradation.thick))
+        is_thick = chance(degradation.thick)
+        low, sections = thinned(blurred, factor[0], is_thick), 2.0 * is_thick - 1
     else:
         low = downsample_bicubic(blurred, factor[0])
     noisy = torch.rand(len(high), 1, 1, 1, generator=generator) >= degradation.clean
@@ -107,7 +108,7 @@ def degrade(
         low = torch.where(chance(degradation.clipped) & noisy, clipped, low)
     if degradation.quantised:
         low = (255 * low).round().clamp(0, 255) / 255
-    conditions = torch.cat([slope, intercept, removed / factor[0]], dim=1)[..., 0, 0]
+    conditions = torch.cat([slope, intercept, removed / factor[0], sections], dim=1)[..., 0, 0]
     return Degraded(low, truth, conditions)
 
 

@@ -283,7 +283,7 @@ PHOTO_SOURCES = (
     DataSource(name="demo, drei, pmndrs", origin="panoramas of Poly Haven", licence="CC0-1.0"),
 )
 
-SEES_ALL = {"frames": 5, "conditioned": True, "consistent": True, "row_factors": (2, 3, 4)}
+SEES_ALL = {"frames": 5, "conditioned": True, "sections": True, "consistent": True, "row_factors": (2, 3, 4)}
 """What the networks for microscopes have besides: neighbours, conditions, factors along Z."""
 
 MICROSCOPY = TrainingConfig(

@@ -20,6 +20,9 @@ from napari_vaesr.vae.config import Factor
 JITTER = 0.2
 """Standard deviation of the logarithm of what a noise is told too large or too small, in units of its std."""
 
+UNSAID = 1 / 3
+"""Share of the batch that is not told whether rows were left out or averaged."""
+
 EDGES = 0.2
 """Share of the stacks of which the planes on one side are hidden, as at the end of a stack."""
 
@@ -68,7 +71,8 @@ def recorded(low: NDArray[np.float32], high: NDArray[np.float32], factor: Factor
     """
     small, large = (torch.from_numpy(np.ascontiguousarray(part))[:, None] for part in (low, high))
     noise = estimated_noise(small[:, 0])
-    conditions = torch.stack([torch.zeros_like(noise), noise.square(), torch.zeros_like(noise)], dim=1)
+    nothing = torch.zeros_like(noise)
+    conditions = torch.stack([nothing, noise.square(), nothing, nothing], dim=1)
     return Batch(small, large, factor, conditions)
 
 
@@ -101,7 +105,7 @@ def told(conditions: Tensor, low: Tensor, misled: float, generator: torch.Genera
     Parameters
     ----------
     conditions : Tensor
-        (batch, 3), the truth; see `SuperResolutionVAE.encode`.
+        (batch, 4), the truth; see `SuperResolutionVAE.encode`.
     low : Tensor
         (batch, frames, Y, X).
     misled : float
@@ -109,16 +113,16 @@ def told(conditions: Tensor, low: Tensor, misled: float, generator: torch.Genera
     generator : torch.Generator, optional
         Source of randomness.
     """
-    slope, intercept, blur = conditions.unbind(dim=1)
+    slope, intercept, blur, sections = conditions.unbind(dim=1)
     each, both, third = torch.randn(3, len(low), generator=generator)
     slope = slope * torch.exp(2 * JITTER * (0.7 * each + 0.7 * both))
     intercept = intercept * torch.exp(2 * JITTER * (0.7 * both - 0.7 * each))
     blur = blur * torch.exp(0.5 * JITTER * third)
     is_misled = torch.rand(len(low), generator=generator) < misled
     estimate = estimated_noise(middle(low)[:, 0]).square()
-    return torch.stack(
-        [torch.where(is_misled, 0.0, slope), torch.where(is_misled, estimate, intercept), blur], dim=1
-    )
+    slope, intercept = torch.where(is_misled, 0.0, slope), torch.where(is_misled, estimate, intercept)
+    is_said = torch.rand(len(low), generator=generator) >= UNSAID
+    return torch.stack([slope, intercept, blur, sections * is_said], dim=1)
 
 
 def estimated_noise(planes: Tensor) -> Tensor:

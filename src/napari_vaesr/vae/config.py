@@ -62,6 +62,11 @@ class NetworkConfig(BaseModel):
         default=False,
         description="Whether the network is told the noise of the input and the blur of the optics.",
     )
+    sections: bool = Field(
+        default=False,
+        description="Whether it is told, too, where rows alone become more, if each is thin or an average "
+        "over all the way to the next.",
+    )
     width: int = Field(default=64, ge=1, le=65536, description="Channels of the trunk.")
     blocks: int = Field(
         default=7, ge=0, le=1000, description="Residual blocks of two 3x3 convolutions in the trunk."
@@ -131,7 +136,8 @@ class NetworkConfig(BaseModel):
     def input_names(self) -> tuple[int | str, ...]:
         """What enters the first layer: frames by their distance, and noise and blur where it is told."""
         reach = self.frames // 2
-        return (*range(-reach, reach + 1), *(("noise", "blur") if self.conditioned else ()))
+        told = ("noise", "blur") if self.conditioned else ()
+        return (*range(-reach, reach + 1), *told, *(("sections",) if self.sections else ()))
 
     @property
     def inputs(self) -> int:
@@ -159,6 +165,7 @@ class NetworkConfig(BaseModel):
             free["blocks"] = max(self.blocks, other.blocks)
             free["frames"] = max(self.frames, other.frames)
             free["conditioned"] = self.conditioned or other.conditioned
+            free["sections"] = self.sections or other.sections
             free["row_factors"] = self.row_factors
         return self == other.model_copy(update=free)
 
@@ -229,7 +236,7 @@ class OverConfig(NetworkConfig):
         if self.scales != (self.base.factor,):
             raise ValueError(f"the base makes {self.base.factor} times as many rows and columns alone")
         if (self.frames, self.orientations, self.row_factors) != (1, 1, ()) or (
-            self.conditioned or self.consistent
+            self.conditioned or self.sections or self.consistent
         ):
             raise ValueError("a network over another one sees one plane in one way and is told nothing")
         return self

@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import ClassVar, cast
+from typing import ClassVar, TypeGuard, cast
 
 import torch
 from torch import Tensor, nn
@@ -40,6 +40,7 @@ from napari_vaesr.vae.factor import factor_name, shuffle, unshuffle
 from napari_vaesr.vae.fused import convolve_add_relu, convolve_rectify, rectify, rectify_
 from napari_vaesr.vae.orientations import ORIENTATIONS
 from napari_vaesr.vae.resize import REACH, unseen, upsample_bicubic, upsample_consistent
+from napari_vaesr.vae.rows import row_weights, with_rows_seen
 from napari_vaesr.vae.trunk import ResidualBlock, Trunk, conv3x3, noise_map
 
 RESIDUAL_UNIT = 0.04
@@ -222,7 +223,13 @@ class LadderVAE(SuperResolutionVAE):
             lambda _: upsample_consistent(centre, factor[0]),
         )
         correction = self._where_clean(is_clean, factor, correction, lambda x: unseen(x, factor[0]))
-        return features, enlarged + shuffle(correction.float(), factor), is_clean
+        base = enlarged + shuffle(correction.float(), factor)
+        if self._takes_rows_at_their_word(is_clean, factor):
+            base = shuffle(with_rows_seen(unshuffle(base, factor), is_clean, centre.float()), factor)
+        return features, base, is_clean
+
+    def _takes_rows_at_their_word(self, is_clean: Tensor | None, factor: Factor) -> TypeGuard[Tensor]:
+        return self.config.consistent and is_clean is not None and factor[0] != factor[1]
 
     def _inputs(
         self, planes: Tensor, factor: Factor, conditions: Tensor | None
@@ -233,18 +240,21 @@ class LadderVAE(SuperResolutionVAE):
             return shifted, None
         if conditions is None:
             conditions = planes.new_zeros(len(planes), 3)
-        slope, intercept, blur = conditions.to(planes.dtype)[..., None, None].chunk(3, dim=1)
+        slope, intercept, blur = conditions[:, :3].to(planes.dtype)[..., None, None].chunk(3, dim=1)
         noise = noise_map(middle(planes), slope, intercept)
-        told = torch.cat([shifted, 10 * noise, blur.expand_as(noise)], dim=1)
-        return told, (conditions == 0).all(dim=1)
+        told = [shifted, 10 * noise, blur.expand_as(noise)]
+        is_clean = (conditions[:, :3] == 0).all(dim=1)
+        sections = conditions[:, 3:] if conditions.shape[1] == 4 else planes.new_zeros(len(planes), 1)
+        if self.config.sections:
+            told.append(sections.to(planes.dtype)[..., None, None].expand_as(noise))
+        if factor[0] != factor[1]:
+            is_clean = is_clean[:, None] * row_weights(sections * self.config.sections, factor[0])
+        return torch.cat(told, dim=1), is_clean
 
     def _where_clean(
         self, is_clean: Tensor | None, factor: Factor, usual: Tensor, consistent: Callable[[Tensor], Tensor]
     ) -> Tensor:
-        """Return `usual`, made consistent for the planes whose input is taken at its word.
-
-        What is made of rows alone is not: planes are left out or averaged, not reduced by a known kernel.
-        """
+        """Return `usual`, made consistent for the planes whose input is taken at its word."""
         if not self.config.consistent or factor[0] != factor[1]:
             return usual
         if is_clean is None or bool(is_clean.all()):
@@ -290,12 +300,13 @@ class LadderVAE(SuperResolutionVAE):
         if not self.config.consistent:
             return residual.float()
 
+        is_clean, factor = encoded.is_clean, encoded.factor
+
         def hidden(each: Tensor) -> Tensor:
             """Take away from (batch, ...) what downscaling would see."""
-            scale = encoded.factor[0]
-            return self._where_clean(
-                encoded.is_clean, encoded.factor, each, lambda x: unseen(x, scale, steps=2)
-            )
+            if self._takes_rows_at_their_word(is_clean, factor):
+                return with_rows_seen(each, is_clean, None)
+            return self._where_clean(is_clean, factor, each, lambda x: unseen(x, factor[0], steps=2))
 
         return torch.stack([hidden(each) for each in residual]).float()
 

@@ -134,6 +134,32 @@ def deep_model_path(
 
 
 @pytest.fixture(scope="session")
+def told_model_path(
+    tmp_path_factory: pytest.TempPathFactory,
+    make_network: Callable[..., SuperResolutionVAE],
+    make_card: Callable[..., ModelCard],
+) -> Path:
+    """A very small ladder that makes rows alone and is told noise, blur and what rows are, saved."""
+    from napari_vaesr.vae.config import Level, NetworkConfig
+    from napari_vaesr.zoo.weights import save_model
+
+    config = NetworkConfig(
+        scales=(2,),
+        row_factors=(2, 3),
+        frames=3,
+        conditioned=True,
+        sections=True,
+        consistent=True,
+        width=4,
+        blocks=0,
+        decoder_width=4,
+        levels=(Level(stride=2, channels=2), Level(stride=1, channels=2)),
+    )
+    card = make_card("test-told", version="0", network=config, calibration={}, training={}, metrics={})
+    return save_model(tmp_path_factory.mktemp("models"), make_network(config, seed=3), card)
+
+
+@pytest.fixture(scope="session")
 def compact_weights() -> Callable[..., dict[str, torch.Tensor]]:
     """A function that makes random weights of a very small network that spandrel knows."""
     import torch

@@ -1,4 +1,4 @@
-"""Noise and blur are told in the image's own units, and recorded."""
+"""Noise and blur are told in the image's own units, what planes are along Z alone, and all is recorded."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from napari_vaesr.engine.conditions import (
+    Conditions,
     Noise,
     Optics,
+    check_conditions,
+    conditions_in_pass,
     conditions_of,
     noise_found,
     parse_condition,
@@ -16,20 +19,21 @@ from napari_vaesr.engine.conditions import (
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.intensity import IntensityScaling
+from napari_vaesr.vae.config import NetworkConfig
 
 SCALING = IntensityScaling(offset=100, gain=400, noise=0.02, noise_line=(0.01, 0.0004))
 
 
 def test_an_estimate_is_taken_as_it_is_and_none_means_none() -> None:
-    assert conditions_of("auto", 0.0, SCALING) == (0.01, 0.0004, 0.0)
-    assert conditions_of(0.0, 0.0, SCALING) == (0.0, 0.0, 0.0)
+    assert conditions_of("auto", 0.0, SCALING) == (0.01, 0.0004, 0.0, 0.0)
+    assert conditions_of(0.0, 0.0, SCALING) == (0.0, 0.0, 0.0, 0.0)
     older = SCALING.model_copy(update={"noise_line": None})
-    assert conditions_of("auto", 0.0, older) == (0.0, pytest.approx(0.02**2), 0.0)
+    assert conditions_of("auto", 0.0, older) == (0.0, pytest.approx(0.02**2), 0.0, 0.0)
 
 
 def test_a_camera_gives_the_variance_at_every_intensity() -> None:
     camera = Noise(gain=2.0, read=8.0, offset=90.0)
-    slope, intercept, _ = conditions_of(camera, 0.0, SCALING)
+    slope, intercept, *_ = conditions_of(camera, 0.0, SCALING)
     for value in (100.0, 300.0, 500.0):
         unit = (value - SCALING.offset) / SCALING.gain
         expected = 2.0 * (value - 90.0) + 8.0**2
@@ -39,12 +43,12 @@ def test_a_camera_gives_the_variance_at_every_intensity() -> None:
 
 def test_what_was_found_tells_the_same_again() -> None:
     found = noise_found(conditions_of("auto", 0.0, SCALING), SCALING)
-    np.testing.assert_allclose(conditions_of(found, 0.0, SCALING), (0.01, 0.0004, 0.0))
+    np.testing.assert_allclose(conditions_of(found, 0.0, SCALING), (0.01, 0.0004, 0.0, 0.0))
 
 
 def test_optics_become_a_blur_in_pixels() -> None:
     optics = Optics(na=1.4, wavelength=0.52, pixel_size=0.1)
-    assert conditions_of(0.0, optics, SCALING)[2] == pytest.approx(0.21 * 0.52 / 1.4 / 0.1)
+    assert conditions_of(0.0, optics, SCALING).blur == pytest.approx(0.21 * 0.52 / 1.4 / 0.1)
 
 
 def test_settings_take_all_forms_and_survive_json() -> None:
@@ -71,3 +75,24 @@ def test_what_is_typed_is_read_and_written_alike() -> None:
     for wrong in ("much", "gain=", "gain=2=3", ""):
         with pytest.raises(VaesrError, match="can't be read"):
             parse_condition("noise", wrong)
+
+
+def test_a_network_is_told_what_planes_are_in_every_pass_along_z_alone() -> None:
+    told = {each: conditions_of(0.0, 0.0, SCALING, each).sections for each in ("unknown", "thin", "thick")}
+    assert told == {"unknown": 0.0, "thin": -1.0, "thick": 1.0}
+    image = Conditions(0.1, 0.2, 0.5, 1.0)
+    assert conditions_in_pass(image, True, False, True) == (0.1, 0.2, 0.0, 1.0)
+    assert conditions_in_pass(image, False, False, True) == (0.0, 0.0, 0.0, 1.0)
+    assert conditions_in_pass(image, False, True, False) == (0.0, 0.0, 0.5, 0.0)
+
+
+def test_what_planes_are_is_told_to_those_who_listen(make_card) -> None:
+    deaf = make_card(network=NetworkConfig(row_factors=(2,), conditioned=True))
+    told = make_card(network=NetworkConfig(row_factors=(2,), conditioned=True, sections=True))
+    for card in (deaf, told):
+        assert check_conditions("auto", 0.0, card, "unknown", False) == []
+    assert check_conditions("auto", 0.0, told, "thin", True) == []
+    with pytest.raises(VaesrError, match="can't be told whether planes are thin or thick"):
+        check_conditions("auto", 0.0, deaf, "thick", True)
+    with pytest.raises(VaesrError, match="do not become more along Z"):
+        check_conditions("auto", 0.0, told, "thick", False)

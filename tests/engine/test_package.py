@@ -89,6 +89,18 @@ def test_a_graph_that_changes_areas_takes_any_batch(make_network) -> None:
         torch.testing.assert_close(own, its)
 
 
+def test_a_graph_of_a_network_that_is_told_what_planes_are_tells_it_nothing(make_network) -> None:
+    config = NetworkConfig(
+        row_factors=(2,), conditioned=True, sections=True, consistent=True, width=4, blocks=1, decoder_width=4
+    )
+    network = make_network(config)
+    graph, planes = Graph(network, 2, 4, Calibration()).eval(), torch.rand(1, 1, 24, 24)
+    told = graph._told(planes)
+    assert told is not None and told.shape == (1, 4) and (told[:, [0, 2, 3]] == 0).all()
+    for own, its in zip(_traced(graph, torch.rand(1, 1, 16, 16))(planes), graph(planes), strict=True):
+        torch.testing.assert_close(own, its)
+
+
 def test_it_tells_what_it_is(package: Path) -> None:
     with zipfile.ZipFile(package) as archive:
         names, documentation = archive.namelist(), archive.read("README.md").decode()

@@ -23,7 +23,7 @@ from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.imaging.resample import CUBIC, LINEAR, resampled
 from napari_vaesr.vae.config import Level, NetworkConfig
 from napari_vaesr.zoo.card import Calibration
-from napari_vaesr.zoo.registry import Model
+from napari_vaesr.zoo.registry import Model, load_model
 
 KNOWN = [(2, 2), (3, 3), (4, 4), (2, 1), (3, 1), (4, 1)]
 SCALES = [4, {"Z": 2}, {"Z": 4, "Y": 2, "X": 2}]
@@ -109,6 +109,16 @@ def test_settings_are_settled_for_an_image(deep, isotropic, depth, scale):
     source = Source.of(np.zeros((5, 8, 8)), "ZYX", {"Z": depth, "Y": 1.0, "X": 1.0})
     found = settled(asked, source, deep.card)
     assert found == make_settings(scale=scale) and settled(found, source, deep.card) == found
+
+
+@pytest.mark.parametrize(
+    ("depth", "sections"), [(2.4, "thick"), (1.0, "unknown"), (1.02, "unknown"), (0.3, "unknown")]
+)
+def test_what_planes_are_is_left_open_where_voxels_are_cubic_already(deep, depth, sections):
+    asked = make_settings(scale=1, isotropic="exact", sections="thick")
+    source = Source.of(np.zeros((5, 8, 8)), "ZYX", {"Z": depth, "Y": 1.0, "X": 1.0})
+    assert settled(asked, source, deep.card).sections == sections
+    assert settled(make_settings(sections="thick"), source, deep.card).sections == "thick", "to be refused"
 
 
 def test_cubic_voxels_need_their_size(deep, volume):
@@ -311,6 +321,37 @@ def test_chains_see_their_neighbours_and_are_the_same_as_one_scrolls(quadruple, 
     np.testing.assert_allclose(made, expected.mean, atol=2e-5 * reach)
     np.testing.assert_allclose(its_std, expected.std, atol=2e-5 * reach)
     again = UpscaleJob.from_record(volume, record, model=quadruple)
+    np.testing.assert_array_equal(finish(again).mean, expected.mean)
+
+
+@pytest.fixture
+def told(told_model_path) -> Model:
+    """A small network that is told what planes along Z are."""
+    return load_model(told_model_path)
+
+
+@pytest.mark.parametrize("scale", [{"Z": 3}, {"Z": 2.5}, {"Z": 6, "Y": 2, "X": 2}])
+@pytest.mark.parametrize("sections", ["thin", "thick"])
+def test_what_planes_are_is_told_lazily_in_parts_and_by_the_record(told, scale, sections):
+    volume = np.random.default_rng(5).random((8, 9, 7)).astype(np.float32)
+    asked = {"scale": scale, "sections": sections, "noise": 0.0}
+    work = job(volume, "ZYX", told, **asked)
+    sign = {"thin": -1.0, "thick": 1.0}[sections]
+    pixels = work.original()
+    for step in work.passes:
+        (conditions,) = work.stage(step.number, pixels).conditions
+        assert conditions.sections == (0.0 if step.is_flat else sign)
+    expected = finish(work)
+    assert not np.allclose(expected.mean, finish(job(volume, "ZYX", told, scale=scale, noise=0.0)).mean)
+    mean, _, record = lazy_arrays(job(volume, "ZYX", told, **asked))
+    reach = float(np.ptp(expected.mean))
+    np.testing.assert_allclose(mean.compute(scheduler="synchronous"), expected.mean, atol=2e-5 * reach)
+    part = Region(Z=range(2, 6), Y=range(4, 5))
+    made = part.of(work.axes).enlarged(work.factors)
+    where = tuple(slice(made[name].start, made[name].stop) for name in "ZYX")
+    found = finish(job(volume, "ZYX", told, part, tile=8, **asked)).mean
+    np.testing.assert_allclose(found, expected.mean[where], atol=2e-5 * reach)
+    again = UpscaleJob.from_record(volume, record, model=told)
     np.testing.assert_array_equal(finish(again).mean, expected.mean)
 
 

@@ -37,6 +37,9 @@ def test_json_brings_it_back():
     assert told["schema_version"] == SCHEMA
     assert Record.read({**told, "files": {"input": "a.tif"}, "layer": {}}) == record
     assert Record.read(told).plain() == told
+    older = {**told, "settings": {**told["settings"]}}
+    del older["settings"]["sections"]
+    assert Record.read(older) == record
 
 
 @pytest.mark.parametrize(
@@ -45,6 +48,7 @@ def test_json_brings_it_back():
         ({"seed": 1}, "seed"),
         ({"samples": 5}, "samples"),
         ({"scale": 3}, "scale"),
+        ({"sections": "thick"}, "sections"),
         ({"uncertainty": "relative"}, "uncertainty"),
         ({"device": "cuda:1"}, "device"),
     ],

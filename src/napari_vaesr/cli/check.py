@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from napari_vaesr.trust.check import Check
 
 
-@takes_settings(without=("isotropic", "uncertainty", "temperature", "context", "seed"))
+@takes_settings(without=("isotropic", "uncertainty", "temperature", "context", "sections", "seed"))
 def check(
     *,
     inputs: options.Inputs,

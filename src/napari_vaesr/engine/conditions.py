@@ -1,9 +1,9 @@
-"""What a conditioned network is told of an image: its noise and the blur of the optics."""
+"""What a conditioned network is told of an image: its noise, the blur of the optics, and what planes are."""
 
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,8 +16,29 @@ GAUSSIAN_WIDTH = 0.21
 numerical aperture (Zhang, Zerubia and Olivo-Marin, 2007, "Gaussian approximations of fluorescence microscope
 point-spread function models")."""
 
-Conditions = tuple[float, float, float]
-"""Slope and intercept of the noise's variance in unit intensity, and the blur to undo in input pixels."""
+SectionsSetting = Literal["unknown", "thin", "thick"]
+
+SECTIONS: dict[SectionsSetting, float] = {"unknown": 0.0, "thin": -1.0, "thick": 1.0}
+"""What a network is told of planes that become more along ``Z``."""
+
+
+class Conditions(NamedTuple):
+    """What a network is told of a plane, as `SuperResolutionVAE.encode` takes it.
+
+    Attributes
+    ----------
+    slope, intercept : float
+        Of the noise's variance in unit intensity.
+    blur : float
+        To undo, in input pixels.
+    sections : float
+        One of `SECTIONS`; 0 where nothing goes along ``Z``.
+    """
+
+    slope: float = 0.0
+    intercept: float = 0.0
+    blur: float = 0.0
+    sections: float = 0.0
 
 
 class Noise(BaseModel):
@@ -53,7 +74,9 @@ NoiseSetting = Literal["auto"] | float | Noise
 BlurSetting = float | Optics
 
 
-def conditions_of(noise: NoiseSetting, blur: BlurSetting, scaling: IntensityScaling) -> Conditions:
+def conditions_of(
+    noise: NoiseSetting, blur: BlurSetting, scaling: IntensityScaling, sections: SectionsSetting = "unknown"
+) -> Conditions:
     """Return what a network is told of a channel.
 
     Parameters
@@ -64,9 +87,26 @@ def conditions_of(noise: NoiseSetting, blur: BlurSetting, scaling: IntensityScal
         In input pixels, or what it follows from.
     scaling : IntensityScaling
         Of the channel, with the estimate.
+    sections : {"unknown", "thin", "thick"}
+        What its planes are along ``Z``.
     """
     sigma = blur.blur if isinstance(blur, Optics) else float(blur)
-    return (*noise_line(noise, scaling), sigma)
+    return Conditions(*noise_line(noise, scaling), sigma, SECTIONS[sections])
+
+
+def conditions_in_pass(told: Conditions, is_first: bool, undoes_blur: bool, goes_along_z: bool) -> Conditions:
+    """Return what the network is told in one pass of a chain, of what is told of the image.
+
+    The first pass alone sees noise, and one pass undoes the blur. What planes are holds in every pass along
+    ``Z``: after one, each new plane of averages is the average over its own, smaller distance, and thin
+    planes have thin ones between them.
+    """
+    return Conditions(
+        slope=told.slope if is_first else 0.0,
+        intercept=told.intercept if is_first else 0.0,
+        blur=told.blur if undoes_blur else 0.0,
+        sections=told.sections if goes_along_z else 0.0,
+    )
 
 
 def parse_condition(name: str, text: str) -> str | float | dict[str, float]:
@@ -128,8 +168,8 @@ def noise_level(noise: NoiseSetting, scaling: IntensityScaling) -> float:
 
 def noise_found(told: Conditions, scaling: IntensityScaling) -> Noise:
     """Return the noise that a network is told of a channel in the image's own unit."""
-    slope, intercept, _ = told
-    return Noise(gain=slope * scaling.gain, read=intercept**0.5 * scaling.gain, offset=scaling.offset)
+    read = told.intercept**0.5 * scaling.gain
+    return Noise(gain=told.slope * scaling.gain, read=read, offset=scaling.offset)
 
 
 def learnt_blur(card: ModelCard) -> float | None:
@@ -142,15 +182,24 @@ def learnt_blur(card: ModelCard) -> float | None:
     return None
 
 
-def check_conditions(noise: NoiseSetting, blur: BlurSetting, card: ModelCard) -> list[str]:
+def check_conditions(
+    noise: NoiseSetting,
+    blur: BlurSetting,
+    card: ModelCard,
+    sections: SectionsSetting = "unknown",
+    goes_along_z: bool = False,
+) -> list[str]:
     """Refuse to tell a network what it does not listen to; return a warning of a blur that it has not learnt.
 
     Raises
     ------
     VaesrError
-        When noise or blur are given for a model that can't be told them.
+        When noise, blur or sections are given for a model that can't be told them, or sections where nothing
+        goes along ``Z``.
     """
-    pixels = conditions_of(0.0, blur, UNIT)[2]
+    if sections != "unknown":
+        _check_sections(card, goes_along_z)
+    pixels = conditions_of(0.0, blur, UNIT).blur
     if not card.network.conditioned:
         if noise != "auto" or pixels > 0:
             raise VaesrError(
@@ -165,3 +214,17 @@ def check_conditions(noise: NoiseSetting, blur: BlurSetting, card: ModelCard) ->
         f"The blur of {pixels:.2f} pixels is beyond what the model {card.name} has learnt to undo, "
         f"{learnt:g} pixels: expect some blur to stay, or make the image smaller first."
     ]
+
+
+def _check_sections(card: ModelCard, goes_along_z: bool) -> None:
+    """Refuse to say what planes are to a model that can't be told, or where it plays no part."""
+    if not card.network.sections:
+        raise VaesrError(
+            f"The model {card.name} can't be told whether planes are thin or thick, please leave sections at "
+            "unknown or choose another model."
+        )
+    if not goes_along_z:
+        raise VaesrError(
+            "Planes do not become more along Z, so whether they are thin or thick plays no part: please "
+            "leave sections at unknown or give a factor along Z."
+        )

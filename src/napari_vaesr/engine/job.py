@@ -12,7 +12,13 @@ import torch
 
 from napari_vaesr.engine.assembly import Assembly
 from napari_vaesr.engine.blocks import BlockGrid
-from napari_vaesr.engine.conditions import check_conditions, conditions_of, noise_found, noise_level
+from napari_vaesr.engine.conditions import (
+    check_conditions,
+    conditions_in_pass,
+    conditions_of,
+    noise_found,
+    noise_level,
+)
 from napari_vaesr.engine.description import Description, describe
 from napari_vaesr.engine.device import memory_released
 from napari_vaesr.engine.passes import (
@@ -114,12 +120,11 @@ class UpscaleJob:
         self.scalings = tuple(scalings)
         self.surroundings = self.surroundings.cut(source, self.scalings)
         self.messages = without_spread(settings)
-        self.messages += check_conditions(settings.noise, settings.blur, card)
+        noise, blur, sections = settings.noise, settings.blur, settings.sections
+        self.messages += check_conditions(noise, blur, card, sections, "Z" in self.factors)
         self.messages += told_of_resampling(self.factors, self.passes)
-        self.conditions = tuple(
-            conditions_of(settings.noise, settings.blur, scaling) for scaling in self.scalings
-        )
-        noises = [noise_level(settings.noise, scaling) for scaling in self.scalings]
+        self.conditions = tuple(conditions_of(noise, blur, each, sections) for each in self.scalings)
+        noises = [noise_level(noise, scaling) for scaling in self.scalings]
         self.calibrations, missing_ones = calibrated(card, self.factors, noises, settings, calibrations)
         self.messages += missing_ones
         self.keep_samples = keep_samples
@@ -227,7 +232,7 @@ class UpscaleJob:
         units = (UNIT,) * count
         blur_of = next((each.number for each in self.passes if each.is_flat), None)
         conditions = tuple(
-            (*(told[:2] if step.is_first else (0.0, 0.0)), told[2] if number == blur_of else 0.0)
+            conditions_in_pass(told, step.is_first, number == blur_of, not step.is_flat)
             for told in self.conditions
         )
         grown = Factors()

@@ -81,14 +81,15 @@ class Graph(nn.Module):
         return base + changed.reshape(apart.shape)
 
     def _told(self, planes: Tensor) -> Tensor | None:
-        """Return what a conditioned network is told: the same noise everywhere, as estimated, and no blur."""
+        """Return what a conditioned network is told: the noise, as estimated, and nothing else."""
         if not self.network.config.conditioned:
             return None
         diagonal = (
             planes[..., ::2, ::2] - planes[..., ::2, 1::2] - planes[..., 1::2, ::2] + planes[..., 1::2, 1::2]
         )
         noise = (diagonal / 2).abs().flatten(1).median(dim=1).values / 0.6745
-        return torch.stack([torch.zeros_like(noise), noise.square(), torch.zeros_like(noise)], dim=1)
+        nothing = torch.zeros_like(noise)
+        return torch.stack([nothing, noise.square(), nothing, nothing], dim=1)
 
 
 def export_bioimageio(
@@ -160,7 +161,8 @@ def export_bioimageio(
 
 def _traced(graph: Graph, example: Tensor) -> Any:
     """Record the graph for planes of any size."""
-    with torch.inference_mode(False), torch.no_grad(), warnings.catch_warnings():
+    # Where gradients are recorded, operators are plain ones, which a graph can hold: see `vae.fused`.
+    with torch.inference_mode(False), torch.enable_grad(), warnings.catch_warnings():
         # Tracing is called deprecated, but it is the form that every BioImage.IO consumer reads; the tracer
         # also warns about constants, which are meant to be some.
         warnings.simplefilter("ignore")

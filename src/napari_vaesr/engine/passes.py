@@ -215,7 +215,7 @@ def settled(settings: UpscaleSettings, source: Source, card: ModelCard) -> Upsca
 
     Where voxels are to be cubic, exact is the factor along ``Z`` that makes a whole number of planes and
     comes nearest to them; planes are never made fewer, nor more than the model can. Nearest is the nearest
-    factor that the model can make.
+    factor that the model can make. Where that leaves planes as many as they are, what they are is left open.
 
     Parameters
     ----------
@@ -242,7 +242,10 @@ def settled(settings: UpscaleSettings, source: Source, card: ModelCard) -> Upsca
         is_near = settings.isotropic == "nearest" or abs(ratio / nearest - 1) < CUBIC_ENOUGH
         is_made = not is_near and 1 < ratio < choices[-1]
         factors = Factors({**factors, "Z": ratio if is_made else nearest})
-    return settings.model_copy(update={"scale": factors.fitted(lengths).setting, "isotropic": None})
+    factors, told = factors.fitted(lengths), {}
+    if settings.isotropic is not None and "Z" not in factors:
+        told["sections"] = "unknown"
+    return settings.model_copy(update={"scale": factors.setting, "isotropic": None, **told})
 
 
 def _cubic(pixel_size: Mapping[str, float]) -> float:

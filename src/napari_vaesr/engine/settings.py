@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
-from napari_vaesr.engine.conditions import Noise, Optics
+from napari_vaesr.engine.conditions import Noise, Optics, SectionsSetting
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.region import Factors
 from napari_vaesr.zoo.card import ANY
@@ -75,6 +75,13 @@ class UpscaleSettings(BaseModel):
         default=0.0,
         description="Blur of the optics to undo, for models that are told it: its standard deviation in "
         "input pixels, or na, wavelength and pixel_size; 0 leaves the optics alone.",
+    )
+    sections: SectionsSetting = Field(
+        default="unknown",
+        description="What planes are that become more along Z, for models that are told it: thin, so that "
+        "what lies between two was left out, or thick, each an average over all the way to the next, as "
+        "physical sections are, and planes as far apart as they are blurred along Z. Pixels alone do not "
+        "tell. Told that there is no noise, too, planes made agree with those given.",
     )
     context: Literal["auto", "Z", "T", "none"] = Field(
         default="auto",

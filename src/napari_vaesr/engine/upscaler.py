@@ -230,7 +230,7 @@ class Upscaler:
         encoding = decoding = float("inf")
         for _ in range(2):  # the first pass warms up
             start = time.perf_counter()
-            encoded = self._encode(pixels, (0.0, 0.01, 0.0))
+            encoded = self._encode(pixels, Conditions(intercept=0.01))
             middle = time.perf_counter()
             self._add_samples(PairedMoments(), encoded, tile, ((0, 1.0),), range(2))
             encoding = min(encoding, middle - start)

@@ -256,7 +256,7 @@ def _check_plane(
     if np.ptp(truth) < 1e-3:
         raise VaesrError("There is nothing to see in this part of the image: check where there is structure.")
     noise = fit_noise(truth)
-    slope, intercept, blur = conditions_of(settings.noise, settings.blur, scalings[channel])
+    slope, intercept, blur, _ = conditions_of(settings.noise, settings.blur, scalings[channel])
     small = with_noise(_small(truth, scale, blur), noise, scale, settings.seed, blur)
     spread = float(np.sqrt(np.mean(noise.variance(truth))))
     # What the model is told of the image holds for the small one, which has the same noise and blur.

@@ -9,6 +9,7 @@ from os import PathLike
 from typing import Any, Literal
 
 from napari_vaesr.engine.api import as_source
+from napari_vaesr.engine.conditions import SectionsSetting
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.result import Result
@@ -34,6 +35,7 @@ def upscale(
     context: Literal["auto", "Z", "T", "none"] = "auto",
     noise: Literal["auto"] | float | Mapping[str, float] = "auto",
     blur: float | Mapping[str, float] = 0.0,
+    sections: SectionsSetting = "unknown",
     seed: int = 0,
     temperature: float = 1.0,
     device: str = "auto",
@@ -82,6 +84,10 @@ def upscale(
         Blur of the optics to undo, for models that are told it: its standard deviation in input pixels, or
         ``{"na": 1.4, "wavelength": 0.52, "pixel_size": 0.1}``, lengths in one unit. 0 leaves the optics as
         they are.
+    sections : {"unknown", "thin", "thick"}
+        What planes are that become more along ``Z``, for models that are told it: thin, so that what lies
+        between two was left out; or thick, each an average over all the way to the next. With ``noise=0``
+        the middle of the new planes, or their average, is the plane given.
     seed : int
         The same seed gives the same result.
     temperature : float
@@ -135,6 +141,7 @@ def upscale(
         context=context,
         noise=noise,
         blur=blur,
+        sections=sections,
         seed=seed,
         temperature=temperature,
         device=device,

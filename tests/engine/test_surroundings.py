@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from napari_vaesr.engine.cuts import Cuts
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.planes import noise_keys
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.engine.stream import stream_blocks
-from napari_vaesr.engine.surroundings import Cuts, always, context_of, neighbours_of
+from napari_vaesr.engine.surroundings import always, context_of, neighbours_of
 from napari_vaesr.imaging.axes import Axes, Source
 from napari_vaesr.imaging.intensity import fit_scalings
 from napari_vaesr.vae.config import Level, NetworkConfig

@@ -45,15 +45,15 @@ class BlockGrid:
     order: str
 
     @classmethod
-    def of(cls, step: Pass, along: str | None = None) -> BlockGrid:
+    def of(cls, step: Pass, order: str) -> BlockGrid:
         """Return the grid for a pass; sides are powers of two, as chunks of files often are.
 
         Parameters
         ----------
         step : Pass
             What is done.
-        along : str, optional
-            The axis that neighbours of planes lie along: what was read for one block serves the next.
+        order : str
+            As the attribute.
         """
         axes, factors = step.axes, step.factors
         if step.is_flat:
@@ -61,9 +61,6 @@ class BlockGrid:
             sides = {"Y": side, "X": side}
         else:
             sides = {"Z": max(DEPTH // factors.whole("Z"), 1), "Y": SIDE, "X": SIDE}
-        order = axes.loop_names + axes.plane
-        if along is not None and along in order:
-            order = order.replace(along, "") + along
         return cls(axes, step.region, sides, order)
 
     @property

@@ -37,7 +37,7 @@ from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.record import ModelVersion, Record, RecordedInput, network_hash
 from napari_vaesr.engine.result import Result, map_names, result_dtype
 from napari_vaesr.engine.settings import UpscaleSettings, without_spread
-from napari_vaesr.engine.stage import Stage, needed
+from napari_vaesr.engine.stage import Stage
 from napari_vaesr.engine.surroundings import Surroundings
 from napari_vaesr.engine.upscaler import Upscaler
 from napari_vaesr.errors import VaesrError
@@ -113,12 +113,11 @@ class UpscaleJob:
             Upscaler(self.model, seeded(settings, number), factor_of(part))
             for number, part in enumerate(parts)
         )
-        self.surroundings = Surroundings.of(self.axes, settings, card)
-        self.passes = self._plan(planned(self.factors, parts))
         if scalings is None:
             scalings = fit_scalings(self.array, self.axes, card.intensity)
         self.scalings = tuple(scalings)
-        self.surroundings = self.surroundings.cut(source, self.scalings)
+        self.surroundings = Surroundings.of(source, self.scalings, settings, card)
+        self.passes = self._plan(planned(self.factors, parts))
         self.messages = without_spread(settings)
         noise, blur, sections = settings.noise, settings.blur, settings.sections
         self.messages += check_conditions(noise, blur, card, sections, "Z" in self.factors)
@@ -145,7 +144,7 @@ class UpscaleJob:
             if number:
                 upscaler = self.upscalers[number]
                 halo, alignment = upscaler.halo, upscaler.network.alignment
-                read = needed(step, region, halo, alignment, self.surroundings)
+                read = self.surroundings.needed(step, region, halo, alignment)
                 region = read.reduced(parts[number - 1][0])
         return tuple(reversed(passes))
 
@@ -213,10 +212,9 @@ class UpscaleJob:
         pairs = zip(self.passes, self.upscalers, strict=True)
         return sum(upscaler.work(step.work) for step, upscaler in pairs)
 
-    def original(self) -> Original:
+    def original(self) -> Pixels:
         """Return what the first pass reads."""
-        along = self.surroundings.read_along(self.passes[0])
-        return Original(self.source, along, 2 * self.surroundings.reach + 2)
+        return self.surroundings.read_once(Original(self.source), self.passes[0])
 
     def stage(self, number: int, pixels: Pixels) -> Stage:
         """Return a pass with what it reads: `original`, or what the pass before it made.
@@ -235,9 +233,6 @@ class UpscaleJob:
             conditions_in_pass(told, step.is_first, number == blur_of, not step.is_flat)
             for told in self.conditions
         )
-        grown = Factors()
-        for each in self.passes[:number]:
-            grown = grown.times(each.factors)
         return Stage(
             step=step,
             pixels=pixels,
@@ -246,7 +241,7 @@ class UpscaleJob:
             writing=self.scalings if step.is_last else units,
             calibrations=self.calibrations[number * count : (number + 1) * count],
             conditions=conditions,
-            surroundings=self.surroundings.in_pass(grown),
+            surroundings=self.surroundings,
             kind=self.settings.uncertainty if step.is_last else "std",
             dtype=result_dtype(self.array.dtype) if step.is_last else np.dtype(np.float32),
             source_dtype=self.source.dtype,
@@ -256,7 +251,7 @@ class UpscaleJob:
     def grid(self, number: int) -> BlockGrid:
         """Return the blocks of a pass."""
         step = self.passes[number]
-        return BlockGrid.of(step, self.surroundings.read_along(step))
+        return BlockGrid.of(step, self.surroundings.order(step))
 
     @property
     def result(self) -> Result:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import shutil
 import zlib
-from collections import OrderedDict
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -55,16 +54,10 @@ class Original:
     ----------
     source : Source
         The image.
-    along : str, optional
-        Letter of the axis that neighbours of planes lie along. The planes read last are remembered, so that
-        each is read once when one after the other is computed.
-    remembered : int
-        How many.
     """
 
-    def __init__(self, source: Source, along: str | None = None, remembered: int = 0) -> None:
-        self._source, self._along, self._remembered = source, along, remembered
-        self._recent: OrderedDict[Region, Array] = OrderedDict()
+    def __init__(self, source: Source) -> None:
+        self._source = source
 
     def prepare(self, region: Region) -> Generator[Step, None, None]:
         """Nothing has to be done; see `Pixels`."""
@@ -78,21 +71,6 @@ class Original:
         VaesrError
             When it holds NaN or infinity.
         """
-        along = self._along
-        if along is None or len(region[along]) > self._remembered:
-            return self._fetch(region)
-        planes = [self._plane(region.changed({along: range(at, at + 1)})) for at in region[along]]
-        return np.concatenate(planes, axis=self._source.axes.names.index(along))
-
-    def _plane(self, region: Region) -> Array:
-        if region not in self._recent:
-            self._recent[region] = self._fetch(region)
-        self._recent.move_to_end(region)
-        while len(self._recent) > self._remembered:
-            self._recent.popitem(last=False)
-        return self._recent[region]
-
-    def _fetch(self, region: Region) -> Array:
         pixels: Array = self._source.read(region)
         check_finite(pixels)
         names = self._source.axes.names

@@ -1,4 +1,4 @@
-"""Planes within a part of an image that was read once, and their neighbours, as the network sees them."""
+"""Planes within a part of an image that was read once, as the network sees them."""
 
 from __future__ import annotations
 
@@ -88,6 +88,22 @@ def unit_luma(pixels: Array, scaling: IntensityScaling, is_rgb: bool) -> FloatAr
 
 
 @dataclass(frozen=True)
+class Around:
+    """What a plane has to do with those around it.
+
+    Attributes
+    ----------
+    keys : NoiseKeys
+        What decides its noise.
+    neighbours : tuple of (mapping or None)
+        Places of the planes seen with it, it among them; where there is none it stands for it.
+    """
+
+    keys: NoiseKeys
+    neighbours: tuple[Place | None, ...]
+
+
+@dataclass(frozen=True)
 class SourcePlane:
     """A plane as the network sees it, among its neighbours.
 
@@ -103,12 +119,10 @@ class SourcePlane:
         From the box's intensities to unit intensities.
     conditions : Conditions
         What the network is told of it.
-    keys : NoiseKeys
-        What decides its noise.
+    around : Around
+        What it shares with other planes.
     areas : AreaFactors
         What its samples are changed by.
-    neighbours : tuple of (mapping or None)
-        Places of the planes seen with it, it among them; where there is none it stands for it.
     """
 
     box: Box
@@ -116,9 +130,13 @@ class SourcePlane:
     place: Place
     scaling: IntensityScaling
     conditions: Conditions
-    keys: NoiseKeys
+    around: Around
     areas: AreaFactors = AS_DRAWN
-    neighbours: tuple[Place | None, ...] = (None,)
+
+    @property
+    def keys(self) -> NoiseKeys:
+        """What decides its noise."""
+        return self.around.keys
 
     @property
     def height(self) -> int:
@@ -133,7 +151,7 @@ class SourcePlane:
     def luma(self, rows: slice, columns: slice) -> FloatArray:
         """Read unit intensities of shape (rows, columns, frames); see `Plane`."""
         own = self._luma(self.place, rows, columns)
-        frames = [own if each is None else self._luma(each, rows, columns) for each in self.neighbours]
+        frames = [own if each is None else self._luma(each, rows, columns) for each in self.around.neighbours]
         return np.stack(frames, axis=-1)
 
     @property

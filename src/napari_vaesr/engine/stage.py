@@ -11,12 +11,7 @@ from napari_vaesr.engine.assembly import allocate
 from napari_vaesr.engine.conditions import Conditions
 from napari_vaesr.engine.passes import Pass
 from napari_vaesr.engine.pixels import Pixels
-from napari_vaesr.engine.planes import (
-    Box,
-    Piece,
-    SourcePlane,
-    spread_out,
-)
+from napari_vaesr.engine.planes import Box, Piece, SourcePlane, spread_out
 from napari_vaesr.engine.result import Array, FloatArray, maps_shape, uncertainty_map
 from napari_vaesr.engine.settings import UncertaintyKind
 from napari_vaesr.engine.surroundings import Surroundings
@@ -27,7 +22,6 @@ from napari_vaesr.imaging.colour import luma_chroma_to_rgb, rgb_to_luma_chroma, 
 from napari_vaesr.imaging.intensity import IntensityScaling
 from napari_vaesr.imaging.region import Region
 from napari_vaesr.imaging.resample import CUBIC, LINEAR, Kernel, around, enlarged, resampled
-from napari_vaesr.imaging.tiling import plan_tiles, reflect_indices
 from napari_vaesr.zoo.card import Calibration
 
 AS_IT_IS = IntensityScaling(offset=0, gain=1)
@@ -52,7 +46,7 @@ class Stage:
     conditions : tuple of Conditions
         Of each channel.
     surroundings : Surroundings
-        Of planes.
+        What is seen around planes.
     kind : {"std", "variance", "relative", "interval"}
         Uncertainty to give.
     dtype, source_dtype : dtype
@@ -84,9 +78,9 @@ class Stage:
         return self.upscaler.work(self.step.work_of(region.size))
 
     def needs(self, region: Region) -> Region:
-        """Return what is read for a region: it, the halo of its tiles and the neighbours of its planes."""
+        """Return what is read for a region: it and what is looked at around it."""
         halo, alignment = self.upscaler.halo, self.upscaler.network.alignment
-        return needed(self.step, region, halo, alignment, self.surroundings)
+        return self.surroundings.needed(self.step, region, halo, alignment)
 
     def compute(self, region: Region, keep_samples: bool = False) -> Generator[Step, None, Piece]:
         """Compute a part; yields as the work goes on, and returns the result. Closing cancels.
@@ -138,9 +132,8 @@ class Stage:
                 place,
                 self.reading[channel],
                 self.conditions[channel],
-                self.surroundings.noise_keys(axes, place, first),
+                self.surroundings.around(axes, place, first),
                 self.calibrations[channel].factors,
-                self.surroundings.neighbours(axes, place),
             )
             keep = answer.samples is not None
             for step in self.upscaler.moments(plane, rows, columns, keep_samples=keep):
@@ -311,31 +304,6 @@ def _add_earlier(
         if stage.step.axes.is_rgb:
             luma = rgb_to_luma_chroma(np.moveaxis(before, stage.step.axes.names.index("S"), -1)[..., :3])[0]
         sample += enlarged(luma, close, region, stage.step.made, axes, LINEAR)
-
-
-def needed(step: Pass, region: Region, halo: int, alignment: int, surroundings: Surroundings) -> Region:
-    """Return what a pass reads for a region; see `Stage.needs`."""
-    lengths, region = step.axes.lengths, step.looked_at(region)
-    ranges = dict(region)
-
-    def widen(name: str, wanted: range) -> None:
-        start, stop = min(ranges[name].start, wanted.start), max(ranges[name].stop, wanted.stop)
-        ranges[name] = range(max(0, start), min(lengths[name], stop))
-
-    for view in step.views:
-        rows, columns = (region[name] for name in view)
-        shape = lengths[view[0]], lengths[view[1]]
-        (tile,) = plan_tiles(rows, columns, max(*shape, 1), halo, alignment, shape)
-        for name, padded in zip(view, (tile.padded_rows, tile.padded_columns), strict=True):
-            inside = reflect_indices(padded, lengths[name])
-            widen(name, range(int(inside.min()), int(inside.max()) + 1))
-        along = surroundings.letter(view)
-        if along is not None and along in region:
-            reach = surroundings.reach
-            widen(along, range(region[along].start - reach, region[along].stop + reach))
-    for name in step.made:  # what is interpolated beside the network
-        widen(name, around(region, step.made, step.axes)[name])
-    return Region(ranges)
 
 
 def _channel(region: Region) -> int:

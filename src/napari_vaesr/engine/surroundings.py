@@ -1,37 +1,26 @@
-"""Which planes are seen beside a plane: its neighbours along an axis, where a time-lapse is not cut."""
+"""What is read around a part of an image: the halo of its tiles, and the neighbours of its planes."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
-from napari_vaesr.engine.passes import Pass
-from napari_vaesr.engine.planes import Place, noise_keys, unit_luma
+from napari_vaesr.engine.cuts import Cuts
+from napari_vaesr.engine.passes import FLAT, Pass
+from napari_vaesr.engine.pixels import Pixels
+from napari_vaesr.engine.planes import Around, Place, noise_keys
+from napari_vaesr.engine.result import Array, FloatArray
 from napari_vaesr.engine.settings import UpscaleSettings
-from napari_vaesr.engine.upscaler import NoiseKeys
+from napari_vaesr.engine.upscaler import Step
 from napari_vaesr.imaging.axes import Axes, Source
 from napari_vaesr.imaging.intensity import IntensityScaling
-from napari_vaesr.imaging.region import Factors, Region
+from napari_vaesr.imaging.region import Region
+from napari_vaesr.imaging.resample import around
+from napari_vaesr.imaging.tiling import plan_tiles, reflect_indices
 from napari_vaesr.zoo.card import ModelCard
-
-MIDDLE = 256
-"""Side of the part of a plane that is looked at, in its middle, whatever part of it is upscaled."""
-
-CELL = 8
-"""Its pixels are averaged over squares of this side, which noise hardly moves."""
-
-UNLIKE = 0.6
-"""Planes are cut apart whose difference has more than this part of the variance that the difference of two
-unrelated planes has; noise is taken off before."""
-
-REMEMBERED = 64
-
-OTHER = {"ZX": "Y", "ZY": "X"}
-"""Where the neighbours of planes along ``Z`` lie."""
 
 
 def always(one: Place, other: Place) -> bool:
@@ -41,7 +30,7 @@ def always(one: Place, other: Place) -> bool:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What is seen of a plane's neighbours, and how alike samples of neighbours are.
+    """What is seen around planes, and how alike samples of neighbours are.
 
     Attributes
     ----------
@@ -50,55 +39,135 @@ class Surroundings:
     reach : int
         How many are seen on either side.
     alike : float
-        Over how many planes along ``Z`` samples are alike.
-    is_joined : callable
-        Whether two planes of ``Y`` and ``X`` belong together.
+        Over how many planes samples are alike, along the axis across a plane.
+    cuts : Cuts or None
+        Tells which planes of ``Y`` and ``X`` belong together; None: all do.
     """
 
     along: str | None
     reach: int
     alike: float
-    is_joined: Callable[[Place, Place], bool] = always
+    cuts: Cuts | None = None
 
     @classmethod
-    def of(cls, axes: Axes, settings: UpscaleSettings, card: ModelCard) -> Surroundings:
-        """Return those of an image for a model, as settings choose them."""
-        return cls(context_of(axes, settings.context), card.network.frames // 2, card.alike_planes)
+    def of(
+        cls,
+        source: Source,
+        scalings: Sequence[IntensityScaling],
+        settings: UpscaleSettings,
+        card: ModelCard,
+    ) -> Surroundings:
+        """Return those of an image for a model, as settings choose them; time-lapses may be cut."""
+        along, reach = context_of(source.axes, settings.context), card.network.frames // 2
+        cuts = Cuts(source, scalings) if along == "T" and reach else None
+        return cls(along, reach, card.alike_planes, cuts)
 
-    def cut(self, source: Source, scalings: Sequence[IntensityScaling]) -> Surroundings:
-        """Return the same, but for time-lapses that are cut where another field of view begins."""
-        is_cut = self.along == "T" and self.reach > 0
-        return replace(self, is_joined=Cuts(source, scalings).is_joined) if is_cut else self
+    def around(self, axes: Axes, place: Place, first: int) -> Around:
+        """Return what one of the planes of `axes` shares with others; its noise has keys from `first`."""
+        joined = always if self.cuts is None or axes.plane not in FLAT else self.cuts.joined_in(axes)
+        neighbours = neighbours_of(axes, place, self._letter(axes), self.reach, joined)
+        return Around(noise_keys(axes, place, axes.across, self.alike, first), neighbours)
 
-    def in_pass(self, grown: Factors) -> Surroundings:
-        """Return the same for planes of an image that was made so many times larger."""
+    def needed(self, step: Pass, region: Region, halo: int, alignment: int) -> Region:
+        """Return what a pass reads for a region: it, the halo of its tiles and the neighbours of its planes.
 
-        def is_joined(one: Place, other: Place) -> bool:
-            return self.is_joined(_source_place(one, grown), _source_place(other, grown))
+        Parameters
+        ----------
+        step : Pass
+            What is done.
+        region : Region
+            What is to be enlarged, every axis named.
+        halo, alignment : int
+            Of tiles, in low-res pixels.
+        """
+        lengths, region = step.axes.lengths, step.looked_at(region)
+        ranges = dict(region)
 
-        return self if self.is_joined is always else replace(self, is_joined=is_joined)
+        def widen(name: str, wanted: range) -> None:
+            start, stop = min(ranges[name].start, wanted.start), max(ranges[name].stop, wanted.stop)
+            ranges[name] = range(max(0, start), min(lengths[name], stop))
 
-    def letter(self, view: str) -> str | None:
-        """Return the letter of the axis that the neighbours of such planes lie along."""
-        return None if self.along is None else OTHER.get(view, self.along)
+        for view in step.views:
+            axes = replace(step.axes, plane=view)
+            shape = axes.height, axes.width
+            rows, columns = (region[name] for name in view)
+            (tile,) = plan_tiles(rows, columns, max(*shape, 1), halo, alignment, shape)
+            for name, padded in zip(view, (tile.padded_rows, tile.padded_columns), strict=True):
+                inside = reflect_indices(padded, lengths[name])
+                widen(name, range(int(inside.min()), int(inside.max()) + 1))
+            along = self._letter(axes)
+            if along is not None and along in region:
+                widen(along, range(region[along].start - self.reach, region[along].stop + self.reach))
+        for name in step.made:  # what is interpolated beside the network
+            widen(name, around(region, step.made, step.axes)[name])
+        return Region(ranges)
 
-    def read_along(self, step: Pass) -> str | None:
+    def order(self, step: Pass) -> str:
+        """Return in which order a pass goes over its axes: what was read for one block serves the next."""
+        along, order = self._read_along(step), step.axes.loop_names + step.axes.plane
+        return order if along is None else order.replace(along, "") + along
+
+    def read_once(self, pixels: Pixels, step: Pass) -> Pixels:
+        """Return what a pass reads, so that planes are read once where they are seen by several."""
+        along = self._read_along(step)
+        return pixels if along is None else Remembered(pixels, step.axes, along, 2 * self.reach + 2)
+
+    def _letter(self, axes: Axes) -> str | None:
+        """Return the letter of the axis that the neighbours of planes lie along."""
+        return self.along if self.along is None or axes.plane in FLAT else axes.across
+
+    def _read_along(self, step: Pass) -> str | None:
         """Return the letter of the axis that a pass reads planes of its input along, one after the other."""
         return self.along if self.reach and step.is_flat else None
 
-    def neighbours(self, axes: Axes, place: Place) -> tuple[Place | None, ...]:
-        """Return the places of the planes seen with one of `axes`; see `neighbours_of`."""
-        is_joined = self.is_joined if axes.plane not in OTHER else always
-        return neighbours_of(axes, place, self.letter(axes.plane), self.reach, is_joined)
 
-    def noise_keys(self, axes: Axes, place: Place, first: int) -> NoiseKeys:
-        """Return what decides the noise of one of the planes of `axes`; see `noise_keys`."""
-        return noise_keys(axes, place, OTHER.get(axes.plane, "Z"), self.alike, first)
+class Remembered:
+    """Pixels of which the planes that were read last are remembered.
 
+    Parameters
+    ----------
+    pixels : Pixels
+        What is read.
+    axes : Axes
+        Of it.
+    along : str
+        Letter of the axis that planes are read along, one after the other.
+    count : int
+        How many are remembered.
+    """
 
-def _source_place(place: Place, grown: Factors) -> Place:
-    """Return the plane of the image that a plane of one made larger lies in."""
-    return {name: int((at + 0.5) / grown.along(name)) for name, at in place.items()}
+    def __init__(self, pixels: Pixels, axes: Axes, along: str, count: int) -> None:
+        self._pixels, self._along, self._count = pixels, along, count
+        self._axis = axes.names.index(along)
+        self._recent: OrderedDict[Region, Array] = OrderedDict()
+
+    def prepare(self, region: Region) -> Generator[Step, None, None]:
+        """Do what has to be done before a region can be read; see `Pixels`."""
+        return self._pixels.prepare(region)
+
+    def read(self, region: Region) -> Array:
+        """Read a region; see `Pixels`."""
+        along = self._along
+        if len(region[along]) > self._count:
+            return self._pixels.read(region)
+        planes = [self._plane(region.changed({along: range(at, at + 1)})) for at in region[along]]
+        return np.concatenate(planes, axis=self._axis)
+
+    def variance(self, region: Region) -> FloatArray | None:
+        """Return the variance of a region; see `Pixels`."""
+        return self._pixels.variance(region)
+
+    def residuals(self, region: Region) -> FloatArray | None:
+        """Return what samples add to a region; see `Pixels`."""
+        return self._pixels.residuals(region)
+
+    def _plane(self, region: Region) -> Array:
+        if region not in self._recent:
+            self._recent[region] = self._pixels.read(region)
+        self._recent.move_to_end(region)
+        while len(self._recent) > self._count:
+            self._recent.popitem(last=False)
+        return self._recent[region]
 
 
 def context_of(axes: Axes, context: str) -> str | None:
@@ -146,67 +215,3 @@ def neighbours_of(
         return found + [None] * (reach - len(found))
 
     return (*reversed(side(-1)), None, *side(1))
-
-
-class Cuts:
-    """Tells which planes of a time-lapse show the same field of view.
-
-    Parameters
-    ----------
-    source : Source
-        The image; the middle of every plane asked about is read once.
-    scalings : sequence of IntensityScaling
-        Of each channel, with its noise.
-    """
-
-    def __init__(self, source: Source, scalings: Sequence[IntensityScaling]) -> None:
-        self._source, self._scalings = source, scalings
-        self._recent: OrderedDict[int, npt.NDArray[np.float64]] = OrderedDict()
-
-    def is_joined(self, one: Mapping[str, int], other: Mapping[str, int]) -> bool:
-        """Whether two planes, given by their places, show the same field of view.
-
-        The variance of their difference, averaged over squares of 8 pixels, is compared with that of the
-        planes themselves: structure that is the same goes, structure that is another adds up. Planes without
-        any structure beyond their noise are not cut.
-        """
-        first, second = self._middle(one), self._middle(other)
-        noise = self._scalings[one.get("C", 0)].noise ** 2 / CELL**2
-        structure = (first.var() + second.var()) / 2 - noise
-        if structure <= noise:
-            return True
-        difference = (first - second).var() - 2 * noise
-        return bool(difference < 2 * UNLIKE * structure)
-
-    def _middle(self, place: Mapping[str, int]) -> npt.NDArray[np.float64]:
-        """Return the cells in the middle of a plane."""
-        axes = self._source.axes
-        number = axes.plane_number(place)
-        if number not in self._recent:
-            rows, columns = (_centre(length) for length in (axes.height, axes.width))
-            region: Region = axes.region(number, rows, columns)
-            part = axes.read_plane(
-                self._source.array,
-                number,
-                slice(region["Y"].start, region["Y"].stop),
-                slice(region["X"].start, region["X"].stop),
-            )
-            luma = unit_luma(part, self._scalings[axes.channel_of(number)], axes.is_rgb)
-            self._recent[number] = _cells(luma.astype(np.float64))
-        self._recent.move_to_end(number)
-        while len(self._recent) > REMEMBERED:
-            self._recent.popitem(last=False)
-        return self._recent[number]
-
-
-def _centre(length: int) -> range:
-    start = max(0, length - MIDDLE) // 2
-    return range(start, min(length, start + MIDDLE))
-
-
-def _cells(plane: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Average squares; a plane smaller than one is one cell in that direction."""
-    height, width = (max(size // CELL, 1) for size in plane.shape)
-    rows, columns = min(CELL, plane.shape[0]), min(CELL, plane.shape[1])
-    whole = plane[: height * rows, : width * columns]
-    return np.asarray(whole.reshape(height, rows, width, columns).mean(axis=(1, 3)))

@@ -65,7 +65,7 @@ class Plane(Protocol):
         """What its samples are changed by."""
 
     def luma(self, rows: slice, columns: slice) -> FloatArray:
-        """Read unit intensities of shape (rows, columns, frames): it is in the middle of its neighbours."""
+        """Read unit intensities of shape (rows, columns, planes): as many planes as the network sees."""
 
     def colours(self, rows: slice, columns: slice) -> FloatArray:
         """Read unit intensities of shape (rows, columns, 3), where it has colours."""

@@ -126,6 +126,11 @@ class Axes:
         return self.lengths[self.plane[1]]
 
     @property
+    def across(self) -> str:
+        """Letter of the axis of a volume that lies across the plane: ``Z`` of ``Y`` and ``X``."""
+        return next(name for name in "ZYX" if name not in self.plane)
+
+    @property
     def is_rgb(self) -> bool:
         """Whether pixels are colours, that is, whether there is an ``S`` axis."""
         return "S" in self.names

@@ -59,7 +59,12 @@ def test_a_command_may_begin_otherwise_and_leave_settings_out():
 
 def test_what_is_written_is_what_is_set():
     written = ["-s", "Z=3,Y=2,X=2", "--noise", "gain=2,read=1", "--blur", "0.5", "--context", "none"]
-    found = given_to(decorated(), [*written, "--tile", "64"])
+    found = given_to(decorated(), [*written, "--tile", "64", "--sections", "thin"])
     assert found == make_settings(
-        scale={"Z": 3, "Y": 2, "X": 2}, noise={"gain": 2, "read": 1}, blur=0.5, context="none", tile=64
+        scale={"Z": 3, "Y": 2, "X": 2},
+        noise={"gain": 2, "read": 1},
+        blur=0.5,
+        context="none",
+        tile=64,
+        sections="thin",
     )

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QFileDialog
 from napari_vaesr.batch.queue import Batch
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.plugin.batch.panel import HINT, BatchPanel
+from napari_vaesr.plugin.viewer.layers import KEY
 from napari_vaesr.plugin.viewer.results import results
 
 
@@ -77,6 +78,24 @@ def test_planes_along_z_are_made_by_a_factor_or_as_the_sizes_of_a_file_say(viewe
     assert statuses(panel) == ["failed", "waiting", "failed"]
     assert "voxels" in panel.table.item(0, 0).toolTip()
     assert panel.table.text(1, "result") == "12 × 24 × 32"
+
+
+def test_what_planes_are_is_asked_where_it_can_be_told(viewer, qtbot, folder, monkeypatch, told_model_path):
+    last = make_settings(model=str(told_model_path), scale={"Z": 2}, sections="thin", device="cpu")
+    monkeypatch.setattr("napari_vaesr.plugin.batch.panel.starting_settings", lambda: last)
+    panel = make_panel(viewer, qtbot, folder)
+    assert not panel.sections.enabled and panel.settings().sections == "unknown"
+    panel.depth.value = 2
+    assert panel.sections.enabled and panel.settings().sections == "thin"
+    panel.sections.value = "thick"
+    panel.run()
+    finish(panel, qtbot)
+    assert statuses(panel)[:2] == ["done", "done"]
+    panel.open_result(0)
+    (shown,) = results(viewer.layers)
+    assert shown.mean.metadata[KEY]["settings"]["sections"] == "thick"
+    panel.model.value = "photo"
+    assert not panel.sections.enabled and panel.settings().sections == "unknown"
 
 
 def test_it_runs_passes_over_what_is_done_and_opens_a_result(viewer, qtbot, folder):

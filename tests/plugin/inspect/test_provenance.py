@@ -126,6 +126,20 @@ def test_the_command_line_tells_noise_and_blur(path, tmp_path, monkeypatch):
     np.testing.assert_array_equal(written[:, 0], result.mean)
 
 
+def test_python_and_command_line_tell_what_planes_are(path, tmp_path, told_model_path, monkeypatch):
+    layer = Image(tifffile.imread(path), name="a")
+    layer._source = layer.source.model_copy(update={"path": str(path)})
+    result, record = made(layer, "ZYX", told_model_path, scale={"Z": 2}, sections="thick", noise=0.0)
+    assert "Planes: thick" in in_words(record)
+    np.testing.assert_array_equal(run_here(as_python(record)).mean, result.mean)
+    words = shlex.split(as_command(record))
+    assert words[words.index("--sections") + 1] == "thick"
+    done = CliRunner().invoke(app, words[1:])
+    assert done.exit_code == 0, done.output
+    written = tifffile.imread(tmp_path / words[3]).reshape(len(result.mean), 2, *result.mean.shape[1:])
+    np.testing.assert_array_equal(written[:, 0], result.mean)
+
+
 def test_a_file_that_holds_other_pixels_now_is_not_named(path, tiny_model_path):
     layer = Image(tifffile.imread(path) // 2, name="a")
     layer._source = layer.source.model_copy(update={"path": str(path)})

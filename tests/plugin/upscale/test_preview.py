@@ -7,7 +7,8 @@ import pytest
 
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.plugin.upscale.panel import UpscaleWidget
-from napari_vaesr.plugin.upscale.preview import Pace, _speed_key, live_settings
+from napari_vaesr.plugin.upscale.preview import Pace, _speed_key, flat_settings, live_settings
+from napari_vaesr.vae.config import NetworkConfig
 
 
 @pytest.fixture
@@ -218,12 +219,22 @@ def test_an_error_ends_the_live_preview_with_one_sentence(viewer, stack, qtbot):
 
 def test_live_settings_prefer_the_small_model_that_can_make_the_scale():
     settings = make_settings(model="microscopy", scale=2, samples=16)
-    assert live_settings(settings, {"tiny": [(2, 2)]}).model == "tiny"
-    assert live_settings(settings, {"tiny": [(2, 2)]}).samples == 4
-    assert live_settings(settings, {"tiny": [(3, 3), (2, 1)]}).model == "microscopy"
+    flat, deep = NetworkConfig(scales=(2,)), NetworkConfig(scales=(2,), row_factors=(2,))
+    assert live_settings(settings, {"tiny": flat}).model == "tiny"
+    assert live_settings(settings, {"tiny": flat}).samples == 4
+    other = NetworkConfig(scales=(3,), row_factors=(2,))
+    assert live_settings(settings, {"tiny": other}).model == "microscopy"
     along_z = settings.model_copy(update={"scale": {"Z": 4}})
-    assert live_settings(along_z, {"tiny": [(2, 2), (2, 1)]}).model == "tiny"
-    assert live_settings(along_z, {"tiny": [(2, 2)]}).model == "microscopy"
+    assert live_settings(along_z, {"tiny": deep}).model == "tiny"
+    assert live_settings(along_z, {"tiny": flat}).model == "microscopy"
+    told = along_z.model_copy(update={"sections": "thick"})
+    assert live_settings(told, {"tiny": deep}).sections == "unknown"
+    assert live_settings(told, {"tiny": flat}).sections == "thick", "it is made by the other"
+    listens = deep.model_copy(update={"conditioned": True, "sections": True})
+    assert live_settings(told, {"tiny": listens}).sections == "thick"
+    assert flat_settings(told) == told, "nothing grows but Z"
+    larger = told.model_copy(update={"scale": {"Z": 4, "Y": 2, "X": 2}})
+    assert flat_settings(larger).sections == "unknown"
     assert live_settings(settings.model_copy(update={"samples": 2}), {}).samples == 2
 
 

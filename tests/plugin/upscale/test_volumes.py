@@ -9,11 +9,11 @@ from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.upscale.form import CUBIC
 from napari_vaesr.plugin.upscale.panel import UpscaleWidget
+from napari_vaesr.plugin.viewer.layers import KEY
 
 
-@pytest.fixture
-def widget(viewer, qtbot, monkeypatch, deep_model_path):
-    preferred = make_settings(model=str(deep_model_path), samples=2, device="cpu", precision="float32")
+def make_widget(viewer, qtbot, monkeypatch, **preferred):
+    preferred = make_settings(samples=2, device="cpu", precision="float32", **preferred)
     monkeypatch.setattr("napari_vaesr.plugin.upscale.form.starting_settings", lambda: preferred)
     pixels = np.random.default_rng(0).integers(0, 4000, (5, 12, 14)).astype("uint16")
     viewer.add_image(
@@ -22,6 +22,11 @@ def widget(viewer, qtbot, monkeypatch, deep_model_path):
     widget = UpscaleWidget(viewer)
     qtbot.addWidget(widget.native)
     return widget
+
+
+@pytest.fixture
+def widget(viewer, qtbot, monkeypatch, deep_model_path):
+    return make_widget(viewer, qtbot, monkeypatch, model=str(deep_model_path))
 
 
 def test_what_is_offered_along_z(widget, viewer, tiny_model_path):
@@ -186,3 +191,57 @@ def test_a_preview_along_z_alone_is_what_the_run_gives(widget, viewer, qtbot, li
     widget.run()
     qtbot.waitUntil(lambda: not widget.runner.is_running, timeout=60000)
     np.testing.assert_allclose(shown, viewer.layers["cells z3 mean"].data[6:9], atol=1)
+
+
+def test_what_planes_are_is_asked_where_they_become_more_and_it_can_be_told(
+    viewer, qtbot, monkeypatch, told_model_path
+):
+    last = {"scale": {"Z": 2, "Y": 2, "X": 2}, "sections": "thin"}
+    widget = make_widget(viewer, qtbot, monkeypatch, model=str(told_model_path), **last)
+    form = widget.form
+    form.depth.value = 2
+    assert form.sections.enabled and form.settings().sections == "thin"
+    form.sections.value = "thick"
+    assert form.settings().sections == "thick" and form.sections.tooltip.startswith("What planes are")
+    form.depth.value = 1
+    assert not form.sections.enabled and form.settings().sections == "unknown"
+    viewer.layers["cells"].scale = (0.2, 0.4, 0.4)  # flatter than wide: voxels become no more cubic
+    form.scale.value, form.depth.value = 2, CUBIC
+    assert form.sections.enabled and form.settings().sections == "unknown"
+    form.depth.value = 3
+    assert form.settings().sections == "thick"
+    form.model.value = next(name for name in form.model.choices if name != str(told_model_path))
+    form.depth.value = 2
+    assert form.settings().sections == "unknown"
+    form.axes.value = "TYX"
+    assert form.sections.native.isHidden()
+
+
+def test_bundled_models_are_told_what_planes_are_where_they_can_be(viewer, qtbot, monkeypatch):
+    form = make_widget(viewer, qtbot, monkeypatch).form
+    for name in ("microscopy", "photo", "tiny"):
+        form.model.value = name
+        for depth in form.depth.choices:
+            form.depth.value = depth
+            can = form._cards[name].network.sections and depth != 1
+            assert form.sections.enabled == can
+
+
+def test_a_run_and_its_preview_are_told_what_planes_are(viewer, qtbot, monkeypatch, told_model_path):
+    widget = make_widget(viewer, qtbot, monkeypatch, model=str(told_model_path), noise=0.0)
+    form = widget.form
+    form.scale.value, form.depth.value, form.sections.value = 1, 3, "thick"
+    viewer.dims.set_current_step(0, 2)
+    widget.preview.make()
+    qtbot.waitUntil(lambda: not widget.preview.runner.is_running, timeout=60000)
+    shown = viewer.layers[-2].data.copy()
+    widget.preview.stop()
+    widget.run()
+    qtbot.waitUntil(lambda: not widget.runner.is_running, timeout=60000)
+    mean = viewer.layers["cells z3 mean"]
+    assert mean.metadata[KEY]["settings"]["sections"] == "thick"
+    np.testing.assert_allclose(shown, mean.data[6:9], atol=1)
+    averages = mean.data.reshape(5, 3, 12, 14).mean(axis=1)
+    inside = (mean.data.reshape(5, 3, 12, 14) > 0).all(axis=1)  # others were clipped
+    np.testing.assert_allclose(averages[inside], viewer.layers["cells"].data[inside], atol=1)
+    assert inside.any()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from functools import partial
 from queue import Empty, SimpleQueue
+from textwrap import fill
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ from napari_vaesr.plugin.io.opening import open_upscaled
 from napari_vaesr.plugin.viewer.preferences import or_defaults, starting_settings
 from napari_vaesr.plugin.viewer.task import Failure, first_sentence
 from napari_vaesr.plugin.viewer.workers import create_worker
-from napari_vaesr.plugin.widgets.inputs import UNCERTAINTIES, with_tooltips
+from napari_vaesr.plugin.widgets.inputs import SECTIONS, UNCERTAINTIES, with_tooltips
 from napari_vaesr.plugin.widgets.model_list import known_cards, model_list
 from napari_vaesr.plugin.widgets.panel import Panel, align_labels, row, status_line
 from napari_vaesr.plugin.widgets.timing import duration
@@ -52,7 +53,7 @@ TOOLTIPS = {
     "scale": "How many times as many pixels along Y and X.",
     "depth": "How many times as many planes along Z, for stacks.\n"
     "To cubic voxels: as the sizes of voxels in each file say.",
-    "samples": about("samples"),
+    **{name: fill(about(name), 95) for name in ("sections", "samples")},
     "uncertainty": "What is written beside the mean.",
     "again": "Write over results that exist. Otherwise what was made just so is passed over, a run that\n"
     "was stopped goes on, and other files are left as they are.",
@@ -127,6 +128,8 @@ class BatchPanel(Panel):
         if start.factors.along("Y") in self.scale.choices:
             self.scale.value = start.factors.along("Y")
         self.depth = ComboBox(label="Along Z", choices=self._depths)
+        self.sections = ComboBox(label="Planes are", choices=SECTIONS, value=start.sections)
+        self._enable_sections()
         self.samples = SpinBox(label="Samples", value=start.samples, min=1, max=max(1024, start.samples))
         self.uncertainty = ComboBox(label="Uncertainty", choices=UNCERTAINTIES, value=start.uncertainty)
         self.again = CheckBox(text="Replace", value=False)
@@ -137,12 +140,15 @@ class BatchPanel(Panel):
             axes=self.axes,
             scale=self.scale,
             depth=self.depth,
+            sections=self.sections,
             samples=self.samples,
             uncertainty=self.uncertainty,
             again=self.again,
         )
         self.model.changed.connect(self.scale.reset_choices)
         self.model.changed.connect(self.depth.reset_choices)
+        self.model.changed.connect(self._enable_sections)
+        self.depth.changed.connect(self._enable_sections)
         form = Container(
             widgets=[
                 self.inputs,
@@ -153,6 +159,7 @@ class BatchPanel(Panel):
                 self.model,
                 self.scale,
                 self.depth,
+                self.sections,
                 self.samples,
                 self.uncertainty,
                 self.again,
@@ -181,6 +188,7 @@ class BatchPanel(Panel):
             "model": self.model.value,
             "scale": {"Z": depth, "Y": scale, "X": scale} if depth in self._factors_along_z() else scale,
             "isotropic": depth if depth in CUBIC else None,
+            "sections": self.sections.value if self._can_tell_sections() else "unknown",
             "samples": self.samples.value,
             "uncertainty": self.uncertainty.value,
         }
@@ -306,6 +314,14 @@ class BatchPanel(Panel):
         factors = self._factors_along_z()
         made: list[tuple[str, int | str]] = [(str(factor), factor) for factor in factors]
         return [("keep", 1), *made, *((label, way) for way, label in CUBIC.items() if factors)]
+
+    def _can_tell_sections(self) -> bool:
+        """Whether planes become more, by a model that can be told what they are."""
+        card = self._cards.get(self.model.value)
+        return card is not None and card.network.sections and self.depth.value != 1
+
+    def _enable_sections(self, *_: Any) -> None:
+        self.sections.enabled = self._can_tell_sections()
 
     def _model_names(self, *_: Any) -> list[tuple[str, str]]:
         return [(card.name, reference) for reference, card in self._cards.items()]

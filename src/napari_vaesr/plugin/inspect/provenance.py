@@ -36,6 +36,7 @@ def in_words(told: Told) -> str:
         f"Model {made.model.name}, version {made.model.version}",
         f"×{settings.factors}, {settings.samples} samples, seed {settings.seed}, "
         f"temperature {settings.temperature:g}",
+        *([f"Planes: {settings.sections}"] if settings.sections != "unknown" else []),
         f"Source: {source.get('name', 'unknown')}, {made.axes} {shape}, {made.input.dtype}",
         *([f"Part: {part}"] if part else []),
         f"On {settings.device} in {settings.precision}, napari-vaesr {made.version}",

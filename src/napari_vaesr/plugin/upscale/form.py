@@ -20,7 +20,7 @@ from napari_vaesr.plugin.upscale.extent_inputs import ExtentInputs
 from napari_vaesr.plugin.upscale.together import Together
 from napari_vaesr.plugin.viewer.preferences import or_defaults, starting_settings
 from napari_vaesr.plugin.viewer.sources import as_source, labelled_axes, suggested_axes
-from napari_vaesr.plugin.widgets.inputs import UNCERTAINTIES, Fold, is_source, with_tooltips
+from napari_vaesr.plugin.widgets.inputs import SECTIONS, UNCERTAINTIES, Fold, is_source, with_tooltips
 from napari_vaesr.plugin.widgets.model_list import known_cards, model_list
 from napari_vaesr.plugin.widgets.panel import align_labels
 from napari_vaesr.zoo.card import ANY
@@ -29,7 +29,7 @@ from napari_vaesr.zoo.registry import models
 if TYPE_CHECKING:
     import napari
 
-    from napari_vaesr.vae.config import Factor
+    from napari_vaesr.vae.config import NetworkConfig
 
 
 DEVICES = ["auto", "cpu", "cuda", "mps", "xpu"]
@@ -53,6 +53,7 @@ SHARED = (
     "samples",
     "uncertainty",
     "domain",
+    "sections",
     "context",
     "noise",
     "blur",
@@ -139,6 +140,7 @@ class UpscaleForm(Container):
         self.depth = ComboBox(label="Along Z", choices=self._depths, value=KEEP)
         if start.factors.along("Z") in self.depth.choices:
             self.depth.value = start.factors.along("Z")
+        self.sections = ComboBox(label="Planes are", choices=SECTIONS, value=start.sections)
         self.samples = SpinBox(label="Samples", value=start.samples, min=1, max=max(1024, start.samples))
         self.uncertainty = ComboBox(label="Uncertainty", choices=UNCERTAINTIES, value=start.uncertainty)
         self.domain = ComboBox(label="Image kind", choices=self._domains)
@@ -153,6 +155,7 @@ class UpscaleForm(Container):
             model=self.model,
             scale=self.scale,
             depth=self.depth,
+            sections=self.sections,
             samples=self.samples,
             uncertainty=self.uncertainty,
             domain=self.domain,
@@ -241,15 +244,22 @@ class UpscaleForm(Container):
         return settled(asked, source, self._cards[self.model.value]).factors.along("Z")
 
     def _offer_depths(self, *_: Any) -> None:
-        """Offer along Z what the layer and the model allow, and show it where there is more than one."""
+        """Offer along Z what the layer and the model allow, and show it where there is such an axis."""
         chosen = self.depth.value
         self.depth.reset_choices()
         if chosen in self.depth.choices:
             self.depth.value = chosen
-        self.depth.visible = "Z" in self.axes.value.upper()
+        self.depth.visible = self.sections.visible = "Z" in self.axes.value.upper()
+        self.sections.enabled = self._can_tell_sections()
+
+    def _can_tell_sections(self) -> bool:
+        """Whether planes become more, by a model that can be told what they are."""
+        card = self._cards.get(self.model.value)
+        return card is not None and card.network.sections and self.depth.value != KEEP
 
     def _on_depth_changed(self, depth: int | str) -> None:
         """Take all planes where they are to become more."""
+        self.sections.enabled = self._can_tell_sections()
         if depth != KEEP and "all" in self.extent.planes.choices:
             self.extent.planes.value = "all"
 
@@ -304,12 +314,15 @@ class UpscaleForm(Container):
         VaesrError
             If a value is out of range, or voxels are to be cubic and their size is not known.
         """
+        factors = self._factors(layer or self.layer.value)
+        is_told = self._can_tell_sections() and "Z" in factors
         return make_settings(
             model=self.model.value,
-            scale=self._factors(layer or self.layer.value).setting,
+            scale=factors.setting,
             samples=self.samples.value,
             uncertainty=self.uncertainty.value,
             domain=self.domain.value,
+            sections=self.sections.value if is_told else "unknown",
             context=self.context.value,
             noise=parse_condition("noise", self.noise.value),
             blur=parse_condition("blur", self.blur.value),
@@ -321,9 +334,9 @@ class UpscaleForm(Container):
             memory=self._memory,
         )
 
-    def factors_by_model(self) -> dict[str, tuple[Factor, ...]]:
-        """Return the factors of rows and columns that each of the models known can make in one pass."""
-        return {reference: card.network.factors for reference, card in self._cards.items()}
+    def networks(self) -> dict[str, NetworkConfig]:
+        """Return the network of each of the models known."""
+        return {reference: card.network for reference, card in self._cards.items()}
 
     def outlook(self) -> str:
         """Say in one line what would be made.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
     from napari_vaesr.engine.settings import UpscaleSettings
-    from napari_vaesr.vae.config import Factor
+    from napari_vaesr.vae.config import NetworkConfig
 
 FRAME = "orange"
 """Colour of the line around a preview."""
@@ -45,20 +45,23 @@ WORTHWHILE = 1.5
 PLACE = ("scale", "translate", "rotate", "shear", "affine")
 
 
-def live_settings(settings: UpscaleSettings, known: Mapping[str, Collection[Factor]]) -> UpscaleSettings:
+def live_settings(settings: UpscaleSettings, known: Mapping[str, NetworkConfig]) -> UpscaleSettings:
     """Return the settings of a live preview: the small model where it is there, and few samples.
 
     Parameters
     ----------
     settings : UpscaleSettings
         What the form is set to.
-    known : mapping of str to collection of (int, int)
-        Factors of rows and columns that each model known can make in one pass, by reference.
+    known : mapping of str to NetworkConfig
+        That of each model known, by reference.
     """
     changes: dict[str, Any] = {"samples": min(settings.samples, LIVE_SAMPLES)}
+    small = known.get(LIVE_MODEL)
     with suppress(VaesrError):
-        split(settings.factors, known.get(LIVE_MODEL, ()), LIVE_MODEL)
+        split(settings.factors, () if small is None else small.factors, LIVE_MODEL)
         changes |= {"model": LIVE_MODEL, "domain": ANY}  # it may not know the kind of image chosen
+        if small is not None and not small.sections:
+            changes["sections"] = "unknown"  # nor be told what planes are
     return settings.model_copy(update=changes)
 
 
@@ -69,7 +72,8 @@ def flat_settings(settings: UpscaleSettings) -> UpscaleSettings:
     the pixels of a plane; so a preview shows the plane as it is first.
     """
     scale = settings.factors.along("Y")
-    return settings if scale == 1 else settings.model_copy(update={"scale": scale})
+    flat = {"scale": scale, "sections": "unknown"}
+    return settings if scale == 1 else settings.model_copy(update=flat)
 
 
 class Pace:

@@ -150,7 +150,7 @@ class PreviewControls(Container):
             asked = form.settings()
             settings = asked if patient else flat_settings(asked)
             if live:
-                settings = live_settings(settings, form.factors_by_model())
+                settings = live_settings(settings, form.networks())
             layer, axes = form.layer.value, form.axes.value
             extent = chosen_extent(self._viewer, layer, axes, region="visible")
             named = Axes.parse(checked_axes(layer, axes), source_array(layer).shape)

@@ -18,6 +18,9 @@ UNCERTAINTIES = [
     ("90 % interval (two layers)", "interval"),
 ]
 
+SECTIONS = [("unknown", "unknown"), ("thin", "thin"), ("averaged over their distance", "thick")]
+"""Choices of `UpscaleSettings.sections`."""
+
 
 def is_source(layer: Any) -> bool:
     """Whether a layer is an image of the user's, and not a part of a result or of a preview."""

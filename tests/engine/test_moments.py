@@ -83,7 +83,7 @@ def test_order_is_enforced():
 
 def test_areas_change_the_means_of_low_res_pixels_alone() -> None:
     drawn = torch.randn(3, 4, 5, 6)
-    changed = with_areas(drawn, AreaFactors(0.3))
+    changed = with_areas(drawn, AreaFactors(0.3, broad=0.3))
     torch.testing.assert_close(changed.mean(dim=1), 0.3 * drawn.mean(dim=1))
     torch.testing.assert_close(changed - changed.mean(1, keepdim=True), drawn - drawn.mean(1, keepdim=True))
     assert with_areas(drawn, AreaFactors()) is drawn
@@ -91,7 +91,7 @@ def test_areas_change_the_means_of_low_res_pixels_alone() -> None:
 
 def test_quarters_change_what_they_differ_by_alone() -> None:
     drawn = torch.randn(3, 16, 5, 6)
-    changed = with_areas(drawn, AreaFactors(0.7, 0.3))
+    changed = with_areas(drawn, AreaFactors(0.7, 0.3, 0.7))
 
     def octaves(residuals: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         pixels = torch.nn.functional.pixel_shuffle(residuals, 4)
@@ -103,3 +103,16 @@ def test_quarters_change_what_they_differ_by_alone() -> None:
 
     for before, after, factor in zip(octaves(drawn), octaves(changed), (1, 0.3, 0.7), strict=True):
         torch.testing.assert_close(after, factor * before)
+
+
+def test_wide_areas_have_a_factor_of_their_own() -> None:
+    """Means over 7 x 7 low-res pixels, and fewer along the border; what single pixels add has another one."""
+    drawn = torch.randn(2, 4, 20, 20)
+    changed = with_areas(drawn, AreaFactors(0.3, broad=2.0))
+    before, after = drawn.mean(1), changed.mean(1)
+    for rows, columns in ((slice(5, 12), slice(9, 16)), (slice(0, 4), slice(0, 4))):
+        row, column = (8, 12) if rows.start else (0, 0)
+        broad = before[:, rows, columns].mean(dim=(1, 2))
+        expected = 0.3 * (before[:, row, column] - broad) + 2.0 * broad
+        torch.testing.assert_close(after[:, row, column], expected)
+    torch.testing.assert_close(changed - changed.mean(1, keepdim=True), drawn - drawn.mean(1, keepdim=True))

@@ -175,7 +175,8 @@ def with_areas(factor: float, seed: int) -> Spread:
 def test_errors_of_areas_become_what_samples_say(factor: float) -> None:
     group = [with_areas(factor, seed) for seed in range(4)]
     np.testing.assert_allclose(group[0].said(AreaFactors())[1000:1100], group[0].std[1000:1100], rtol=0.5)
-    assert fit_areas(group).areas == pytest.approx(factor, rel=0.15)
+    found = fit_areas(group)
+    assert found.areas == pytest.approx(factor, rel=0.15) and found.broad == pytest.approx(factor, rel=0.25)
     (level,) = fit_levels(group)
     assert level.factors == fit_areas(group)
     std = level.apply(np.concatenate([each.said(level.factors) for each in group]))
@@ -196,6 +197,34 @@ def test_errors_of_quarters_become_as_right_as_those_within(factor: float) -> No
     spread = replace(spread, areas=areas_of(samples, error, 4))
     within = (0.05**2 + 0.02**2 / 4) / ((0.05 / factor) ** 2 + 0.02**2 / 4)
     assert fit_areas([spread]).quarters == pytest.approx(np.sqrt(within), rel=0.1)
+
+
+@pytest.mark.parametrize("factor", [0.4, 2.0])
+def test_errors_of_wide_areas_have_a_factor_of_their_own(factor: float) -> None:
+    """Samples are right pixel by pixel, and differ too much or too little in means of 16 x 16."""
+    random = np.random.default_rng(0)
+
+    def drawn(count: int, wide: float) -> np.ndarray:
+        fine = random.normal(0, 0.03, (count, 128, 128))
+        return fine + random.normal(0, wide, (count, 8, 8)).repeat(16, axis=1).repeat(16, axis=2)
+
+    def spread() -> Spread:
+        error, samples = drawn(1, 0.02)[0], drawn(32, 0.02 / factor).astype(np.float32)
+        whole = Spread("", "", 0.1, False, samples.std(axis=0).ravel(), error.ravel())
+        return replace(whole, areas=areas_of(samples, error, 2))
+
+    group = [spread() for _ in range(3)]
+    found = fit_areas(group)
+    assert (found.broad > 1.3 * found.areas) if factor > 1 else (found.broad < 0.7 * found.areas)
+
+    def unevenness(areas: float, broad: float) -> float:
+        """How much more wrong means of some blocks are than those of others."""
+        times = np.array([areas, broad])
+        said = [[times @ each @ times for each in one.areas.blocks] for one in group]
+        errors = [one.areas.errors for one in group]
+        return float(np.log(np.mean(errors, axis=0) / np.mean(said, axis=0)).std())
+
+    assert unevenness(found.areas, found.broad) < 0.75 * unevenness(1, 1)
 
 
 def test_without_knowledge_of_areas_they_stay() -> None:

@@ -11,27 +11,46 @@ from napari_vaesr.zoo.calibration import AS_DRAWN, AreaFactors
 NEIGHBOURS = 1
 """High-res pixels on every side whose variances a pixel's variance is averaged with."""
 
+BROAD = 3
+"""Low-res pixels on every side whose mean `Calibration.broad` scales."""
+
 
 def with_areas(drawn: Tensor, factors: AreaFactors) -> Tensor:
-    """Scale what samples differ by in the means of low-res pixels and in those of their quarters, at x4.
+    """Scale what samples differ by in means: of wide areas, of low-res pixels, and of their quarters at x4.
 
     Parameters
     ----------
     drawn : Tensor
         (samples, rows * columns, height, width): what samples add to the base, all pixels that come of one
-        low-res pixel along the second axis.
+        low-res pixel along the second axis. Right but for `BROAD` low-res pixels along edges that are not
+        those of the image.
     factors : AreaFactors
-        See `Calibration.areas` and `Calibration.quarters`.
+        See `Calibration.areas`, `Calibration.broad` and `Calibration.quarters`.
     """
     if factors == AS_DRAWN:
         return drawn
     means = drawn.mean(dim=1, keepdim=True)
     changed = drawn + (factors.areas - 1) * means
+    if factors.broad != factors.areas:
+        changed = changed + (factors.broad - factors.areas) * broad_means(means)
     if factors.quarters != 1 and drawn.shape[1] == 16:
         halves = drawn.reshape(-1, 2, 2, 2, 2, *drawn.shape[2:])  # rows, then columns
         quarters = halves.mean(dim=(2, 4), keepdim=True).expand_as(halves).flatten(1, 4)
         changed = changed + (factors.quarters - 1) * (quarters - means)
     return changed
+
+
+def broad_means(areas: Tensor) -> Tensor:
+    """Average over 7 x 7 low-res pixels, those within the image.
+
+    Parameters
+    ----------
+    areas : Tensor
+        (batch, 1, height, width), low-res.
+    """
+    side = 2 * BROAD + 1
+    columns = F.avg_pool2d(areas, (side, 1), stride=1, padding=(BROAD, 0), count_include_pad=False)
+    return F.avg_pool2d(columns, (1, side), stride=1, padding=(0, BROAD), count_include_pad=False)
 
 
 def smoothed(variance: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from napari_vaesr.engine.moments import NEIGHBOURS, PairedMoments, smoothed, with_areas
+from napari_vaesr.engine.moments import BROAD, NEIGHBOURS, PairedMoments, smoothed, with_areas
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.intensity import PERCENTILES
 from napari_vaesr.imaging.tiling import round_up
@@ -53,7 +53,7 @@ class Graph(nn.Module):
     ) -> None:
         super().__init__()
         self.network, self.scale, self.samples, self.calibration = network, scale, samples, calibration
-        self.halo = round_up(network.receptive_radius + NEIGHBOURS, network.alignment)
+        self.halo = round_up(network.receptive_radius + NEIGHBOURS + BROAD, network.alignment)
 
     def forward(self, planes: Tensor) -> tuple[Tensor, Tensor]:
         """From (batch, 1, Y, X) in unit intensity to two times (batch, 1, scale * Y, scale * X)."""

@@ -16,7 +16,7 @@ import torch
 from napari_vaesr.engine.conditions import Conditions
 from napari_vaesr.engine.device import DeviceChoice, choose_device, is_out_of_memory, release_memory
 from napari_vaesr.engine.memory import TileMemory
-from napari_vaesr.engine.moments import NEIGHBOURS, PairedMoments, smoothed, with_areas
+from napari_vaesr.engine.moments import BROAD, NEIGHBOURS, PairedMoments, smoothed, with_areas
 from napari_vaesr.engine.result import FloatArray
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.engine.torch_state import own_state
@@ -155,7 +155,9 @@ class Upscaler:
         self.settings, self.factor = settings, factor
         self.choice = choose_device(settings.device, settings.precision)
         self.network = prepare_network(model.network, self.choice)
-        self.halo = round_up(self.network.receptive_radius + NEIGHBOURS, self.network.alignment)
+        has_areas = self.network.is_odd and factor[0] == factor[1]
+        self._around = NEIGHBOURS + BROAD * has_areas  # what the calibration and the variance look at
+        self.halo = round_up(self.network.receptive_radius + self._around, self.network.alignment)
         self.room = TileMemory(config, factor, self.choice, settings.memory)
         self.tile = settings.tile or max(self.network.alignment, self.room.largest_side(self.halo))
 
@@ -239,7 +241,7 @@ class Upscaler:
 
     def _tile_steps(self, plane: Plane, tile: Tile, keep_samples: bool) -> Iterator[Step]:
         pixels = len(tile.rows) * len(tile.columns)
-        wide = tile.widened(NEIGHBOURS, (plane.height, plane.width))
+        wide = tile.widened(self._around, (plane.height, plane.width))
         in_colour = self.network.sees_colours and plane.is_rgb
         seen = read_padded(plane.colours if in_colour else plane.luma, tile, plane.height, plane.width)
         with sparing(self.network, self.factor, wide):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from napari_vaesr.engine.conditions import noise_level
 from napari_vaesr.engine.job import UpscaleJob
-from napari_vaesr.engine.moments import PairedMoments, smoothed
+from napari_vaesr.engine.moments import PairedMoments, broad_means, smoothed
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.image import image_name
@@ -220,7 +220,7 @@ def _upscaled_middle(model: Model, pair: Pair, noise: Literal["auto"] | float = 
 
 
 def areas_of(apart: Array, error: FloatArray, scale: int) -> Areas:
-    """Take apart what samples differ by in the means of low-res pixels, their quarters, and within them.
+    """Take apart what samples differ by in means: of wide areas, low-res pixels and quarters, and within.
 
     Parameters
     ----------
@@ -239,22 +239,27 @@ def areas_of(apart: Array, error: FloatArray, scale: int) -> Areas:
         for wrong, said in zip(_octaves(error, scale), octaves, strict=True)
     ]
     sides = [scale * times for times in (1, 2, 4, 8, 16) if scale * times <= min(LARGEST_AREA, *error.shape)]
-    blocks = [
-        [np.mean(block_means(error, side) ** 2), np.mean(block_means(apart, side) ** 2)] for side in sides
-    ]
+    errors = [np.mean(block_means(error, side) ** 2) for side in sides]
+    blocks = []
+    for side in sides:
+        means = np.stack([block_means(octave, side).ravel() for octave in octaves[-2:]])
+        blocks.append(means @ means.T / means.shape[1])
     seen = smoothed(parts[:, None]).double().numpy().reshape(len(octaves), len(octaves), -1)
-    return Areas(seen, np.array(powers), np.array(blocks))
+    return Areas(seen, np.array(powers), np.array(errors), np.array(blocks))
 
 
 def _octaves(values: Array, scale: int) -> list[Array]:
     """Split (..., Y, X) into what lies within the smallest areas, in their means, and so on."""
+
+    def repeated(means: Array, side: int) -> Array:
+        return means.astype(values.dtype).repeat(side, axis=-2).repeat(side, axis=-1)
+
+    areas = block_means(values, scale)
+    broad = broad_means(torch.from_numpy(areas.reshape(-1, 1, *areas.shape[-2:]))).numpy()
     sides = (2, scale) if scale == 4 else (scale,)
-    means = [
-        block_means(values, side).astype(values.dtype).repeat(side, axis=-2).repeat(side, axis=-1)
-        for side in sides
-    ]
-    finer: list[Array] = [values, *means]
-    return [*(fine - coarse for fine, coarse in pairwise(finer)), means[-1]]
+    means = [repeated(block_means(values, side), side) for side in sides]
+    finer: list[Array] = [values, *means, repeated(broad.reshape(areas.shape), scale)]
+    return [*(fine - coarse for fine, coarse in pairwise(finer)), finer[-1]]
 
 
 def _middle(size: int, length: int) -> range:

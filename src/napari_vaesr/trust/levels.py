@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import least_squares
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.trust.calibration import (
@@ -53,16 +54,20 @@ class Areas:
     ----------
     parts : array
         (octaves, octaves, pixels): mean over samples of the products of what they differ by within the
-        smallest areas, in the means of quarters of a low-res pixel at x4, and in those of low-res pixels.
+        smallest areas, in the means of quarters of a low-res pixel at x4, in those of low-res pixels, and in
+        those of 7 x 7 of them.
     powers : array
         (octaves, 2): mean squared error of each of these, and the variance that samples say of it.
+    errors : array
+        (sides,): mean squared error of the means of blocks of whole low-res pixels.
     blocks : array
-        (sides, 2): mean squared error of the means of blocks of whole low-res pixels, and the variance that
-        samples say of it.
+        (sides, 2, 2): mean over samples of the products of what the means of these blocks differ by for the
+        last two octaves; others have no part in them.
     """
 
     parts: npt.NDArray[Any]
     powers: npt.NDArray[Any]
+    errors: npt.NDArray[Any]
     blocks: npt.NDArray[Any]
 
 
@@ -239,31 +244,36 @@ def fit_areas(group: Sequence[Spread]) -> AreaFactors:
     sides = min((len(each.blocks) for each in known), default=0)
     if len(known) < len(group) or not sides:
         return AS_DRAWN
-    wrong, said = np.sqrt(np.mean([each.blocks[:sides] for each in known], axis=0)).T
+    errors = np.mean([each.errors[:sides] for each in known], axis=0)
+    blocks = np.mean([each.blocks[:sides] for each in known], axis=0)
     powers = np.mean([each.powers for each in known], axis=0)
-    if min(wrong.min(), said.min(), powers.min()) <= 0:
+    if min(errors.min(), blocks.sum(axis=(1, 2)).min(), powers.min()) <= 0:
         return AS_DRAWN
     parts = np.concatenate([each.parts for each in known], axis=-1).mean(axis=-1)
     quarters = 1.0
-    if len(parts) == 3:
-        finest, quarter, _ = np.sqrt(powers[:, 0] / powers[:, 1])
+    if len(parts) == 4:
+        finest, quarter = np.sqrt(powers[:2, 0] / powers[:2, 1])
         quarters = float(np.clip(quarter / finest, *AREA_LIMITS))
-    # The factor t has to be the error over the std of areas, both seen after the calibration, which scales
-    # std by the root of error**2 / (within + 2 t product + t**2 means): an equation of second degree.
-    times = _times(AreaFactors(1.0, quarters), len(parts))[:-1]
-    within, product, means = times @ parts[:-1, :-1] @ times, times @ parts[:-1, -1], parts[-1, -1]
-    ratio = np.exp(2 * np.mean(np.log(wrong / said)))
-    share = ratio / np.mean(np.concatenate([each.error for each in group]) ** 2)
-    left = 1 - share * means
-    if left <= 0:
-        return AreaFactors(AREA_LIMITS[1], quarters)
-    factor = (share * product + np.sqrt((share * product) ** 2 + left * share * within)) / left
-    return AreaFactors(float(np.clip(factor, *AREA_LIMITS)), quarters)
+    power = np.mean(np.concatenate([each.error for each in group]) ** 2)
+
+    def wrong(logarithms: FloatArray) -> FloatArray:
+        """Return for each side the logarithm of the squared error over what calibrated samples say of it."""
+        areas, broad = np.exp(logarithms)
+        times = _times(AreaFactors(areas, quarters, broad), len(parts))
+        # Calibrated, the std of pixels is that of their errors.
+        slope = power / (times @ parts @ times)
+        said = slope * np.einsum("i,sij,j->s", times[-2:], blocks, times[-2:])
+        return np.asarray(np.log(errors / np.maximum(said, 1e-30)))
+
+    limits = np.log(AREA_LIMITS)
+    areas, broad = np.exp(least_squares(wrong, np.zeros(2), bounds=tuple(limits)).x)
+    return AreaFactors(float(areas), quarters, float(broad))
 
 
 def _times(factors: AreaFactors, octaves: int) -> FloatArray:
-    """Return the factors on what lies within the smallest areas, perhaps on quarters, and on areas."""
-    return np.array([1.0, factors.quarters, factors.areas] if octaves == 3 else [1.0, factors.areas])
+    """Return the factors on what lies within the smallest areas, perhaps on quarters, areas and wide ones."""
+    quarters = [factors.quarters] if octaves == 4 else []
+    return np.array([1.0, *quarters, factors.areas, factors.broad])
 
 
 def _level(group: Sequence[Spread], noise: float) -> Calibration:

@@ -19,10 +19,11 @@ NORMAL_INTERVAL = 1.6449
 
 
 class AreaFactors(NamedTuple):
-    """Factors on parts of what samples differ by; see `Calibration.areas` and `Calibration.quarters`."""
+    """Factors on parts of what samples differ by; see `Calibration.areas`, `quarters` and `broad`."""
 
     areas: float = 1.0
     quarters: float = 1.0
+    broad: float = 1.0
 
 
 AS_DRAWN = AreaFactors()
@@ -57,6 +58,12 @@ class Calibration(BaseModel):
         ge=0,
         description="The same for what the quarters of these areas differ by, 2 x 2 pixels each, at x4.",
     )
+    broad: FiniteFloat | None = Field(
+        default=None,
+        ge=0,
+        description="The same for what means over 7 x 7 pixels of the input differ by; *areas* is of what is "
+        "left of single ones then. Absent: they are scaled alike.",
+    )
     floor: FiniteFloat = Field(
         default=0.0, ge=0, description="Smallest error to expect of any pixel, in unit intensity."
     )
@@ -90,7 +97,7 @@ class Calibration(BaseModel):
     @property
     def factors(self) -> AreaFactors:
         """What samples are changed by before their standard deviation is taken."""
-        return AreaFactors(self.areas, self.quarters)
+        return AreaFactors(self.areas, self.quarters, self.areas if self.broad is None else self.broad)
 
     def apply(self, std: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return calibrated standard deviations for those of the samples, in unit intensity."""
@@ -104,10 +111,14 @@ Calibrations = tuple[Calibration, ...]
 def interpolated(levels: Calibrations, noise: float) -> Calibration:
     """Return what calibrations at some levels of noise say of another: linear in between, constant beyond."""
     at = [level.noise for level in levels]
-    names = ("slope", "offset", "areas", "quarters", "floor", "interval")
+    names = ("slope", "offset", "floor", "interval")
     values: dict[str, Any] = {
         name: float(np.interp(noise, at, [getattr(level, name) for level in levels])) for name in names
     }
+    for name in AreaFactors._fields:
+        values[name] = float(np.interp(noise, at, [getattr(level.factors, name) for level in levels]))
+    if all(level.broad is None for level in levels):
+        del values["broad"]
     safe = [level.guaranteed for level in levels if level.guaranteed is not None]
     if len(safe) == len(levels):
         values["guaranteed"] = float(np.interp(noise, at, safe))

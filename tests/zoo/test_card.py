@@ -59,7 +59,7 @@ def test_calibrations_are_interpolated_by_noise(make_card):
     card = make_card(calibration={"2": (quiet, loud)}, domains={"em": {"2": (quiet, bare)}})
     assert card.calibration_at(2, 0) == quiet.model_copy(update={"noise": 0.0})
     assert card.calibration_at(2, 0.5) == loud.model_copy(update={"noise": 0.5})
-    middle = card.calibration_at(2, 0.02).model_dump(exclude={"shared"})
+    middle = card.calibration_at(2, 0.02).model_dump(exclude={"shared", "broad"})
     expected = {
         "noise": 0.02,
         "slope": 2,
@@ -72,10 +72,18 @@ def test_calibrations_are_interpolated_by_noise(make_card):
     }
     assert middle == pytest.approx(expected)
     assert card.calibration_at(2, 0.02).shared is None
+    assert card.calibration_at(2, 0.02).broad is None
     assert card.calibration_at(2, 0.02, "em").guaranteed is None
     assert card.calibration_at(4, 0.02) == Calibration(noise=0.02)
     with pytest.raises(VaesrError, match="choose from any, em"):
         card.calibration_at(2, 0.02, "phase")
+
+
+def test_wide_areas_are_scaled_as_others_where_nothing_is_said_of_them(make_card):
+    older, newer = Calibration(noise=0.01, areas=0.4), Calibration(noise=0.03, areas=0.6, broad=0.2)
+    assert older.factors.broad == 0.4 and newer.factors.broad == 0.2
+    card = make_card(calibration={"2": (older, newer)})
+    assert card.calibration_at(2, 0.02).factors == pytest.approx((0.5, 1.0, 0.3))
 
 
 def test_a_kind_of_image_without_a_scale_is_calibrated_as_all_are(make_card):

@@ -124,10 +124,15 @@ def stack_lines(data: Path, model: Model, planes: int) -> Iterator[Line]:
         yield at_least(f"{where}: average in dB", float(np.mean(gains)), 0.8)
     for each in context:
         yield at_least(f"five planes over one, {each.stack} {each.what}", each.gain, -0.05)
-    average = float(np.mean([each.gain for each in axial]))
-    yield at_least("planes along Z over linear and cubic: average in dB", average, 0.5)
-    for each in axial:
+    told, untold = ([each for each in axial if each.told == is_told] for is_told in (True, False))
+    where = "planes along Z over linear and cubic"
+    yield at_least(f"{where}: average in dB", float(np.mean([each.gain for each in told])), 0.5)
+    for each in told:
         yield at_least(f"{each.stack} {each.what}, over linear and cubic", each.gain, 0)
+    if untold:
+        yield reported(f"{where}: average in dB, not told", float(np.mean([each.gain for each in untold])))
+    for each in untold:
+        yield reported(f"{each.stack} {each.what}, over linear and cubic: not told", each.gain)
 
 
 def before_lines(ours: Sequence[Summary], before: Sequence[Summary]) -> Iterator[Line]:

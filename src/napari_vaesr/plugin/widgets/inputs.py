@@ -18,7 +18,7 @@ UNCERTAINTIES = [
     ("90 % interval (two layers)", "interval"),
 ]
 
-SECTIONS = [("unknown", "unknown"), ("thin", "thin"), ("averaged over their distance", "thick")]
+SECTIONS = [("unknown", "unknown"), ("thin", "thin"), ("thick (averages)", "thick")]
 """Choices of `UpscaleSettings.sections`."""
 
 

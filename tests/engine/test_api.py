@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ import torch
 import napari_vaesr
 from napari_vaesr import VaesrError, upscale
 from napari_vaesr.engine.api import as_source
+from napari_vaesr.engine.settings import UpscaleSettings, about
 
 
 def test_one_call(model, stack):
@@ -138,3 +140,16 @@ def test_the_record_has_the_share_that_a_result_departs_from(model, stack):
     assert record["departures"]["plane"] == 1 and 0 <= record["departures"]["share"] <= 1
     crop = upscale(planes, axes="ZYX", model=model, samples=2, extent="Z=2").record
     assert crop["departures"]["plane"] == 2
+
+
+def test_help_tells_every_setting_its_default_and_what_it_does():
+    parameters, words = inspect.signature(upscale).parameters, " ".join((upscale.__doc__ or "").split())
+    for name, field in UpscaleSettings.model_fields.items():
+        assert parameters[name].default == field.default
+        assert name == "model" or about(name) in words
+    assert "**settings" not in words
+
+
+def test_a_setting_that_there_is_not_is_refused_in_a_sentence():
+    with pytest.raises(VaesrError, match="no setting 'overlap'"):
+        upscale(np.zeros((8, 8)), overlap=8)  # type: ignore[call-arg]

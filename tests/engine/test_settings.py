@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from napari_vaesr.engine.device import choose_device
-from napari_vaesr.engine.settings import UpscaleSettings, make_settings
+from napari_vaesr.engine.settings import Asked, UpscaleSettings, make_settings
 from napari_vaesr.errors import VaesrError
 
 
@@ -73,3 +73,7 @@ def test_settings_survive_json():
 
 def test_every_setting_is_described():
     assert all(field.description for field in UpscaleSettings.model_fields.values())
+
+
+def test_all_settings_may_be_asked_for_by_name():
+    assert {"model", *Asked.__annotations__} == set(UpscaleSettings.model_fields)

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from napari_vaesr.trust.check import Check
 
 
-@takes_settings(without=("isotropic", "uncertainty", "temperature", "context", "sections", "seed"))
+@takes_settings(
+    only=("model", "scale", "samples", "domain", "noise", "blur", "device", "precision", "tile", "memory")
+)
 def check(
     *,
     inputs: options.Inputs,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from itertools import pairwise
 from typing import Annotated, Any, get_args
 
@@ -50,17 +50,21 @@ class SettingsCommand(TyperCommand):
         return super().parse_args(ctx, told)
 
 
-def takes_settings(*, without: tuple[str, ...] = (), **defaults: Any) -> Callable[[Command], Command]:
+def takes_settings(
+    *, only: Collection[str] = (), without: Collection[str] = (), **defaults: Any
+) -> Callable[[Command], Command]:
     """Give a command an option for each setting, in place of its parameter ``settings``.
 
     Parameters
     ----------
-    without : tuple of str
+    only : collection of str
+        Settings that play a part in this command; all by default.
+    without : collection of str
         Settings that play no part in this command.
     **defaults
         Of settings that begin differently here.
     """
-    names = [name for name in UpscaleSettings.model_fields if name not in without]
+    names = [name for name in only or UpscaleSettings.model_fields if name not in without]
 
     def decorate(command: Command) -> Command:
         def with_options(**given: Any) -> None:

@@ -2,16 +2,42 @@
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from textwrap import fill, indent
+from typing import Any, ParamSpec, TypeVar, get_type_hints
 
 import numpy as np
 
+from napari_vaesr.engine.settings import Asked, UpscaleSettings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Source, default_axes
 from napari_vaesr.imaging.axis_names import told_axes
+
+P = ParamSpec("P")
+R = TypeVar("R")
+TAB = " " * 4
+
+
+def spelled_out(function: Callable[P, R]) -> Callable[P, R]:
+    """Tell those who ask for help what the ``**settings`` of a function are, as the fields describe them."""
+    signature, document = inspect.signature(function), inspect.cleandoc(function.__doc__ or "")
+    parameters = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
+    entries = []
+    for name, kind in get_type_hints(Asked).items():
+        field = UpscaleSettings.model_fields[name]
+        written = re.sub(r"(typing|collections\.abc)\.", "", inspect.formatannotation(kind))
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        parameters.append(inspect.Parameter(name, keyword, default=field.default, annotation=written))
+        entries.append(f"{name} : {written}\n{indent(fill(field.description or '', 100), TAB)}\n")
+    function.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    function.__doc__ = re.sub(
+        r"^\*\*settings\n( +.*\n)+", lambda _: "".join(entries), document, flags=re.MULTILINE
+    )
+    return function
 
 
 def as_source(image: Any, axes: str | None, pixel_size: Mapping[str, float] | None = None) -> Source:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypedDict
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
@@ -17,6 +17,7 @@ from napari_vaesr.zoo.card import ANY
 UncertaintyKind = Literal["std", "variance", "relative", "interval"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 CubicWay = Literal["exact", "nearest"]
+ContextSetting = Literal["auto", "Z", "T", "none"]
 
 GROWING = "ZYX"
 """Axes that can be made longer."""
@@ -83,7 +84,7 @@ class UpscaleSettings(BaseModel):
         "physical sections are, and planes as far apart as they are blurred along Z. Pixels alone do not "
         "tell. Told that there is no noise, too, planes made agree with those given.",
     )
-    context: Literal["auto", "Z", "T", "none"] = Field(
+    context: ContextSetting = Field(
         default="auto",
         description="Where neighbouring planes are looked at, by models that do: along Z, along T, nowhere "
         "(none), or auto, along Z where there is a stack and else along T.",
@@ -149,6 +150,26 @@ class UpscaleSettings(BaseModel):
     def has_spread(self) -> bool:
         """Whether samples differ, so that there is an uncertainty."""
         return self.samples > 1 and self.temperature > 0
+
+
+class Asked(TypedDict, total=False):
+    """The settings, less the model, as they may be written in Python."""
+
+    scale: int | Mapping[str, float]
+    isotropic: CubicWay | None
+    samples: int
+    uncertainty: UncertaintyKind
+    domain: str
+    noise: Literal["auto"] | float | Mapping[str, float]
+    blur: float | Mapping[str, float]
+    sections: SectionsSetting
+    context: ContextSetting
+    seed: int
+    temperature: float
+    device: str
+    precision: Precision
+    tile: int | None
+    memory: int | None
 
 
 def without_spread(settings: UpscaleSettings) -> list[str]:

@@ -11,6 +11,7 @@ import pytest
 import tifffile
 
 from napari_vaesr import UpscaleJob, load_model, read_image
+from napari_vaesr import upscale as python_upscale
 
 
 def make_volume(path: Path, shape: tuple[int, int, int], spacing: float) -> Path:
@@ -176,3 +177,30 @@ def test_runs_killed_in_every_pass_go_on_and_make_the_same_file(
     assert "parts were there from an earlier run" in " ".join(told.split())
     assert output.read_bytes() == (tmp_path / "whole.ome.tif").read_bytes()
     assert not folder.exists(), "nothing of an intermediate is left behind"
+
+
+@pytest.mark.parametrize("name", ["out.ome.tif", "out.zarr"])
+def test_what_planes_are_is_told_pass_by_pass(run, volume, tmp_path, told_model_path, deep_model_path, name):
+    """As in Python, also where a pass lies on disk."""
+    asked = ["--model", told_model_path, "--samples", 2, "--scale", "Z=3,Y=2,X=2", "--noise", 0]
+    asked += ["--device", "cpu", "--precision", "float32"]
+    result = run("upscale", volume, name, *asked, "--sections", "thick")
+    assert result.exit_code == 0, result.output
+    image = read_image(volume)
+    again = python_upscale(
+        image.data,
+        "ZYX",
+        model=told_model_path,
+        samples=2,
+        scale={"Z": 3, "Y": 2, "X": 2},
+        noise=0,
+        sections="thick",
+        device="cpu",
+        precision="float32",
+    )
+    made = read_image(tmp_path / name)
+    mean = np.moveaxis(np.asarray(made.data), made.axes.index("C"), 0)[0]
+    np.testing.assert_allclose(mean, again.mean, atol=1)
+    refused = run("upscale", volume, "no.zarr", "--model", deep_model_path, "-s", "Z=2", "--sections", "thin")
+    assert refused.exit_code == 2 and "can't be told" in " ".join(refused.stderr.split())
+    assert run("check", volume, "--sections", "thin").exit_code == 2, "it sees Y and X alone"

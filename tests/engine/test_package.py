@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import torch
 
-from napari_vaesr.engine.package import Graph, _traced, export_bioimageio
+from napari_vaesr.engine.package import TEST_SIDE, Graph, _traced, export_bioimageio
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.trust.upscale import upscale
 from napari_vaesr.vae.config import NetworkConfig
 from napari_vaesr.zoo.calibration import Calibration
-from napari_vaesr.zoo.registry import load_model
+from napari_vaesr.zoo.registry import Model, load_model
 
 pytest.importorskip("bioimageio.core")
 
@@ -50,6 +50,20 @@ def test_its_own_validator_and_test_pass(package: Path) -> None:
     assert summary.status == "passed", summary.format()
     weights = [detail for detail in summary.details if "torchscript" in str(detail.loc)]
     assert weights and all(detail.status == "passed" for detail in weights)
+
+
+def test_a_network_that_is_told_and_sees_far_passes_its_test(make_network, make_card, tmp_path: Path) -> None:
+    """As the bundled ones: its test image is no smaller than what the package asks for."""
+    from bioimageio.core import test_model
+
+    config = NetworkConfig(
+        scales=(2,), conditioned=True, consistent=True, width=4, blocks=12, decoder_width=4
+    )
+    network = make_network(config)
+    assert 2 * network.receptive_radius > TEST_SIDE
+    model = Model(make_card(network=config), network)
+    summary = test_model(export_bioimageio(model, tmp_path / "far.zip", samples=2))
+    assert summary.status == "passed", summary.format()
 
 
 @pytest.mark.parametrize("shape", [(48, 60), (64, 48)])

@@ -32,7 +32,7 @@ from napari_vaesr.zoo.card import ModelCard
 from napari_vaesr.zoo.registry import Model, load_model
 
 TEST_SIDE = 64
-"""Side of the test image, in low-res pixels."""
+"""Side of the test image, in low-res pixels, unless the network sees farther."""
 
 
 class Graph(nn.Module):
@@ -54,6 +54,7 @@ class Graph(nn.Module):
         super().__init__()
         self.network, self.scale, self.samples, self.calibration = network, scale, samples, calibration
         self.halo = round_up(network.receptive_radius + NEIGHBOURS + BROAD, network.alignment)
+        self.smallest = round_up(2 * self.halo + 1, network.alignment)
 
     def forward(self, planes: Tensor) -> tuple[Tensor, Tensor]:
         """From (batch, 1, Y, X) in unit intensity to two times (batch, 1, scale * Y, scale * X)."""
@@ -173,7 +174,7 @@ def _description(graph: Graph, card: ModelCard, folder: Path) -> Any:
     """Write weights, test tensors and documentation into a folder, and describe them."""
     from bioimageio.spec.model import v0_5
 
-    image = _test_image()
+    image = _test_image(max(TEST_SIDE, graph.smallest))
     scaling, kwargs = _scaling(card)
     unit = _unit(image, card)
     traced = _traced(graph, torch.from_numpy(unit))
@@ -185,11 +186,10 @@ def _description(graph: Graph, card: ModelCard, folder: Path) -> Any:
     (folder / "README.md").write_text(_documentation(graph, card), encoding="utf-8")
 
     def space(axis: str) -> dict[str, Any]:
-        least = round_up(2 * graph.halo + 1, graph.network.alignment)
         return {
             "type": "space",
             "id": axis,
-            "size": {"min": least, "step": graph.network.alignment},
+            "size": {"min": graph.smallest, "step": graph.network.alignment},
             "scale": 1.0,
         }
 
@@ -260,14 +260,15 @@ PAPERS = (
 )
 
 
-def _test_image() -> NDArray[np.float32]:
-    """Return a part of the sample of nuclei, (1, 1, 64, 64)."""
+def _test_image(side: int) -> NDArray[np.float32]:
+    """Return a part of the sample of nuclei, (1, 1, side, side), of up to 256 pixels."""
     import tifffile
 
     from napari_vaesr.samples import sample_path
 
     plane = tifffile.imread(sample_path("nuclei"), key=14)
-    part = plane[96 : 96 + TEST_SIDE, 96 : 96 + TEST_SIDE].astype(np.float32)
+    start = max(0, min(96, len(plane) - side))
+    part = plane[start : start + side, start : start + side].astype(np.float32)
     return np.ascontiguousarray(part[None, None])
 
 

@@ -430,3 +430,12 @@ def test_the_score_is_least_for_samples_as_far_apart_as_they_are_wrong(images: P
         elbo = Elbo(encoded, base, torch.zeros(()), (), torch.ones(()))
         wide.append(float(module._score(elbo, truth, (2, 2))) * spread)  # each is in units of its own spread
     assert wide[1] < wide[0] and wide[1] < wide[2]
+
+
+def test_a_network_without_wide_convolutions_learns_too():
+    sizes = {"width": 4, "blocks": 0, "decoder_width": 4}
+    config = SMALL.model_copy(update={"network": SMALL.network.model_copy(update=sizes)})
+    muon, adam = Training(config).configure_optimizers()
+    assert not muon.param_groups[0]["params"]
+    weights = list(build(config.network).parameters())
+    assert sum(len(group["params"]) for group in adam.param_groups) == len(weights)

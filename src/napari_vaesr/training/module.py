@@ -161,8 +161,10 @@ class Training(lightning.LightningModule):
                 adam.setdefault((peak, start), []).append(weight)
 
         def groups(parts: dict[tuple[float, float], list[Tensor]]) -> list[dict[str, Any]]:
+            # A network may have no weights of a kind; optimisers ask for a group all the same.
+            kinds = parts or {(config.adam_rate, 0.0): []}
             return [
-                {"params": p, "lr": peak, "peak": peak, "start": start} for (peak, start), p in parts.items()
+                {"params": p, "lr": peak, "peak": peak, "start": start} for (peak, start), p in kinds.items()
             ]
 
         return [

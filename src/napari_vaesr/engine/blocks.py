@@ -19,8 +19,8 @@ LARGEST_BLOCK = 2048
 """Side of a block in pixels of the result; a larger plane is cut."""
 
 SIDE, DEPTH = 256, 512
-"""Sides along ``Y`` and ``X``, and along ``Z``, of the boxes that are made longer along ``Z``, in pixels of
-the result."""
+"""Sides of the boxes of a pass that looks at planes from two sides, in pixels of the result: along an axis
+that keeps its length, and along the one that is made longer."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,8 @@ class BlockGrid:
             side = 2 ** (max(LARGEST_BLOCK // factors.whole("Y"), 1).bit_length() - 1)
             sides = {"Y": side, "X": side}
         else:
-            sides = {"Z": max(DEPTH // factors.whole("Z"), 1), "Y": SIDE, "X": SIDE}
+            seen = sorted({name for view in step.views for name in view})
+            sides = {name: max(DEPTH // factors.whole(name), 1) if name in factors else SIDE for name in seen}
         return cls(axes, step.region, sides, order)
 
     @property

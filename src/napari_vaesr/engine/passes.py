@@ -85,13 +85,27 @@ class Pass:
         """How much the network enlarges: more, where what it makes is resampled along ``Z``."""
         return self.factors if self.network is None else self.network
 
+    @property
+    def resampled(self) -> str:
+        """Letters of the axes along which what the network makes is resampled to what is asked for."""
+        return "" if self.network is None else "".join(self.network)
+
+    def block_sides(self, block: Mapping[str, int]) -> dict[str, int]:
+        """Return the sides of pieces that fill what becomes of blocks of these sides, low-res pixels."""
+        # Resampled, blocks have pixels of their own, but not the same number of them.
+        return {
+            name: 1 if name in self.resampled else side * self.factors.whole(name)
+            for name, side in block.items()
+        }
+
     def looked_at(self, region: Region) -> Region:
-        """Return what the network enlarges for a region: more, where it is resampled along ``Z``."""
-        if self.network is None:
-            return region
-        wide = range(region["Z"].start - AROUND, region["Z"].stop + AROUND)
-        length = self.axes.lengths["Z"]
-        return region.changed({"Z": range(max(0, wide.start), min(length, wide.stop))})
+        """Return what the network enlarges for a region: more, where it is resampled."""
+        lengths = self.axes.lengths
+        wide = {
+            name: range(max(0, region[name].start - AROUND), min(lengths[name], region[name].stop + AROUND))
+            for name in self.resampled
+        }
+        return region.changed(wide)
 
     @property
     def result_region(self) -> Region:

@@ -154,9 +154,7 @@ class Stored:
             shutil.rmtree(path)
         group = zarr.create_group(path)
         outline = step.result_axes
-        sides = {name: side * step.factors.whole(name) for name, side in block.items()}
-        if step.network is not None:  # every block has planes of its own, but not the same number of them
-            sides |= dict.fromkeys(step.factors, 1)
+        sides = step.block_sides(block)
         sides["S"] = outline.lengths.get("S", 1)
         names = ["mean", "std"] if has_spread else ["mean"]
         for name in names:

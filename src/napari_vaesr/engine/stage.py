@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from napari_vaesr.engine.assembly import allocate
+from napari_vaesr.engine.answer import Answer, averaged
 from napari_vaesr.engine.conditions import Conditions
 from napari_vaesr.engine.passes import Pass
 from napari_vaesr.engine.pixels import Pixels
@@ -15,13 +15,12 @@ from napari_vaesr.engine.planes import Box, Piece, SourcePlane, spread_out
 from napari_vaesr.engine.result import Array, FloatArray, maps_shape, uncertainty_map
 from napari_vaesr.engine.settings import UncertaintyKind
 from napari_vaesr.engine.surroundings import Surroundings
-from napari_vaesr.engine.upscaler import Step, TileMoments, Upscaler
+from napari_vaesr.engine.upscaler import Step, Upscaler
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.colour import luma_chroma_to_rgb, rgb_to_luma_chroma, straight
 from napari_vaesr.imaging.intensity import IntensityScaling
 from napari_vaesr.imaging.region import Region
-from napari_vaesr.imaging.resample import CUBIC, LINEAR, Kernel, around, enlarged, resampled
+from napari_vaesr.imaging.resample import CUBIC, LINEAR, around, enlarged
 from napari_vaesr.zoo.card import Calibration
 
 AS_IT_IS = IntensityScaling(offset=0, gain=1)
@@ -95,17 +94,19 @@ class Stage:
         held = self.needs(region)
         yield from self.pixels.prepare(held)
         box = Box(self.pixels.read(held), held, self.step.axes)
-        answers: list[_Answer] = []
+        settings = self.upscaler.settings
+        in_colour = self.step.axes.is_rgb and self.upscaler.network.sees_colours
+        answers: list[Answer] = []
         seen, counted = self.step.looked_at(region), 0
         for number in range(len(self.step.views)):
-            answer = _Answer(self, seen, keep_samples)
+            answer = Answer(self.step, settings, seen, keep_samples, in_colour)
             for step in self._look(number, box, seen, answer):
                 # Planes looked at for the sake of others count as work on those.
                 before = counted * region.size // seen.size
                 counted += step.work
                 yield replace(step, work=counted * region.size // seen.size - before)
             answers.append(answer)
-        answer = answers[0] if len(answers) == 1 else _averaged(*answers)
+        answer = averaged(answers)
         del answers
         with np.errstate(all="ignore"):  # what the caller has set is about his numbers; ours are looked at
             piece = self._finished(region, box, answer)
@@ -117,7 +118,7 @@ class Stage:
                 )
         return piece
 
-    def _look(self, number: int, box: Box, region: Region, answer: _Answer) -> Iterator[Step]:
+    def _look(self, number: int, box: Box, region: Region, answer: Answer) -> Iterator[Step]:
         """Look at all planes of a view."""
         view, channel = self.step.views[number], _channel(region)
         axes = replace(self.step.axes, plane=view)
@@ -145,14 +146,14 @@ class Stage:
                     answer.put(axes, where, step.finished)
                 yield step
 
-    def _finished(self, region: Region, box: Box, answer: _Answer) -> Piece:
+    def _finished(self, region: Region, box: Box, answer: Answer) -> Piece:
         """Add what is known of the pass before, calibrate, and bring all to the intensities to write."""
         outline, channel = self.step.axes.without_samples(), _channel(region)
         calibration, scaling = self.calibrations[channel], self.writing[channel]
         seen, made = self.step.looked_at(region), self.step.made
         close = around(seen, made, outline)
         if answer.samples is not None and (earlier := self.pixels.residuals(close)) is not None:
-            _add_earlier(answer.samples, earlier, self, close, seen)
+            answer.add_earlier(earlier, close)
         expected: FloatArray | None = None
         if answer.variance is not None:
             variance, before = answer.variance, self.pixels.variance(close)
@@ -166,9 +167,8 @@ class Stage:
         others = self._others(seen, box, close) if self.step.axes.is_rgb else None
         if others is not None and answer.chroma is not None:
             others[..., :2] = answer.chroma  # the network saw the colours, too
-        if self.step.network is not None:
-            expected = self._resample(region, seen, answer, expected)
-            others = None if others is None else self._resampled(others, region, seen)
+        expected = answer.bring_to(region, expected)
+        others = None if others is None else answer.brought_to(region, others)
         std = shown = None
         if expected is not None:
             std = scaling.std_from_unit(expected)
@@ -184,37 +184,6 @@ class Stage:
         if answer.samples is not None:
             drawn = np.stack([self._in_source(sample, others, scaling) for sample in answer.samples])
         return Piece(region, mean, std, shown, drawn)
-
-    def _resample(
-        self, region: Region, seen: Region, answer: _Answer, std: FloatArray | None
-    ) -> FloatArray | None:
-        """Bring what the network made of more planes to those asked for; returns their std.
-
-        The truth between two planes is as uncertain as they are, so variances are interpolated. A sample
-        there is an average, which varies less: its distance from the mean is brought to that std.
-        """
-        answer.mean = self._resampled(answer.mean, region, seen)
-        if std is not None:
-            std = np.sqrt(self._resampled(std**2, region, seen, LINEAR))
-        if answer.samples is not None:
-            samples = np.stack([self._resampled(sample, region, seen) for sample in answer.samples])
-            if std is not None:
-                drawn = np.sqrt(np.mean((samples - answer.mean) ** 2, axis=0))
-                for sample in samples:
-                    sample[...] = spread_out(sample, answer.mean, drawn, std)
-            answer.samples = samples
-        return std
-
-    def _resampled(
-        self, part: FloatArray, region: Region, seen: Region, kernel: Kernel = CUBIC
-    ) -> FloatArray:
-        """Interpolate along ``Z`` from planes that the network made to those asked for."""
-        step, axes = self.step, self.step.axes.without_samples()
-        whole, wanted = step.axes.upscaled(step.made), step.factors.made_of("Z", region["Z"])
-        times = step.made.along("Z") / step.factors.along("Z")
-        positions = (np.asarray(wanted) + 0.5) * times - 0.5
-        start = seen["Z"].start * step.made.whole("Z")
-        return resampled(part, axes.names.index("Z"), positions, start, whole.lengths["Z"], kernel)
 
     def _others(self, region: Region, box: Box, close: Region) -> FloatArray:
         """Return bicubic chroma and alpha, axes as the image's less ``S``, and (2 or 3) last."""
@@ -245,65 +214,6 @@ class Stage:
             else:
                 whole[index] = scaling.from_unit(pixels, self.dtype)
         return whole if others is None else np.moveaxis(whole, -1, self.step.axes.names.index("S"))
-
-
-class _Answer:
-    """What the planes of one view say of a region, in unit intensity; axes as the image's less ``S``."""
-
-    def __init__(self, stage: Stage, region: Region, keep_samples: bool) -> None:
-        settings = stage.upscaler.settings
-        self._factors, self._region = stage.step.made, region
-        outline = stage.step.axes.without_samples().of_enlarged(region, self._factors)
-        self.mean: FloatArray = allocate(outline.shape, np.float32)
-        self.variance = allocate(outline.shape, np.float32) if settings.has_spread else None
-        self.samples = allocate((settings.samples, *outline.shape), np.float32) if keep_samples else None
-        in_colour = stage.step.axes.is_rgb and stage.upscaler.network.sees_colours
-        self.chroma = allocate((*outline.shape, 2), np.float32) if in_colour else None
-
-    def put(self, axes: Axes, where: Region, found: TileMoments) -> None:
-        """Put what was found of a part of one plane in its place."""
-        outline = axes.without_samples()
-        inside = where.enlarged(self._factors).within(self._region.enlarged(self._factors))
-        index = tuple(inside[name] if name in outline.plane else inside[name].start for name in outline.names)
-        self.mean[index] = outline.arrange_plane(found.mean)
-        if self.variance is not None and found.std is not None:
-            self.variance[index] = outline.arrange_plane(found.std) ** 2
-        if self.samples is not None and found.samples is not None:
-            for kept, sample in zip(self.samples, found.samples, strict=True):
-                kept[index] = outline.arrange_plane(sample)
-        if self.chroma is not None and found.chroma is not None:
-            for number in range(2):
-                self.chroma[(*index, number)] = outline.arrange_plane(found.chroma[..., number])
-
-
-def _averaged(one: _Answer, other: _Answer) -> _Answer:
-    """Average two answers; where they differ, neither is to be trusted as much."""
-    half = (one.mean - other.mean) / 2
-    if one.samples is not None and other.samples is not None:
-        # The two drew apart from each other: their sum over the root of two varies as much as either.
-        for sample, its in zip(one.samples, other.samples, strict=True):
-            sample += (its - other.mean) * np.float32(0.5**0.5) + (sample - one.mean) * np.float32(
-                0.5**0.5 - 1
-            )
-            sample -= half
-    one.mean -= half
-    if one.variance is not None and other.variance is not None:
-        one.variance += other.variance
-        one.variance /= 2
-        one.variance += half**2
-    return one
-
-
-def _add_earlier(
-    samples: FloatArray, earlier: FloatArray, stage: Stage, close: Region, region: Region
-) -> None:
-    """Add to each sample what the pass before drew, enlarged."""
-    axes = stage.step.axes.without_samples()
-    for sample, before in zip(samples, earlier, strict=True):
-        luma = before
-        if stage.step.axes.is_rgb:
-            luma = rgb_to_luma_chroma(np.moveaxis(before, stage.step.axes.names.index("S"), -1)[..., :3])[0]
-        sample += enlarged(luma, close, region, stage.step.made, axes, LINEAR)
 
 
 def _channel(region: Region) -> int:

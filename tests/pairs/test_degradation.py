@@ -6,7 +6,8 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from napari_vaesr.pairs.degradation import degrade, gaussian_blur, microscope, neighboured
+from napari_vaesr.pairs.degradation import degrade, gaussian_blur, microscope
+from napari_vaesr.pairs.neighbours import neighboured
 from napari_vaesr.pairs.settings import Degradation
 from napari_vaesr.vae.resize import downsample_bicubic
 

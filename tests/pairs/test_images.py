@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from napari_vaesr.pairs.images import around, find_images
+from napari_vaesr.pairs.images import find_images
+from napari_vaesr.pairs.neighbours import around
 from napari_vaesr.pairs.sources import find_sources
 
 

@@ -147,15 +147,6 @@ def load_stacks(places: Sequence[Path], smallest: int) -> dict[str, list[NDArray
     return groups
 
 
-def around(stack: NDArray[np.generic], number: int, count: int) -> NDArray[np.generic]:
-    """Return so many planes of a stack (planes, Y, X), an odd number, with one of them in the middle.
-
-    Beyond the ends of a stack the last planes come again.
-    """
-    near = np.arange(number - count // 2, number + count // 2 + 1)
-    return stack[np.clip(near, 0, len(stack) - 1)]
-
-
 def grey_planes(path: Path) -> list[NDArray[np.generic]]:
     """Read all planes of an image file, whatever their axes; see `grey_stacks`."""
     return [plane for stack in grey_stacks(path) for plane in stack]

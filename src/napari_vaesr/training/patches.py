@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.pairs.images import around, load_stacks, to_unit, value_range
+from napari_vaesr.pairs.images import load_stacks, to_unit, value_range
+from napari_vaesr.pairs.neighbours import around
 from napari_vaesr.training.batches import Batch, Batches, scale_odds, turned
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.training.told import simulated

@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from napari_vaesr.imaging.noise import CELLS, EXPECTED, QUANTILE
-from napari_vaesr.pairs.degradation import degrade, neighboured
+from napari_vaesr.pairs.degradation import degrade
+from napari_vaesr.pairs.neighbours import neighboured
 from napari_vaesr.training.batches import Batch
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.vae.base import middle

@@ -10,7 +10,8 @@ import torch
 from torch.utils.data import Dataset
 
 from napari_vaesr.pairs.degradation import degrade
-from napari_vaesr.pairs.images import around, load_stacks, to_unit, value_range
+from napari_vaesr.pairs.images import load_stacks, to_unit, value_range
+from napari_vaesr.pairs.neighbours import around
 from napari_vaesr.training.batches import Batch
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.vae.base import middle

@@ -79,7 +79,7 @@ def main() -> None:
             widget = UpscaleWidget(viewer)
             form = widget.form
             form.axes.value, form.model.value = "ZYX", options.model
-            form.samples.value, form.device.value = options.samples, "cpu"
+            form.samples.value, form.told["device"].value = options.samples, "cpu"
             form.scale.value, form.depth.value = scale, 2
             print(f"{'live' if live else 'asked for'}, Y and X x{scale}, Z x2:", flush=True)
             timed(widget, live, options.limit)

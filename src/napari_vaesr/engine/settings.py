@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from napari_vaesr.engine.conditions import Noise, Optics, SectionsSetting
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.region import Factors
+from napari_vaesr.vae.config import NetworkConfig
 from napari_vaesr.zoo.card import ANY
 
 UncertaintyKind = Literal["std", "variance", "relative", "interval"]
@@ -66,6 +67,13 @@ class UpscaleSettings(BaseModel):
         description="Kind of image that the uncertainty is calibrated for, such as fluorescence: one of "
         "those on the model's card, or any.",
     )
+    context: ContextSetting = Field(
+        default="auto",
+        title="Neighbours",
+        description="Where neighbouring planes are looked at, by models that do: along Z, along T, nowhere "
+        "(none), or auto, along Z where there is a stack and else along T.",
+        json_schema_extra={"words": {"auto": "automatic", "Z": "along Z", "T": "in time"}},
+    )
     noise: Literal["auto"] | Annotated[float, Field(ge=0, allow_inf_nan=False)] | Noise = Field(
         default="auto",
         description="Noise of the input, for models that are told it: auto estimates it for each channel, 0 "
@@ -74,6 +82,7 @@ class UpscaleSettings(BaseModel):
     )
     blur: Annotated[float, Field(ge=0, allow_inf_nan=False)] | Optics = Field(
         default=0.0,
+        title="Optics",
         description="Blur of the optics to undo, for models that are told it: its standard deviation in "
         "input pixels, or na, wavelength and pixel_size; 0 leaves the optics alone.",
     )
@@ -83,11 +92,6 @@ class UpscaleSettings(BaseModel):
         "what lies between two was left out, or thick, each an average over all the way to the next, as "
         "physical sections are, and planes as far apart as they are blurred along Z. Pixels alone do not "
         "tell. Told that there is no noise, too, planes made agree with those given.",
-    )
-    context: ContextSetting = Field(
-        default="auto",
-        description="Where neighbouring planes are looked at, by models that do: along Z, along T, nowhere "
-        "(none), or auto, along Z where there is a stack and else along T.",
     )
     seed: int = Field(
         default=0, ge=0, lt=2**63, description="The same seed draws the same samples; another draws others."
@@ -177,6 +181,17 @@ def without_spread(settings: UpscaleSettings) -> list[str]:
     if settings.samples == 1:
         return [ONE_SAMPLE]
     return [] if settings.has_spread else [NO_TEMPERATURE]
+
+
+def plays_part(name: str, network: NetworkConfig) -> bool:
+    """Tell whether a setting changes anything of what a network makes."""
+    heeded = {
+        "context": network.frames > 1,
+        "noise": network.conditioned,
+        "blur": network.conditioned,
+        "sections": network.sections,
+    }
+    return heeded.get(name, True)
 
 
 def about(name: str) -> str:

@@ -87,7 +87,7 @@ def test_everything_has_a_tooltip(viewer, qtbot):
     buttons = [widget.run_button, widget.cancel_button, *widget.preview]
     inputs = [*widget.form, *widget.form.advanced]
     assert all(each.tooltip for each in [*buttons, *inputs])
-    assert len(TOOLTIPS) + len(widget.form.extent.widgets) + 1 == len(
+    assert len(TOOLTIPS) + len(widget.form.told) + len(widget.form.extent.widgets) + 1 == len(
         inputs
     )  # the model's is its description
 
@@ -272,7 +272,7 @@ def test_wrong_preferences_are_told_and_the_panel_opens_anyway(viewer, qtbot, mo
     monkeypatch.setattr("napari_vaesr.plugin.upscale.form.starting_settings", refuse)
     widget = make_widget(viewer, qtbot)
     assert any("toaster" in message for message in messages())
-    assert widget.form.device.value == "auto"
+    assert widget.form.told["device"].value == "auto"
 
 
 def test_a_preferred_model_file_is_offered(viewer, qtbot, monkeypatch, tiny_model_path, tmp_path):
@@ -507,12 +507,13 @@ def test_time_and_memory_are_told_before_a_run(window, qtbot):
 def test_what_the_network_is_told_comes_from_the_form(viewer, qtbot) -> None:
     form = make_widget(viewer, qtbot).form
     form.model.value = next(name for name, card in form._cards.items() if card.network.conditioned)
-    form.noise.value, form.blur.value, form.context.value = "gain=2,read=3", "0.5", "none"
+    told = form.told
+    told["noise"].value, told["blur"].value, told["context"].value = "gain=2,read=3", "0.5", "none"
     settings = form.settings()
     assert (settings.noise.gain, settings.noise.read, settings.blur) == (2.0, 3.0, 0.5)
     assert settings.context == "none"
     form.model.value = next(name for name, card in form._cards.items() if not card.network.conditioned)
-    assert form.settings().noise == "auto" and not form.noise.enabled
+    assert form.settings().noise == "auto" and not told["noise"].enabled
 
 
 def three_channels(viewer, shape=(12, 16)):

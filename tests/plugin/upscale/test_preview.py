@@ -93,7 +93,7 @@ def test_live_previews_follow_the_view_and_the_settings(viewer, stack, qtbot):
     previewed(widget, qtbot)
     assert not np.array_equal(mean.data, first)
     before = spread.data.copy()
-    widget.form.seed.value = 7  # other samples, of the same mean
+    widget.form.told["seed"].value = 7  # other samples, of the same mean
     qtbot.waitUntil(lambda: not np.array_equal(spread.data, before), timeout=20000)
 
     widget.preview.live.value = False
@@ -154,7 +154,7 @@ def test_a_newer_preview_stops_an_older_one(viewer, stack, qtbot, monkeypatch):
     widget.preview.make()
     qtbot.waitUntil(lambda: started == [0], timeout=20000)
     for seed in (1, 2, 3):
-        widget.form.seed.value = seed
+        widget.form.told["seed"].value = seed
         widget.preview.make()
     mean, _ = previewed(widget, qtbot)
     assert started == [0, 3] and ended == [3]

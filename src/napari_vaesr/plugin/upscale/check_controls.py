@@ -234,8 +234,9 @@ class CheckControls(Container):
 
     def _asked(self) -> Any:
         form = self._form
-        chosen = (form.layer, form.axes, form.model, form.scale, form.domain, form.noise, form.blur)
-        return tuple(each.value for each in chosen)
+        chosen = (form.layer, form.axes, form.model, form.scale, form.domain)
+        told = (form.told["noise"], form.told["blur"])
+        return tuple(each.value for each in (*chosen, *told))
 
     def _corrects(self) -> bool:
         """Whether a run makes just what was checked: a check knows nothing of planes between two."""

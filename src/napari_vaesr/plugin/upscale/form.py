@@ -6,11 +6,10 @@ from contextlib import suppress
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, LineEdit, SpinBox
+from magicgui.widgets import CheckBox, ComboBox, Container, LineEdit, SpinBox
 from napari.layers import Image
 from qtpy.compat import isalive
 
-from napari_vaesr.engine.conditions import parse_condition, typed_condition
 from napari_vaesr.engine.passes import products, settled
 from napari_vaesr.engine.settings import CubicWay, UpscaleSettings, about, make_settings
 from napari_vaesr.errors import VaesrError
@@ -23,6 +22,7 @@ from napari_vaesr.plugin.viewer.sources import as_source, labelled_axes, suggest
 from napari_vaesr.plugin.widgets.inputs import SECTIONS, UNCERTAINTIES, Fold, is_source, with_tooltips
 from napari_vaesr.plugin.widgets.model_list import known_cards, model_list
 from napari_vaesr.plugin.widgets.panel import align_labels
+from napari_vaesr.plugin.widgets.setting_inputs import follow, inputs_of, value_of
 from napari_vaesr.zoo.card import ANY
 from napari_vaesr.zoo.registry import models
 
@@ -32,41 +32,26 @@ if TYPE_CHECKING:
     from napari_vaesr.vae.config import NetworkConfig
 
 
-DEVICES = ["auto", "cpu", "cuda", "mps", "xpu"]
-PRECISIONS = ["auto", "float32", "bfloat16", "float16"]
-AUTOMATIC = 0
 WARNING = "#e08a1e"
 """Colour of what asks to be looked at, in both themes."""
-TILES = [("automatic", AUTOMATIC), *((f"{side} pixels", side) for side in (64, 128, 256, 512, 1024, 2048))]
 
 KEEP = 1
 CUBIC: CubicWay = "exact"
 NEARLY: CubicWay = "nearest"
 """Choices of a factor that are no factors."""
 
-CONTEXTS = [("automatic", "auto"), ("along Z", "Z"), ("in time", "T"), ("none", "none")]
-
 TIMES = [("automatic", None), ("all at once", False), ("as I scroll", True)]
 
-SHARED = (
-    "scale",
-    "samples",
-    "uncertainty",
-    "domain",
-    "sections",
-    "context",
-    "noise",
-    "blur",
-    "seed",
-    "temperature",
-    "device",
-    "precision",
-    "tile",
+MAIN = ("scale", "samples", "uncertainty", "domain", "sections")
+"""Settings that have inputs of their own at the top, beside the model."""
+
+ADVANCED = tuple(
+    name for name in UpscaleSettings.model_fields if name not in {*MAIN, "model", "isotropic", "memory"}
 )
-"""Settings that every door has; they are described where they are defined."""
+"""All others; how much memory may be used stands among the preferences."""
 
 TOOLTIPS = {
-    **{name: fill(about(name), 95) for name in SHARED},
+    **{name: fill(about(name), 95) for name in MAIN},
     "layer": "The image to upscale: grey or colour, in memory, lazy or multiscale. It is not changed.",
     "together": "Upscale all image layers that are selected in the layer list, one after another, with the\n"
     "same settings. They need the same shape and axes, as the channels of one image have.",
@@ -163,32 +148,11 @@ class UpscaleForm(Container):
         return [*inputs, *self.extent.widgets]
 
     def _make_advanced_inputs(self, start: UpscaleSettings) -> list[Any]:
-        self.context = ComboBox(label="Neighbours", choices=CONTEXTS, value=start.context)
-        self.noise = LineEdit(label="Noise", value=typed_condition(start.noise))
-        self.blur = LineEdit(label="Optics", value=typed_condition(start.blur))
-        self.seed = SpinBox(label="Seed", value=start.seed, min=0, max=2**31 - 1)
-        self.temperature = FloatSpinBox(
-            label="Temperature", value=start.temperature, min=0, max=max(2.0, start.temperature), step=0.1
-        )
-        devices = list(dict.fromkeys([*DEVICES, start.device]))
-        self.device = ComboBox(label="Device", choices=devices, value=start.device)
-        self.precision = ComboBox(label="Precision", choices=PRECISIONS, value=start.precision)
-        self.tile = ComboBox(label="Tile", choices=TILES, value=start.tile or AUTOMATIC)
+        self.told = inputs_of(ADVANCED, start)
         self.lazy = ComboBox(label="Compute", choices=TIMES, value=None)
         self.keep_samples = CheckBox(text="Keep every sample", value=False)
-        return with_tooltips(
-            TOOLTIPS,
-            context=self.context,
-            noise=self.noise,
-            blur=self.blur,
-            seed=self.seed,
-            temperature=self.temperature,
-            device=self.device,
-            precision=self.precision,
-            tile=self.tile,
-            lazy=self.lazy,
-            keep_samples=self.keep_samples,
-        )
+        others = with_tooltips(TOOLTIPS, lazy=self.lazy, keep_samples=self.keep_samples)
+        return [*self.told.values(), *others]
 
     def _image_layers(self, *_: Any) -> list[Image]:
         return [layer for layer in self._viewer.layers if is_source(layer)]
@@ -290,12 +254,7 @@ class UpscaleForm(Container):
         self.domain.reset_choices()
         if self._cards:
             card = self._cards[self.model.value]
-            self.context.enabled = card.network.frames > 1
-            # Others can't be told, and say so when they are.
-            for told in (self.noise, self.blur):
-                told.enabled = card.network.conditioned
-            if not card.network.conditioned:
-                self.noise.value, self.blur.value = "auto", "0"
+            follow(self.told, card.network)
             self.model.tooltip = f"{card.title}\n\n{card.description}"
 
     def reset_choices(self, *_: Any) -> None:
@@ -323,15 +282,8 @@ class UpscaleForm(Container):
             uncertainty=self.uncertainty.value,
             domain=self.domain.value,
             sections=self.sections.value if is_told else "unknown",
-            context=self.context.value,
-            noise=parse_condition("noise", self.noise.value),
-            blur=parse_condition("blur", self.blur.value),
-            seed=self.seed.value,
-            temperature=self.temperature.value,
-            device=self.device.value,
-            precision=self.precision.value,
-            tile=None if self.tile.value == AUTOMATIC else self.tile.value,
             memory=self._memory,
+            **{name: value_of(name, each) for name, each in self.told.items()},
         )
 
     def networks(self) -> dict[str, NetworkConfig]:

@@ -145,6 +145,7 @@ def spreads_of_rows(
     for number, way in enumerate(ways):
         seed = zlib.crc32(os.fsencode(f"{name}, rows {number}"))
         low, truth, conditions = degrade(high, (factor, 1), way, torch.Generator().manual_seed(seed))
+        conditions[:, 3] = 0  # as in use, what planes are is not known unless it is told
         pair = Batch(low, truth, (factor, 1), conditions)
         spread, _ = spread_of_pair(model.network, pair, f"{name}, rows {number}")
         chosen = np.random.default_rng(seed).choice(

@@ -97,7 +97,7 @@ def test_a_guarantee_takes_originals_enough_and_crops_do_not_count():
     levels = guaranteed_levels(draw(60))
     assert all(level.guaranteed is not None for level in levels)
     factors = {round(level.guaranteed / level.interval, 6) for level in levels}
-    assert len(factors) == 1 and factors.pop() > 1
+    assert max(factors) == pytest.approx(min(factors)) and min(factors) > 1
 
 
 def test_the_guarantee_is_by_images_that_the_levels_did_not_see():
@@ -178,7 +178,7 @@ def test_errors_of_areas_become_what_samples_say(factor: float) -> None:
     found = fit_areas(group)
     assert found.areas == pytest.approx(factor, rel=0.15) and found.broad == pytest.approx(factor, rel=0.25)
     (level,) = fit_levels(group)
-    assert level.factors == fit_areas(group)
+    assert level.factors == pytest.approx(fit_areas(group), rel=1e-5)
     std = level.apply(np.concatenate([each.said(level.factors) for each in group]))
     error = np.concatenate([each.error for each in group])
     assert np.mean(np.abs(error) <= level.interval * std) == pytest.approx(0.9, abs=0.01)

@@ -185,7 +185,7 @@ def fit_levels(spreads: Sequence[Spread]) -> Calibrations:
             groups[-1] += group  # nothing tells these from those before: make one group of both
         else:
             groups.append(group)
-    return with_shared(tuple(_level(group, _noise(group)) for group in groups), spreads)
+    return with_shared(tuple(rounded(_level(group, _noise(group))) for group in groups), spreads)
 
 
 def with_shared(levels: Calibrations, spreads: Sequence[Spread]) -> Calibrations:
@@ -289,6 +289,12 @@ def _level(group: Sequence[Spread], noise: float) -> Calibration:
     )
 
 
+def rounded(level: Calibration) -> Calibration:
+    """Keep six digits of every number: cards hold hundreds of levels, and more digits say nothing."""
+    values = {name: value for name, value in level if isinstance(value, float)}
+    return level.model_copy(update={name: float(f"{value:.6g}") for name, value in values.items()})
+
+
 def guaranteed_levels(spreads: Sequence[Spread]) -> Calibrations:
     """Calibrate, and widen the intervals to what can be guaranteed, if there are images enough.
 
@@ -324,7 +330,9 @@ def guaranteed_levels(spreads: Sequence[Spread]) -> Calibrations:
         factor = conformal_factor(stds, errors, LEVEL)
     except VaesrError:  # where much is expected to be exact, no factor makes up for what is not
         return fit_levels(spreads)
-    return tuple(level.model_copy(update={"guaranteed": factor * level.interval}) for level in levels)
+    return tuple(
+        rounded(level.model_copy(update={"guaranteed": factor * level.interval})) for level in levels
+    )
 
 
 @dataclass(frozen=True)

@@ -45,16 +45,8 @@ class BlockGrid:
     order: str
 
     @classmethod
-    def of(cls, step: Pass, order: str) -> BlockGrid:
-        """Return the grid for a pass; sides are powers of two, as chunks of files often are.
-
-        Parameters
-        ----------
-        step : Pass
-            What is done.
-        order : str
-            As the attribute.
-        """
+    def of(cls, step: Pass) -> BlockGrid:
+        """Return the grid for a pass; sides are powers of two, as chunks of files often are."""
         axes, factors = step.axes, step.factors
         if step.is_flat:
             side = 2 ** (max(LARGEST_BLOCK // factors.whole("Y"), 1).bit_length() - 1)
@@ -62,7 +54,7 @@ class BlockGrid:
         else:
             seen = sorted({name for view in step.views for name in view})
             sides = {name: max(DEPTH // factors.whole(name), 1) if name in factors else SIDE for name in seen}
-        return cls(axes, step.region, sides, order)
+        return cls(axes, step.region, sides, axes.loop_names + axes.plane)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
@@ -251,7 +252,7 @@ class UpscaleJob:
     def grid(self, number: int) -> BlockGrid:
         """Return the blocks of a pass."""
         step = self.passes[number]
-        return BlockGrid.of(step, self.surroundings.order(step))
+        return replace(BlockGrid.of(step), order=self.surroundings.order(step))
 
     @property
     def result(self) -> Result:

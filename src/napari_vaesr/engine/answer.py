@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from napari_vaesr.centres import to_larger
 from napari_vaesr.engine.assembly import allocate
 from napari_vaesr.engine.passes import Pass
 from napari_vaesr.engine.planes import spread_out
@@ -108,7 +109,7 @@ class Answer:
         for name in step.resampled:
             whole, wanted = step.axes.upscaled(step.made), step.factors.made_of(name, region[name])
             times = step.made.along(name) / step.factors.along(name)
-            positions = (np.asarray(wanted) + 0.5) * times - 0.5
+            positions = to_larger(np.asarray(wanted), times)
             start = self._region[name].start * step.made.whole(name)
             part = resampled(part, axes.names.index(name), positions, start, whole.lengths[name], kernel)
         return part

@@ -16,10 +16,11 @@ import numpy.typing as npt
 import zarr
 from zarr.codecs import BloscCodec
 
+from napari_vaesr.centres import to_larger
 from napari_vaesr.files.atomic import sync
 from napari_vaesr.files.output import Output, OutputImage
 from napari_vaesr.files.units import spell_out
-from napari_vaesr.imaging.region import Region, first_centre
+from napari_vaesr.imaging.region import Region
 
 LONGEST_CHUNK = 512
 """Side up to which pixels are packed together, and so the least that a viewer reads at once."""
@@ -177,7 +178,7 @@ class ZarrOutput(Output):
             size = {name: float(image.pixel_size.get(name, 1.0)) for name in self.names}
             # The first pixel of a reduced level lies amid those that it was made of.
             start = {
-                name: float(image.offset.get(name, 0.0)) + first_centre(1 / factor.get(name, 1)) * size[name]
+                name: float(image.offset.get(name, 0.0)) + to_larger(0, factor.get(name, 1)) * size[name]
                 for name in self.names
             }
             transformations = [

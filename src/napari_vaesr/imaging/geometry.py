@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from napari_vaesr.imaging.region import first_centre
+from napari_vaesr.centres import to_source
 
 Vector = npt.NDArray[np.float64]
 
@@ -51,19 +51,18 @@ class Placement:
     def upscaled(self, factors: Mapping[int, float]) -> Placement:
         """Return the placement with the same world corners and `factors` times as many pixels.
 
-        Index ``i`` of an axis upscaled by ``f`` lies at ``(i + 1/2) / f - 1/2`` of the source: the scale is
-        divided by ``f``, and the first pixel's centre moves by ``(1/f - 1) / 2`` source pixels.
+        The scale of an axis is divided by its factor, and the first pixel's centre moves (`to_source`).
 
         Parameters
         ----------
         factors : mapping of int to float
             Factor by axis index; axes not named stay as they are.
         """
-        divisor, half_pixel = np.ones(len(self.scale)), np.zeros(len(self.scale))
+        divisor, first = np.ones(len(self.scale)), np.zeros(len(self.scale))
         for axis, factor in factors.items():
             divisor[axis] = factor
-            half_pixel[axis] = first_centre(factor)
-        return replace(self, scale=self.scale / divisor, translate=self.translate + self.linear @ half_pixel)
+            first[axis] = to_source(0, factor)
+        return replace(self, scale=self.scale / divisor, translate=self.to_world(first))
 
 
 def shear_matrix(shear: Vector, size: int) -> Vector:

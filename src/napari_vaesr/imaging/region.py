@@ -9,6 +9,7 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from napari_vaesr.centres import to_source
 from napari_vaesr.errors import VaesrError
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ class Region(Mapping[str, range]):
     def first_pixel(self, factors: Factors) -> dict[str, float]:
         """Return the index in the source of the centre of the first pixel made."""
         return {
-            name: factors.made_of(name, part).start / factors.along(name) + first_centre(factors.along(name))
+            name: to_source(factors.made_of(name, part).start, factors.along(name))
             for name, part in self.items()
         }
 
@@ -293,11 +294,3 @@ class Factors(Mapping[str, float]):
         if isinstance(setting, int):
             return f"x{setting}"
         return "".join(f"{name.lower()}{factor:.3g}" for name, factor in setting.items())
-
-
-def first_centre(factor: float) -> float:
-    """Return where the centre of the first of `factor` pixels is that share one, seen from that one's centre.
-
-    Corners stay where they are, so centres move: by a quarter of a pixel where two take the place of one.
-    """
-    return (1 / factor - 1) / 2

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_vaesr.centres import to_source
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.imaging.tiling import reflect_indices
@@ -72,7 +73,7 @@ def enlarged(
         factor = factors.whole(name)
         if factor > 1:
             within = region[name]
-            positions = within.start + (np.arange(len(within) * factor) + 0.5) / factor - 0.5
+            positions = within.start + to_source(np.arange(len(within) * factor, dtype=float), factor)
             part = resampled(part, axis, positions, held[name].start, axes.lengths[name], kernel)
     return part.astype(np.float32, copy=False)
 

@@ -61,6 +61,7 @@ def neighboured(high: Tensor, frames: int, reach: float, generator: torch.Genera
     planes = []
     for offset in offsets.tolist():
         moved = drift * offset
+        # Where grid_sample counts from: -1 and 1 are the corners of the image.
         grid = torch.stack(
             [
                 (columns + moved[:, 1] + 0.5) * 2 / width - 1,

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from napari_vaesr.centres import to_larger, to_source
 from napari_vaesr.vae.config import Factor
 from napari_vaesr.vae.factor import as_factor, shuffle
 
@@ -39,7 +40,7 @@ def _upsampling_taps(factor: Factor) -> Tensor:
 
 def _axis_taps(factor: int) -> Tensor:
     """Weights (factor, 5) of one axis, in float64."""
-    phase = (torch.arange(factor, dtype=torch.float64) + 0.5) / factor - 0.5
+    phase = to_source(torch.arange(factor, dtype=torch.float64), factor)
     offset = torch.arange(-REACH, REACH + 1, dtype=torch.float64)
     return keys_cubic(phase[:, None] - offset[None, :])
 
@@ -173,7 +174,7 @@ def downsample_bicubic(images: Tensor, scale: int) -> Tensor:
 @torch.inference_mode(False)
 def _downsampling_matrix(size: int, scale: int) -> Tensor:
     """Weights (size / scale, size) of one axis, mirrored at the border as MATLAB does."""
-    centre = (torch.arange(size // scale, dtype=torch.float64) + 0.5) * scale - 0.5
+    centre = to_larger(torch.arange(size // scale, dtype=torch.float64), scale)
     reach = 2 * scale
     first = torch.floor(centre).long() - reach
     position = first[:, None] + torch.arange(2 * reach + 2)

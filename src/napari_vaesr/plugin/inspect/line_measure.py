@@ -10,6 +10,7 @@ from magicgui.widgets import Container, PushButton
 from napari.utils.notifications import show_error
 from qtpy.compat import isalive
 
+from napari_vaesr.centres import to_larger, to_source
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.record import Record
 from napari_vaesr.engine.settings import make_settings
@@ -139,7 +140,7 @@ def line_task(
     lengths = dict(zip(axes, source_array(source).shape, strict=True))
     factors = np.array([made.settings.factors.along(name) for name in names])
     start = _corner(made.extent, made.settings.factors, names)
-    points = (profile.points + 0.5) / factors - 0.5 + start
+    points = to_source(profile.points, factors) + start
     extent = {}
     for axis, name in enumerate(names):
         around = AROUND if name in "YX" else 0
@@ -148,7 +149,7 @@ def line_task(
     given = {**made.settings.model_dump(), "samples": SAMPLES, "uncertainty": "std"}
     task = UpscaleTask(source, axes, make_settings(**given), extent, keep_samples=True)
     corner = _corner(extent, made.settings.factors, names)
-    return task, (points - corner + 0.5) * factors - 0.5
+    return task, to_larger(points - corner, factors)
 
 
 def _corner(extent: Mapping[str, range], factors: Factors, names: str) -> np.ndarray[Any, Any]:

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_vaesr.centres import to_source
+
 Index = tuple[int | slice, ...]
 
 
@@ -46,7 +48,8 @@ class StandIn:
         """
         places = []
         for axis, part in enumerate(whole_index(index, len(shape))):
-            reduced = np.floor((np.arange(shape[axis])[part] + 0.5) / self.factors[axis]).astype(np.intp)
+            nearest = to_source(np.arange(shape[axis])[part], self.factors[axis])
+            reduced = np.floor(nearest + 0.5).astype(np.intp)  # a pixel on the border is the next one's
             wanted = reduced + self.start[axis]
             places.append(np.minimum(wanted, self.source.shape[axis] - 1))
         box = tuple(slice(int(each.min()), int(each.max()) + 1) for each in places if each.size)

@@ -18,8 +18,8 @@ import typer.main
 from pydantic import BaseModel
 from ziamath import Latex
 
+from napari_vaesr import UpscaleSettings
 from napari_vaesr.cli import app
-from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.pairs.settings import Degradation
 from napari_vaesr.training.config import RECIPES, TrainingConfig
 from napari_vaesr.vae.config import Level, NetworkConfig

@@ -21,9 +21,8 @@ from napari._qt.dialogs.qt_notification import NapariQtNotification
 from napari.settings import get_settings
 from qtpy.QtWidgets import QApplication
 
-from napari_vaesr.plugin.io.opening import open_upscaled
+from napari_vaesr import open_upscaled, sample_path
 from napari_vaesr.plugin.upscale.panel import UpscaleWidget
-from napari_vaesr.samples import sample_path
 
 IMAGES = Path(__file__).parent / "images"
 PLANE = 14  # two cells divide here

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import napari_vaesr
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SCRIPTS = sorted((ROOT / "docs").glob("*.py"))
 
 
 def named(text: str) -> set[str]:
@@ -36,6 +38,18 @@ def test_what_pages_import_is_public():
     imported = ", ".join(re.findall(r"from napari_vaesr import ([\w, ]+)", text)).split(", ")
     described = re.findall(r"^::: napari_vaesr\.(\w+)$", text, re.MULTILINE)
     assert {*imported, *described} <= set(napari_vaesr.__all__)
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
+def test_scripts_of_the_docs_take_what_is_public_from_where_it_is(script):
+    """They draw panels and list settings, and look inside for what is not public, but for nothing else."""
+    nodes = [
+        node for node in ast.walk(ast.parse(script.read_text("utf-8"))) if isinstance(node, ast.ImportFrom)
+    ]
+    deep = {
+        each.name for node in nodes if (node.module or "").startswith("napari_vaesr.") for each in node.names
+    }
+    assert not deep & set(napari_vaesr.__all__)
 
 
 def test_other_names_are_refused():

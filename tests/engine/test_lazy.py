@@ -17,6 +17,7 @@ from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.lazy import lazy_arrays
 from napari_vaesr.engine.record import Record
 from napari_vaesr.engine.settings import make_settings
+from napari_vaesr.engine.stage import Stage
 from napari_vaesr.engine.upscaler import Upscaler
 from napari_vaesr.engine.wanted import GivenUp, given_up_when
 from napari_vaesr.errors import VaesrError
@@ -209,7 +210,7 @@ def test_neighbours_are_computed_ahead_where_one_is_heading(model, stack, comput
 def test_what_is_asked_for_comes_before_what_is_ahead(model, stack, computed, monkeypatch):
     source = np.concatenate([stack[0]] * 4)
     started, go_on = Event(), Event()
-    real = lazy.block_steps
+    real = Stage.compute
 
     def paused(job, block):
         steps = real(job, block)
@@ -223,7 +224,7 @@ def test_what_is_asked_for_comes_before_what_is_ahead(model, stack, computed, mo
                 go_on.wait(30)
             yield step
 
-    monkeypatch.setattr(lazy, "block_steps", paused)
+    monkeypatch.setattr(Stage, "compute", paused)
     mean, _, _ = lazy.lazy_arrays(
         UpscaleJob(Source.of(source, "ZYX"), settings(), model=model), look_ahead=True
     )
@@ -308,14 +309,14 @@ def test_who_waits_for_the_same_plane_gets_it_and_who_does_not_want_it_does_not_
     expected = eager(stack, "CZYX", settings(), model)
     mean, _, _ = lazily(stack, "CZYX", settings(), model)
     began, unwanted = Event(), Event()
-    real = lazy.block_steps
+    real = Stage.compute
 
     def paused(job, block):
         began.set()
         assert unwanted.wait(30)
         return (yield from real(job, block))
 
-    monkeypatch.setattr(lazy, "block_steps", paused)
+    monkeypatch.setattr(Stage, "compute", paused)
 
     def reader(number, is_unwanted):
         with given_up_when(is_unwanted):

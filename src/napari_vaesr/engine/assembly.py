@@ -77,8 +77,7 @@ class Assembly:
             and self.uncertainty is not self.std
             and piece.uncertainty is not None
         ):
-            parts = maps_of(self._kind, piece.uncertainty)
-            for whole, part in zip(maps_of(self._kind, self.uncertainty), parts, strict=True):
+            for whole, part in zip(maps_of(self._kind, self.uncertainty), piece.maps, strict=True):
                 whole[where] = part
 
 

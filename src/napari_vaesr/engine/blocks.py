@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from napari_vaesr.engine.passes import Pass
-from napari_vaesr.engine.planes import Piece
-from napari_vaesr.engine.stage import Stage
-from napari_vaesr.engine.upscaler import Step
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.region import Factors, Region
 
@@ -87,14 +84,6 @@ class BlockGrid:
         """Return how the blocks cut an axis."""
         whole, side = self.region[name], self.sides.get(name, 1)
         return [whole[start : start + side] for start in range(0, len(whole), side)]
-
-
-def block_steps(stage: Stage, block: Region) -> Generator[Step, None, Piece]:
-    """Compute a block: yields as the work goes on, and returns the result.
-
-    Closing the generator cancels.
-    """
-    return stage.compute(block)
 
 
 def _power_of_two(value: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
@@ -278,26 +279,9 @@ class UpscaleJob:
 
     def __iter__(self) -> Generator[Progress, None, None]:
         """Do the work; see the class."""
-        with memory_released():
-            done = [0]
-            pixels: Pixels = self.original()
-            for step in self.passes:
-                stage = self.stage(step.number, pixels)
-                uncertainty = stage.kind
-                settings = self.settings.model_copy(update={"uncertainty": uncertainty})
-                whole = Assembly(step.result_axes, settings, stage.dtype, self.keep_samples)
-                if step.is_last:
-                    told = self.record().plain()
-                    self.partial = Result(whole.mean, whole.std, whole.uncertainty, told, self.axes.names)
-                for progress, piece in self._computed(stage, done):
-                    if piece is not None:
-                        whole.put(piece.inside(step.region, step.factors), piece)
-                    yield progress
-                pixels = Held(whole, step.result_region, step.axes.upscaled(step.factors))
-            record = self.record().plain()
-            self._result = Result(
-                whole.mean, whole.std, whole.uncertainty, record, self.axes.names, whole.samples
-            )
+        with closing(self._made(self.keep_samples)) as made:
+            for progress, _ in made:
+                yield progress
 
     def pieces(self, progress: Callable[[Progress], None] | None = None) -> Generator[Piece, None, None]:
         """Do the work one piece after the other, for writers that never hold the result.
@@ -313,37 +297,52 @@ class UpscaleJob:
             A plane, a part of a large one, or of a volume that is made longer along ``Z`` a box. What an
             earlier pass makes is held in memory; the command line leaves it on disk.
         """
+        with closing(self._made(keep_samples=False, is_held=False)) as made:
+            for told, piece in made:
+                if progress is not None:
+                    progress(told)
+                if piece is not None:
+                    yield piece
+
+    def _made(
+        self, keep_samples: bool, is_held: bool = True
+    ) -> Generator[tuple[Progress, Piece | None], None, None]:
+        """Make all passes; yields progress and the pieces of the last one, which is put together if held."""
         with memory_released():
             done = [0]
             pixels: Pixels = self.original()
             for step in self.passes:
                 stage = self.stage(step.number, pixels)
-                whole = None
-                if not step.is_last:
-                    settings = self.settings.model_copy(update={"uncertainty": "std"})
-                    whole = Assembly(step.result_axes, settings, stage.dtype)
-                for told, piece in self._computed(stage, done, keep_samples=False):
-                    if progress is not None:
-                        progress(told)
+                whole: Assembly | None = None
+                if is_held or not step.is_last:
+                    settings = self.settings.model_copy(update={"uncertainty": stage.kind})
+                    whole = Assembly(step.result_axes, settings, stage.dtype, keep_samples)
+                    if step.is_last:
+                        self.partial = self._result_of(whole)
+                for progress, piece in self._computed(stage, done, keep_samples):
                     if piece is not None and whole is not None:
                         whole.put(piece.inside(step.region, step.factors), piece)
-                    elif piece is not None:
-                        yield piece
-                if whole is not None:
+                    yield progress, piece if step.is_last else None
+                if whole is not None and step.is_last:
+                    self._result = replace(self._result_of(whole), samples=whole.samples)
+                elif whole is not None:
                     pixels = Held(whole, step.result_region, step.axes.upscaled(step.factors))
 
+    def _result_of(self, whole: Assembly) -> Result:
+        """Return what is put together so far, without samples."""
+        return Result(whole.mean, whole.std, whole.uncertainty, self.record().plain(), self.axes.names)
+
     def _computed(
-        self, stage: Stage, done: list[int], keep_samples: bool | None = None
+        self, stage: Stage, done: list[int], keep_samples: bool
     ) -> Iterator[tuple[Progress, Piece | None]]:
         """Compute all blocks of a pass; yields progress, and each piece with the last progress of it."""
-        keep = self.keep_samples if keep_samples is None else keep_samples
         grid, step, total = self.grid(stage.step.number), stage.step, self.total
         what = "plane" if len(grid) == step.axes.of_region(step.region).plane_count else "part"
         prefix = f"pass {step.number + 1} of {step.count}, " if step.count > 1 else ""
         for number in range(len(grid)):
             block = grid[number]
             usual = f"{prefix}{what} {number + 1} of {len(grid)}"
-            steps, last = stage.compute(block, keep), None
+            steps, last = stage.compute(block, keep_samples), None
             while True:
                 try:
                     told = next(steps)

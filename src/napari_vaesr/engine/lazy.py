@@ -16,12 +16,12 @@ from typing import Any
 import dask.array as da
 import numpy as np
 
-from napari_vaesr.engine.blocks import BlockGrid, block_steps
+from napari_vaesr.engine.blocks import BlockGrid
 from napari_vaesr.engine.device import memory_released
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.pixels import Pixels, index_of
 from napari_vaesr.engine.planes import Piece
-from napari_vaesr.engine.result import Array, FloatArray, Result, map_names, maps_of, result_dtype
+from napari_vaesr.engine.result import Array, FloatArray, Result, map_names, result_dtype
 from napari_vaesr.engine.stage import Stage
 from napari_vaesr.engine.upscaler import Step
 from napari_vaesr.engine.wanted import GivenUp, is_program_ending, unwanted_test
@@ -120,7 +120,7 @@ class LazyPixels:
         blocks = self._blocks(region)
         for block in blocks:
             if block not in self._recent:
-                self._recent[block] = yield from block_steps(self._stage, block)
+                self._recent[block] = yield from self._stage.compute(block)
             self._recent.move_to_end(block)
         while len(self._recent) > len(blocks) and self._kept_bytes() > CACHED_BYTES:
             self._recent.popitem(last=False)
@@ -244,7 +244,7 @@ class _Chunks:
         """Compute a chunk; None if it was given up on the way."""
         block = self.grid.at(dict(zip(self._order, key, strict=True)))
         piece: Piece | None = None
-        with memory_released(), closing(block_steps(self.stage, block)) as steps:
+        with memory_released(), closing(self.stage.compute(block)) as steps:
             while piece is None:
                 if given_up():
                     return None
@@ -260,8 +260,7 @@ class _Chunks:
         chunk["mean"] = np.moveaxis(piece.mean, axes.names.index("S"), -1) if axes.is_rgb else piece.mean
         if piece.uncertainty is not None:
             chunk["std"] = piece.std
-            parts = maps_of(self.job.settings.uncertainty, piece.uncertainty)
-            for name, part in zip(self.maps, parts, strict=True):
+            for name, part in zip(self.maps, piece.maps, strict=True):
                 chunk[name] = part
         return chunk
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +44,13 @@ class Piece:
     std: FloatArray | None
     uncertainty: FloatArray | None
     samples: Array | None = None
+
+    @property
+    def maps(self) -> Sequence[FloatArray]:
+        """The maps of the uncertainty: none, one, or the lower and the upper bound of an interval."""
+        if self.std is None or self.uncertainty is None:
+            return ()
+        return list(self.uncertainty) if self.uncertainty.ndim > self.std.ndim else [self.uncertainty]
 
     def inside(self, region: Region, factors: Factors) -> dict[str, slice]:
         """Return by axis letter where the piece lies in the upscaled region."""

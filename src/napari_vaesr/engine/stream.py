@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
-from napari_vaesr.engine.blocks import BlockGrid, block_steps
+from napari_vaesr.engine.blocks import BlockGrid
 from napari_vaesr.engine.device import memory_released
 from napari_vaesr.engine.passes import Pass
 from napari_vaesr.engine.planes import Piece
@@ -56,9 +56,6 @@ class ResultFile:
         own = whole.with_lengths({name: part.stop - part.start for name, part in inside.items()})
         outline = own.without_samples()
         everything = slice(None)
-        maps = [] if piece.uncertainty is None else [piece.uncertainty]
-        if piece.uncertainty is not None and piece.uncertainty.ndim > len(outline.names):
-            maps = list(piece.uncertainty)
         for number in range(own.plane_count):
             place = own.plane_coordinates(number)
             at = {
@@ -67,7 +64,7 @@ class ResultFile:
             }
             at |= {name: range(inside[name].start, inside[name].stop) for name in own.plane}
             parts = [own.read_plane(piece.mean, number, everything, everything)]
-            parts += [outline.read_plane(each, number, everything, everything) for each in maps]
+            parts += [outline.read_plane(each, number, everything, everything) for each in piece.maps]
             self.output.write(Region(at), as_channels(parts))
             self.output.settle(Region(at))
 
@@ -120,7 +117,7 @@ def stream_blocks(
 
 
 def _computed(stage: Stage, block: Region) -> Generator[Done, None, Piece]:
-    steps = block_steps(stage, block)
+    steps = stage.compute(block)
     while True:
         try:
             step = next(steps)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from napari_vaesr.engine import lazy
+from napari_vaesr.engine.stage import Stage
 from napari_vaesr.engine.wanted import GivenUp, unwanted_test
 from napari_vaesr.plugin.viewer import scrolling
 from napari_vaesr.plugin.viewer.layers import as_scrolled
@@ -97,7 +98,7 @@ def test_who_keeps_moving_sees_a_plane_now_and_then(scrolled, latest, monkeypatc
 def endless(monkeypatch):
     """Plane 1 takes for ever; gives what tells that it began, and that it was given up."""
     began, ended = threading.Event(), threading.Event()
-    real = lazy.block_steps
+    real = Stage.compute
 
     def steps(job, block):
         work = real(job, block)
@@ -115,7 +116,7 @@ def endless(monkeypatch):
             ended.set()
             raise
 
-    monkeypatch.setattr(lazy, "block_steps", steps)
+    monkeypatch.setattr(Stage, "compute", steps)
     monkeypatch.setattr(lazy._Chunks, "_compute_ahead", lambda *_: None)
     return began, ended
 

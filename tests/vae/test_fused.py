@@ -98,3 +98,38 @@ with torch.inference_mode():
 """
     environment = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2"}
     subprocess.run([sys.executable, "-c", script], check=True, env=environment, capture_output=True)
+
+
+@pytest.mark.parametrize("channels_last", [True, False])
+def test_fewer_products_give_the_same(operator, channels_last: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a processor with AVX2 and nothing wider computes; others can, too."""
+    if not torch.backends.nnpack.is_available():
+        pytest.skip("PyTorch has no NNPACK here")
+    torch.manual_seed(0)
+    layer = nn.Conv2d(16, 24, 3, padding=1)
+    x, other = torch.randn(2, 16, 33, 40), torch.randn(2, 24, 33, 40)
+    if channels_last:
+        x = x.contiguous(memory_format=torch.channels_last)
+        other = other.contiguous(memory_format=torch.channels_last)
+    expected, before = operator[1](layer(x), other), other.clone()
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    called: list[int] = []
+    spatial = torch._nnpack_spatial_convolution
+    monkeypatch.setattr(
+        torch, "_nnpack_spatial_convolution", lambda *given: (called.append(1), spatial(*given))[1]
+    )
+    with torch.inference_mode():
+        result = operator[0](layer, x, other)
+        operator[0](nn.Conv2d(16, 24, 3, padding=1, stride=1, groups=8), x, other)  # which NNPACK can't
+    operator[0](layer, x, other)  # nor can it be learnt through
+    assert called == [1] and torch.equal(other, before)
+    torch.testing.assert_close(result, expected.detach(), rtol=1e-4, atol=1e-4)
+
+
+def test_small_planes_and_narrow_layers_take_no_detour(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    monkeypatch.setattr(torch, "_nnpack_spatial_convolution", None)
+    with torch.inference_mode():
+        for channels, side in ((8, 64), (16, 31)):
+            layer, x = nn.Conv2d(channels, 16, 3, padding=1), torch.rand(1, channels, side, side)
+            assert convolve_rectify(layer, x).shape == (1, 16, side, side)

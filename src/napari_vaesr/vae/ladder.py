@@ -274,6 +274,7 @@ class LadderVAE(SuperResolutionVAE):
         finest = convolve_rectify(self.narrow, features)
         for block in self.blocks:
             finest = block(finest, reuse=True)
+        finest = finest.contiguous(memory_format=torch.channels_last)
         ladder = self._pyramid(finest, self.coarsen)
         priors = (self._rung(level).prior_scale(features) for level, features in enumerate(ladder))
         return Encoded(base, (*ladder, *priors), factor, is_clean)

@@ -13,7 +13,7 @@ from napari_vaesr.files.image import read_image
 from napari_vaesr.pairs.degradation import downscaled
 from napari_vaesr.trust.check import check_source, with_noise
 from napari_vaesr.trust.consistency import consistency_map, inconsistent_share
-from napari_vaesr.trust.image_noise import NoiseModel, fit_noise
+from napari_vaesr.trust.image_noise import NoiseModel, noise_model
 from napari_vaesr.trust.plots import write_check
 from napari_vaesr.trust.rivals import bicubic
 
@@ -92,7 +92,7 @@ def test_the_noise_is_found_at_every_intensity():
     generator = np.random.default_rng(0)
     ramp = np.tile(np.linspace(0.05, 1, 256), (256, 1))
     noisy = generator.poisson(ramp * 100) / 100 + generator.normal(0, 0.03, ramp.shape)
-    model = fit_noise(noisy)
+    model = noise_model(noisy)
     for level in (0.1, 0.5, 0.9):
         assert float(model.std(np.array(level))) == pytest.approx(np.sqrt(level / 100 + 0.03**2), rel=0.15)
 

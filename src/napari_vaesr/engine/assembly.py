@@ -10,8 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from napari_vaesr.engine.planes import Piece
-from napari_vaesr.engine.result import Array, FloatArray, maps_of, maps_shape, result_dtype
+from napari_vaesr.engine.result import Array, FloatArray, Piece, maps_of, maps_shape, result_dtype
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes

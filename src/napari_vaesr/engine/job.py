@@ -34,10 +34,9 @@ from napari_vaesr.engine.passes import (
     told_of_resampling,
 )
 from napari_vaesr.engine.pixels import Held, Original, Pixels
-from napari_vaesr.engine.planes import Piece
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.record import ModelVersion, Record, RecordedInput, network_hash
-from napari_vaesr.engine.result import Result, map_names, result_dtype
+from napari_vaesr.engine.result import Piece, Result, map_names, result_dtype
 from napari_vaesr.engine.settings import UpscaleSettings, without_spread
 from napari_vaesr.engine.stage import Stage
 from napari_vaesr.engine.surroundings import Surroundings

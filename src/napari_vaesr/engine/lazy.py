@@ -20,8 +20,7 @@ from napari_vaesr.engine.blocks import BlockGrid
 from napari_vaesr.engine.device import memory_released
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.pixels import Pixels, index_of
-from napari_vaesr.engine.planes import Piece
-from napari_vaesr.engine.result import Array, FloatArray, Result, map_names, result_dtype
+from napari_vaesr.engine.result import Array, FloatArray, Piece, Result, map_names, result_dtype
 from napari_vaesr.engine.stage import Stage
 from napari_vaesr.engine.upscaler import Step
 from napari_vaesr.engine.wanted import GivenUp, is_program_ending, unwanted_test

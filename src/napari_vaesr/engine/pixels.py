@@ -18,8 +18,7 @@ from zarr.codecs import BloscCodec
 
 from napari_vaesr.engine.assembly import Assembly
 from napari_vaesr.engine.passes import Pass
-from napari_vaesr.engine.planes import Piece
-from napari_vaesr.engine.result import Array, FloatArray
+from napari_vaesr.engine.result import Array, FloatArray, Piece
 from napari_vaesr.engine.upscaler import Step
 from napari_vaesr.files.atomic import sync
 from napari_vaesr.imaging.axes import Axes, Source

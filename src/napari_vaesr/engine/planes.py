@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,47 +14,11 @@ from napari_vaesr.engine.upscaler import NoiseKeys
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.colour import rgb_to_luma_chroma
 from napari_vaesr.imaging.intensity import IntensityScaling
-from napari_vaesr.imaging.region import Factors, Region
+from napari_vaesr.imaging.region import Region
 from napari_vaesr.zoo.calibration import AS_DRAWN, AreaFactors
 
 Place = Mapping[str, int]
 """An index for every looped axis."""
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A finished part of an image; arrays have their axes in the image's order.
-
-    Attributes
-    ----------
-    region : Region
-        Where it is, low-res pixels.
-    mean : ndarray
-        In the dtype of the result, enlarged.
-    std : ndarray or None
-        Calibrated, float32, without ``S``; None for a single sample.
-    uncertainty : ndarray or None
-        The same, or the kind asked for; an interval has its two bounds along a first axis.
-    samples : ndarray or None
-        Like the mean behind one axis of samples, where they were kept.
-    """
-
-    region: Region
-    mean: Array
-    std: FloatArray | None
-    uncertainty: FloatArray | None
-    samples: Array | None = None
-
-    @property
-    def maps(self) -> Sequence[FloatArray]:
-        """The maps of the uncertainty: none, one, or the lower and the upper bound of an interval."""
-        if self.std is None or self.uncertainty is None:
-            return ()
-        return list(self.uncertainty) if self.uncertainty.ndim > self.std.ndim else [self.uncertainty]
-
-    def inside(self, region: Region, factors: Factors) -> dict[str, slice]:
-        """Return by axis letter where the piece lies in the upscaled region."""
-        return self.region.enlarged(factors).within(region.enlarged(factors))
 
 
 @dataclass(frozen=True)

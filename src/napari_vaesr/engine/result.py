@@ -1,4 +1,4 @@
-"""What an upscaling gives back."""
+"""What an upscaling gives back: whole, or piece by piece."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_vaesr.engine.settings import UncertaintyKind
+from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.zoo.card import NORMAL_INTERVAL
 
 Array = npt.NDArray[Any]
@@ -65,6 +66,42 @@ class Result:
     def _bound(self, which: int) -> FloatArray | None:
         is_interval = self.record["settings"]["uncertainty"] == "interval"
         return self.uncertainty[which] if is_interval and self.uncertainty is not None else None
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A finished part of an image; arrays have their axes in the image's order.
+
+    Attributes
+    ----------
+    region : Region
+        Where it is, low-res pixels.
+    mean : ndarray
+        In the dtype of the result, enlarged.
+    std : ndarray or None
+        Calibrated, float32, without ``S``; None for a single sample.
+    uncertainty : ndarray or None
+        The same, or the kind asked for; an interval has its two bounds along a first axis.
+    samples : ndarray or None
+        Like the mean behind one axis of samples, where they were kept.
+    """
+
+    region: Region
+    mean: Array
+    std: FloatArray | None
+    uncertainty: FloatArray | None
+    samples: Array | None = None
+
+    @property
+    def maps(self) -> Sequence[FloatArray]:
+        """The maps of the uncertainty: none, one, or the lower and the upper bound of an interval."""
+        if self.std is None or self.uncertainty is None:
+            return ()
+        return list(self.uncertainty) if self.uncertainty.ndim > self.std.ndim else [self.uncertainty]
+
+    def inside(self, region: Region, factors: Factors) -> dict[str, slice]:
+        """Return by axis letter where the piece lies in the upscaled region."""
+        return self.region.enlarged(factors).within(region.enlarged(factors))
 
 
 def result_dtype(dtype: Any) -> np.dtype[Any]:

@@ -11,8 +11,8 @@ from napari_vaesr.engine.answer import Answer, averaged
 from napari_vaesr.engine.conditions import Conditions
 from napari_vaesr.engine.passes import Pass
 from napari_vaesr.engine.pixels import Pixels
-from napari_vaesr.engine.planes import Box, Piece, SourcePlane, spread_out
-from napari_vaesr.engine.result import Array, FloatArray, maps_shape, uncertainty_map
+from napari_vaesr.engine.planes import Box, SourcePlane, spread_out
+from napari_vaesr.engine.result import Array, FloatArray, Piece, maps_shape, uncertainty_map
 from napari_vaesr.engine.settings import UncertaintyKind
 from napari_vaesr.engine.surroundings import Surroundings
 from napari_vaesr.engine.upscaler import Step, Upscaler

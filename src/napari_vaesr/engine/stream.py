@@ -11,7 +11,7 @@ from typing import Protocol
 from napari_vaesr.engine.blocks import BlockGrid
 from napari_vaesr.engine.device import memory_released
 from napari_vaesr.engine.passes import Pass
-from napari_vaesr.engine.planes import Piece
+from napari_vaesr.engine.result import Piece
 from napari_vaesr.engine.stage import Stage
 from napari_vaesr.engine.stored import as_channels
 from napari_vaesr.files.output import Output

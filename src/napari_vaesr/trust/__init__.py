@@ -1,0 +1,1 @@
+"""How far to trust a result: scored where the truth is known, checked where it is not, with error bars."""

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from napari_vaesr.engine.api import as_source
+from napari_vaesr.engine.arguments import as_source
 from napari_vaesr.engine.conditions import conditions_of, noise_level
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.progress import Progress
@@ -22,7 +22,7 @@ from napari_vaesr.imaging.colour import rgb_to_luma_chroma
 from napari_vaesr.imaging.intensity import IntensityScaling, fit_scalings
 from napari_vaesr.imaging.region import Region
 from napari_vaesr.pairs.degradation import downscaled
-from napari_vaesr.trust.image_noise import NoiseModel, fit_noise
+from napari_vaesr.trust.image_noise import NoiseModel, noise_model
 from napari_vaesr.trust.levels import without_truth_noise
 from napari_vaesr.trust.rivals import bicubic, lanczos
 from napari_vaesr.zoo.card import ANY, Calibration
@@ -255,7 +255,7 @@ def _check_plane(
     truth = rgb_to_luma_chroma(truth)[0] if truth.ndim == 3 else truth
     if np.ptp(truth) < 1e-3:
         raise VaesrError("There is nothing to see in this part of the image: check where there is structure.")
-    noise = fit_noise(truth)
+    noise = noise_model(truth)
     slope, intercept, blur, _ = conditions_of(settings.noise, settings.blur, scalings[channel])
     small = with_noise(_small(truth, scale, blur), noise, scale, settings.seed, blur)
     spread = float(np.sqrt(np.mean(noise.variance(truth))))

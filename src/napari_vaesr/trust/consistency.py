@@ -90,7 +90,7 @@ def consistency_map(
     VaesrError
         When the shapes don't belong together.
     """
-    from napari_vaesr.trust.image_noise import fit_noise
+    from napari_vaesr.trust.image_noise import noise_model
 
     if result.shape != (source.shape[0] * scale, source.shape[1] * scale):
         raise VaesrError(
@@ -98,7 +98,7 @@ def consistency_map(
             f"from {source.shape}, give one of the two that belongs to the other."
         )
     low = np.asarray(source, np.float64)
-    spread = np.sqrt(fit_noise(low).variance(low) + (FAITHFUL * data_range) ** 2)
+    spread = np.sqrt(noise_model(low).variance(low) + (FAITHFUL * data_range) ** 2)
     return np.asarray((downscaled(result, scale) - low) / spread, np.float32)
 
 

@@ -1,4 +1,8 @@
-"""The noise of an image: how strong it is at each intensity, and more of the same."""
+"""The noise of an image, for checks on it: how strong it is at each intensity, and more of the same.
+
+All fine texture counts as noise here, where it must not be taken for an error of the model; what networks are
+told of an image is found by `napari_vaesr.imaging.noise`, which looks at the smoothest places.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +50,7 @@ class NoiseModel:
         return deviation
 
 
-def fit_noise(plane: Array) -> NoiseModel:
+def noise_model(plane: Array) -> NoiseModel:
     """Estimate the noise of a plane at its dark and at its bright places.
 
     The median absolute value of the finest diagonal differences, as in

@@ -8,11 +8,10 @@ from typing import Any
 
 import dask.array as da
 
-from napari_vaesr.engine.api import as_source
+from napari_vaesr.engine.arguments import as_source
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.lazy import lazy_result
-from napari_vaesr.engine.planes import Piece
-from napari_vaesr.engine.result import Result
+from napari_vaesr.engine.result import Piece, Result
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import UnlikeTrainingWarning
 from napari_vaesr.imaging.axes import SourceArray

@@ -1,4 +1,4 @@
-"""The Python door: one function."""
+"""`upscale`, the Python door: a job, and what is found out of its image and its result."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import closing
 from os import PathLike
 from typing import Any, Unpack
 
-from napari_vaesr.engine.api import as_source, spelled_out
+from napari_vaesr.engine.arguments import as_source, spelled_out
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.result import Result

@@ -25,7 +25,7 @@ from napari_vaesr.plugin.viewer.runner import Runner
 from napari_vaesr.plugin.viewer.shortcuts import LIVE, PREVIEW, RUN, Shortcuts
 from napari_vaesr.plugin.viewer.status import show_std_in_status
 from napari_vaesr.plugin.viewer.task import Failure, UpscaleTask
-from napari_vaesr.plugin.widgets.look import KEYS, LookControls
+from napari_vaesr.plugin.widgets.look_controls import KEYS, LookControls
 from napari_vaesr.plugin.widgets.panel import Panel, row, status_line
 from napari_vaesr.plugin.widgets.timing import TimeLeft
 

@@ -1,4 +1,4 @@
-"""What the widget does, without a window: read a layer, run the engine step by step, make layers.
+"""An upscaling as a task for a worker, without a window: read a layer, run the engine, make layers.
 
 Nothing here needs Qt, and torch is imported only inside `UpscaleTask.steps`, which runs in a worker thread.
 """

@@ -10,7 +10,7 @@ import torch
 
 import napari_vaesr
 from napari_vaesr import VaesrError, upscale
-from napari_vaesr.engine.api import as_source
+from napari_vaesr.engine.arguments import as_source
 from napari_vaesr.engine.settings import UpscaleSettings, about
 
 

@@ -1,4 +1,4 @@
-"""What the Python doors make of what they are given."""
+"""What Python functions are given, whatever it is, brought to what jobs read."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Draw how an array becomes a layer, with shapes at every stop, as docs/images/journey.svg.
 
-.venv/bin/python docs/draw_journey.py
+python docs/draw_journey.py
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ STOPS = [
         "40 × (256, 256)",
     ),
     (
-        "one plane in unit intensity, a tile with its halo",
+        "a plane and its neighbours, a tile with its halo",
         "engine/planes.py: SourcePlane",
-        "float32",
-        "(1, 1, h', w') with h' = h + 2 halo",
+        "float32, unit intensity",
+        "(1, 5, h', w') with h' = h + 2 halo",
     ),
     (
         "encode once",
@@ -36,24 +36,30 @@ STOPS = [
     (
         "decode K times, noise by position",
         "vae/noise.py, engine/upscaler.py",
-        "samples, a few at a time",
-        "(k, 1, 2 h', 2 w')",
+        "what they add to the base, a few at a time",
+        "(k, 1, 2 h, 2 w), the halo cut off",
     ),
     (
         "running moments",
         "engine/moments.py: PairedMoments",
         "mean and variance",
-        "(2 h, 2 w), the halo cut off",
-    ),
-    (
-        "calibrate, back to the source's intensities",
-        "engine/planes.py: Piece",
-        "uint16 mean, float32 std",
         "(2 h, 2 w)",
     ),
     (
-        "put together",
-        "engine/assembly.py, lazy.py, stream.py",
+        "put tiles together, and the views of a pass along Z",
+        "engine/answer.py: Answer",
+        "mean and variance",
+        "(1, 512, 512)",
+    ),
+    (
+        "calibrate, back to the source's intensities",
+        "engine/stage.py: Stage",
+        "a Piece: uint16 mean, float32 std",
+        "(1, 512, 512) twice",
+    ),
+    (
+        "put pieces together",
+        "engine/assembly.py, engine/lazy.py, engine/stream.py",
         "Result, or a file, with its Record",
         "(40, 512, 512) twice",
     ),

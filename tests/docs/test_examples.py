@@ -11,6 +11,7 @@ from napari_vaesr.zoo.registry import load_model
 from napari_vaesr.zoo.weights import save_model
 
 ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "napari_vaesr"
 PYTHON = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 NEEDS_A_WINDOW = re.compile(r"napari\.Viewer|viewer\.(open|layers)")
 
@@ -45,3 +46,23 @@ def test_the_proofs_that_the_design_names_exist():
     assert files and names
     written = "".join((ROOT / file).read_text(encoding="utf-8") for file in files)
     assert names <= set(re.findall(r"def (test_\w+)", written))
+
+
+def test_the_design_names_every_room_and_no_file_that_is_gone():
+    design = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    rooms = {path.name for path in SOURCE.iterdir() if (path / "__init__.py").exists()}
+    named = set(re.findall(r"^\| `(\w+)/` \|", design, re.MULTILINE))
+    panels = {path.name for path in (SOURCE / "plugin").iterdir() if (path / "__init__.py").exists()}
+    assert named == rooms and panels <= set(re.findall(r"`(\w+)/`", design))
+    files = set(re.findall(r"`(\w+/\w+\.py)`", design)) - {"napari_vaesr/__init__.py"}
+    assert files and not {file for file in files if not ((SOURCE / file).exists() or (ROOT / file).exists())}
+
+
+def test_the_stops_of_the_journey_exist():
+    drawing = (ROOT / "docs" / "images" / "journey.svg").read_text(encoding="utf-8")
+    stops = re.findall(r'class="code"[^>]*>([^<]+)<', drawing)
+    assert stops
+    for stop in stops:
+        files, _, name = stop.partition(": ")
+        texts = [(SOURCE / file).read_text("utf-8") for file in re.findall(r"[\w/]+\.py", files)]
+        assert texts and (not name or re.search(rf"^class {name}\b", texts[0], re.MULTILINE))

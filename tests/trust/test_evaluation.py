@@ -15,7 +15,7 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.pairs.degradation import downscaled
 from napari_vaesr.pairs.pair import Pair
 from napari_vaesr.trust.calibration import interval_reach
-from napari_vaesr.trust.evaluation import Evaluation, Pixels, evaluate_pair, image_scores
+from napari_vaesr.trust.evaluation import ChosenPixels, Evaluation, evaluate_pair, image_scores
 from napari_vaesr.trust.metrics import multiscale_ssim
 from napari_vaesr.trust.plots import write_reliability, write_sparsification
 from napari_vaesr.trust.rivals import RIVALS, bicubic, richardson_lucy
@@ -129,7 +129,7 @@ def known(domain: str, seed: int, factor: float = 1.0, scale: int = 2, original:
     std = random.uniform(0.01, 0.1, 20_000)
     pair = made()
     scores = {"mean": image_scores(pair.truth + float(seed + 1), pair)}
-    pixels = Pixels(
+    pixels = ChosenPixels(
         std / factor, random.normal(0, std), random.random(20_000), random.random(20_000), interval_reach()
     )
     return Evaluation(str(seed), domain, scale, scores, pixels, original)

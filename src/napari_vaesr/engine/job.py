@@ -25,7 +25,7 @@ from napari_vaesr.engine.description import Description, describe
 from napari_vaesr.engine.device import memory_released
 from napari_vaesr.engine.passes import (
     Pass,
-    calibrated,
+    chosen_calibrations,
     factor_of,
     planned,
     seeded,
@@ -125,7 +125,9 @@ class UpscaleJob:
         self.messages += told_of_resampling(self.factors, self.passes)
         self.conditions = tuple(conditions_of(noise, blur, each, sections) for each in self.scalings)
         noises = [noise_level(noise, scaling) for scaling in self.scalings]
-        self.calibrations, missing_ones = calibrated(card, self.factors, noises, settings, calibrations)
+        self.calibrations, missing_ones = chosen_calibrations(
+            card, self.factors, noises, settings, calibrations
+        )
         self.messages += missing_ones
         self.keep_samples = keep_samples
         self._result: Result | None = None

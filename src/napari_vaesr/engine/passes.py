@@ -323,7 +323,7 @@ def calibrations_of(
     )
 
 
-def calibrated(
+def chosen_calibrations(
     card: ModelCard,
     factors: Factors,
     noises: Sequence[float],

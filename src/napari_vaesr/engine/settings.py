@@ -60,6 +60,14 @@ class UpscaleSettings(BaseModel):
         description="What is given beside the mean: the standard deviation in the image's intensity units, "
         "its square (variance), the standard deviation relative to the mean, or the interval in which nine "
         "of ten true pixels are to be expected, as its lower and upper bound.",
+        json_schema_extra={
+            "words": {
+                "std": "Standard deviation",
+                "variance": "Variance",
+                "relative": "Relative (std / mean)",
+                "interval": "90 % interval (two bounds)",
+            }
+        },
     )
     domain: str = Field(
         default=ANY,
@@ -88,10 +96,12 @@ class UpscaleSettings(BaseModel):
     )
     sections: SectionsSetting = Field(
         default="unknown",
+        title="Planes are",
         description="What planes are that become more along Z, for models that are told it: thin, so that "
         "what lies between two was left out, or thick, each an average over all the way to the next, as "
         "physical sections are, and planes as far apart as they are blurred along Z. Pixels alone do not "
         "tell. Told that there is no noise, too, planes made agree with those given.",
+        json_schema_extra={"words": {"thick": "thick (averages)"}},
     )
     seed: int = Field(
         default=0, ge=0, lt=2**63, description="The same seed draws the same samples; another draws others."

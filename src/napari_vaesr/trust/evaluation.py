@@ -73,7 +73,7 @@ class ImageScores:
 
 
 @dataclass(frozen=True)
-class Pixels:
+class ChosenPixels:
     """A random choice of one image's pixels: predicted std, error, gradient and value of the result.
 
     `interval` is the half width of the image's 90 % intervals in predicted std.
@@ -99,7 +99,7 @@ class Evaluation:
     domain: str
     scale: int
     scores: dict[str, ImageScores]
-    pixels: Pixels
+    pixels: ChosenPixels
     original: str = ""
     blocks: FloatArray = field(default_factory=lambda: np.full((len(SIDES), 2), np.nan))
 
@@ -242,7 +242,7 @@ def _base(pair: Pair, model: Model, settings: UpscaleSettings) -> Array:
     return job.result.mean
 
 
-def _pixels(pair: Pair, mean: Array, std: Array, interval: float) -> Pixels:
+def _pixels(pair: Pair, mean: Array, std: Array, interval: float) -> ChosenPixels:
     """Draw pixels inside the border, the same ones every time."""
     border = pair.scale
     inside = (slice(border, -border),) * 2
@@ -256,7 +256,9 @@ def _pixels(pair: Pair, mean: Array, std: Array, interval: float) -> Pixels:
     if estimate.size > PIXELS_PER_IMAGE:
         chosen = np.random.default_rng(0).choice(estimate.size, PIXELS_PER_IMAGE, replace=False)
     error = (estimate - truth).ravel()[chosen]
-    return Pixels(spread.ravel()[chosen], error, gradient.ravel()[chosen], estimate.ravel()[chosen], interval)
+    return ChosenPixels(
+        spread.ravel()[chosen], error, gradient.ravel()[chosen], estimate.ravel()[chosen], interval
+    )
 
 
 def _blocks(pair: Pair, mean: Array, samples: Array) -> FloatArray:

@@ -25,7 +25,7 @@ from napari_vaesr.trust.calibration import (
     reliability,
 )
 from napari_vaesr.trust.crps import gaussian_crps
-from napari_vaesr.trust.evaluation import Evaluation, ImageScores, Pixels
+from napari_vaesr.trust.evaluation import ChosenPixels, Evaluation, ImageScores
 from napari_vaesr.trust.sparsification import Sparsification, sparsification
 
 
@@ -159,7 +159,7 @@ def _average(scores: Sequence[ImageScores]) -> ImageScores:
 
 def _conformal(group: Sequence[Evaluation]) -> float | None:
     """Return the factor on the intervals; the planes of a stack count as one image, for they are alike."""
-    originals: dict[str, list[Pixels]] = {}
+    originals: dict[str, list[ChosenPixels]] = {}
     for each in group:
         originals.setdefault(each.original or each.name, []).append(each.pixels)
     stds = [

@@ -10,7 +10,7 @@ from napari.layers import Image
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.finetune.task import (
     FineTuneTask,
-    Pixels,
+    LayerPixels,
     Request,
     Status,
     discard,
@@ -47,7 +47,7 @@ def spots(shape=(2, 80, 160)):
 def request_():
     """A request that takes a second or two."""
     layer = Image(spots(), name="spots")
-    return Request("test-tiny", "mine", minutes=0.02, high=Pixels(layer, "ZYX"), batch=1)
+    return Request("test-tiny", "mine", minutes=0.02, high=LayerPixels(layer, "ZYX"), batch=1)
 
 
 def told(task, kind):
@@ -172,7 +172,7 @@ def test_pairs_of_layers(request_):
     from napari_vaesr.pairs.degradation import downscaled
 
     low = Image(downscaled(spots().astype("float32"), 2), name="low")
-    asked = replace(request_, low=Pixels(low, "ZYX"))
+    asked = replace(request_, low=LayerPixels(low, "ZYX"))
     asked.check()
     outcome = FineTuneTask(asked).run()
     assert outcome.kind == "saved", outcome
@@ -189,11 +189,11 @@ def test_what_cannot_be_run_is_said_first(request_, tmp_path):
         ({"high": None}, "Choose an image"),
         ({"folder": tmp_path / "none"}, "does not exist"),
         ({"start": "unknown"}, "no model named"),
-        ({"low": Pixels(small, "YX")}, "2 or 3 or 4 times as many pixels"),
+        ({"low": LayerPixels(small, "YX")}, "2 or 3 or 4 times as many pixels"),
     ):
         with pytest.raises(VaesrError, match=words):
             replace(request_, **change).check()
-    failure = FineTuneTask(replace(request_, high=Pixels(small, "YX"))).run()
+    failure = FineTuneTask(replace(request_, high=LayerPixels(small, "YX"))).run()
     assert isinstance(failure, Failure) and "too small" in failure.message
     assert not unfinished()
 

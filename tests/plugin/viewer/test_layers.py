@@ -21,9 +21,9 @@ from napari_vaesr.plugin.viewer.layers import (
     upscale_layer,
 )
 from napari_vaesr.plugin.viewer.sources import (
-    as_source,
     checked_axes,
     labelled_axes,
+    layer_as_source,
     source_array,
     suggested_axes,
 )
@@ -240,11 +240,11 @@ def test_limits_of_the_uncertainty():
 def test_a_layer_knows_the_sizes_of_its_voxels_in_one_unit(deep_model_path):
     pixels = np.random.default_rng(0).integers(0, 4000, (3, 12, 14)).astype("uint16")
     layer = Image(pixels, scale=(1.2, -0.6, 0.6), units=("um", "um", "um"), axis_labels=("z", "y", "x"))
-    assert dict(as_source(layer, None).pixel_size) == {"Z": 1.2, "Y": 0.6, "X": 0.6}
+    assert dict(layer_as_source(layer, None).pixel_size) == {"Z": 1.2, "Y": 0.6, "X": 0.6}
     mean, *_ = upscale_layer(layer, model=deep_model_path, isotropic="nearest", scale=1, samples=1)
     assert mean[0].shape == (6, 12, 14)
     layer.units = ("nm", "um", "um")
-    assert "Z" not in as_source(layer, None).pixel_size
+    assert "Z" not in layer_as_source(layer, None).pixel_size
 
 
 def test_upscale_layer_without_a_viewer(tiny_model_path):

@@ -24,9 +24,10 @@ from napari_vaesr.plugin.io.opening import open_upscaled
 from napari_vaesr.plugin.viewer.preferences import or_defaults, starting_settings
 from napari_vaesr.plugin.viewer.task import Failure, first_sentence
 from napari_vaesr.plugin.viewer.workers import create_worker
-from napari_vaesr.plugin.widgets.inputs import SECTIONS, UNCERTAINTIES, with_tooltips
+from napari_vaesr.plugin.widgets.inputs import with_tooltips
 from napari_vaesr.plugin.widgets.model_list import known_cards, model_list
 from napari_vaesr.plugin.widgets.panel import Panel, align_labels, row, status_line
+from napari_vaesr.plugin.widgets.setting_inputs import input_of
 from napari_vaesr.plugin.widgets.timing import duration
 
 if TYPE_CHECKING:
@@ -128,10 +129,10 @@ class BatchPanel(Panel):
         if start.factors.along("Y") in self.scale.choices:
             self.scale.value = start.factors.along("Y")
         self.depth = ComboBox(label="Along Z", choices=self._depths)
-        self.sections = ComboBox(label="Planes are", choices=SECTIONS, value=start.sections)
+        self.sections = input_of("sections", start)
         self._enable_sections()
         self.samples = SpinBox(label="Samples", value=start.samples, min=1, max=max(1024, start.samples))
-        self.uncertainty = ComboBox(label="Uncertainty", choices=UNCERTAINTIES, value=start.uncertainty)
+        self.uncertainty = input_of("uncertainty", start)
         self.again = CheckBox(text="Replace", value=False)
         with_tooltips(
             TOOLTIPS,

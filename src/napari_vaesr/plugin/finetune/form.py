@@ -11,7 +11,7 @@ from napari.layers import Image
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
-from napari_vaesr.plugin.finetune.task import Pixels, Request, free_name
+from napari_vaesr.plugin.finetune.task import LayerPixels, Request, free_name
 from napari_vaesr.plugin.viewer.sources import checked_axes, source_array, suggested_axes
 from napari_vaesr.plugin.widgets.inputs import Fold, is_source, with_tooltips
 from napari_vaesr.plugin.widgets.panel import align_labels
@@ -220,9 +220,9 @@ class FineTuneForm(Container):
         else:
             if self.high.value is None:
                 raise VaesrError("Open an image to begin.")
-            high = Pixels(self.high.value, self.high_axes.value)
+            high = LayerPixels(self.high.value, self.high_axes.value)
         if source == "pair":
-            low = Pixels(self.low.value, self.low_axes.value)
+            low = LayerPixels(self.low.value, self.low_axes.value)
         request = Request(
             start=self.start.value,
             name=self.name_edit.value.strip(),

@@ -40,7 +40,7 @@ Look = Literal["estimated", "model", "measured"]
 """Where the blur and the noise of simulated low-res images come from."""
 
 
-class Pixels:
+class LayerPixels:
     """The pixels of a layer, taken on the main thread.
 
     Parameters
@@ -75,9 +75,9 @@ class Request:
         What to call the new one.
     minutes : float
         How long to train, checks not counted.
-    high : Pixels, optional
+    high : LayerPixels, optional
         The high-res truth.
-    low : Pixels, optional
+    low : LayerPixels, optional
         The low-res image that was recorded beside it; left out, low-res images are simulated.
     folder : Path, optional
         Sharp images to learn from instead of `high`.
@@ -99,8 +99,8 @@ class Request:
     start: str
     name: str
     minutes: float = 5.0
-    high: Pixels | None = None
-    low: Pixels | None = None
+    high: LayerPixels | None = None
+    low: LayerPixels | None = None
     folder: Path | None = None
     look: Look = "estimated"
     psf: float = 0.5

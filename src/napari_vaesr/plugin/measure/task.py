@@ -15,7 +15,7 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes, Source
 from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.plugin.viewer.layers import unique_name, upscaled_place
-from napari_vaesr.plugin.viewer.sources import as_source
+from napari_vaesr.plugin.viewer.sources import layer_as_source
 from napari_vaesr.plugin.viewer.task import Failure, first_sentence
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class MeasureTask:
         from napari_vaesr.trust.regions import Quantities
 
         self.name = self.layer.name
-        self._source = as_source(self.layer, self.axes)
+        self._source = layer_as_source(self.layer, self.axes)
         self.axes = self._source.axes.names
         Region(self.extent).of(self._source.axes)
         self._quantities = Quantities(self.properties)

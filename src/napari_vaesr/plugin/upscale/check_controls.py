@@ -22,7 +22,7 @@ from napari_vaesr.plugin.upscale.preview import flat_settings
 from napari_vaesr.plugin.viewer.extents import chosen_extent
 from napari_vaesr.plugin.viewer.layers import KEY, unique_name, upscaled_place
 from napari_vaesr.plugin.viewer.runner import Runner
-from napari_vaesr.plugin.viewer.sources import as_source
+from napari_vaesr.plugin.viewer.sources import layer_as_source
 from napari_vaesr.plugin.viewer.task import Failure, first_sentence
 from napari_vaesr.plugin.widgets.panel import row, status_line
 
@@ -68,7 +68,7 @@ class CheckTask:
 
     def __post_init__(self) -> None:
         self.name = self.layer.name
-        self._source = as_source(self.layer, self.axes)
+        self._source = layer_as_source(self.layer, self.axes)
         self.axes = self._source.axes.names
 
     def __repr__(self) -> str:

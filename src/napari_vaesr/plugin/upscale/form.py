@@ -18,11 +18,11 @@ from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.plugin.upscale.extent_inputs import ExtentInputs
 from napari_vaesr.plugin.upscale.together import Together
 from napari_vaesr.plugin.viewer.preferences import or_defaults, starting_settings
-from napari_vaesr.plugin.viewer.sources import as_source, labelled_axes, suggested_axes
-from napari_vaesr.plugin.widgets.inputs import SECTIONS, UNCERTAINTIES, Fold, is_source, with_tooltips
+from napari_vaesr.plugin.viewer.sources import labelled_axes, layer_as_source, suggested_axes
+from napari_vaesr.plugin.widgets.inputs import Fold, is_source, with_tooltips
 from napari_vaesr.plugin.widgets.model_list import known_cards, model_list
 from napari_vaesr.plugin.widgets.panel import align_labels
-from napari_vaesr.plugin.widgets.setting_inputs import follow, inputs_of, value_of
+from napari_vaesr.plugin.widgets.setting_inputs import follow, input_of, inputs_of, value_of
 from napari_vaesr.zoo.card import ANY
 from napari_vaesr.zoo.registry import models
 
@@ -125,9 +125,9 @@ class UpscaleForm(Container):
         self.depth = ComboBox(label="Along Z", choices=self._depths, value=KEEP)
         if start.factors.along("Z") in self.depth.choices:
             self.depth.value = start.factors.along("Z")
-        self.sections = ComboBox(label="Planes are", choices=SECTIONS, value=start.sections)
+        self.sections = input_of("sections", start)
         self.samples = SpinBox(label="Samples", value=start.samples, min=1, max=max(1024, start.samples))
-        self.uncertainty = ComboBox(label="Uncertainty", choices=UNCERTAINTIES, value=start.uncertainty)
+        self.uncertainty = input_of("uncertainty", start)
         self.domain = ComboBox(label="Image kind", choices=self._domains)
         if start.domain in self.domain.choices:
             self.domain.value = start.domain
@@ -204,7 +204,7 @@ class UpscaleForm(Container):
         if layer is None:
             raise VaesrError("Open an image to begin.")
         asked = make_settings(scale=self.scale.value, isotropic=way)
-        source = as_source(layer, self.axes.value)
+        source = layer_as_source(layer, self.axes.value)
         return settled(asked, source, self._cards[self.model.value]).factors.along("Z")
 
     def _offer_depths(self, *_: Any) -> None:
@@ -306,7 +306,7 @@ class UpscaleForm(Container):
                 raise VaesrError("None of the layers is an image that can be upscaled: open one to begin.")
             raise VaesrError("Open an image to begin.")
         self.extent.follow(layer, self.axes.value)
-        named = as_source(layer, self.axes.value).axes
+        named = layer_as_source(layer, self.axes.value).axes
         part = named.of_region(Region(self.chosen_extent()).of(named))
         made = named.of_enlarged(Region(self.chosen_extent()).of(named), self.settings().factors)
         guess = f"{self.axes.value} is a guess: please check the axes. " if self.has_guessed_axes else ""

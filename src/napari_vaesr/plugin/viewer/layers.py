@@ -15,7 +15,7 @@ import numpy as np
 
 from napari_vaesr.imaging.geometry import Placement, shear_matrix
 from napari_vaesr.imaging.region import Factors
-from napari_vaesr.plugin.viewer.sources import as_source, source_array
+from napari_vaesr.plugin.viewer.sources import layer_as_source, source_array
 from napari_vaesr.plugin.viewer.stand_in import StandIn, Unknown
 
 if TYPE_CHECKING:
@@ -310,7 +310,7 @@ def upscale_layer(layer: napari.layers.Image, axes: str | None = None, **setting
     """
     from napari_vaesr.trust.upscale import upscale
 
-    source = as_source(layer, axes)
+    source = layer_as_source(layer, axes)
     axes = source.axes.names
     result = upscale(source.array, axes, **{"pixel_size": source.pixel_size, **settings})
     used, extent = result.record["settings"], result.record["extent"]

@@ -107,7 +107,7 @@ def checked_axes(layer: napari.layers.Image, axes: str | None) -> str:
     return axes if axes.endswith("S") else axes + "S"
 
 
-def as_source(layer: napari.layers.Image, axes: str | None) -> Source:
+def layer_as_source(layer: napari.layers.Image, axes: str | None) -> Source:
     """Return a layer as jobs read it: its pixels, their axes, and the sizes of those in the unit of ``X``.
 
     Raises

@@ -17,7 +17,7 @@ from napari_vaesr.engine.progress import Progress
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.region import Region
 from napari_vaesr.plugin.viewer.layers import RELATIVE_KEY, LayerTuple, layer_tuples, lazy_uncertainty_limits
-from napari_vaesr.plugin.viewer.sources import as_source
+from napari_vaesr.plugin.viewer.sources import layer_as_source
 
 if TYPE_CHECKING:
     from napari_vaesr.engine.description import Description
@@ -89,7 +89,7 @@ class UpscaleTask:
 
     def __post_init__(self) -> None:
         self.name = self.layer.name
-        self._source = as_source(self.layer, self.axes)
+        self._source = layer_as_source(self.layer, self.axes)
         self.pixels, self.axes = self._source.array, self._source.axes.names
         Region(self.extent).of(self._source.axes)
 

@@ -11,16 +11,6 @@ from superqt import QCollapsible
 
 from napari_vaesr.plugin.viewer.layers import KEY
 
-UNCERTAINTIES = [
-    ("Standard deviation", "std"),
-    ("Variance", "variance"),
-    ("Relative (std / mean)", "relative"),
-    ("90 % interval (two layers)", "interval"),
-]
-
-SECTIONS = [("unknown", "unknown"), ("thin", "thin"), ("thick (averages)", "thick")]
-"""Choices of `UpscaleSettings.sections`."""
-
 
 def is_source(layer: Any) -> bool:
     """Whether a layer is an image of the user's, and not a part of a result or of a preview."""

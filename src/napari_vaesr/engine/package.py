@@ -22,8 +22,10 @@ from torch.nn import functional as F
 
 from napari_vaesr.engine.moments import BROAD, NEIGHBOURS, PairedMoments, smoothed, with_areas
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.files.image import read_image
 from napari_vaesr.imaging.intensity import PERCENTILES
 from napari_vaesr.imaging.tiling import round_up
+from napari_vaesr.samples import sample_path
 from napari_vaesr.vae.base import SuperResolutionVAE
 from napari_vaesr.vae.config import OverConfig
 from napari_vaesr.vae.noise import noise_on_grid
@@ -262,11 +264,7 @@ PAPERS = (
 
 def _test_image(side: int) -> NDArray[np.float32]:
     """Return a part of the sample of nuclei, (1, 1, side, side), of up to 256 pixels."""
-    import tifffile
-
-    from napari_vaesr.samples import sample_path
-
-    plane = tifffile.imread(sample_path("nuclei"), key=14)
+    plane = np.asarray(read_image(sample_path("nuclei")).data[14])
     start = max(0, min(96, len(plane) - side))
     part = plane[start : start + side, start : start + side].astype(np.float32)
     return np.ascontiguousarray(part[None, None])

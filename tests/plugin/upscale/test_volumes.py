@@ -210,7 +210,8 @@ def test_what_planes_are_is_asked_where_they_become_more_and_it_can_be_told(
     assert form.sections.enabled and form.settings().sections == "unknown"
     form.depth.value = 3
     assert form.settings().sections == "thick"
-    form.model.value = next(name for name in form.model.choices if name != str(told_model_path))
+    networks = {name: form._cards[name].network for name in form.model.choices if name in form._cards}
+    form.model.value = next(name for name, n in networks.items() if n.row_factors and not n.sections)
     form.depth.value = 2
     assert form.settings().sections == "unknown"
     form.axes.value = "TYX"

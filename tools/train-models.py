@@ -36,7 +36,8 @@ PROGRAM = Path(sys.executable).with_name("napari-vaesr")
 
 KINDS = ("em", "fluorescence", "phase", "stained")
 STACKS = ("brain_half_zyx.tif", "nuclei_zyx.tif", "mitocheck_tyx.tif", "celegans_em_zyx.tif")
-FOLDERS = {"em": 0.12, "fluorescence": 0.18, "phase": 0.26, "stained": 0.16, "train": 0.28}
+FOLDERS = {"em": 0.13, "fluorescence": 0.17, "phase": 0.28, "stained": 0.15, "train": 0.27}
+SCALES = [2.5, 2, 2.5, 1.2, 1.2, 1.2]
 CHAINS = ("6", "8", "9", "12", "16")
 CHAINS_ALONG_Z = ("Z=2,Y=2,X=2", "Z=3,Y=2,X=2", "Z=4,Y=2,X=2")
 
@@ -44,7 +45,13 @@ SHARES = {"microscopy": 1.3, "photo": 0.7, "tiny": 0.4}
 """How the hours are shared out; `tiny` learns from `microscopy`, and is trained last."""
 
 SETTINGS: dict[str, dict[str, Any]] = {
-    "microscopy": {"folder_weights": FOLDERS, "muon_rate": 0.0025, "base_share": 0.42, "anneal": 1},
+    "microscopy": {
+        "folder_weights": FOLDERS,
+        "scale_weights": SCALES,
+        "muon_rate": 0.0025,
+        "base_share": 0.5,
+        "anneal": 1,
+    },
     "photo": {
         "muon_rate": 0.0025,
         "adam_rate": 0.0005,

@@ -21,6 +21,9 @@ from torch.nn import functional as F
 SLOPE = 0.1
 """Of the leaky rectifier for negative values."""
 
+WIDE_ENOUGH, LARGE_ENOUGH = 16, 32
+"""Channels and pixels along a side from which on the detour to fewer products pays."""
+
 
 def rectify(x: Tensor) -> Tensor:
     """Leaky ReLU with slope 0.1: unlike SiLU it is not a straight line at the small contrasts of an image."""
@@ -104,10 +107,6 @@ def _has_bfloat16() -> bool:
     """Tell whether oneDNN computes in bfloat16 here; if not, PyTorch still does, step by step."""
     supported = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
     return supported is not None and bool(supported())
-
-
-WIDE_ENOUGH, LARGE_ENOUGH = 16, 32
-"""Channels and pixels along a side from which on the detour to fewer products pays."""
 
 
 def _can_save(layer: nn.Conv2d, x: Tensor) -> bool:

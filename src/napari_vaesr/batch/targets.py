@@ -266,7 +266,7 @@ def is_made(
         told = json.loads(target.record.read_text(encoding="utf-8"))
         is_newer = target.record.stat().st_mtime_ns > fingerprint(target.source)[1]
         record = Record.read(told)
-        if settings.isotropic is not None:  # then the scale is the image's own
+        if not settings.is_settled:  # then the scale is the image's own
             from napari_vaesr.engine.passes import settled
 
             settings = settled(settings, read_image(target.source, axes, target.series).source, card)

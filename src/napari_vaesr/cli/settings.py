@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperCommand
 
 from napari_vaesr.engine.conditions import parse_condition
-from napari_vaesr.engine.settings import UpscaleSettings, about, make_settings
+from napari_vaesr.engine.settings import UpscaleSettings, about, hint, make_settings
 from napari_vaesr.imaging.region import Factors
 
 from .console import spoken_errors
@@ -30,7 +30,7 @@ SUCH_AS = {
     "blur": " Such as: 0.6 or na=1.4,wavelength=0.52,pixel_size=0.1.",
 }
 
-ALONE = {"isotropic": "exact"}
+ALONE = {name: word for name in UpscaleSettings.model_fields if (word := hint(name, "alone"))}
 """What settings are whose option stands without a value."""
 
 Command = Callable[..., None]

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.imaging.intensity import UNIT, IntensityScaling
+from napari_vaesr.imaging.intensity import IntensityScaling
+from napari_vaesr.vae.config import Conditions
 from napari_vaesr.zoo.card import ModelCard
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_vaesr.engine.passes import Pass
+    from napari_vaesr.engine.settings import UpscaleSettings
 
 GAUSSIAN_WIDTH = 0.21
 """Standard deviation of the Gaussian nearest to a widefield point spread function, in wavelengths over the
@@ -20,25 +27,6 @@ SectionsSetting = Literal["unknown", "thin", "thick"]
 
 SECTIONS: dict[SectionsSetting, float] = {"unknown": 0.0, "thin": -1.0, "thick": 1.0}
 """What a network is told of planes that become more along ``Z``."""
-
-
-class Conditions(NamedTuple):
-    """What a network is told of a plane, as `SuperResolutionVAE.encode` takes it.
-
-    Attributes
-    ----------
-    slope, intercept : float
-        Of the noise's variance in unit intensity.
-    blur : float
-        To undo, in input pixels.
-    sections : float
-        One of `SECTIONS`; 0 where nothing goes along ``Z``.
-    """
-
-    slope: float = 0.0
-    intercept: float = 0.0
-    blur: float = 0.0
-    sections: float = 0.0
 
 
 class Noise(BaseModel):
@@ -74,38 +62,40 @@ NoiseSetting = Literal["auto"] | float | Noise
 BlurSetting = float | Optics
 
 
-def conditions_of(
-    noise: NoiseSetting, blur: BlurSetting, scaling: IntensityScaling, sections: SectionsSetting = "unknown"
-) -> Conditions:
+def conditions_of(settings: UpscaleSettings, scaling: IntensityScaling) -> Conditions:
     """Return what a network is told of a channel.
 
     Parameters
     ----------
-    noise : "auto", float or Noise
-        What was estimated on the channel; or a standard deviation in the image's own unit; or a camera's.
-    blur : float or Optics
-        In input pixels, or what it follows from.
+    settings : UpscaleSettings
+        Its noise, left to what was estimated on the channel or told in the image's own unit, its blur, and
+        what its planes are.
     scaling : IntensityScaling
         Of the channel, with the estimate.
-    sections : {"unknown", "thin", "thick"}
-        What its planes are along ``Z``.
-    """
-    sigma = blur.blur if isinstance(blur, Optics) else float(blur)
-    return Conditions(*noise_line(noise, scaling), sigma, SECTIONS[sections])
-
-
-def conditions_in_pass(told: Conditions, is_first: bool, undoes_blur: bool, goes_along_z: bool) -> Conditions:
-    """Return what the network is told in one pass of a chain, of what is told of the image.
-
-    The first pass alone sees noise, and one pass undoes the blur. What planes are holds in every pass along
-    ``Z``: after one, each new plane of averages is the average over its own, smaller distance, and thin
-    planes have thin ones between them.
     """
     return Conditions(
-        slope=told.slope if is_first else 0.0,
-        intercept=told.intercept if is_first else 0.0,
+        *noise_line(settings.noise, scaling), blur_in_pixels(settings.blur), SECTIONS[settings.sections]
+    )
+
+
+def blur_in_pixels(blur: BlurSetting) -> float:
+    """Return a blur as a standard deviation in input pixels."""
+    return blur.blur if isinstance(blur, Optics) else float(blur)
+
+
+def conditions_in_pass(told: Conditions, step: Pass, passes: Sequence[Pass]) -> Conditions:
+    """Return what the network is told in one pass of a chain, of what is told of the image.
+
+    The first pass alone sees noise, and the first that looks at planes as they are undoes the blur. What
+    planes are holds in every pass along ``Z``: after one, each new plane of averages is the average over its
+    own, smaller distance, and thin planes have thin ones between them.
+    """
+    undoes_blur = step is next((each for each in passes if each.is_flat), None)
+    return Conditions(
+        slope=told.slope if step.is_first else 0.0,
+        intercept=told.intercept if step.is_first else 0.0,
         blur=told.blur if undoes_blur else 0.0,
-        sections=told.sections if goes_along_z else 0.0,
+        sections=0.0 if step.is_flat else told.sections,
     )
 
 
@@ -182,13 +172,7 @@ def learnt_blur(card: ModelCard) -> float | None:
     return None
 
 
-def check_conditions(
-    noise: NoiseSetting,
-    blur: BlurSetting,
-    card: ModelCard,
-    sections: SectionsSetting = "unknown",
-    goes_along_z: bool = False,
-) -> list[str]:
+def check_conditions(settings: UpscaleSettings, card: ModelCard) -> list[str]:
     """Refuse to tell a network what it does not listen to; return a warning of a blur that it has not learnt.
 
     Raises
@@ -197,11 +181,11 @@ def check_conditions(
         When noise, blur or sections are given for a model that can't be told them, or sections where nothing
         goes along ``Z``.
     """
-    if sections != "unknown":
-        _check_sections(card, goes_along_z)
-    pixels = conditions_of(0.0, blur, UNIT).blur
+    if settings.sections != "unknown":
+        _check_sections(card, "Z" in settings.factors)
+    pixels = blur_in_pixels(settings.blur)
     if not card.network.conditioned:
-        if noise != "auto" or pixels > 0:
+        if settings.noise != "auto" or pixels > 0:
             raise VaesrError(
                 f"The model {card.name} can't be told the noise or the blur of an image, please leave "
                 "these settings alone or choose another model."

@@ -31,7 +31,7 @@ from napari_vaesr.engine.passes import (
     seeded,
     settled,
     split,
-    told_of_resampling,
+    told_of_passes,
 )
 from napari_vaesr.engine.pixels import Held, Original, Pixels
 from napari_vaesr.engine.progress import Progress
@@ -120,11 +120,10 @@ class UpscaleJob:
         self.surroundings = Surroundings.of(source, self.scalings, settings, card)
         self.passes = self._plan(planned(self.factors, parts))
         self.messages = without_spread(settings)
-        noise, blur, sections = settings.noise, settings.blur, settings.sections
-        self.messages += check_conditions(noise, blur, card, sections, "Z" in self.factors)
-        self.messages += told_of_resampling(self.factors, self.passes)
-        self.conditions = tuple(conditions_of(noise, blur, each, sections) for each in self.scalings)
-        noises = [noise_level(noise, scaling) for scaling in self.scalings]
+        self.messages += check_conditions(settings, card)
+        self.messages += told_of_passes(self.factors, self.passes)
+        self.conditions = tuple(conditions_of(settings, scaling) for scaling in self.scalings)
+        noises = [noise_level(settings.noise, scaling) for scaling in self.scalings]
         self.calibrations, missing_ones = chosen_calibrations(
             card, self.factors, noises, settings, calibrations
         )
@@ -231,11 +230,7 @@ class UpscaleJob:
         """
         step, count = self.passes[number], len(self.scalings)
         units = (UNIT,) * count
-        blur_of = next((each.number for each in self.passes if each.is_flat), None)
-        conditions = tuple(
-            conditions_in_pass(told, step.is_first, number == blur_of, not step.is_flat)
-            for told in self.conditions
-        )
+        conditions = tuple(conditions_in_pass(told, step, self.passes) for told in self.conditions)
         return Stage(
             step=step,
             pixels=pixels,
@@ -295,8 +290,8 @@ class UpscaleJob:
         Yields
         ------
         Piece
-            A plane, a part of a large one, or of a volume that is made longer along ``Z`` a box. What an
-            earlier pass makes is held in memory; the command line leaves it on disk.
+            A plane, a part of a large one, or a box of a volume; see `BlockGrid`. What an earlier pass makes
+            is held in memory; the command line leaves it on disk.
         """
         with closing(self._made(keep_samples=False, is_held=False)) as made:
             for told, piece in made:

@@ -214,7 +214,7 @@ def planned(factors: Factors, parts: Sequence[Factors]) -> list[tuple[Factors, F
     return steps
 
 
-def told_of_resampling(factors: Factors, passes: Sequence[Pass]) -> list[str]:
+def told_of_passes(factors: Factors, passes: Sequence[Pass]) -> list[str]:
     """Return what the user should know where planes along ``Z`` are made more than asked for."""
     made = math.prod(step.made.along("Z") for step in passes)
     if made == factors.along("Z"):
@@ -246,7 +246,7 @@ def settled(settings: UpscaleSettings, source: Source, card: ModelCard) -> Upsca
         When voxels are to be cubic and their size is not known, or there is no ``Z``.
     """
     factors, lengths = settings.factors, source.axes.lengths
-    if settings.isotropic is not None:
+    if not settings.is_settled:
         if "Z" not in lengths:
             raise VaesrError("The image has no axis Z to upscale along, please leave isotropic out.")
         ratio = _cubic(source.pixel_size) * factors.along("X")
@@ -257,7 +257,7 @@ def settled(settings: UpscaleSettings, source: Source, card: ModelCard) -> Upsca
         is_made = not is_near and 1 < ratio < choices[-1]
         factors = Factors({**factors, "Z": ratio if is_made else nearest})
     factors, told = factors.fitted(lengths), {}
-    if settings.isotropic is not None and "Z" not in factors:
+    if not settings.is_settled and "Z" not in factors:
         told["sections"] = "unknown"
     return settings.model_copy(update={"scale": factors.setting, "isotropic": None, **told})
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_vaesr.engine.conditions import Conditions
 from napari_vaesr.engine.result import Array, FloatArray
 from napari_vaesr.engine.upscaler import NoiseKeys
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.colour import rgb_to_luma_chroma
 from napari_vaesr.imaging.intensity import IntensityScaling
 from napari_vaesr.imaging.region import Region
+from napari_vaesr.vae.config import Conditions
 from napari_vaesr.zoo.calibration import AS_DRAWN, AreaFactors
 
 Place = Mapping[str, int]

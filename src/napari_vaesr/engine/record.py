@@ -11,7 +11,7 @@ from pydantic import model_validator as validator
 
 from napari_vaesr.engine.conditions import Noise, noise_level
 from napari_vaesr.engine.passes import calibrations_of
-from napari_vaesr.engine.settings import UpscaleSettings
+from napari_vaesr.engine.settings import OPEN, UpscaleSettings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.intensity import IntensityScaling
@@ -38,7 +38,7 @@ def _plain_region(region: Region) -> dict[str, list[int]]:
 
 
 def _plain_settings(settings: UpscaleSettings) -> dict[str, Any]:
-    return settings.model_dump(mode="json", exclude={"isotropic"})  # which has become the scale
+    return settings.model_dump(mode="json", exclude=OPEN)  # which have become the scale
 
 
 class ModelVersion(BaseModel):

@@ -23,6 +23,8 @@ ContextSetting = Literal["auto", "Z", "T", "none"]
 GROWING = "ZYX"
 """Axes that can be made longer."""
 
+OPEN = {"isotropic"}
+"""Settings that leave something to the image; others say what they have come to once that is known."""
 
 ONE_SAMPLE = "One sample has no spread, so there is no uncertainty: draw 2 samples or more to get one."
 NO_TEMPERATURE = "At temperature 0 all samples agree, so there is no uncertainty: raise it to 1 to get one."
@@ -47,6 +49,7 @@ class UpscaleSettings(BaseModel):
         default=None,
         description="Upscale along Z, too, to cubic voxels, from the voxel size: exact makes planes by the "
         "nearest factor above and resamples them, nearest takes the nearest factor.",
+        json_schema_extra={"alone": "exact"},
     )
     samples: int = Field(
         default=16,
@@ -161,6 +164,11 @@ class UpscaleSettings(BaseModel):
         return Factors.of(self.scale)
 
     @property
+    def is_settled(self) -> bool:
+        """Whether nothing of it is left to the image."""
+        return self.isotropic is None
+
+    @property
     def has_spread(self) -> bool:
         """Whether samples differ, so that there is an uncertainty."""
         return self.samples > 1 and self.temperature > 0
@@ -207,6 +215,16 @@ def plays_part(name: str, network: NetworkConfig) -> bool:
 def about(name: str) -> str:
     """Return what a setting does, as every door tells it."""
     return str(UpscaleSettings.model_fields[name].description)
+
+
+def hint(name: str, what: str) -> Any:
+    """Return what else the field of a setting tells, None where it does not.
+
+    Such as ``words``, by which choices are known in panels, and ``alone``, what it is where an option stands
+    without a value.
+    """
+    told = UpscaleSettings.model_fields[name].json_schema_extra
+    return told.get(what) if isinstance(told, dict) else None
 
 
 def make_settings(**values: Any) -> UpscaleSettings:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from napari_vaesr.engine.answer import Answer, averaged
-from napari_vaesr.engine.conditions import Conditions
 from napari_vaesr.engine.passes import Pass
 from napari_vaesr.engine.pixels import Pixels
 from napari_vaesr.engine.planes import Box, SourcePlane, spread_out
@@ -21,6 +20,7 @@ from napari_vaesr.imaging.colour import luma_chroma_to_rgb, rgb_to_luma_chroma, 
 from napari_vaesr.imaging.intensity import IntensityScaling
 from napari_vaesr.imaging.region import Region
 from napari_vaesr.imaging.resample import CUBIC, LINEAR, around, enlarged
+from napari_vaesr.vae.config import Conditions
 from napari_vaesr.zoo.card import Calibration
 
 AS_IT_IS = IntensityScaling(offset=0, gain=1)

@@ -13,7 +13,6 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import torch
 
-from napari_vaesr.engine.conditions import Conditions
 from napari_vaesr.engine.device import DeviceChoice, choose_device, is_out_of_memory, release_memory
 from napari_vaesr.engine.memory import TileMemory
 from napari_vaesr.engine.moments import BROAD, NEIGHBOURS, PairedMoments, smoothed, with_areas
@@ -24,7 +23,7 @@ from napari_vaesr.engine.trimming import sparing, trimmed, without_halo
 from napari_vaesr.errors import TryAgain, VaesrError
 from napari_vaesr.imaging.tiling import Tile, plan_tiles, read_padded, round_up
 from napari_vaesr.vae.base import Encoded, SuperResolutionVAE
-from napari_vaesr.vae.config import Factor
+from napari_vaesr.vae.config import Conditions, Factor
 from napari_vaesr.vae.factor import shuffle
 from napari_vaesr.vae.noise import latent_noise
 from napari_vaesr.zoo.calibration import AS_DRAWN, AreaFactors

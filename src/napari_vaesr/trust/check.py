@@ -256,13 +256,13 @@ def _check_plane(
     if np.ptp(truth) < 1e-3:
         raise VaesrError("There is nothing to see in this part of the image: check where there is structure.")
     noise = noise_model(truth)
-    slope, intercept, blur, _ = conditions_of(settings.noise, settings.blur, scalings[channel])
-    small = with_noise(_small(truth, scale, blur), noise, scale, settings.seed, blur)
+    said = conditions_of(settings, scalings[channel])
+    small = with_noise(_small(truth, scale, said.blur), noise, scale, settings.seed, said.blur)
     spread = float(np.sqrt(np.mean(noise.variance(truth))))
     # What the model is told of the image holds for the small one, which has the same noise and blur.
     level = min(noise_level(settings.noise, scalings[channel]), 1.0)
-    own = IntensityScaling(offset=0.0, gain=1.0, noise=level, noise_line=(slope, intercept))
-    told = settings.model_copy(update={"noise": "auto", "blur": blur})
+    own = IntensityScaling(offset=0.0, gain=1.0, noise=level, noise_line=(said.slope, said.intercept))
+    told = settings.model_copy(update={"noise": "auto", "blur": said.blur})
     job = UpscaleJob(Source.of(small, "YX"), told, model=model, scalings=[own])
     with closing(iter(job)) as steps:
         for step in steps:

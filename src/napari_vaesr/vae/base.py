@@ -28,8 +28,8 @@ class Encoded:
     factor : (int, int)
         The factor of rows and columns that the planes were encoded for.
     is_clean : Tensor or None
-        Which planes are taken at their word, (batch,), boolean; None: all alike, as the network is made.
-        Where rows alone become more, the weight of each in what the input says of them, (batch, rows).
+        Which planes are taken at their word, (batch, ...), and how; private to the architecture, as features
+        are. None: all alike, as the network is made.
     chroma : Tensor or None
         Where the network sees colours, the blue and the red difference of the result, (batch, 2, rows *
         height, columns * width), float32.
@@ -150,11 +150,9 @@ class SuperResolutionVAE(nn.Module, ABC):
         factor : int or (int, int)
             One of the configured factors of rows and columns; a number stands for both.
         conditions : Tensor, optional
-            What a conditioned network is told of each plane, (batch, 4): slope and intercept of the
-            variance of its noise, which is ``slope * intensity + intercept`` in unit intensity, the
-            standard deviation of the blur to be undone, in low-res pixels, and whether rows that become
-            more are thin, -1, averages over all the way to the next, 1, or it is not known, 0. The last may
-            be missing. Left out, all are 0: neither noise nor blur. Other networks take no notice.
+            What a conditioned network is told of each plane, in columns as `Conditions` names them, (batch,
+            4); the last may be missing. Left out, all are 0: neither noise nor blur. Other networks take no
+            notice.
         """
         return self._encode(self.seen(planes), as_factor(factor), conditions)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from math import lcm
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import (
     BaseModel,
@@ -22,6 +22,26 @@ Factor = tuple[int, int]
 """How many times more rows and columns; (3, 1) makes three rows of every one and leaves the columns."""
 
 Scale = Annotated[int, Field(ge=1, le=64)]
+
+
+class Conditions(NamedTuple):
+    """What a conditioned network is told of a plane, in the order in which it takes it.
+
+    Attributes
+    ----------
+    slope, intercept : float
+        Of the noise's variance, which is ``slope * intensity + intercept`` in unit intensity.
+    blur : float
+        To be undone, the standard deviation in low-res pixels.
+    sections : float
+        What each row is that alone become more: -1 where it is thin, 1 where it is an average over all the
+        way to the next, 0 where that is not known or no rows become more.
+    """
+
+    slope: float = 0.0
+    intercept: float = 0.0
+    blur: float = 0.0
+    sections: float = 0.0
 
 
 class Level(BaseModel):

@@ -10,7 +10,7 @@ from magicgui.widgets import ComboBox, FloatSpinBox, LineEdit, SpinBox
 from magicgui.widgets.bases import ValueWidget
 
 from napari_vaesr.engine.conditions import parse_condition, typed_condition
-from napari_vaesr.engine.settings import UpscaleSettings, about, plays_part
+from napari_vaesr.engine.settings import UpscaleSettings, about, hint, plays_part
 from napari_vaesr.vae.config import NetworkConfig
 
 WIDTH = 95
@@ -37,8 +37,7 @@ def input_of(name: str, start: UpscaleSettings) -> ValueWidget[Any]:
         return SpinBox(**shown, value=value, min=0, max=LARGEST_SEED)
     if field.annotation is float:
         return FloatSpinBox(**shown, value=value, min=0, max=max(2.0, value), step=0.1)
-    words = field.json_schema_extra.get("words", {}) if isinstance(field.json_schema_extra, dict) else {}
-    assert isinstance(words, dict)
+    words = hint(name, "words") or {}
     choices = get_args(field.annotation)
     if all(isinstance(each, str) for each in choices):
         return ComboBox(**shown, choices=[(words.get(each, each), each) for each in choices], value=value)

@@ -15,11 +15,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from napari_vaesr.engine.progress import Progress
 from napari_vaesr.files.image import read_image
 from napari_vaesr.pairs.material import material_from_image
 from napari_vaesr.samples import SAMPLES, sample_path
 from napari_vaesr.training.config import finetune_config
-from napari_vaesr.training.events import TrainingProgress, Verdict
+from napari_vaesr.training.events import Verdict
 from napari_vaesr.training.finetune import FineTune, estimated_degradation
 from napari_vaesr.zoo.registry import load_model
 
@@ -49,11 +50,11 @@ def main() -> None:
     print(f"blur {degradation.blur}, noise {degradation.read_noise}")
     with tempfile.TemporaryDirectory() as name:
         run = FineTune.prepare(Path(name) / "run", material, start, config)
-        began, latest = time.monotonic(), TrainingProgress(0, 0, 0, None, 0, ())
+        began, latest = time.monotonic(), Progress(0, 0, "")
 
         def listen(event: object) -> None:
             nonlocal latest
-            if isinstance(event, TrainingProgress):
+            if isinstance(event, Progress):
                 latest = event
             elif isinstance(event, Verdict):
                 check = event.latest
@@ -63,7 +64,7 @@ def main() -> None:
                 print(f"{seconds:5.0f} s  step {check.step:5}  {scores}  {gain:+.2f} dB", flush=True)
 
         run.run(listen)
-        print(f"{latest.rate:.1f} steps per second; best {run.verdict.gain:+.2f} dB at step ", end="")
+        print(f"{latest.message}; best {run.verdict.gain:+.2f} dB at step ", end="")
         print(f"{run.verdict.best.step}, {time.monotonic() - began:.0f} s in all")
 
 

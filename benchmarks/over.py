@@ -47,7 +47,7 @@ def train(data: Path, run: Path, minutes: float, pool: int, photographs: list[Pa
     run.mkdir(parents=True, exist_ok=True)
     if not net.exists():
         convert(weights(), net, licence="Apache-2.0", authors="Zheng Chen et al.")
-    base = described_base(net, source="https://github.com/zhengchen1999/DAT", run=run, progress=print)
+    base = described_base(net, source="https://github.com/zhengchen1999/DAT", run=run, say=print)
     print(base.model_dump_json(indent=1))
     fields = RECIPES["photo"].model_dump() | OVER_SETTINGS
     fields |= {"name": "dat-sure", "title": "DAT-light with its uncertainty", "description": ""}

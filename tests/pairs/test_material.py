@@ -111,7 +111,7 @@ def test_many_planes_are_thinned_out_and_large_ones_cut(
         start.card.network,
         "percentile",
         name="many",
-        report=lambda done, total: reads.append((done, total)),
+        progress=lambda step: reads.append((step.done, step.total)),
     )
     assert len(material.learn) == 3 and "3 of the 9 planes" in material.message
     assert reads == [(1, 3), (2, 3), (3, 3)]

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import torch
 
+from napari_vaesr.engine.progress import Progress
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.pairs.material import Material, material_from_image
 from napari_vaesr.pairs.pair import Pair
 from napari_vaesr.pairs.settings import Degradation
 from napari_vaesr.training import export
 from napari_vaesr.training.config import TrainingConfig, finetune_config
-from napari_vaesr.training.events import PATIENCE, Check, Pictures, TrainingProgress, Verdict
+from napari_vaesr.training.events import PATIENCE, Check, Losses, Pictures, Verdict
 from napari_vaesr.training.finetune import FineTune, estimated_degradation, fitting_patch
 from napari_vaesr.training.fit import fit, newest_checkpoint
 from napari_vaesr.training.module import BLOCKS, Training
@@ -88,11 +89,14 @@ def test_from_an_image_to_a_model_that_loads(prepared: FineTune, start: Model, t
     events: list[object] = []
     assert prepared.verdict is None
     assert prepared.run(events.append, precision="32-true")
-    progress = [event for event in events if isinstance(event, TrainingProgress)]
+    progress = [event for event in events if isinstance(event, Progress) and event.message.startswith("Step")]
+    losses = [event for event in events if isinstance(event, Losses)]
     verdicts = [event for event in events if isinstance(event, Verdict)]
     pictures = [event for event in events if isinstance(event, Pictures)]
-    assert progress[-1].step == 8 and progress[-1].share == 1
-    assert len(progress[-1].kl) == len(start.card.network.levels) and np.isfinite(progress[-1].loss)
+    assert progress[-1].done == progress[-1].total and progress[0].done < progress[-1].done
+    assert progress[-1].message.startswith("Step 8, ") and "per second: ×2 " in progress[-1].message
+    assert losses[-1].step == 8 and np.isfinite(losses[-1].loss)
+    assert len(losses[-1].kl) == len(start.card.network.levels)
     assert [each.latest.step for each in verdicts] == [0, 4, 8]
     assert pictures[0].now.shape == pictures[0].low.shape == pictures[0].truth.shape
     np.testing.assert_allclose(pictures[0].now, pictures[0].before, atol=1e-5)

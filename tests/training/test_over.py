@@ -63,13 +63,13 @@ def test_batches_of_a_pool_come_again():
 
 def test_what_was_measured_is_not_measured_again(compact_file, tmp_path, monkeypatch):
     told: list[str] = []
-    first = described_base(compact_file, run=tmp_path / "run", progress=told.append)
+    first = described_base(compact_file, run=tmp_path / "run", say=told.append)
     (tmp_path / "run").mkdir()
     config = TrainingConfig(name="one", network=over_network(first))
     (tmp_path / "run" / "config.json").write_text(config.model_dump_json())
-    assert described_base(compact_file, run=tmp_path / "run", progress=told.append) == first
+    assert described_base(compact_file, run=tmp_path / "run", say=told.append) == first
     assert len(told) == 1
-    described_base(compact_file, licence="CC0-1.0", run=tmp_path / "run", progress=told.append)
+    described_base(compact_file, licence="CC0-1.0", run=tmp_path / "run", say=told.append)
     assert len(told) == 2
 
 

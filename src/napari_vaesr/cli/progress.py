@@ -24,9 +24,14 @@ class ProgressBars:
     @contextmanager
     def follow(self, name: str) -> Iterator[Callable[[Step], None]]:
         """Show a bar while an input is worked on; the callback moves it."""
-        task = self._bars.add_task(escape(name), total=None)
+        task = self._bars.add_task(escape(name), total=None, message="")
+
+        def show(step: Step) -> None:
+            total = step.total or None  # not known yet
+            self._bars.update(task, completed=step.done, total=total, message=escape(step.message))
+
         try:
-            yield lambda step: self._bars.update(task, completed=step.done, total=step.total)
+            yield show
         finally:
             self._bars.remove_task(task)
 
@@ -41,6 +46,7 @@ def progress_bars(quiet: bool) -> Iterator[ProgressBars]:
         TaskProgressColumn(),
         TextColumn("time left"),
         TimeRemainingColumn(compact=True),
+        TextColumn("{task.fields[message]}"),
         console=console,
         transient=True,
         disable=quiet or not console.is_terminal,

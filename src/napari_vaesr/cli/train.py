@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shlex
 import signal
 import sys
-import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import typer
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from napari_vaesr.errors import VaesrError
 
@@ -22,10 +19,7 @@ from .console import ExitCode, err, out, spoken_errors
 from .progress import progress_bars
 
 if TYPE_CHECKING:
-    from lightning.pytorch.callbacks import Callback
-
-    from napari_vaesr.training.events import Verdict
-    from napari_vaesr.training.module import Training
+    from napari_vaesr.training.events import Event, Verdict
     from napari_vaesr.training.request import Prepared
 
 
@@ -96,14 +90,32 @@ def train(
 
 def _train(prepared: Prepared, devices: int, workers: int | None) -> None:
     """Train, show how it goes, and make the model."""
+    from napari_vaesr.engine.progress import Progress
     from napari_vaesr.training.export import export_model
-    from napari_vaesr.training.fit import fit
+    from napari_vaesr.training.fit import fit, quiet_lightning
+    from napari_vaesr.training.follow import Follow
     from napari_vaesr.training.watch import Watch
     from napari_vaesr.training.workers import default_workers
 
-    folder, tuned = prepared.folder, prepared.tuned
-    with _progress() as follow:
-        watch = None if tuned is None else Watch(folder, prepared.checks, tuned.network)
+    folder, tuned, latest = prepared.folder, prepared.tuned, Progress(0, 0, "")
+    first = int(os.environ.get("LOCAL_RANK", "0")) == 0  # of several processes, and tells for all
+    with (
+        quiet_lightning(),
+        _interrupts() as interrupted,
+        progress_bars(quiet=not first) as bars,
+        bars.follow("training") as show,
+    ):
+
+        def listen(event: Event) -> None:
+            nonlocal latest
+            if isinstance(event, Progress):
+                latest = event
+                show(event)
+
+        watch = None
+        if tuned is not None:
+            watch = Watch(folder, prepared.checks, tuned.network, listen, interrupted)
+        follow = Follow(listen, interrupted)
         module = fit(
             prepared.settings,
             prepared.learn,
@@ -122,6 +134,7 @@ def _train(prepared: Prepared, devices: int, workers: int | None) -> None:
         raise typer.Exit(ExitCode.INTERRUPTED)
     if watch is not None:
         err().print(_told(watch.verdict))
+    err().print(f"{latest.message}.", markup=False)
     err().print("Trained; now scoring and calibrating on the validation images.")
     command = shlex.join(["napari-vaesr", *sys.argv[1:]])
     with progress_bars(quiet=False) as rest, rest.follow("calibrating") as progress:
@@ -152,54 +165,19 @@ def _told(found: Verdict) -> str:
 
 
 @contextmanager
-def _progress() -> Iterator[Callback]:
-    """Show how far a training is, and let Ctrl-C end it after the step in hand."""
-    from lightning.pytorch import LightningModule, Trainer
-    from lightning.pytorch.callbacks import Callback
-
-    interrupted = False
+def _interrupts() -> Iterator[Callable[[], bool]]:
+    """Let Ctrl-C end a training after the step in hand: what is yielded tells whether it was pressed."""
+    pressed = False
 
     def interrupt(signal_number: int, frame: object) -> None:
-        nonlocal interrupted
-        if interrupted:
+        nonlocal pressed
+        if pressed:
             raise KeyboardInterrupt
-        interrupted = True
+        pressed = True
         err().print("Stopping after this step; press Ctrl-C again to stop at once.")
 
-    bars = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[state]}"),
-        console=err(),
-        disable=int(os.environ.get("LOCAL_RANK", "0")) > 0,  # the first process tells for all
-    )
-    task = bars.add_task("training", total=1.0, state="")
-
-    class Follow(Callback):
-        def on_train_batch_end(self, trainer: Trainer, module: LightningModule, *_: object) -> None:
-            state = f"step {module.steps_done}"
-            scores = [
-                f"{name.removeprefix('psnr_mean_')} {float(value):.2f} dB"
-                for name, value in sorted(trainer.callback_metrics.items())
-                if name.startswith("psnr_mean_")
-            ]
-            bars.update(task, completed=cast("Training", module).progress, state=", ".join([state, *scores]))
-            if trainer.world_size == 1:
-                stop = interrupted
-            else:  # all together, or the others would wait for ever
-                stop = trainer.strategy.reduce_boolean_decision(interrupted, all=False)
-            if stop:
-                trainer.should_stop = True
-
     before = signal.signal(signal.SIGINT, interrupt)
-    # Lightning's advice is for people who write training loops; here it would only break the bar.
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.ERROR)
     try:
-        with bars, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield Follow()
+        yield lambda: pressed
     finally:
         signal.signal(signal.SIGINT, before)

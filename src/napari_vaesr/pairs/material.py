@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vaesr.engine.planes import unit_luma
+from napari_vaesr.engine.progress import Progress
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.atomic import atomic_path
 from napari_vaesr.imaging.axes import Axes, SourceArray
@@ -33,8 +34,10 @@ CHECKED = 0.2
 GAP = 16
 """High-res pixels between the part that is learnt from and the part that is checked on."""
 
-Report = Callable[[int, int], None]
-"""Called with planes read and planes in all; what it raises stops the reading."""
+Tell = Callable[[Progress], None]
+"""Called with how many planes or files were read; what it raises stops the reading."""
+
+READING = "Reading images"
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ def material_from_image(
     intensity: IntensityMethod,
     *,
     name: str,
-    report: Report | None = None,
+    progress: Tell | None = None,
 ) -> Material:
     """Take an image as the high-res truth.
 
@@ -129,8 +132,8 @@ def material_from_image(
         How the model scales intensities.
     name : str
         What to call the image.
-    report : callable, optional
-        Called after every plane.
+    progress : callable, optional
+        Called with a `Progress` after every plane.
 
     Raises
     ------
@@ -139,7 +142,7 @@ def material_from_image(
     """
     named = Axes.parse(axes, array.shape)
     views = [
-        Pair.of_truth(plane) for plane in _planes(array, named, intensity, _choice(named, LARGEST), report)
+        Pair.of_truth(plane) for plane in _planes(array, named, intensity, _choice(named, LARGEST), progress)
     ]
     message = _told(len(views), named.plane_count)
     return _split(views, network, Material((), (), None, f"the image '{name}'", message))
@@ -154,7 +157,7 @@ def material_from_pair(
     intensity: IntensityMethod,
     *,
     name: str,
-    report: Report | None = None,
+    progress: Tell | None = None,
 ) -> Material:
     """Take two images of the same fields, plane by plane, the second with more pixels.
 
@@ -168,7 +171,7 @@ def material_from_pair(
         Lengths of Y and X of `high` are the same multiple of those of `low`, and other axes are alike.
     low_axes, high_axes : str
         Names of their axes.
-    network, intensity, name, report
+    network, intensity, name, progress
         As for `material_from_image`.
 
     Raises
@@ -193,9 +196,9 @@ def material_from_pair(
             "give as many, in the same order."
         )
     numbers, rows, columns = _choice(small, LARGEST // scale**2)
-    lows = _planes(low, small, intensity, (numbers, rows, columns), report)
+    lows = _planes(low, small, intensity, (numbers, rows, columns), progress)
     rows, columns = (slice(scale * each.start, scale * each.stop) for each in (rows, columns))
-    highs = _planes(high, large, intensity, (numbers, rows, columns), report)
+    highs = _planes(high, large, intensity, (numbers, rows, columns), progress)
     matched = zip(lows, _matched(highs, lows, scale), strict=True)
     views = [Pair("", "", low, high, scale, span=1.0) for low, high in matched]
     message = _told(len(views), small.plane_count)
@@ -207,7 +210,7 @@ def material_from_folder(
     network: NetworkConfig,
     intensity: IntensityMethod,
     *,
-    report: Report | None = None,
+    progress: Tell | None = None,
 ) -> Material:
     """Take image files, or folders of them, as the high-res truth; whole files are held out to check on.
 
@@ -224,8 +227,8 @@ def material_from_folder(
     def views(files: Sequence[Path], most: int) -> Iterator[Pair]:
         pixels = 0
         for number, file in enumerate(files):
-            if report is not None:
-                report(number, len(files))
+            if progress is not None:
+                progress(Progress(number, len(files), READING))
             for planes in load_planes([file], 1).values():
                 for plane in planes:
                     named = Axes.parse("YX", plane.shape)
@@ -269,7 +272,7 @@ def _planes(
     named: Axes,
     intensity: IntensityMethod,
     choice: tuple[list[int], slice, slice],
-    report: Report | None,
+    progress: Tell | None,
 ) -> list[FloatArray]:
     """Read chosen planes of an image in unit intensity."""
     numbers, rows, columns = choice
@@ -280,8 +283,8 @@ def _planes(
         check_finite(pixels)
         pixels = premultiplied(pixels) if named.is_rgb else pixels
         planes.append(unit_luma(pixels, scalings[named.channel_of(number)], named.is_rgb))
-        if report is not None:
-            report(done + 1, len(numbers))
+        if progress is not None:
+            progress(Progress(done + 1, len(numbers), READING))
     return planes
 
 

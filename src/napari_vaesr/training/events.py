@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from napari_vaesr.engine.progress import Progress
+
 PATIENCE = 5
 """After so many checks without a new best, it has stopped helping."""
 
@@ -34,20 +36,6 @@ class Check(BaseModel):
     def score(self) -> float:
         """The mean over all factors, in dB."""
         return fmean(self.scores.values())
-
-
-@dataclass(frozen=True)
-class Checking:
-    """How far the check of the start is, before the first step.
-
-    Attributes
-    ----------
-    done, total : int
-        In images.
-    """
-
-    done: int
-    total: int
 
 
 @dataclass(frozen=True)
@@ -94,29 +82,20 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class TrainingProgress:
-    """How far a training is.
+class Losses:
+    """What a step lost.
 
     Attributes
     ----------
-    share : float
-        Part of the run that is done, from 0 to 1.
     step : int
         Steps done.
-    rate : float
-        Steps per second of late; 0 while not known yet.
-    seconds_left : float, optional
-        What the rest takes, checks included; None while not known yet.
     loss : float
         In nats per high-res pixel.
     kl : tuple of float
         Of every latent level, coarsest first, in nats per latent position.
     """
 
-    share: float
     step: int
-    rate: float
-    seconds_left: float | None
     loss: float
     kl: tuple[float, ...]
 
@@ -141,5 +120,5 @@ class Pictures:
     scale: int
 
 
-Event = Checking | TrainingProgress | Verdict | Pictures
+Event = Progress | Losses | Verdict | Pictures
 Listen = Callable[[Event], None]

@@ -6,10 +6,7 @@ the best weights. So it goes on after a kill, without the images being at hand.
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +19,8 @@ from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.training.estimates import FloatArray, noise_level, psf_from_spectrum
 from napari_vaesr.training.events import Listen, Verdict
 from napari_vaesr.training.export import export_model
-from napari_vaesr.training.fit import fit
+from napari_vaesr.training.fit import fit, quiet_lightning
+from napari_vaesr.training.follow import Follow
 from napari_vaesr.training.inputs import Seen
 from napari_vaesr.training.material_patches import MaterialPatches, checked_pairs
 from napari_vaesr.training.watch import Watch, read_checks
@@ -207,7 +205,7 @@ class FineTune:
                 pairs,
                 self.folder,
                 start=start,
-                callbacks=[watch],
+                callbacks=[Follow(listen, should_stop), watch],
                 precision=precision,
             )
         return module.progress >= 1
@@ -245,13 +243,3 @@ class FineTune:
             start=self.start,
             seen=seen,
         )
-
-
-@contextmanager
-def quiet_lightning() -> Iterator[None]:
-    """Keep Lightning's advice, which is for people who write training loops, from the user."""
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield

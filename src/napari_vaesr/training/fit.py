@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -207,3 +209,13 @@ def newest_checkpoint(run: Path) -> Path | None:
 def _precision() -> str:
     """Name Lightning's mixed precision for the device that it will choose."""
     return {"bfloat16": "bf16-mixed", "float16": "16-mixed"}.get(choose_device().precision, "32-true")
+
+
+@contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Keep Lightning's advice, which is for people who write training loops, from the user."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

@@ -41,7 +41,7 @@ def described_base(
     colours: Literal["rgb", "luma"] = "rgb",
     runs_code: bool = False,
     run: Path | None = None,
-    progress: Callable[[str], None] = lambda _: None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> BaseNetwork:
     """Load a network of other makers, measure it, and keep it where models find it.
 
@@ -57,7 +57,7 @@ def described_base(
         Whether a TorchScript graph is trusted; see `napari_vaesr.zoo.bases.read_base`.
     run : Path, optional
         Folder of a training that may have begun; what it measured is not measured again.
-    progress : callable
+    say : callable
         Told what is done.
 
     Returns
@@ -84,7 +84,7 @@ def described_base(
     if before is not None and all(getattr(before, name) == getattr(told, name) for name in SAID):
         told = before
     else:
-        progress(f"Measuring how far {file.name} ({told.network}, ×{told.factor}) looks.")
+        say(f"Measuring how far {file.name} ({told.network}, ×{told.factor}) looks.")
         told = measured(read.loaded.module, told)
     keep_base(read.data, told)
     return told

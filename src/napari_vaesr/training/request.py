@@ -233,7 +233,7 @@ class TrainingRequest:
             colours=other.colours,
             runs_code=other.runs_code,
             run=self.run or Path("runs") / options["name"],
-            progress=say,
+            say=say,
         )
         return {**OVER_SETTINGS, "network": over_network(base, self.size).model_dump()}
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import fmean
@@ -17,10 +15,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from napari_vaesr.engine.progress import Progress
 from napari_vaesr.errors import Cancelled, VaesrError
 from napari_vaesr.files.atomic import atomic_path
 from napari_vaesr.training.batches import Batch
-from napari_vaesr.training.events import Check, Checking, Listen, Pictures, TrainingProgress, Verdict
+from napari_vaesr.training.events import Check, Listen, Losses, Pictures, Verdict
 from napari_vaesr.training.module import Training, validation_scores
 from napari_vaesr.training.validation import FixedPairs
 from napari_vaesr.vae.base import SuperResolutionVAE
@@ -28,7 +27,7 @@ from napari_vaesr.vae.factor import factor_name
 from napari_vaesr.vae.resize import upsample_bicubic
 
 EVERY = 5
-"""Steps between signs of progress."""
+"""Steps between losses that are told."""
 
 PICTURE = 96
 """Largest side of the pictures of a validation tile, in high-res pixels."""
@@ -46,9 +45,9 @@ class Watch(Callback):
     start : SuperResolutionVAE
         The network that it started from.
     listen : callable, optional
-        Told about progress, checks and pictures, in the thread of the training.
+        Told about the check of the start, losses, verdicts and pictures, in the thread of the training.
     should_stop : callable, optional
-        Asked after every step.
+        Asked while the start is checked.
     """
 
     def __init__(
@@ -62,9 +61,6 @@ class Watch(Callback):
         self.folder, self.pairs, self.start = run, pairs, start
         self.listen, self.should_stop = listen, should_stop
         self.checks = read_checks(run)
-        self._pace: deque[tuple[int, float]] = deque(maxlen=20)
-        self._began = 0.0
-        self._spent = 0.0  # seconds in the latest validation
         self._before: Tensor | None = None
 
     @property
@@ -83,17 +79,10 @@ class Watch(Callback):
         self._show(training)
 
     def on_train_batch_end(self, trainer: Trainer, module: LightningModule, *_: object) -> None:
-        """Tell how far it is, and stop when asked to."""
+        """Tell what the step lost."""
         training = cast(Training, module)
         if training.steps_done % EVERY == 0 or training.progress >= 1:
-            self._pace.append((training.steps_done, training.seconds_done))
-            self.listen(self._progress(training))
-        if self.should_stop():
-            trainer.should_stop = True
-
-    def on_validation_start(self, trainer: Trainer, module: LightningModule) -> None:
-        """Start the clock."""
-        self._began = time.monotonic()
+            self.listen(_losses(training))
 
     def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
         """Take the scores down, and keep the weights if they are the best so far."""
@@ -107,7 +96,6 @@ class Watch(Callback):
                 scores={name: float(metrics[f"psnr_mean_x{name}"]) for name in names},
             ),
         )
-        self._spent = time.monotonic() - self._began
 
     def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
         """Check the end of the run too, which seldom falls on a validation."""
@@ -137,25 +125,12 @@ class Watch(Callback):
         with trainer.precision_plugin.val_step_context():
             for index, pair in enumerate(self.pairs.pairs):
                 if first:
-                    self.listen(Checking(index, len(self.pairs.pairs)))
+                    self.listen(Progress(index, len(self.pairs.pairs), "Checking the start"))
                     if self.should_stop():
                         raise Cancelled
                 score = validation_scores(training.averaged, pair.to(training.device), index)["mean"]
                 scores.setdefault(factor_name(pair.factor), []).append(score)
         return {name: fmean(values) for name, values in scores.items()}
-
-    def _progress(self, training: Training) -> TrainingProgress:
-        (first, began), (last, ended) = self._pace[0], self._pace[-1]
-        rate = (last - first) / (ended - began) if ended > began else 0.0
-        left = None
-        if rate and training.progress > 0:
-            seconds = training.seconds_done * (1 - training.progress) / training.progress
-            left = seconds + self._spent * (seconds * rate // training.config.validate_every + 1)
-        values = {name: float(value) for name, value in training.latest.items()}
-        levels = tuple(values[name] for name in sorted(values) if name.startswith("kl_"))
-        return TrainingProgress(
-            training.progress, training.steps_done, rate, left, values.get("loss", 0.0), levels
-        )
 
     @torch.inference_mode()
     def _show(self, training: Training) -> None:
@@ -168,6 +143,12 @@ class Watch(Callback):
         images = (upsample_bicubic(centre, tile.factor), self._before, mean, tile.high)
         low, before, now, truth = (each[0, 0].float().cpu().numpy() for each in images)
         self.listen(Pictures(low, before, now, truth, tile.factor[0]))
+
+
+def _losses(training: Training) -> Losses:
+    values = {name: float(value) for name, value in training.latest.items()}
+    levels = tuple(values[name] for name in sorted(values) if name.startswith("kl_"))
+    return Losses(training.steps_done, values.get("loss", 0.0), levels)
 
 
 def _tile(pairs: Sequence[Batch]) -> Batch:

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from napari.layers import Image
 
+from napari_vaesr.engine.progress import Progress
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.finetune.task import (
     FineTuneTask,
     LayerPixels,
     Request,
-    Status,
     discard,
     free_name,
     name_checked,
@@ -20,7 +20,7 @@ from napari_vaesr.plugin.finetune.task import (
     unfinished,
 )
 from napari_vaesr.plugin.viewer.task import Failure
-from napari_vaesr.training.events import Check, Checking, Pictures, TrainingProgress, Verdict
+from napari_vaesr.training.events import Check, Losses, Pictures, Verdict
 from napari_vaesr.zoo.registry import get_card, models, user_models
 
 pytestmark = pytest.mark.filterwarnings("ignore:::lightning", "ignore::Warning:lightning.*")
@@ -66,9 +66,9 @@ def test_from_a_layer_to_a_model_in_the_list(request_):
     assert card == outcome.card and card.training["start"]["name"] == "test-tiny"
     assert "spots" in card.training_data[-1].origin and set(card.calibration) == {"2", "3", "4"}
     assert task.request is None and not any(runs_folder().iterdir())
-    events = told(task, (TrainingProgress, Verdict, Pictures, Status))
-    assert {type(event) for event in events} == {TrainingProgress, Verdict, Pictures, Status}
-    lines = [event.message for event in events if isinstance(event, Status)]
+    events = told(task, (Progress, Losses, Verdict, Pictures))
+    assert {type(event) for event in events} == {Progress, Losses, Verdict, Pictures}
+    lines = [event.message for event in events if isinstance(event, Progress)]
     assert any("Blur of" in line and "%" in line for line in lines)
 
 
@@ -98,7 +98,7 @@ def test_it_stops_while_the_start_is_checked_too(request_, stop):
     class Events:
         def put(self, event):
             put(event)
-            if isinstance(event, Checking):
+            if isinstance(event, Progress) and event.message == "Checking the start":
                 getattr(task, stop)()
 
     task.events = Events()
@@ -115,7 +115,7 @@ def test_paused_it_can_be_saved_as_it_is(request_):
     class Events:
         def put(self, event):
             put(event)
-            if isinstance(event, TrainingProgress):
+            if isinstance(event, Losses):
                 task.pause()
 
     task.events = Events()

@@ -158,6 +158,9 @@ def test_time_left():
     assert left.update(2, 10) == "16 s left"
     now[0] = 54
     assert left.update(10, 10) == ""
+    assert left.update(1, 1000) == "", "another piece of work has a clock of its own"
+    now[0] = 55
+    assert left.update(501, 1000) == "1 s left"
     assert [duration(seconds) for seconds in (0.2, 89, 100, 3600, 7800)] == [
         "1 s",
         "89 s",

@@ -11,18 +11,19 @@ from magicgui.widgets import ComboBox, Container, ProgressBar, PushButton
 from napari.utils.notifications import show_error, show_info, show_warning
 from qtpy.QtCore import QTimer
 
+from napari_vaesr.engine.progress import Progress
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.finetune.exchange import ExchangeButtons
 from napari_vaesr.plugin.finetune.form import FineTuneForm
 from napari_vaesr.plugin.finetune.plot import TilePictures, TrainingPlot
-from napari_vaesr.plugin.finetune.task import FineTuneTask, Outcome, Status, discard, unfinished
+from napari_vaesr.plugin.finetune.task import FineTuneTask, Outcome, discard, unfinished
 from napari_vaesr.plugin.viewer.task import Failure
 from napari_vaesr.plugin.viewer.workers import create_worker
 from napari_vaesr.plugin.widgets.inputs import Fold
 from napari_vaesr.plugin.widgets.model_list import model_list
 from napari_vaesr.plugin.widgets.panel import Panel, row, status_line
-from napari_vaesr.plugin.widgets.timing import duration
-from napari_vaesr.training.events import PATIENCE, Checking, Pictures, TrainingProgress, Verdict
+from napari_vaesr.plugin.widgets.timing import TimeLeft
+from napari_vaesr.training.events import PATIENCE, Pictures, Verdict
 
 if TYPE_CHECKING:
     import napari
@@ -46,6 +47,7 @@ class FineTuneWidget(Panel):
         self._viewer = viewer
         self._task: FineTuneTask | None = None
         self._worker: Any = None
+        self._time_left = TimeLeft()
 
         self.form = FineTuneForm(viewer)
         self.start_button = PushButton(
@@ -65,7 +67,7 @@ class FineTuneWidget(Panel):
             text="Save", tooltip="Make a model of its best weights so far, and end this training."
         )
         self.discard_button = PushButton(text="Discard", tooltip="Remove the unfinished training.")
-        self.progress = ProgressBar(min=0, max=1000, value=0)
+        self.progress = ProgressBar(min=0, max=1, value=0)
         self.advice = status_line()
         self.status = status_line()
         self.plot = TrainingPlot(viewer.theme)
@@ -185,31 +187,24 @@ class FineTuneWidget(Panel):
                 event = self._task.events.get_nowait()
             except Empty:
                 break
-            if isinstance(event, Status):
-                self._say(event.message)
-            elif isinstance(event, Checking):
-                self.progress.max, self.progress.value = event.total, event.done
-                self.progress.native.setFormat("checking the start, %p%")
+            if isinstance(event, Progress):
+                self._show_progress(event)
             elif isinstance(event, Pictures):
                 self.pictures.show_pictures(event)
             else:
                 self.plot.add(event)
                 news = True
-                if isinstance(event, TrainingProgress):
-                    self._show_progress(event)
-                else:
+                if isinstance(event, Verdict):
                     self.advice.value = advice(event)
         if news:
             self.plot.redraw()
 
-    def _show_progress(self, progress: TrainingProgress) -> None:
-        self.progress.max = 1000
-        self.progress.value = round(1000 * progress.share)
-        left = f", {duration(progress.seconds_left)} left" if progress.seconds_left is not None else ""
-        self.progress.native.setFormat(f"%p%{left}")
+    def _show_progress(self, step: Progress) -> None:
+        self.progress.max, self.progress.value = step.total, step.done  # from 0 to 0 is Qt's "busy"
+        left = self._time_left.update(step.done, step.total)
+        self.progress.native.setFormat(f"%p%, {left}" if left else "%p%")
         if self._task is not None and not self._task.stops:
-            rate = f", {progress.rate:.1f} per second" if progress.rate else ""
-            self._say(f"Step {progress.step}{rate}.")
+            self._say(step.message)
 
     def _on_finished(self, outcome: Outcome | Failure) -> None:
         if self.is_alive:
@@ -250,7 +245,7 @@ class FineTuneWidget(Panel):
         self.form.enabled = not running
         self.progress.visible = running
         self.progress.native.setFormat("")
-        self.progress.max = 0 if running else 1000  # a range from 0 to 0 is Qt's "busy"
+        self.progress.max = 0
         self.unfinished.reset_choices()
         self._later.visible = not running and bool(self.unfinished.choices)
 

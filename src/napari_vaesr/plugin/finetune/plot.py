@@ -12,7 +12,7 @@ from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QImage, QPixmap
 from qtpy.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 
-from napari_vaesr.training.events import Pictures, TrainingProgress, Verdict
+from napari_vaesr.training.events import Losses, Pictures, Verdict
 
 WIDTH, HEIGHT = 280, 300
 LEAST_SPAN = 0.1  # dB
@@ -52,7 +52,7 @@ class TrainingPlot(FigureCanvasQTAgg):
         self.levels: list[tuple[float, ...]] = []
         self.redraw()
 
-    def add(self, event: TrainingProgress | Verdict) -> None:
+    def add(self, event: Losses | Verdict) -> None:
         """Take note of an event; `redraw` shows it."""
         self.setVisible(True)
         if isinstance(event, Verdict):

@@ -17,6 +17,7 @@ from queue import SimpleQueue
 from threading import Event as Flag
 from typing import TYPE_CHECKING, Any, Literal
 
+from napari_vaesr.engine.progress import Progress
 from napari_vaesr.errors import Cancelled, VaesrError
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.pairs.settings import Degradation
@@ -157,13 +158,6 @@ def free_name(start: str, ending: str = "tuned") -> str:
 
 
 @dataclass(frozen=True)
-class Status:
-    """A line to show."""
-
-    message: str
-
-
-@dataclass(frozen=True)
 class Outcome:
     """How a sitting ended.
 
@@ -196,14 +190,14 @@ class FineTuneTask:
     Attributes
     ----------
     events : SimpleQueue
-        What the worker tells: `Status`, and the events of the training.
+        What the worker tells.
     is_aborted : callable
         Asked, like the two methods, whether to pause.
     """
 
     request: Request | None = None
     folder: Path | None = None
-    events: SimpleQueue[Event | Status] = field(init=False, default_factory=SimpleQueue)
+    events: SimpleQueue[Event] = field(init=False, default_factory=SimpleQueue)
     is_aborted: Callable[[], bool] = field(init=False, default_factory=lambda: _never)
     _pause: Flag = field(init=False, default_factory=Flag)
     _cancel: Flag = field(init=False, default_factory=Flag)
@@ -326,19 +320,19 @@ class FineTuneTask:
             material_from_pair,
         )
 
-        def report(done: int, total: int) -> None:
+        def progress(step: Progress) -> None:
             if self.stops:
                 raise Cancelled
-            self._say(f"Reading images, {done} of {total} ...")
+            self.events.put(step)
 
         network, intensity = model.card.network, model.card.intensity
         if request.folder is not None:
-            return material_from_folder([request.folder], network, intensity, report=report)
+            return material_from_folder([request.folder], network, intensity, progress=progress)
         high, low = request.high, request.low
         assert high is not None
         if low is None:
             return material_from_image(
-                high.array, high.axes, network, intensity, name=high.name, report=report
+                high.array, high.axes, network, intensity, name=high.name, progress=progress
             )
         return material_from_pair(
             low.array,
@@ -348,11 +342,11 @@ class FineTuneTask:
             network,
             intensity,
             name=f"{low.name}' and '{high.name}",
-            report=report,
+            progress=progress,
         )
 
     def _say(self, message: str) -> None:
-        self.events.put(Status(message))
+        self.events.put(Progress(0, 0, message))
 
 
 def _never() -> bool:

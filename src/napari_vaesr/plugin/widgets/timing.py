@@ -19,7 +19,7 @@ class TimeLeft:
         self._clock = clock
         self._began = clock()
         self._start: float | None = None
-        self._first_done = 0
+        self._first_done = self._total = 0
 
     @property
     def elapsed(self) -> str:
@@ -29,8 +29,11 @@ class TimeLeft:
     def update(self, done: int, total: int) -> str:
         """Take note of `done` of `total` and say how long the rest takes, or nothing if not known yet.
 
-        The first step only starts the clock: it carries the compiling of kernels.
+        The first step only starts the clock: it carries the compiling of kernels. Another total is another
+        piece of work, with a clock of its own.
         """
+        if total != self._total:
+            self._start, self._total = None, total
         if self._start is None:
             if done > 0:
                 self._start, self._first_done = self._clock(), done

@@ -80,7 +80,7 @@ def main() -> None:
             form = widget.form
             form.axes.value, form.model.value = "ZYX", options.model
             form.samples.value, form.told["device"].value = options.samples, "cpu"
-            form.scale.value, form.depth.value = scale, 2
+            form.scale.value, form.factors.depth.value = scale, 2
             print(f"{'live' if live else 'asked for'}, Y and X x{scale}, Z x2:", flush=True)
             timed(widget, live, options.limit)
     application.quit()

@@ -62,14 +62,14 @@ def test_it_lists_what_it_would_do(viewer, qtbot, folder):
 
 def test_planes_along_z_are_made_by_a_factor_or_as_the_sizes_of_a_file_say(viewer, qtbot, folder):
     panel = make_panel(viewer, qtbot, folder)
-    assert panel.depth.choices == (1,)  # this model makes none
+    assert panel.factors.depth.choices == (1,)  # this model makes none
     panel.model.value = "tiny"
-    panel.depth.value = 2
+    panel.factors.depth.value = 2
     assert panel.settings().factors == {"Z": 2, "Y": 2, "X": 2}
     panel.list_files()
     finish(panel, qtbot)
     assert [panel.table.text(number, "result") for number in (0, 1)] == ["4 × 24 × 32", "6 × 24 × 32"]
-    panel.depth.value = "exact"
+    panel.factors.depth.value = "exact"
     sized = np.zeros((3, 12, 16), "uint16")
     told = {"axes": "ZYX", "PhysicalSizeZ": 2, "PhysicalSizeY": 1, "PhysicalSizeX": 1}
     tifffile.imwrite(folder / "b.tif", sized, metadata=told, ome=True)
@@ -84,10 +84,10 @@ def test_what_planes_are_is_asked_where_it_can_be_told(viewer, qtbot, folder, mo
     last = make_settings(model=str(told_model_path), scale={"Z": 2}, sections="thin", device="cpu")
     monkeypatch.setattr("napari_vaesr.plugin.batch.panel.starting_settings", lambda: last)
     panel = make_panel(viewer, qtbot, folder)
-    assert not panel.sections.enabled and panel.settings().sections == "unknown"
-    panel.depth.value = 2
-    assert panel.sections.enabled and panel.settings().sections == "thin"
-    panel.sections.value = "thick"
+    assert not panel.factors.sections.enabled and panel.settings().sections == "unknown"
+    panel.factors.depth.value = 2
+    assert panel.factors.sections.enabled and panel.settings().sections == "thin"
+    panel.factors.sections.value = "thick"
     panel.run()
     finish(panel, qtbot)
     assert statuses(panel)[:2] == ["done", "done"]
@@ -95,7 +95,7 @@ def test_what_planes_are_is_asked_where_it_can_be_told(viewer, qtbot, folder, mo
     (shown,) = results(viewer.layers)
     assert shown.mean.metadata[KEY]["settings"]["sections"] == "thick"
     panel.model.value = "photo"
-    assert not panel.sections.enabled and panel.settings().sections == "unknown"
+    assert not panel.factors.sections.enabled and panel.settings().sections == "unknown"
 
 
 def test_it_runs_passes_over_what_is_done_and_opens_a_result(viewer, qtbot, folder):

@@ -87,9 +87,8 @@ def test_everything_has_a_tooltip(viewer, qtbot):
     buttons = [widget.run_button, widget.cancel_button, *widget.preview]
     inputs = [*widget.form, *widget.form.advanced]
     assert all(each.tooltip for each in [*buttons, *inputs])
-    assert len(TOOLTIPS) + len(widget.form.told) + len(widget.form.extent.widgets) + 1 == len(
-        inputs
-    )  # the model's is its description
+    parts = (TOOLTIPS, widget.form.told, widget.form.factors.widgets, widget.form.extent.widgets)
+    assert sum(map(len, parts)) + 1 == len(inputs)  # the model's is its description
 
 
 def test_a_run_adds_layers_and_a_second_run_adds_more(viewer, qtbot, messages):

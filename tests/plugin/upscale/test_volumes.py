@@ -7,9 +7,9 @@ import pytest
 
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.plugin.upscale.form import CUBIC
 from napari_vaesr.plugin.upscale.panel import UpscaleWidget
 from napari_vaesr.plugin.viewer.layers import KEY
+from napari_vaesr.plugin.widgets.factor_inputs import CUBIC
 
 
 def make_widget(viewer, qtbot, monkeypatch, **preferred):
@@ -31,21 +31,21 @@ def widget(viewer, qtbot, monkeypatch, deep_model_path):
 
 def test_what_is_offered_along_z(widget, viewer, tiny_model_path):
     form = widget.form
-    assert list(form.depth.choices) == [1, 2, 3, 4, 6, 9, CUBIC]
+    assert list(form.factors.depth.choices) == [1, 2, 3, 4, 6, 9, CUBIC]
     assert form.settings().scale == 2
-    form.depth.value = CUBIC  # 1.2 over 0.2
+    form.factors.depth.value = CUBIC  # 1.2 over 0.2
     assert form.settings().scale == {"Z": 6, "Y": 2, "X": 2}
     assert "5 along Z to 30" in widget.status.value
     form.scale.value = 1
     assert form.settings().scale == {"Z": 3}
-    form.depth.value = 2
+    form.factors.depth.value = 2
     assert form.settings().scale == {"Z": 2}
     form.axes.value = "TYX"
-    assert list(form.depth.choices) == [1]
+    assert list(form.factors.depth.choices) == [1]
 
 
 def test_a_volume_lies_over_its_source(widget, viewer, qtbot):
-    widget.form.depth.value = 2
+    widget.form.factors.depth.value = 2
     widget.run()
     qtbot.waitUntil(lambda: not widget.runner.is_running, timeout=60000)
     assert "Added" in widget.status.value
@@ -67,7 +67,7 @@ def test_cubic_voxels_are_those_of_each_layer(widget, viewer):
     ]
     form = widget.form
     form.reset_choices()
-    form.layer.value, form.scale.value, form.depth.value = viewer.layers["cells"], 1, CUBIC
+    form.layer.value, form.scale.value, form.factors.depth.value = viewer.layers["cells"], 1, CUBIC
     viewer.layers.selection = {viewer.layers["cells"], others[0]}
     assert [task.settings.scale for task in widget._make_tasks()] == [{"Z": 3}, {"Z": 2}]
     viewer.layers.selection = {viewer.layers["cells"], others[1]}
@@ -83,15 +83,15 @@ def test_a_check_sees_nothing_along_z_and_corrects_nothing_there(widget, viewer,
     viewer.reset_view()
     form, check = widget.form, widget.check
     form.reset_choices()
-    form.layer.value, form.depth.value = viewer.layers["larger"], 2
+    form.layer.value, form.factors.depth.value = viewer.layers["larger"], 2
     check.check()
     qtbot.waitUntil(lambda: not check.runner.is_running, timeout=60000)
     assert "On this image" in check.words.value
     assert "A run that makes planes along Z is not corrected by it" in check.words.value
-    form.depth.value = 1
+    form.factors.depth.value = 1
     check.calibrate.value = True
     assert widget._make_tasks()[0].calibrations is not None
-    form.depth.value = 3
+    form.factors.depth.value = 3
     assert widget._make_tasks()[0].calibrations is None
 
 
@@ -107,7 +107,7 @@ def test_a_preview_is_of_the_plane_as_it_is_and_then_of_the_planes_that_the_run_
     )
     said, say = [], widget.preview._say
     widget.preview._say = lambda text: (said.append(text), say(text))
-    widget.form.depth.value = 2
+    widget.form.factors.depth.value = 2
     viewer.dims.set_current_step(0, 2)
     if live:
         widget.preview.live.value = True
@@ -134,7 +134,7 @@ def test_a_preview_is_of_the_plane_as_it_is_and_then_of_the_planes_that_the_run_
 
 def test_the_planes_along_z_of_a_preview_can_be_cancelled(widget, viewer, qtbot):
     preview = widget.preview
-    widget.form.depth.value = 2
+    widget.form.factors.depth.value = 2
     viewer.dims.set_current_step(0, 2)
     said, say = [], preview._say
 
@@ -160,7 +160,7 @@ def test_the_planes_along_z_of_a_preview_can_be_cancelled(widget, viewer, qtbot)
 
 
 def test_an_estimate_takes_the_place_of_no_later_word(widget, viewer, qtbot):
-    widget.form.depth.value = 2
+    widget.form.factors.depth.value = 2
     assert widget.estimator._timer.isActive()
     widget.preview.make()
     assert not widget.estimator._timer.isActive() and widget.status.value == "Making a preview ..."
@@ -171,7 +171,7 @@ def test_an_estimate_takes_the_place_of_no_later_word(widget, viewer, qtbot):
 
 @pytest.mark.parametrize("live", [False, True])
 def test_a_preview_along_z_alone_is_what_the_run_gives(widget, viewer, qtbot, live):
-    widget.form.scale.value, widget.form.depth.value = 1, 3
+    widget.form.scale.value, widget.form.factors.depth.value = 1, 3
     widget.form.samples.value = 2
     viewer.dims.set_current_step(0, 2)
     if live:
@@ -199,39 +199,39 @@ def test_what_planes_are_is_asked_where_they_become_more_and_it_can_be_told(
     last = {"scale": {"Z": 2, "Y": 2, "X": 2}, "sections": "thin"}
     widget = make_widget(viewer, qtbot, monkeypatch, model=str(told_model_path), **last)
     form = widget.form
-    form.depth.value = 2
-    assert form.sections.enabled and form.settings().sections == "thin"
-    form.sections.value = "thick"
-    assert form.settings().sections == "thick" and form.sections.tooltip.startswith("What planes are")
-    form.depth.value = 1
-    assert not form.sections.enabled and form.settings().sections == "unknown"
+    form.factors.depth.value = 2
+    assert form.factors.sections.enabled and form.settings().sections == "thin"
+    form.factors.sections.value = "thick"
+    assert form.settings().sections == "thick" and form.factors.sections.tooltip.startswith("What planes are")
+    form.factors.depth.value = 1
+    assert not form.factors.sections.enabled and form.settings().sections == "unknown"
     viewer.layers["cells"].scale = (0.2, 0.4, 0.4)  # flatter than wide: voxels become no more cubic
-    form.scale.value, form.depth.value = 2, CUBIC
-    assert form.sections.enabled and form.settings().sections == "unknown"
-    form.depth.value = 3
+    form.scale.value, form.factors.depth.value = 2, CUBIC
+    assert form.factors.sections.enabled and form.settings().sections == "unknown"
+    form.factors.depth.value = 3
     assert form.settings().sections == "thick"
     networks = {name: form._cards[name].network for name in form.model.choices if name in form._cards}
     form.model.value = next(name for name, n in networks.items() if n.row_factors and not n.sections)
-    form.depth.value = 2
+    form.factors.depth.value = 2
     assert form.settings().sections == "unknown"
     form.axes.value = "TYX"
-    assert form.sections.native.isHidden()
+    assert form.factors.sections.native.isHidden()
 
 
 def test_bundled_models_are_told_what_planes_are_where_they_can_be(viewer, qtbot, monkeypatch):
     form = make_widget(viewer, qtbot, monkeypatch).form
     for name in ("microscopy", "photo", "tiny"):
         form.model.value = name
-        for depth in form.depth.choices:
-            form.depth.value = depth
+        for depth in form.factors.depth.choices:
+            form.factors.depth.value = depth
             can = form._cards[name].network.sections and depth != 1
-            assert form.sections.enabled == can
+            assert form.factors.sections.enabled == can
 
 
 def test_a_run_and_its_preview_are_told_what_planes_are(viewer, qtbot, monkeypatch, told_model_path):
     widget = make_widget(viewer, qtbot, monkeypatch, model=str(told_model_path), noise=0.0)
     form = widget.form
-    form.scale.value, form.depth.value, form.sections.value = 1, 3, "thick"
+    form.scale.value, form.factors.depth.value, form.factors.sections.value = 1, 3, "thick"
     viewer.dims.set_current_step(0, 2)
     widget.preview.make()
     qtbot.waitUntil(lambda: not widget.preview.runner.is_running, timeout=60000)

@@ -43,7 +43,7 @@ def run(widget, qtbot):
 def test_the_place_that_is_named_is_gone_to(viewer, qtbot, monkeypatch, deep_model_path, scale, depth, first):
     widget = made_widget(viewer, qtbot, monkeypatch, deep_model_path)
     viewer.canvas.size = (300, 300)
-    widget.form.scale.value, widget.form.depth.value = scale, depth
+    widget.form.scale.value, widget.form.factors.depth.value = scale, depth
     planes = widget.form.extent
     planes.planes.value = "range"
     planes.ranges["Z"].first.value, planes.ranges["Z"].last.value = first, 4
@@ -65,7 +65,7 @@ def test_the_place_that_is_named_is_gone_to(viewer, qtbot, monkeypatch, deep_mod
 @pytest.mark.parametrize("depth", [1, 2])
 def test_of_a_lazy_result_the_plane_on_show_is_told(window, qtbot, monkeypatch, deep_model_path, depth):
     widget = made_widget(window, qtbot, monkeypatch, deep_model_path)
-    widget.form.depth.value = depth
+    widget.form.factors.depth.value = depth
     widget.form.extent.planes.value = "all"
     widget.form.lazy.value = True
     run(widget, qtbot)

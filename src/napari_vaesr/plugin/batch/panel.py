@@ -15,7 +15,6 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog
 
 from napari_vaesr.batch.queue import Batch, Line
-from napari_vaesr.engine.passes import products
 from napari_vaesr.engine.progress import readable_bytes
 from napari_vaesr.engine.settings import UpscaleSettings, about, make_settings
 from napari_vaesr.errors import VaesrError
@@ -24,6 +23,7 @@ from napari_vaesr.plugin.io.opening import open_upscaled
 from napari_vaesr.plugin.viewer.preferences import or_defaults, starting_settings
 from napari_vaesr.plugin.viewer.task import Failure, first_sentence
 from napari_vaesr.plugin.viewer.workers import create_worker
+from napari_vaesr.plugin.widgets.factor_inputs import FactorInputs
 from napari_vaesr.plugin.widgets.inputs import with_tooltips
 from napari_vaesr.plugin.widgets.model_list import known_cards, model_list
 from napari_vaesr.plugin.widgets.panel import Panel, align_labels, row, status_line
@@ -41,9 +41,6 @@ EVERY = 100
 BETWEEN = ";"
 """Between several files or folders."""
 
-CUBIC = {"exact": "to cubic voxels", "nearest": "nearest to cubic voxels"}
-"""What stands in the list for the ways of `UpscaleSettings.isotropic`."""
-
 HINT = "Choose images and a folder for their results, then List to see what it takes."
 
 TOOLTIPS = {
@@ -51,10 +48,7 @@ TOOLTIPS = {
     "Results among them are passed over; masks and labels belong in another folder.",
     "output": "The folder of the results: OME-TIFFs with mean and uncertainty, and their records.",
     "axes": "One letter per axis, such as ZYX, for files that do not say; empty for those that do.",
-    "scale": "How many times as many pixels along Y and X.",
-    "depth": "How many times as many planes along Z, for stacks.\n"
-    "To cubic voxels: as the sizes of voxels in each file say.",
-    **{name: fill(about(name), 95) for name in ("sections", "samples")},
+    "samples": fill(about("samples"), 95),
     "uncertainty": "What is written beside the mean.",
     "again": "Write over results that exist. Otherwise what was made just so is passed over, a run that\n"
     "was stopped goes on, and other files are left as they are.",
@@ -125,12 +119,7 @@ class BatchPanel(Panel):
         self.model = ComboBox(label="Model", choices=self._model_names)
         if start.model in self._cards:
             self.model.value = start.model
-        self.scale = ComboBox(label="Scale", choices=self._scales)
-        if start.factors.along("Y") in self.scale.choices:
-            self.scale.value = start.factors.along("Y")
-        self.depth = ComboBox(label="Along Z", choices=self._depths)
-        self.sections = input_of("sections", start)
-        self._enable_sections()
+        self.factors = FactorInputs(start, lambda: self._cards.get(self.model.value))
         self.samples = SpinBox(label="Samples", value=start.samples, min=1, max=max(1024, start.samples))
         self.uncertainty = input_of("uncertainty", start)
         self.again = CheckBox(text="Replace", value=False)
@@ -139,17 +128,11 @@ class BatchPanel(Panel):
             inputs=self.inputs,
             output=self.output,
             axes=self.axes,
-            scale=self.scale,
-            depth=self.depth,
-            sections=self.sections,
             samples=self.samples,
             uncertainty=self.uncertainty,
             again=self.again,
         )
-        self.model.changed.connect(self.scale.reset_choices)
-        self.model.changed.connect(self.depth.reset_choices)
-        self.model.changed.connect(self._enable_sections)
-        self.depth.changed.connect(self._enable_sections)
+        self.model.changed.connect(self.factors.offer)
         form = Container(
             widgets=[
                 self.inputs,
@@ -158,9 +141,7 @@ class BatchPanel(Panel):
                 below,
                 self.axes,
                 self.model,
-                self.scale,
-                self.depth,
-                self.sections,
+                *self.factors.widgets,
                 self.samples,
                 self.uncertainty,
                 self.again,
@@ -184,12 +165,9 @@ class BatchPanel(Panel):
         VaesrError
             If a value is out of range.
         """
-        depth, scale = self.depth.value, self.scale.value
         changes = {
             "model": self.model.value,
-            "scale": {"Z": depth, "Y": scale, "X": scale} if depth in self._factors_along_z() else scale,
-            "isotropic": depth if depth in CUBIC else None,
-            "sections": self.sections.value if self._can_tell_sections() else "unknown",
+            **self.factors.settings(),
             "samples": self.samples.value,
             "uncertainty": self.uncertainty.value,
         }
@@ -303,26 +281,6 @@ class BatchPanel(Panel):
     def _show_running(self, running: bool) -> None:
         self.list_button.enabled = self.run_button.enabled = not running
         self.cancel_button.enabled = self.progress.visible = running
-
-    def _scales(self, *_: Any) -> list[int]:
-        return list(products(self._cards[self.model.value].scales)) if self._cards else []
-
-    def _factors_along_z(self) -> tuple[int, ...]:
-        return tuple(products(self._cards[self.model.value].network.row_factors)) if self._cards else ()
-
-    def _depths(self, *_: Any) -> list[tuple[str, int | str]]:
-        """Return what the model can make along Z; to keep the planes, where it can't."""
-        factors = self._factors_along_z()
-        made: list[tuple[str, int | str]] = [(str(factor), factor) for factor in factors]
-        return [("keep", 1), *made, *((label, way) for way, label in CUBIC.items() if factors)]
-
-    def _can_tell_sections(self) -> bool:
-        """Whether planes become more, by a model that can be told what they are."""
-        card = self._cards.get(self.model.value)
-        return card is not None and card.network.sections and self.depth.value != 1
-
-    def _enable_sections(self, *_: Any) -> None:
-        self.sections.enabled = self._can_tell_sections()
 
     def _model_names(self, *_: Any) -> list[tuple[str, str]]:
         return [(card.name, reference) for reference, card in self._cards.items()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
@@ -10,20 +9,20 @@ from magicgui.widgets import CheckBox, ComboBox, Container, LineEdit, SpinBox
 from napari.layers import Image
 from qtpy.compat import isalive
 
-from napari_vaesr.engine.passes import products, settled
-from napari_vaesr.engine.settings import CubicWay, UpscaleSettings, about, make_settings
+from napari_vaesr.engine.settings import UpscaleSettings, about, make_settings
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.imaging.axes import Axes
-from napari_vaesr.imaging.region import Factors, Region
+from napari_vaesr.imaging.axes import Axes, Source
+from napari_vaesr.imaging.region import Region
 from napari_vaesr.plugin.upscale.extent_inputs import ExtentInputs
 from napari_vaesr.plugin.upscale.together import Together
 from napari_vaesr.plugin.viewer.preferences import or_defaults, starting_settings
 from napari_vaesr.plugin.viewer.sources import labelled_axes, layer_as_source, suggested_axes
+from napari_vaesr.plugin.widgets.factor_inputs import SETTINGS, FactorInputs
 from napari_vaesr.plugin.widgets.inputs import Fold, is_source, with_tooltips
 from napari_vaesr.plugin.widgets.model_list import known_cards, model_list
 from napari_vaesr.plugin.widgets.panel import align_labels
 from napari_vaesr.plugin.widgets.setting_inputs import follow, input_of, inputs_of, value_of
-from napari_vaesr.zoo.card import ANY
+from napari_vaesr.zoo.card import ANY, ModelCard
 from napari_vaesr.zoo.registry import models
 
 if TYPE_CHECKING:
@@ -35,18 +34,13 @@ if TYPE_CHECKING:
 WARNING = "#e08a1e"
 """Colour of what asks to be looked at, in both themes."""
 
-KEEP = 1
-CUBIC: CubicWay = "exact"
-NEARLY: CubicWay = "nearest"
-"""Choices of a factor that are no factors."""
-
 TIMES = [("automatic", None), ("all at once", False), ("as I scroll", True)]
 
-MAIN = ("scale", "samples", "uncertainty", "domain", "sections")
-"""Settings that have inputs of their own at the top, beside the model."""
+MAIN = ("samples", "uncertainty", "domain")
+"""Settings that have inputs of their own at the top, beside the model and the factors."""
 
 ADVANCED = tuple(
-    name for name in UpscaleSettings.model_fields if name not in {*MAIN, "model", "isotropic", "memory"}
+    name for name in UpscaleSettings.model_fields if name not in {*MAIN, *SETTINGS, "model", "memory"}
 )
 """All others; how much memory may be used stands among the preferences."""
 
@@ -59,9 +53,6 @@ TOOLTIPS = {
     "S the colours of a colour image. Y and X are upscaled, plane by plane along all other axes.\n"
     "Taken from the layer's axis labels where they are such letters, or from the file that it was opened\n"
     "from; otherwise a guess, framed in orange: please check it.",
-    "depth": "How many times as many planes along Z: looked at across the planes, from two sides. To cubic\n"
-    "voxels, by the layer's voxel sizes, planes are made by the next factor above and resampled; or take\n"
-    "the factor nearest to it. Detail along Z is guessed from what images look like along Y and X.",
     "lazy": "All at once: compute everything now. As I scroll: add the layers at once, and compute a plane\n"
     "when it is shown and its neighbours while nothing else is asked for. Automatic: as I scroll where\n"
     "the result would take more than half of the free memory.",
@@ -107,10 +98,8 @@ class UpscaleForm(Container):
         model_list.changed.connect(self.refresh_models)
         self.layer.changed.connect(self._on_layer_changed)
         self.axes.changed.connect(self._show_guess)
-        self._offer_depths()
-        self.depth.changed.connect(self._on_depth_changed)
-        for each in (self.axes, self.layer, self.model, self.scale):
-            each.changed.connect(self._offer_depths)
+        for each in (self.axes, self.layer, self.model):
+            each.changed.connect(self.factors.offer)
 
     def _make_inputs(self, start: UpscaleSettings) -> list[Any]:
         self.layer = ComboBox(label="Image layer", choices=self._image_layers)
@@ -119,33 +108,23 @@ class UpscaleForm(Container):
         self.model = ComboBox(label="Model", choices=self._model_names)
         if start.model in self._cards:
             self.model.value = start.model
-        self.scale = ComboBox(label="Scale", choices=self._scales)
-        if start.factors.along("Y") in self.scale.choices:
-            self.scale.value = start.factors.along("Y")
-        self.depth = ComboBox(label="Along Z", choices=self._depths, value=KEEP)
-        if start.factors.along("Z") in self.depth.choices:
-            self.depth.value = start.factors.along("Z")
-        self.sections = input_of("sections", start)
+        self.extent = ExtentInputs(self._viewer, lambda: self.changed.emit(self))
+        self.factors = FactorInputs(
+            start, self._card, lambda: self.axes.value, self._source, self.extent.planes
+        )
+        self.scale = self.factors.scale
         self.samples = SpinBox(label="Samples", value=start.samples, min=1, max=max(1024, start.samples))
         self.uncertainty = input_of("uncertainty", start)
         self.domain = ComboBox(label="Image kind", choices=self._domains)
         if start.domain in self.domain.choices:
             self.domain.value = start.domain
-        self.extent = ExtentInputs(self._viewer, lambda: self.changed.emit(self))
-        inputs = with_tooltips(
-            TOOLTIPS,
-            layer=self.layer,
-            together=self.together.box,
-            axes=self.axes,
-            model=self.model,
-            scale=self.scale,
-            depth=self.depth,
-            sections=self.sections,
-            samples=self.samples,
-            uncertainty=self.uncertainty,
-            domain=self.domain,
+        above = with_tooltips(
+            TOOLTIPS, layer=self.layer, together=self.together.box, axes=self.axes, model=self.model
         )
-        return [*inputs, *self.extent.widgets]
+        below = with_tooltips(
+            TOOLTIPS, samples=self.samples, uncertainty=self.uncertainty, domain=self.domain
+        )
+        return [*above, *self.factors.widgets, *below, *self.extent.widgets]
 
     def _make_advanced_inputs(self, start: UpscaleSettings) -> list[Any]:
         self.told = inputs_of(ADVANCED, start)
@@ -178,60 +157,16 @@ class UpscaleForm(Container):
     def _show_guess(self, *_: Any) -> None:
         self.axes.native.setStyleSheet(f"border: 1px solid {WARNING};" if self.has_guessed_axes else "")
 
-    def _scales(self, *_: Any) -> list[tuple[str, int]]:
-        if not self._cards:
-            return []
-        card = self._cards[self.model.value]
-        keep = [("keep", 1)] if card.network.row_factors else []
-        return keep + [(str(scale), scale) for scale in products(card.scales)]
+    def _card(self) -> ModelCard | None:
+        """Return the card of the chosen model."""
+        return self._cards[self.model.value] if self._cards else None
 
-    def _depths(self, *_: Any) -> list[tuple[str, int | str]]:
-        """Return the factors along Z that the model can make; to keep the planes where there is no Z."""
-        keep: list[tuple[str, int | str]] = [("keep", KEEP)]
-        depths = self._cards[self.model.value].network.row_factors if self._cards else ()
-        if not depths or "Z" not in self.axes.value.upper():
-            return keep
-        offered: list[tuple[str, int | str]] = []
-        with suppress(VaesrError):  # where the size of voxels is not known
-            exact, nearest = (self._cubic(way, self.layer.value) for way in (CUBIC, NEARLY))
-            offered = [(f"to cubic voxels (×{exact:.3g})", CUBIC)]
-            if nearest != exact:
-                offered += [(f"nearest to cubic voxels (×{nearest:g})", NEARLY)]
-        return [*keep, *((str(factor), factor) for factor in products(depths)), *offered]
-
-    def _cubic(self, way: CubicWay, layer: Image | None) -> float:
-        """Return the factor along Z that makes the voxels of a layer cubic; refuse where it is not known."""
+    def _source(self, layer: Image | None = None) -> Source:
+        """Return a layer, by default the chosen one, as what is upscaled."""
+        layer = layer or self.layer.value
         if layer is None:
             raise VaesrError("Open an image to begin.")
-        asked = make_settings(scale=self.scale.value, isotropic=way)
-        source = layer_as_source(layer, self.axes.value)
-        return settled(asked, source, self._cards[self.model.value]).factors.along("Z")
-
-    def _offer_depths(self, *_: Any) -> None:
-        """Offer along Z what the layer and the model allow, and show it where there is such an axis."""
-        chosen = self.depth.value
-        self.depth.reset_choices()
-        if chosen in self.depth.choices:
-            self.depth.value = chosen
-        self.depth.visible = self.sections.visible = "Z" in self.axes.value.upper()
-        self.sections.enabled = self._can_tell_sections()
-
-    def _can_tell_sections(self) -> bool:
-        """Whether planes become more, by a model that can be told what they are."""
-        card = self._cards.get(self.model.value)
-        return card is not None and card.network.sections and self.depth.value != KEEP
-
-    def _on_depth_changed(self, depth: int | str) -> None:
-        """Take all planes where they are to become more."""
-        self.sections.enabled = self._can_tell_sections()
-        if depth != KEEP and "all" in self.extent.planes.choices:
-            self.extent.planes.value = "all"
-
-    def _factors(self, layer: Image | None) -> Factors:
-        depth = self.depth.value
-        if depth in (CUBIC, NEARLY):
-            depth = self._cubic(depth, layer)
-        return Factors({**Factors.of(self.scale.value), "Z": depth})
+        return layer_as_source(layer, self.axes.value)
 
     def _domains(self, *_: Any) -> tuple[str, ...]:
         return (ANY, *(self._cards[self.model.value].domains if self._cards else ()))
@@ -250,7 +185,6 @@ class UpscaleForm(Container):
             self.model.value = chosen
 
     def _on_model_changed(self, *_: Any) -> None:
-        self.scale.reset_choices()
         self.domain.reset_choices()
         if self._cards:
             card = self._cards[self.model.value]
@@ -273,16 +207,13 @@ class UpscaleForm(Container):
         VaesrError
             If a value is out of range, or voxels are to be cubic and their size is not known.
         """
-        factors = self._factors(layer or self.layer.value)
-        is_told = self._can_tell_sections() and "Z" in factors
         return make_settings(
             model=self.model.value,
-            scale=factors.setting,
             samples=self.samples.value,
             uncertainty=self.uncertainty.value,
             domain=self.domain.value,
-            sections=self.sections.value if is_told else "unknown",
             memory=self._memory,
+            **self.factors.settings(lambda: self._source(layer)),
             **{name: value_of(name, each) for name, each in self.told.items()},
         )
 
@@ -316,7 +247,7 @@ class UpscaleForm(Container):
         each = f"{len(layers)} layers, each " if len(layers) > 1 else ""
         return (
             f"{guess}{each}{part.plane_count} plane{'s' if part.plane_count > 1 else ''} of {part.width} × "
-            f"{part.height} pixels to {made.width} × {made.height}{_depth_in_words(part, made)}."
+            f"{part.height} pixels to {made.width} × {made.height}{_others_in_words(part, made)}."
             f"{self.together.left_out}"
         )
 
@@ -325,6 +256,7 @@ class UpscaleForm(Container):
         return self.extent.extent(layer or self.layer.value, self.axes.value)
 
 
-def _depth_in_words(part: Axes, made: Axes) -> str:
-    grown = made.lengths.get("Z", 1), part.lengths.get("Z", 1)
-    return f", {grown[1]} along Z to {grown[0]}" if grown[0] != grown[1] else ""
+def _others_in_words(part: Axes, made: Axes) -> str:
+    """Tell of the axes beside the plane's that grow."""
+    grown = {name: (part.lengths[name], made.lengths[name]) for name in part.loop_names}
+    return "".join(f", {few} along {name} to {more}" for name, (few, more) in grown.items() if few != more)

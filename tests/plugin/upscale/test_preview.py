@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from napari_vaesr.engine.settings import make_settings
+from napari_vaesr.plugin.upscale.pace import _speed_key
 from napari_vaesr.plugin.upscale.panel import UpscaleWidget
-from napari_vaesr.plugin.upscale.preview import Pace, _speed_key, flat_settings, live_settings
+from napari_vaesr.plugin.upscale.preview import live_settings
 from napari_vaesr.vae.config import NetworkConfig
 
 
@@ -232,59 +233,10 @@ def test_live_settings_prefer_the_small_model_that_can_make_the_scale():
     assert live_settings(told, {"tiny": flat}).sections == "thick", "it is made by the other"
     listens = deep.model_copy(update={"conditioned": True, "sections": True})
     assert live_settings(told, {"tiny": listens}).sections == "thick"
-    assert flat_settings(told) == told, "nothing grows but Z"
-    larger = told.model_copy(update={"scale": {"Z": 4, "Y": 2, "X": 2}})
-    assert flat_settings(larger).sections == "unknown"
+    camera = settings.model_copy(update={"noise": 3.0})
+    assert live_settings(camera, {"tiny": flat}).noise == "auto"
+    assert live_settings(camera, {"tiny": listens}).noise == 3.0
     assert live_settings(settings.model_copy(update={"samples": 2}), {}).samples == 2
-
-
-def test_a_region_too_large_for_the_time_is_cut_to_its_middle():
-    pace, settings = Pace(), make_settings(samples=4)
-    whole = {"Z": range(3, 4), "Y": range(100, 1100), "X": range(0, 2000)}
-    pace.learn(settings, {"Y": range(100), "X": range(100)}, halo=10, seconds=120**2 * 1e-5)
-    fitting = pace.fitting(settings, whole, seconds=1.0)
-    assert fitting["Z"] == range(3, 4)
-    height, width = len(fitting["Y"]), len(fitting["X"])
-    assert (height + 20) * (width + 20) == pytest.approx(1e5, rel=0.02)
-    assert width == pytest.approx(2 * height, abs=2)
-    assert sum(fitting["Y"]) / height == pytest.approx(599.5, abs=1)
-    assert pace.fitting(settings, whole, seconds=100) == whole
-    assert pace.fitting(settings, {"Y": range(9), "X": range(9)}, seconds=1e-9) == {
-        "Y": range(9),
-        "X": range(9),
-    }
-
-
-def test_along_z_the_first_pass_and_what_lies_above_and_below_are_reckoned_with():
-    pace, settings = Pace(), make_settings(samples=4)
-    view = {"Z": range(3, 4), "Y": range(100), "X": range(100)}
-    pace.learn(settings, view, halo=10, seconds=120**2 * 1e-5, depth=60)
-    volume = settings.model_copy(update={"scale": {"Z": 2, "Y": 2, "X": 2}})
-    # 120 planes from either side, of 21 x 140 pixels: guessed from the plane as it is.
-    assert pace.fitting(volume, view, seconds=2 * 120 * 21 * 140 * 1e-5, depth=60) == view
-    assert len(pace.fitting(volume, view, seconds=120 * 21 * 140 * 1e-5, depth=60)["Y"]) < 70
-    planes = settings.model_copy(update={"scale": {"Z": 2}})
-    assert len(pace.fitting(planes, view, seconds=1.0, depth=60)["Y"]) == 16, "nothing is known yet"
-    pace.learn(planes, view, halo=10, seconds=1.0, depth=5)
-    assert pace.fitting(planes, view, seconds=1.0, depth=5) == view
-    assert len(pace.fitting(planes, view, seconds=1.0, depth=10)["Y"]) < 70
-
-
-def test_a_preview_keeps_its_size_though_speed_varies():
-    pace, settings = Pace(), make_settings(samples=4)
-
-    def size(extent, per_pixel):
-        pace._seconds_per_pixel[_speed_key(settings)] = per_pixel
-        fitting = pace.fitting(settings, extent, seconds=1.0)
-        return len(fitting["Y"]), len(fitting["X"])
-
-    view = {"Y": range(100, 500), "X": range(100, 700)}
-    first = size(view, 1e-4)
-    moved = {"Y": range(130, 531), "X": range(0, 430)}  # a pixel more or less, and to the edge of the image
-    assert size(moved, 0.8e-4) == size(view, 1.3e-4) == size(moved, 1e-4) == first
-    assert np.prod(size(view, 1e-4 / 2)) > 1.9 * np.prod(first), "grows where it is well worth it"
-    assert np.prod(size(view, 2e-4)) < 0.6 * np.prod(first), "shrinks where it takes too long"
-    assert size({"Y": range(50), "X": range(300)}, 1e-4)[0] <= 50, "never larger than what is visible"
 
 
 def test_the_layers_are_named_for_what_they_show(viewer, stack, qtbot):
@@ -300,7 +252,7 @@ def test_the_layers_are_named_for_what_they_show(viewer, stack, qtbot):
 
 @pytest.mark.parametrize("live", [False, True])
 def test_the_first_preview_grows_as_far_as_time_allows(viewer, stack, qtbot, monkeypatch, live):
-    monkeypatch.setattr("napari_vaesr.plugin.upscale.preview.FIRST_PIXELS", 20**2)
+    monkeypatch.setattr("napari_vaesr.plugin.upscale.pace.FIRST_PIXELS", 20**2)
     widget = make_widget(viewer, qtbot)
     look_at(viewer, 24, 32, side=40)
     monkeypatch.setattr(widget.preview._pace, "learn", lambda settings, *_, **__: quick(settings))

@@ -18,7 +18,7 @@ from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.region import Factors, Region
-from napari_vaesr.plugin.upscale.preview import flat_settings
+from napari_vaesr.plugin.upscale.pace import flat_settings, patient_part
 from napari_vaesr.plugin.viewer.extents import chosen_extent
 from napari_vaesr.plugin.viewer.layers import KEY, unique_name, upscaled_place
 from napari_vaesr.plugin.viewer.runner import Runner
@@ -239,7 +239,7 @@ class CheckControls(Container):
         return tuple(each.value for each in (*chosen, *told))
 
     def _corrects(self) -> bool:
-        """Whether a run makes just what was checked: a check knows nothing of planes between two."""
+        """Whether a run makes just what was checked."""
         return self._found is not None and self._form.settings().scale == self._found[1].check.scale
 
     def _on_change(self, *_: Any) -> None:
@@ -285,7 +285,7 @@ class CheckControls(Container):
                     "where, by Show departures."
                 )
             if not self._corrects():
-                words += " A run that makes planes along Z is not corrected by it."
+                words += f" A run that makes {patient_part(self._form.settings())} is not corrected by it."
             self._tell(words)
             self.map_button.visible = True
             self.calibrate.visible = self._corrects()

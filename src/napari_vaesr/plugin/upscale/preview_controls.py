@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import CheckBox, Container, PushButton
@@ -12,22 +13,26 @@ from qtpy.QtCore import QTimer
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
-from napari_vaesr.plugin.upscale.preview import (
+from napari_vaesr.plugin.upscale.pace import (
     LIVE_SECONDS,
     PATIENCE,
+    QUICK_FIRST,
     SECONDS,
     WORTHWHILE,
     Pace,
-    PreviewLayers,
     flat_settings,
-    live_settings,
-    preview_tuples,
+    left_out,
+    patient_part,
+    planes_in_words,
+    takes_patience,
 )
+from napari_vaesr.plugin.upscale.preview import PreviewLayers, live_settings, preview_tuples
 from napari_vaesr.plugin.viewer.extents import chosen_extent
 from napari_vaesr.plugin.viewer.runner import Runner
 from napari_vaesr.plugin.viewer.shortcuts import LIVE, PREVIEW
 from napari_vaesr.plugin.viewer.sources import checked_axes, source_array
 from napari_vaesr.plugin.viewer.task import Failure, UpscaleTask
+from napari_vaesr.plugin.widgets.setting_inputs import WIDTH
 
 if TYPE_CHECKING:
     import napari
@@ -56,10 +61,11 @@ class PreviewControls(Container):
         self._viewer, self._form, self._say = viewer, form, say
         self.button = PushButton(
             text="Preview",
-            tooltip="Upscale the visible region of the current plane, over the source. Where planes become\n"
-            "more along Z, too, it shows the plane as it is first; the planes made of it follow, or not if\n"
-            "they are cancelled.\n"
-            f"The first one takes some seconds, for the model is loaded ({PREVIEW}).",
+            tooltip=fill(
+                f"Upscale the visible region of the current plane, over the source. {QUICK_FIRST} The first "
+                f"one takes some seconds, for the model is loaded ({PREVIEW}).",
+                WIDTH,
+            ),
         )
         self.live = CheckBox(
             text="Live",
@@ -74,12 +80,12 @@ class PreviewControls(Container):
         self.runner = Runner(on_step=self._on_step, on_end=self._on_end)
         self._pace = Pace()
         self._scalings: tuple[Any, Any] = (None, None)
-        self._is_flat = False
+        self._shows_all = True
         self._wanted: Any = None
         self._asked: Any = None
         self._in_view: dict[str, range] = {}
         self._is_live = self._is_patient = False
-        self._planes = 1
+        self._lengths: dict[str, int] = {}
         self._pixels_note = ""
         self._timer = QTimer(self.native)
         self._timer.setSingleShot(True)
@@ -108,7 +114,7 @@ class PreviewControls(Container):
         self._wanted = self._asked = None
 
     def _on_button(self) -> None:
-        """Make a preview, or cancel the planes along ``Z`` that follow one."""
+        """Make a preview, or cancel what follows one."""
         if self._is_cancellable:
             self.stop()
             self._say("The preview stays as it is.")
@@ -142,7 +148,7 @@ class PreviewControls(Container):
             self._request(live=True)
 
     def _request(self, live: bool, patient: bool = False) -> None:
-        """Make a preview: a quick one, or the one that follows it, with planes along ``Z``."""
+        """Make a preview: a quick one, or the one that follows it, with all that is asked for."""
         form = self._form
         if not self.enabled or form.layer.value is None or form.layer.value in self.layers:
             return
@@ -158,9 +164,9 @@ class PreviewControls(Container):
             self._say(str(error))
             return
         visible = {"Y": range(named.height), "X": range(named.width), **extent}
-        self._planes = named.lengths.get("Z", 1)
+        self._lengths = named.lengths
         seconds = PATIENCE if patient else LIVE_SECONDS if live else SECONDS
-        fitting = self._pace.fitting(settings, visible, seconds, self._planes)
+        fitting = self._pace.fitting(settings, visible, seconds, self._lengths)
         wanted = (layer, axes, settings, fitting, source_array(layer))
         in_all = (layer, axes, asked, visible, source_array(layer))
         if _same(wanted, self._wanted) and (self.runner.is_running or live or patient):
@@ -174,8 +180,7 @@ class PreviewControls(Container):
             if _pixels(fitting) == _pixels(visible)
             else " the middle of what is visible, zoom in to see it all;"
         )
-        if (depth := asked.factors.along("Z")) != settings.factors.along("Z"):
-            self._pixels_note += f" of the plane as it is (Run makes {depth:.3g} times as many along Z);"
+        self._pixels_note += left_out(asked, settings)
         pixels, scalings = self._scalings
         same_pixels = pixels is not None and pixels[0] is wanted[4] and pixels[1:] == (axes, settings.model)
         task = UpscaleTask(layer, axes, settings, fitting, scalings=scalings if same_pixels else None)
@@ -189,8 +194,8 @@ class PreviewControls(Container):
 
     def _on_step(self, task: UpscaleTask, step: Progress) -> None:
         if self._is_patient and step.total and isalive(self.native):
-            words = "Preview of the plane as it is; making" if self._is_flat else "Making"
-            self._say(f"{words} the planes along Z ... {step.done / step.total:.0%}")
+            words = "Making" if self._shows_all else "Preview of the plane as it is; making"
+            self._say(f"{words} the {patient_part(task.settings)} ... {step.done / step.total:.0%}")
 
     def _on_end(self, task: UpscaleTask, outcome: Any) -> None:
         if isalive(self.native):
@@ -206,12 +211,12 @@ class PreviewControls(Container):
             return
         self._scalings = ((task.pixels, task.axes, task.settings.model), task.scalings)
         extent, seconds = task.extent, task.seconds
-        self._pace.learn(task.settings, extent, outcome.record["halo"], seconds, self._planes)
+        self._pace.learn(task.settings, extent, outcome.record["halo"], seconds, self._lengths)
         taken = [layer.name for layer in self._viewer.layers if layer not in self.layers]
         self.layers.show(preview_tuples(task.layers(outcome, taken), task.layer, taken), task.layer)
-        self._is_flat = "Z" not in task.settings.factors
+        self._shows_all = takes_patience(task.settings)
         rate = f" ({1 / seconds:.1f} per second)" if self.live.value and seconds < 1 else ""
-        planes = "" if self._is_flat else f" in {outcome.mean.shape[task.axes.index('Z')]} planes"
+        planes = planes_in_words(task.settings, task.axes, outcome.mean.shape)
         self._say(
             f"{'Live preview' if self.live.value else 'Preview'}: {len(extent['X'])} × {len(extent['Y'])} "
             f"pixels{planes},{self._pixels_note} {seconds:.2f} s{rate}, model "
@@ -221,15 +226,15 @@ class PreviewControls(Container):
             self._grow(task)
 
     def _grow(self, task: UpscaleTask) -> None:
-        """Make the planes along ``Z``, or a larger preview if the last one was quick enough for that."""
-        along_z = "Z" in self._asked[2].factors
-        if along_z and "Z" not in task.settings.factors:
+        """Make what takes patience, or a larger preview if the last one was quick enough for that."""
+        is_patient = takes_patience(self._asked[2])
+        if is_patient and not takes_patience(task.settings):
             self._request(self._is_live, patient=True)
             return
-        allowed = PATIENCE if along_z else LIVE_SECONDS if self._is_live else SECONDS
-        fitting = self._pace.fitting(task.settings, self._in_view, allowed, self._planes)
+        allowed = PATIENCE if is_patient else LIVE_SECONDS if self._is_live else SECONDS
+        fitting = self._pace.fitting(task.settings, self._in_view, allowed, self._lengths)
         if _pixels(fitting) > WORTHWHILE * _pixels(task.extent):
-            self._request(self._is_live, patient=along_z)
+            self._request(self._is_live, patient=is_patient)
 
     def _on_layer_removed(self, event: Any) -> None:
         task = self.runner.task

@@ -217,6 +217,11 @@ def about(name: str) -> str:
     return str(UpscaleSettings.model_fields[name].description)
 
 
+def label(name: str) -> str:
+    """Return what a setting is called where people read it."""
+    return UpscaleSettings.model_fields[name].title or name.capitalize()
+
+
 def hint(name: str, what: str) -> Any:
     """Return what else the field of a setting tells, None where it does not.
 

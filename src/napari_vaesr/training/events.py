@@ -24,7 +24,7 @@ class Check(BaseModel):
     step : int
         Steps of training before it; 0 is the model that it started from.
     scores : dict of str to float
-        By factor, such as ``2`` or ``3x1``, the PSNR in dB of the mean of a few samples.
+        By factor, as `factor_name` writes it, the PSNR in dB of the mean of a few samples.
     """
 
     model_config = ConfigDict(frozen=True)

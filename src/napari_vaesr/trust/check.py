@@ -198,10 +198,9 @@ def check_source(
     """Check a part of an image with settings; see `check`."""
     axes, factors = source.axes, settings.factors
     if set(factors) != {"Y", "X"} or factors["Y"] != factors["X"]:
-        raise VaesrError(
-            "A check sees Y and X alone, and can't correct what is made along Z: give it one number as the "
-            "scale, such as 2."
-        )
+        others = "".join(name for name in factors if name not in "YX")
+        beyond = f", and can't correct what is made along {others}" if others else ""
+        raise VaesrError(f"A check sees Y and X alone{beyond}: give it one number as the scale, such as 2.")
     if scalings is None:
         scalings = fit_scalings(source.array, axes, model.card.intensity)
     part = Region(region).of(axes)

@@ -162,7 +162,7 @@ class ModelCard(BaseModel):
     @classmethod
     def _calibration_is_by_scale(cls, calibration: dict[str, Calibrations]) -> dict[str, Calibrations]:
         for scale, levels in calibration.items():
-            if not re.fullmatch(r"\d+(x\d+)?|Z=\d+(,Y=\d+,X=\d+)?", scale):
+            if not re.fullmatch(r"\d+(x\d+)?|[A-Z]=\d+(,[A-Z]=\d+)*", scale):
                 raise ValueError(f"{scale!r} is not a scale")
             if not levels or any(low.noise >= high.noise for low, high in pairwise(levels)):
                 raise ValueError(f"the calibrations of scale {scale} are not in order of their noise")
@@ -183,8 +183,8 @@ class ModelCard(BaseModel):
         Parameters
         ----------
         scale : int or str
-            The scale, or its name on the card, such as ``3x1`` along rows alone; one without any calibration
-            leaves the standard deviation as it is.
+            The scale, or its name on the card; one without any calibration leaves the standard deviation as
+            it is.
         noise : float
             Standard deviation of the noise in unit intensity. Calibrations are interpolated linearly between
             the levels of noise that they were fitted at, and stay as they are beyond these.

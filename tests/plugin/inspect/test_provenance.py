@@ -130,7 +130,7 @@ def test_python_and_command_line_tell_what_planes_are(path, tmp_path, told_model
     layer = Image(tifffile.imread(path), name="a")
     layer._source = layer.source.model_copy(update={"path": str(path)})
     result, record = made(layer, "ZYX", told_model_path, scale={"Z": 2}, sections="thick", noise=0.0)
-    assert "Planes: thick" in in_words(record)
+    assert "Planes are thick" in in_words(record) and "Noise 0.0" in in_words(record)
     np.testing.assert_array_equal(run_here(as_python(record)).mean, result.mean)
     words = shlex.split(as_command(record))
     assert words[words.index("--sections") + 1] == "thick"

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from napari_vaesr.engine.conditions import typed_condition
-from napari_vaesr.engine.record import Record
-from napari_vaesr.engine.settings import UpscaleSettings
+from napari_vaesr.engine.record import UNDECIDING, Record
+from napari_vaesr.engine.settings import UpscaleSettings, label
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.place import is_address
 from napari_vaesr.imaging.region import Region
@@ -18,6 +18,9 @@ from napari_vaesr.samples import sample_path
 
 ALWAYS = ("model", "scale", "samples", "seed", "device", "precision")
 """Settings that are told even where they have their default."""
+
+TOLD_APART = {*ALWAYS, "temperature", *UNDECIDING}
+"""Settings that have words of their own, or that change no pixel."""
 
 
 def in_words(told: Told) -> str:
@@ -36,7 +39,7 @@ def in_words(told: Told) -> str:
         f"Model {made.model.name}, version {made.model.version}",
         f"×{settings.factors}, {settings.samples} samples, seed {settings.seed}, "
         f"temperature {settings.temperature:g}",
-        *([f"Planes: {settings.sections}"] if settings.sections != "unknown" else []),
+        *(f"{label(name)} {value}" for name, value in _typed(made).items() if name not in TOLD_APART),
         f"Source: {source.get('name', 'unknown')}, {made.axes} {shape}, {made.input.dtype}",
         *([f"Part: {part}"] if part else []),
         f"On {settings.device} in {settings.precision}, napari-vaesr {made.version}",
@@ -102,15 +105,12 @@ def as_command(told: Told) -> str:
             f"'{told['source']['name']}' was not opened from a file that holds just these pixels, "
             "so there is no command line for it: save it as an OME-TIFF first, or copy as Python."
         )
-    settings = _settings(made)
     factors = made.settings.factors
     words = ["napari-vaesr", "upscale", str(path), f"{path.stem.split('.')[0]}_{factors.suffix}.ome.tif"]
     words += ["--axes", made.axes]
     if series := told["source"].get("series"):
         words += ["--series", series]
-    typed = {name: typed_condition(getattr(made.settings, name)) for name in ("noise", "blur")}
-    typed = {name: value for name, value in typed.items() if name in settings}
-    for name, value in {**settings, **typed, "scale": factors}.items():
+    for name, value in _typed(made).items():
         words += [f"--{name}", str(value)]
     extent = str(made.region)
     words += ["--extent", extent] if extent else []
@@ -122,6 +122,13 @@ def _settings(made: Record) -> dict[str, Any]:
     defaults = UpscaleSettings()
     told = made.settings.model_dump()
     return {name: value for name, value in told.items() if name in ALWAYS or value != getattr(defaults, name)}
+
+
+def _typed(made: Record) -> dict[str, Any]:
+    """Return the settings to tell as they are typed."""
+    typed = {name: typed_condition(getattr(made.settings, name)) for name in ("noise", "blur")}
+    told = {**_settings(made), "scale": made.settings.factors}
+    return {name: typed.get(name, value) for name, value in told.items()}
 
 
 def _source_path(told: Told, made: Record) -> Path | None:

@@ -10,7 +10,7 @@ from magicgui.widgets import ComboBox, FloatSpinBox, LineEdit, SpinBox
 from magicgui.widgets.bases import ValueWidget
 
 from napari_vaesr.engine.conditions import parse_condition, typed_condition
-from napari_vaesr.engine.settings import UpscaleSettings, about, hint, plays_part
+from napari_vaesr.engine.settings import UpscaleSettings, about, hint, label, plays_part
 from napari_vaesr.vae.config import NetworkConfig
 
 WIDTH = 95
@@ -28,8 +28,7 @@ LARGEST_SEED = 2**31 - 1
 def input_of(name: str, start: UpscaleSettings) -> ValueWidget[Any]:
     """Return the input of a setting, as its field describes it, at the value that `start` has."""
     field, value = UpscaleSettings.model_fields[name], getattr(start, name)
-    label = field.title or name.capitalize()
-    shown: dict[str, Any] = {"name": name, "label": label, "tooltip": fill(about(name), WIDTH)}
+    shown: dict[str, Any] = {"name": name, "label": label(name), "tooltip": fill(about(name), WIDTH)}
     if name in OFFERED:
         known = [each[1] if isinstance(each, tuple) else each for each in OFFERED[name]]
         return ComboBox(**shown, choices=[*OFFERED[name], *({value} - {*known})], value=value)

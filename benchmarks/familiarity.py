@@ -33,7 +33,7 @@ from napari_vaesr.pairs.images import grey, grey_planes, read_planes
 from napari_vaesr.pairs.sources import find_sources, made_pairs
 from napari_vaesr.training import strangers
 from napari_vaesr.training.config import RECIPES
-from napari_vaesr.training.inputs import Seen, input_statistics, looks_of, parts
+from napari_vaesr.training.input_statistics import Seen, input_statistics, looks_of, parts
 from napari_vaesr.trust.familiar import strangeness
 from napari_vaesr.trust.rivals import bicubic, richardson_lucy
 from napari_vaesr.zoo.card import InputStatistics, read_card

@@ -46,13 +46,13 @@ from napari_vaesr.files.atomic import write_json
 from napari_vaesr.imaging.intensity import estimate_noise
 from napari_vaesr.pairs.pair import Pair
 from napari_vaesr.pairs.settings import Degradation
-from napari_vaesr.pairs.sources import DegradationKind, Original, find_sources, made_pairs
+from napari_vaesr.pairs.sources import DegradationKind, EvaluationImage, find_sources, made_pairs
 from napari_vaesr.training.calibrate import MANY, originals
 from napari_vaesr.training.spreads import spreads_of_file
 from napari_vaesr.trust.evaluation import own_domain
 from napari_vaesr.trust.levels import FOLDS, fit_levels
-from napari_vaesr.trust.lines import width_at_half
 from napari_vaesr.trust.measure import Measured, measure_field, prediction_range
+from napari_vaesr.trust.profile import width_at_half
 from napari_vaesr.trust.regions import ALL, Quantities, Spacing
 from napari_vaesr.trust.rivals import bicubic
 from napari_vaesr.trust.segment import matched
@@ -147,7 +147,9 @@ def widths(
             yield "FWHM", range_of(drawn, true)
 
 
-def calibrated_by_others(model: Model, sources: Sequence[Original], scale: int) -> dict[Path, Calibrations]:
+def calibrated_by_others(
+    model: Model, sources: Sequence[EvaluationImage], scale: int
+) -> dict[Path, Calibrations]:
     """Calibrate every image by the others, each original left out with a tenth of them."""
     files = [source.path for source in sources]
     known, settings = originals(files), model.card.training.get("settings")

@@ -15,8 +15,8 @@ from stacks import axial_gains, context_gains, stacks
 from napari_vaesr import Source, UpscaleJob, load_model
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.pairs.pair import Pair
-from napari_vaesr.pairs.sources import Original, made_pairs
-from napari_vaesr.trust.blocks import SIDES
+from napari_vaesr.pairs.sources import EvaluationImage, made_pairs
+from napari_vaesr.trust.block_means import SIDES
 from napari_vaesr.trust.consistency import low_res_psnr
 from napari_vaesr.trust.rivals import RIVALS
 from napari_vaesr.trust.summary import Summary
@@ -32,7 +32,7 @@ class Clean(NamedTuple):
     """A clean image that is told to be clean."""
 
     model: str
-    source: Original
+    source: EvaluationImage
     scale: int
 
 

@@ -19,7 +19,7 @@ from rich.table import Table
 from timing import medians
 
 from napari_vaesr import load_model, upscale
-from napari_vaesr.pairs.sources import Original, find_sources, made_pairs
+from napari_vaesr.pairs.sources import EvaluationImage, find_sources, made_pairs
 from napari_vaesr.trust.metrics import benchmark_scores
 from napari_vaesr.vae.build import build
 from napari_vaesr.zoo.registry import Model
@@ -35,7 +35,7 @@ def looking(model: Model, orientations: int) -> Model:
     return Model(card=model.card.model_copy(update={"network": config}), network=network)
 
 
-def psnr(model: Model, source: Original, scale: int) -> float:
+def psnr(model: Model, source: EvaluationImage, scale: int) -> float:
     pair = next(made_pairs(source, scale, "clean"))
     axes = "YXS" if pair.low.ndim == 3 else "YX"
     mean = upscale(pair.low, axes, model=model, scale=scale, samples=2, device="cpu").mean

@@ -24,10 +24,10 @@ from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.engine.upscaler import prepare_network
 from napari_vaesr.pairs.sources import find_sources, made_pairs
 from napari_vaesr.training.config import RECIPES, checked_config
-from napari_vaesr.training.export import export_model
+from napari_vaesr.training.finish import finish_training
 from napari_vaesr.training.fit import fit
 from napari_vaesr.training.over import OVER_SETTINGS, described_base, over_network
-from napari_vaesr.trust.blocks import SIDES, block_ratios
+from napari_vaesr.trust.block_means import SIDES, block_ratios
 from napari_vaesr.trust.evaluation import MEAN, evaluate_pair
 from napari_vaesr.zoo.convert import convert
 from napari_vaesr.zoo.registry import Model, load_model
@@ -56,7 +56,7 @@ def train(data: Path, run: Path, minutes: float, pool: int, photographs: list[Pa
     held = sorted((data / "val" / "photo").iterdir())[::3]
     learnt = [data / "train" / "photo", data / "train" / "more"]
     fit(config, [each for each in learnt if each.is_dir()], held, run)
-    return load_model(export_model(run, run, [*held, *photographs], command="python benchmarks/over.py"))
+    return load_model(finish_training(run, run, [*held, *photographs], command="python benchmarks/over.py"))
 
 
 def cost(model: Model, low: np.ndarray) -> tuple[float, float]:

@@ -17,7 +17,7 @@ from napari.components import ViewerModel
 from qtpy.QtWidgets import QApplication
 
 from napari_vaesr.files.image import read_image
-from napari_vaesr.plugin.upscale.panel import UpscaleWidget
+from napari_vaesr.plugin.upscale.panel import UpscalePanel
 
 WINDOW = 800
 """Side of the canvas, in pixels of the screen."""
@@ -35,7 +35,7 @@ def looked_at(path: Path, side: int) -> ViewerModel:
     return viewer
 
 
-def timed(widget: UpscaleWidget, live: bool, limit: float) -> None:
+def timed(widget: UpscalePanel, live: bool, limit: float) -> None:
     """Make a preview and print what is shown, and when."""
     preview, shown = widget.preview, []
     show, start, work = preview.layers.show, time.perf_counter(), time.process_time()
@@ -76,7 +76,7 @@ def main() -> None:
     for live in (False, True):
         for scale in (2, 1):
             viewer = looked_at(options.stack, options.side)
-            widget = UpscaleWidget(viewer)
+            widget = UpscalePanel(viewer)
             form = widget.form
             form.axes.value, form.model.value = "ZYX", options.model
             form.samples.value, form.told["device"].value = options.samples, "cpu"

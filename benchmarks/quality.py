@@ -38,14 +38,14 @@ from rich.table import Table
 from napari_vaesr import load_model
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.files.atomic import write_json
-from napari_vaesr.pairs.sources import Original, find_pairs, find_sources, made_pairs, real_pairs
-from napari_vaesr.training.calibrate import chosen_images, originals
+from napari_vaesr.pairs.sources import EvaluationImage, find_pairs, find_sources, made_pairs, real_pairs
+from napari_vaesr.training.calibrate import calibration_images, originals
 from napari_vaesr.training.config import RECIPES
 from napari_vaesr.training.spreads import spreads_of_file
-from napari_vaesr.trust.calibration import fit_calibration
 from napari_vaesr.trust.crps import gaussian_crps
 from napari_vaesr.trust.evaluation import OWN, Evaluation, evaluate_pair
 from napari_vaesr.trust.levels import Spread, Tested, cross_validated
+from napari_vaesr.trust.reliability import fit_calibration
 from napari_vaesr.trust.rivals import RIVALS
 from napari_vaesr.trust.sparsification import sparsification
 from napari_vaesr.trust.summary import Summary, summarise
@@ -71,7 +71,7 @@ class Task(NamedTuple):
     """One image to be scored; kind is clean, noisy or real."""
 
     model: str
-    source: Original
+    source: EvaluationImage
     scale: int
     kind: str
     rivals: tuple[str, ...]
@@ -162,7 +162,7 @@ class Benchmark:
 
     def spreads(self, model: str, places: Sequence[Path]) -> dict[int, list[Spread]]:
         """Upscale the images that calibrate, at every scale."""
-        files = chosen_images([place for place in places if place.exists()], self.limit or 48)
+        files = calibration_images([place for place in places if place.exists()], self.limit or 48)
         counts, of = Counter(path.parent.name for path in files), originals(files)
         made = {}
         for scale in SCALES:

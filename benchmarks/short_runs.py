@@ -20,9 +20,9 @@ from napari_vaesr.training.config import RECIPES, TrainingConfig
 from napari_vaesr.training.module import Training, psnr
 from napari_vaesr.training.patches import Patches
 from napari_vaesr.training.validation import ValidationPairs
-from napari_vaesr.trust.calibration import rank_correlation
 from napari_vaesr.trust.crps import gaussian_crps
 from napari_vaesr.trust.levels import Spread, cross_validated
+from napari_vaesr.trust.reliability import rank_correlation
 from napari_vaesr.trust.sparsification import sparsification
 from napari_vaesr.vae.base import SuperResolutionVAE
 from napari_vaesr.vae.build import build

@@ -15,7 +15,7 @@ from napari_vaesr import load_model
 from napari_vaesr.engine.device import choose_device, memory_released
 from napari_vaesr.engine.settings import Precision, make_settings
 from napari_vaesr.engine.upscaler import Upscaler, prepare_network
-from napari_vaesr.vae.noise import latent_noise
+from napari_vaesr.vae.latent_noise import latent_noise
 
 Work = Mapping[str, Callable[[], object]]
 

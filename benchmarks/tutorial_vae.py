@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from napari_vaesr.training.config import RECIPES, TrainingConfig, checked_config
-from napari_vaesr.training.export import evaluate
+from napari_vaesr.training.finish import network_scores
 from napari_vaesr.training.fit import fit
 from napari_vaesr.training.validation import ValidationPairs
 from napari_vaesr.vae.base import SuperResolutionVAE
@@ -69,7 +69,7 @@ def main() -> None:
         module = fit(config, [given.data / "train" / "photo"], held, run)
         network = module.averaged.cpu().float().eval()
         pairs = ValidationPairs(held, config, images=28)
-        scores = evaluate(network, pairs)
+        scores = network_scores(network, pairs)
         row = [
             f"{scores[f'psnr_{what}_x{given.scale}']:.2f}" for what in ("base", "mean", "sample", "bicubic")
         ]

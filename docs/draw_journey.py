@@ -35,7 +35,7 @@ STOPS = [
     ),
     (
         "decode K times, noise by position",
-        "vae/noise.py, engine/upscaler.py",
+        "vae/latent_noise.py, engine/upscaler.py",
         "what they add to the base, a few at a time",
         "(k, 1, 2 h, 2 w), the halo cut off",
     ),

@@ -22,7 +22,7 @@ from napari.settings import get_settings
 from qtpy.QtWidgets import QApplication
 
 from napari_vaesr import open_upscaled, sample_path
-from napari_vaesr.plugin.upscale.panel import UpscaleWidget
+from napari_vaesr.plugin.upscale.panel import UpscalePanel
 
 IMAGES = Path(__file__).parent / "images"
 PLANE = 14  # two cells divide here
@@ -272,7 +272,7 @@ def new_viewer() -> napari.Viewer:
     return viewer
 
 
-def open_viewer() -> tuple[napari.Viewer, UpscaleWidget]:
+def open_viewer() -> tuple[napari.Viewer, UpscalePanel]:
     """Open a viewer with the sample in the middle of its stack and the panel docked."""
     viewer = new_viewer()
     viewer.open_sample("napari-vaesr", "nuclei")
@@ -281,7 +281,7 @@ def open_viewer() -> tuple[napari.Viewer, UpscaleWidget]:
     return viewer, widget
 
 
-def upscale(viewer: napari.Viewer, widget: UpscaleWidget) -> None:
+def upscale(viewer: napari.Viewer, widget: UpscalePanel) -> None:
     """Run and wait for the new layers."""
     widget.run()
     wait_until(lambda: not widget.runner.is_running)

@@ -16,7 +16,7 @@ import napari
 from napari.settings import get_settings
 from screenshots import close_notifications, wait_until
 
-from napari_vaesr.plugin.finetune.panel import FineTuneWidget
+from napari_vaesr.plugin.finetune.panel import FineTunePanel
 
 IMAGES = Path(__file__).parent / "images"
 
@@ -48,12 +48,12 @@ def main() -> None:
         viewer.close()
 
 
-def is_far(widget: FineTuneWidget) -> bool:
+def is_far(widget: FineTunePanel) -> bool:
     """Whether more than half of the steps are made; the check of the start has a bar of its own."""
     return widget.status.value.startswith("Step") and widget.progress.value > 0.6 * widget.progress.max > 0
 
 
-def open_viewer() -> tuple[napari.Viewer, FineTuneWidget]:
+def open_viewer() -> tuple[napari.Viewer, FineTunePanel]:
     """Open a viewer with the sample in the middle of its stack and the panel docked."""
     viewer = napari.Viewer(show_welcome_screen=False)
     viewer.window.resize(1500, 980)

@@ -14,7 +14,7 @@ from napari.settings import get_settings
 from PIL import Image
 from screenshots import IMAGES, PLANE, open_viewer, upscale, wait_until, zoom_in
 
-from napari_vaesr.plugin.upscale.panel import UpscaleWidget
+from napari_vaesr.plugin.upscale.panel import UpscalePanel
 
 SIZE = (1100, 680)
 """Of the window."""
@@ -66,7 +66,7 @@ def main() -> None:
         viewer.close()
 
 
-def film_live(viewer: napari.Viewer, widget: UpscaleWidget, movie: Movie) -> None:
+def film_live(viewer: napari.Viewer, widget: UpscalePanel, movie: Movie) -> None:
     """Switch the live preview on, scroll and move."""
     wait(1.5)
     movie.take(1200)
@@ -86,7 +86,7 @@ def film_live(viewer: napari.Viewer, widget: UpscaleWidget, movie: Movie) -> Non
     widget.preview.live.value = False
 
 
-def film_looks(viewer: napari.Viewer, widget: UpscaleWidget, movie: Movie) -> None:
+def film_looks(viewer: napari.Viewer, widget: UpscalePanel, movie: Movie) -> None:
     """Run, then show before, after and certainty."""
     upscale(viewer, widget)
     viewer.reset_view()
@@ -97,7 +97,7 @@ def film_looks(viewer: napari.Viewer, widget: UpscaleWidget, movie: Movie) -> No
         movie.take(2500 if look == "certainty" else 1200)
 
 
-def settle(widget: UpscaleWidget) -> None:
+def settle(widget: UpscalePanel) -> None:
     """Wait until the live preview shows what is in view."""
     wait(0.4)
     wait_until(lambda: not widget.preview.runner.is_running)

@@ -24,7 +24,7 @@ from typing import Any
 from safetensors.torch import load, load_file, save
 
 from napari_vaesr.training.config import RECIPES, TrainingConfig
-from napari_vaesr.training.export import evaluate
+from napari_vaesr.training.finish import network_scores
 from napari_vaesr.training.validation import ValidationPairs
 from napari_vaesr.vae.build import build
 from napari_vaesr.zoo.card import read_card
@@ -129,7 +129,7 @@ def meet_halfway(model: Path, start: Path, run: Path, held: list[Path]) -> None:
     changes = {
         "sha256": sha256(weights).hexdigest(),
         "training": card.training | {"averaged_with_start": 0.5},
-        "metrics": evaluate(network, ValidationPairs(held, config, images=48)),
+        "metrics": network_scores(network, ValidationPairs(held, config, images=48)),
     }
     write_model(model.with_suffix(".safetensors"), weights, card.model_copy(update=changes))
 

@@ -29,15 +29,14 @@ if TYPE_CHECKING:
     from napari_vaesr.samples import sample_path
     from napari_vaesr.training.config import finetune_config
     from napari_vaesr.training.finetune import FineTune, estimated_degradation
-    from napari_vaesr.trust.calibration import fit_calibration, rank_correlation
     from napari_vaesr.trust.certainty import certainty, joint_map
     from napari_vaesr.trust.check import Check, check
     from napari_vaesr.trust.consistency import consistency_map, low_res_psnr
-    from napari_vaesr.trust.lazy import lazy_upscale
     from napari_vaesr.trust.measure import measure
     from napari_vaesr.trust.metrics import affine_psnr
+    from napari_vaesr.trust.reliability import fit_calibration, rank_correlation
     from napari_vaesr.trust.segment import Threshold
-    from napari_vaesr.trust.upscale import upscale
+    from napari_vaesr.trust.upscale import lazy_upscale, upscale
     from napari_vaesr.zoo.exchange import export_model, import_model
     from napari_vaesr.zoo.registry import load_model, models
 
@@ -62,10 +61,10 @@ _HOMES = {
     "estimated_degradation": "training.finetune",
     "export_model": "zoo.exchange",
     "finetune_config": "training.config",
-    "fit_calibration": "trust.calibration",
+    "fit_calibration": "trust.reliability",
     "import_model": "zoo.exchange",
     "joint_map": "trust.certainty",
-    "lazy_upscale": "trust.lazy",
+    "lazy_upscale": "trust.upscale",
     "load_model": "zoo.registry",
     "low_res_psnr": "trust.consistency",
     "make_settings": "engine.settings",
@@ -75,7 +74,7 @@ _HOMES = {
     "measure": "trust.measure",
     "models": "zoo.registry",
     "open_upscaled": "plugin.io.opening",
-    "rank_correlation": "trust.calibration",
+    "rank_correlation": "trust.reliability",
     "read_image": "files.image",
     "sample_path": "samples",
     "series_names": "files.image",

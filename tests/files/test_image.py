@@ -10,8 +10,8 @@ import tifffile
 from PIL import Image
 
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.files.file_array import FileArray
 from napari_vaesr.files.image import ImageFile, can_read, expand_inputs, read_image
-from napari_vaesr.files.lazy import FileArray
 
 GREY = np.arange(20 * 30).reshape(20, 30)
 

@@ -13,8 +13,8 @@ import tifffile
 import zarr
 
 from napari_vaesr.errors import NotEnoughMemory, VaesrError
+from napari_vaesr.files.file_array import FileArray
 from napari_vaesr.files.image import read_image
-from napari_vaesr.files.lazy import FileArray
 
 
 @pytest.fixture(autouse=True)

@@ -129,8 +129,8 @@ def test_a_pyramid_opens_in_full_resolution(tmp_path):
 
 
 def test_large_planes_are_read_in_parts(tmp_path, monkeypatch):
-    monkeypatch.setattr("napari_vaesr.files.lazy.LARGEST_CHUNK", 1000)
-    monkeypatch.setattr("napari_vaesr.files.lazy.PART", 100)
+    monkeypatch.setattr("napari_vaesr.files.file_array.LARGEST_CHUNK", 1000)
+    monkeypatch.setattr("napari_vaesr.files.file_array.PART", 100)
     monkeypatch.setattr("napari_vaesr.files.tiff.WHOLE_PAGE", 1000)
     pixels = np.random.default_rng(0).integers(0, 255, (300, 310)).astype(np.uint8)
     for tile, expected in (((64, 64), (128, 128)), (None, (150, 100))):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_vaesr.pairs.sources import Original, find_pairs, find_sources, made_pairs, real_pairs
+from napari_vaesr.pairs.sources import EvaluationImage, find_pairs, find_sources, made_pairs, real_pairs
 
 
 @pytest.fixture
@@ -40,5 +40,5 @@ def test_a_name_that_is_not_utf8(tmp_path: Path) -> None:
         tifffile.imwrite(path, np.zeros((32, 32), np.uint8))
     except (OSError, UnicodeError):
         pytest.skip("file names are UTF-8 here")
-    (pair,) = made_pairs(Original(path, "any"), 2, "noisy")
+    (pair,) = made_pairs(EvaluationImage(path, "any"), 2, "noisy")
     assert pair.low.shape == (16, 16)

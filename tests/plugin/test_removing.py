@@ -14,7 +14,7 @@ from napari.utils.notifications import ErrorNotification, notification_manager
 from qtpy.QtCore import QThreadPool
 
 from napari_vaesr.plugin.inspect.panel import InspectPanel
-from napari_vaesr.plugin.upscale.panel import UpscaleWidget
+from napari_vaesr.plugin.upscale.panel import UpscalePanel
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "6"))  # `make fuzz` takes a minute
 
@@ -49,7 +49,7 @@ class User:
 
     def __init__(self, viewer, seed):
         self.viewer, self.chance = viewer, random.Random(seed)
-        self.panel, self.inspect = UpscaleWidget(viewer), InspectPanel(viewer)
+        self.panel, self.inspect = UpscalePanel(viewer), InspectPanel(viewer)
         for title, panel in (("Upscale", self.panel), ("Inspect", self.inspect)):
             viewer.window.add_dock_widget(panel, name=title, tabify=True)
         self.done: set[str] = set()

@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.training.estimates import noise_level, psf_from_optics, psf_from_spectrum
+from napari_vaesr.training.estimates import immerkaer_noise, psf_from_optics, psf_from_spectrum
 
 
 def microscope_image(cutoff: float, noise: float, seed: int = 0, side: int = 192) -> np.ndarray:
@@ -25,12 +25,12 @@ def microscope_image(cutoff: float, noise: float, seed: int = 0, side: int = 192
 
 @pytest.mark.parametrize("noise", [0.002, 0.01, 0.05])
 def test_the_noise_is_found(noise):
-    assert noise_level(microscope_image(0.25, noise)) == pytest.approx(noise, rel=0.1)
+    assert immerkaer_noise(microscope_image(0.25, noise)) == pytest.approx(noise, rel=0.1)
 
 
 def test_noise_scales_with_the_image():
     plane = microscope_image(0.25, 0.01)
-    assert noise_level(7 * plane + 3) == pytest.approx(7 * noise_level(plane), rel=1e-3)
+    assert immerkaer_noise(7 * plane + 3) == pytest.approx(7 * immerkaer_noise(plane), rel=1e-3)
 
 
 @pytest.mark.parametrize("cutoff", [0.15, 0.25, 0.4])

@@ -14,12 +14,12 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.pairs.material import Material, material_from_image
 from napari_vaesr.pairs.pair import Pair
 from napari_vaesr.pairs.settings import Degradation
-from napari_vaesr.training import export
+from napari_vaesr.training import finish
 from napari_vaesr.training.config import TrainingConfig, finetune_config
 from napari_vaesr.training.events import PATIENCE, Check, Losses, Pictures, Verdict
 from napari_vaesr.training.finetune import FineTune, estimated_degradation, fitting_patch
 from napari_vaesr.training.fit import fit, newest_checkpoint
-from napari_vaesr.training.module import BLOCKS, Training
+from napari_vaesr.training.module import SIDES, Training
 from napari_vaesr.training.watch import best_weights, read_checks
 from napari_vaesr.zoo.registry import Model, get_card, load_model
 
@@ -129,10 +129,10 @@ def test_images_like_those_of_the_start_stay_familiar(
     assert tuning.run(precision="32-true")
     own = before[0].model_copy(update={"limit": 7.0})
     seen = []
-    monkeypatch.setattr(export, "input_statistics", lambda found, *_: seen.append(found) or own)
+    monkeypatch.setattr(finish, "input_statistics", lambda found, *_: seen.append(found) or own)
     assert load_model(tuning.save(tmp_path / "models")).card.inputs == (own, *before)
     assert len(seen[0].others) == len(material.learn) and seen[0].others[0].ndim == 2
-    monkeypatch.setattr(export, "input_statistics", lambda *_: None)
+    monkeypatch.setattr(finish, "input_statistics", lambda *_: None)
     assert load_model(tuning.save(tmp_path / "again")).card.inputs == before
 
 
@@ -164,7 +164,7 @@ def test_the_best_weights_are_kept_and_not_the_last(
 
     value = [0.0]
     monkeypatch.setattr(
-        "napari_vaesr.training.module._scored", lambda *_: (scripted(), torch.zeros(len(BLOCKS), 2))
+        "napari_vaesr.training.module._scored", lambda *_: (scripted(), torch.zeros(len(SIDES), 2))
     )
     monkeypatch.setattr("napari_vaesr.training.watch.validation_scores", scripted)
     kept = []

@@ -8,7 +8,7 @@ from torch import nn
 
 from napari_vaesr.training.batches import Batch, Batches
 from napari_vaesr.training.config import OverConfig, TrainingConfig, finetune_config
-from napari_vaesr.training.over import Remembered, described_base, over_network
+from napari_vaesr.training.over import RememberedBase, described_base, over_network
 from napari_vaesr.vae.config import BaseNetwork
 from napari_vaesr.vae.frozen import Frozen
 
@@ -32,20 +32,20 @@ def base() -> Frozen:
 
 def test_what_was_answered_is_not_asked_again(base, tmp_path):
     images = torch.rand(2, 1, 4, 6)
-    first, again = Remembered(base, tmp_path)(images), Remembered(base, tmp_path)(images)
+    first, again = RememberedBase(base, tmp_path)(images), RememberedBase(base, tmp_path)(images)
     assert base.module.count == 1
     torch.testing.assert_close(first, base(images))
     torch.testing.assert_close(again, first, atol=5e-4, rtol=0)
-    Remembered(base, tmp_path)(images + 0.1)
+    RememberedBase(base, tmp_path)(images + 0.1)
     assert base.module.count == 3
 
 
 def test_a_damaged_answer_is_asked_for_again(base, tmp_path):
     images = torch.rand(1, 1, 4, 4)
-    Remembered(base, tmp_path)(images)
+    RememberedBase(base, tmp_path)(images)
     (file,) = tmp_path.iterdir()
     file.write_bytes(file.read_bytes()[:50])
-    torch.testing.assert_close(Remembered(base, tmp_path)(images), base(images))
+    torch.testing.assert_close(RememberedBase(base, tmp_path)(images), base(images))
 
 
 def test_batches_of_a_pool_come_again():

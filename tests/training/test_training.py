@@ -18,7 +18,7 @@ from napari_vaesr.pairs.images import hold_out, hold_out_listed, load_planes
 from napari_vaesr.pairs.settings import Degradation
 from napari_vaesr.training.batches import Batch
 from napari_vaesr.training.config import RECIPES, TrainingConfig
-from napari_vaesr.training.export import export_model
+from napari_vaesr.training.finish import finish_training
 from napari_vaesr.training.fit import fit, newest_checkpoint
 from napari_vaesr.training.module import Training
 from napari_vaesr.training.patches import Patches
@@ -72,7 +72,7 @@ def test_a_run_ends_as_a_model_that_loads(images: Path, tmp_path: Path) -> None:
     assert {path.name for path in run.glob("*.ckpt")} == {"step=3.ckpt", "step=6.ckpt"}
     log = (run / "log/version_0/metrics.csv").read_text()
     assert all(name in log for name in ("psnr_mean_x2", "psnr_base_x3", "psnr_one_x2"))
-    weights = export_model(run, tmp_path / "models", [images], command="train")
+    weights = finish_training(run, tmp_path / "models", [images], command="train")
     model = load_model(weights)
     assert model.card.training["steps"] == 6
     assert set(model.card.calibration) == {"2", "3"}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.trust.calibration import conformal_factor, coverage, interval_reach
+from napari_vaesr.trust.reliability import conformal_factor, coverage, interval_reach
 
 
 def draw(random: np.random.Generator, images: int, pixels: int = 400) -> tuple[list, list]:

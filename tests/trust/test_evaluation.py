@@ -14,10 +14,10 @@ from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.pairs.degradation import downscaled
 from napari_vaesr.pairs.pair import Pair
-from napari_vaesr.trust.calibration import interval_reach
 from napari_vaesr.trust.evaluation import ChosenPixels, Evaluation, evaluate_pair, image_scores
 from napari_vaesr.trust.metrics import multiscale_ssim
 from napari_vaesr.trust.plots import write_reliability, write_sparsification
+from napari_vaesr.trust.reliability import interval_reach
 from napari_vaesr.trust.rivals import RIVALS, bicubic, richardson_lucy
 from napari_vaesr.trust.summary import summarise
 

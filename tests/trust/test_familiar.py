@@ -11,7 +11,7 @@ from napari_vaesr import Source, load_model, sample_path
 from napari_vaesr.files.image import read_image
 from napari_vaesr.training.strangers import drawing
 from napari_vaesr.trust.familiar import strangeness, unlike
-from napari_vaesr.trust.look import FEATURES, features
+from napari_vaesr.trust.features import FEATURES, features
 from napari_vaesr.zoo.card import Classifier, InputStatistics, ModelCard, parse_card
 from napari_vaesr.zoo.registry import Model
 

@@ -9,7 +9,6 @@ import pytest
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.training.spreads import areas_of
-from napari_vaesr.trust.calibration import fit_calibration
 from napari_vaesr.trust.levels import (
     Spread,
     cross_validated,
@@ -20,6 +19,7 @@ from napari_vaesr.trust.levels import (
     halves,
     without_truth_noise,
 )
+from napari_vaesr.trust.reliability import fit_calibration
 from napari_vaesr.zoo.calibration import AreaFactors, interpolated
 
 

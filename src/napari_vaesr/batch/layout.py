@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from napari_vaesr.batch.parts import Parts
-from napari_vaesr.engine import stored
+from napari_vaesr.engine import result_file
 from napari_vaesr.engine.cluster import Task
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.pixels import Stored
 from napari_vaesr.engine.result import uncertainty_range
-from napari_vaesr.engine.stored import parts_of
+from napari_vaesr.engine.result_file import parts_of
 from napari_vaesr.engine.stream import ResultFile
 from napari_vaesr.files.image import ImageFile
 from napari_vaesr.files.output import OutputImage
@@ -64,7 +64,7 @@ def output_image(image: ImageFile, job: UpscaleJob, told: Mapping[str, Any]) -> 
         windows += [shown] * parts[0].channels + [spread] * len(parts[1:])
         own = image.colours[channel] if image.colours else ""
         colours += [own] * (parts[0].channels + len(parts[1:]))
-    return stored.output_image(
+    return result_file.output_image(
         parts,
         job.result_axes.without_samples(),
         [_channel_prefix(image, job.axes, channel) for channel in job.region.get("C", range(1))],

@@ -20,8 +20,8 @@ from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.pixels import bytes_of
 from napari_vaesr.engine.progress import Progress, readable_bytes
 from napari_vaesr.engine.result import as_maps, map_names, maps_of
+from napari_vaesr.engine.result_file import as_planes, lay_out, parts_of, reopen, write_whole
 from napari_vaesr.engine.settings import UpscaleSettings
-from napari_vaesr.engine.stored import as_planes, lay_out, parts_of, reopen, write_whole
 from napari_vaesr.engine.stream import stream_blocks
 from napari_vaesr.errors import Cancelled, TryAgain, VaesrError
 from napari_vaesr.files.atomic import atomic_path, write_json

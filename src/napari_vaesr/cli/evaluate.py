@@ -19,7 +19,7 @@ from .console import ExitCode, err, out, report_error, spoken_errors
 
 if TYPE_CHECKING:
     from napari_vaesr.engine.settings import UpscaleSettings
-    from napari_vaesr.pairs.sources import Original
+    from napari_vaesr.pairs.sources import EvaluationImage
     from napari_vaesr.trust.evaluation import Evaluation, ImageScores
     from napari_vaesr.trust.summary import Summary
     from napari_vaesr.zoo.registry import Model
@@ -143,7 +143,7 @@ def _prepare_outputs(json: Path | None, plots: Path | None, scales: Sequence[int
 
 
 def _evaluate(
-    sources: Sequence[Original],
+    sources: Sequence[EvaluationImage],
     model: Model,
     scales: Sequence[int],
     settings: UpscaleSettings,

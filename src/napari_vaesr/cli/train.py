@@ -91,7 +91,7 @@ def train(
 def _train(prepared: Prepared, devices: int, workers: int | None) -> None:
     """Train, show how it goes, and make the model."""
     from napari_vaesr.engine.progress import Progress
-    from napari_vaesr.training.export import export_model
+    from napari_vaesr.training.finish import finish_training
     from napari_vaesr.training.fit import fit, quiet_lightning
     from napari_vaesr.training.follow import Follow
     from napari_vaesr.training.watch import Watch
@@ -138,7 +138,7 @@ def _train(prepared: Prepared, devices: int, workers: int | None) -> None:
     err().print("Trained; now scoring and calibrating on the validation images.")
     command = shlex.join(["napari-vaesr", *sys.argv[1:]])
     with progress_bars(quiet=False) as rest, rest.follow("calibrating") as progress:
-        weights = export_model(
+        weights = finish_training(
             folder,
             prepared.models,
             prepared.scored,

@@ -28,7 +28,7 @@ from napari_vaesr.imaging.tiling import round_up
 from napari_vaesr.samples import sample_path
 from napari_vaesr.vae.base import SuperResolutionVAE
 from napari_vaesr.vae.config import OverConfig
-from napari_vaesr.vae.noise import noise_on_grid
+from napari_vaesr.vae.latent_noise import noise_on_grid
 from napari_vaesr.zoo.calibration import AS_DRAWN, Calibration
 from napari_vaesr.zoo.card import ModelCard
 from napari_vaesr.zoo.registry import Model, load_model

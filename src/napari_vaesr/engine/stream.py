@@ -12,8 +12,8 @@ from napari_vaesr.engine.blocks import BlockGrid
 from napari_vaesr.engine.device import memory_released
 from napari_vaesr.engine.passes import Pass
 from napari_vaesr.engine.result import Piece
+from napari_vaesr.engine.result_file import as_channels
 from napari_vaesr.engine.stage import Stage
-from napari_vaesr.engine.stored import as_channels
 from napari_vaesr.files.output import Output
 from napari_vaesr.imaging.region import Region
 

@@ -25,7 +25,7 @@ from napari_vaesr.imaging.tiling import Tile, plan_tiles, read_padded, round_up
 from napari_vaesr.vae.base import Encoded, SuperResolutionVAE
 from napari_vaesr.vae.config import Conditions, Factor
 from napari_vaesr.vae.factor import shuffle
-from napari_vaesr.vae.noise import latent_noise
+from napari_vaesr.vae.latent_noise import latent_noise
 from napari_vaesr.zoo.calibration import AS_DRAWN, AreaFactors
 from napari_vaesr.zoo.registry import Model
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_vaesr.errors import TryAgain, VaesrError
-from napari_vaesr.files.lazy import reason
+from napari_vaesr.files.file_array import reason
 
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
 _NOT_SYNCED = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS}  # some network drives cannot

@@ -14,6 +14,7 @@ import zarr
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.described import Described, as_number, placed, sized
+from napari_vaesr.files.file_array import FileArray, as_dask, reason
 from napari_vaesr.files.image import (
     ImageFile,
     Series,
@@ -22,7 +23,6 @@ from napari_vaesr.files.image import (
     image_name,
     told_of_others,
 )
-from napari_vaesr.files.lazy import FileArray, as_dask, reason
 from napari_vaesr.files.limits import check_piece
 from napari_vaesr.files.place import Address, Place
 from napari_vaesr.files.zarr_store import ZarrPlace, unreachable, zarr_root

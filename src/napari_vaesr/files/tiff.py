@@ -16,6 +16,7 @@ import zarr
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.described import as_number
+from napari_vaesr.files.file_array import FileArray, as_dask, reason
 from napari_vaesr.files.image import (
     ImageFile,
     Series,
@@ -24,7 +25,6 @@ from napari_vaesr.files.image import (
     image_name,
     told_of_others,
 )
-from napari_vaesr.files.lazy import FileArray, as_dask, reason
 from napari_vaesr.files.limits import check_described, check_piece
 from napari_vaesr.files.ome import OmeImage, annotation, files_of, images_in
 from napari_vaesr.files.orientation import TURNED, upright

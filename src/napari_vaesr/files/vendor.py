@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.described import Described, sized
+from napari_vaesr.files.file_array import FileArray, as_dask, reason
 from napari_vaesr.files.image import (
     ImageFile,
     Series,
@@ -18,7 +19,6 @@ from napari_vaesr.files.image import (
     image_name,
     told_of_others,
 )
-from napari_vaesr.files.lazy import FileArray, as_dask, reason
 from napari_vaesr.files.units import find_unit
 from napari_vaesr.imaging.axes import Axes
 

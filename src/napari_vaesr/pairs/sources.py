@@ -21,7 +21,7 @@ DegradationKind = Literal["clean", "noisy"]
 
 
 @dataclass(frozen=True)
-class Original:
+class EvaluationImage:
     """An image to evaluate on, and the real low-res image of it if there is one."""
 
     path: Path
@@ -29,7 +29,7 @@ class Original:
     low: Path | None = None
 
 
-def find_sources(folders: Sequence[Path], limit: int | None = None) -> list[Original]:
+def find_sources(folders: Sequence[Path], limit: int | None = None) -> list[EvaluationImage]:
     """List the images of folders; every subfolder is a domain of its own.
 
     Parameters
@@ -44,18 +44,18 @@ def find_sources(folders: Sequence[Path], limit: int | None = None) -> list[Orig
     VaesrError
         When a folder doesn't exist or holds no image.
     """
-    domains: dict[str, list[Original]] = {}
+    domains: dict[str, list[EvaluationImage]] = {}
     owners: dict[str, Path] = {}
     for folder in dict.fromkeys(folders):
         for path in _images(folder):
             domain = _domain(folder, path)
             if owners.setdefault(domain, path.parent) != path.parent:
                 domain = path.parent.as_posix()  # two folders of one name
-            domains.setdefault(domain, []).append(Original(path, domain))
+            domains.setdefault(domain, []).append(EvaluationImage(path, domain))
     return _limited(domains, limit)
 
 
-def find_pairs(low: Path, high: Path, limit: int | None = None) -> list[Original]:
+def find_pairs(low: Path, high: Path, limit: int | None = None) -> list[EvaluationImage]:
     """Match the images of two folders by their names and subfolders, whatever the format.
 
     Raises
@@ -64,22 +64,22 @@ def find_pairs(low: Path, high: Path, limit: int | None = None) -> list[Original
         When a folder doesn't exist or holds no image, or an image has no partner.
     """
     partners = {path.relative_to(high).parent / image_name(path): path for path in _images(high)}
-    domains: dict[str, list[Original]] = {}
+    domains: dict[str, list[EvaluationImage]] = {}
     for path in _images(low):
         name = path.relative_to(low).parent / image_name(path)
         if name not in partners:
             raise VaesrError(f"{path} has no partner of that name in {high}, add it or take it away.")
         domain = _domain(low, path)
-        domains.setdefault(domain, []).append(Original(partners[name], domain, low=path))
+        domains.setdefault(domain, []).append(EvaluationImage(partners[name], domain, low=path))
     return _limited(domains, limit)
 
 
-def made_pairs(source: Original, scale: int, degradation: DegradationKind) -> Iterator[Pair]:
+def made_pairs(source: EvaluationImage, scale: int, degradation: DegradationKind) -> Iterator[Pair]:
     """Yield each plane of a high-res image with a low-res image made from it.
 
     Parameters
     ----------
-    source : Original
+    source : EvaluationImage
         The image; it is cropped to a multiple of the scale.
     scale : int
         How many times smaller the low-res image is.
@@ -137,7 +137,7 @@ def always_noisy(degradation: Degradation) -> Degradation:
     return degradation.model_copy(update={"clean": 0.0, **truth})
 
 
-def real_pairs(source: Original, scales: Sequence[int]) -> Iterator[Pair]:
+def real_pairs(source: EvaluationImage, scales: Sequence[int]) -> Iterator[Pair]:
     """Yield each plane of a real pair; one of unknown gain and offset between the two.
 
     Raises
@@ -179,8 +179,8 @@ def _domain(folder: Path, path: Path) -> str:
     return "/".join((folder.resolve() / path.relative_to(folder).parent).parts[-2:])
 
 
-def _limited(domains: dict[str, list[Original]], limit: int | None) -> list[Original]:
-    chosen: list[Original] = []
+def _limited(domains: dict[str, list[EvaluationImage]], limit: int | None) -> list[EvaluationImage]:
+    chosen: list[EvaluationImage] = []
     for sources in domains.values():
         count = len(sources) if limit is None else min(limit, len(sources))
         places = np.unique(np.linspace(0, len(sources) - 1, count).round().astype(int))

@@ -108,7 +108,7 @@ def calibrate(
     VaesrError
         When there is no image, or a file can't be read.
     """
-    files = chosen_images(places, per_domain)
+    files = calibration_images(places, per_domain)
     counts = Counter(path.parent.name for path in files)
     fitted = _known(model.card) if keep else Fitted({}, {}, {})
     of = originals(files)
@@ -152,7 +152,7 @@ def calibrate_shared(
     Parameters and errors are those of `calibrate`. Scales along ``Z`` with other axes are left as they are
     without stacks.
     """
-    files, fitted = chosen_images(places), _known(model.card)
+    files, fitted = calibration_images(places), _known(model.card)
     counts, of = Counter(path.parent.name for path in files), originals(files)
     plain = [name for name in fitted.calibration if "Z" not in name]
     for number, name in enumerate(plain):
@@ -243,7 +243,7 @@ def _note(fitted: Fitted, where: str, spreads: Sequence[Spread]) -> None:
         fitted.metrics[f"coverage90_{where}"] = round(covered, 4)
 
 
-def chosen_images(places: Sequence[Path], per_domain: int = PER_DOMAIN) -> list[Path]:
+def calibration_images(places: Sequence[Path], per_domain: int = PER_DOMAIN) -> list[Path]:
     """Choose evenly spaced images of each folder name, without those that are noise themselves."""
     domains: dict[str, list[Path]] = {}
     for path in find_images(places):

@@ -22,7 +22,7 @@ from napari_vaesr.pairs.degradation import degrade, thinned
 from napari_vaesr.pairs.images import find_images
 from napari_vaesr.pairs.pair import Array
 from napari_vaesr.pairs.settings import Degradation
-from napari_vaesr.trust.blocks import block_means
+from napari_vaesr.trust.block_means import block_means
 from napari_vaesr.trust.levels import Spread, without_truth_noise
 from napari_vaesr.trust.shared import shares_of
 from napari_vaesr.zoo.card import Calibration

@@ -22,7 +22,7 @@ LOWEST_CUTOFF = 0.05
 """Cycles per pixel; below it an image has no structure to tell a blur by."""
 
 
-def noise_level(plane: FloatArray) -> float:
+def immerkaer_noise(plane: FloatArray) -> float:
     """Estimate the standard deviation of white noise in an image.
 
     The difference of two Laplacians removes what is smooth (Immerkær, 1996, "Fast noise variance

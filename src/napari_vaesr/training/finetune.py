@@ -16,12 +16,12 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.pairs.material import Material
 from napari_vaesr.pairs.settings import Degradation
 from napari_vaesr.training.config import TrainingConfig
-from napari_vaesr.training.estimates import FloatArray, noise_level, psf_from_spectrum
+from napari_vaesr.training.estimates import FloatArray, immerkaer_noise, psf_from_spectrum
 from napari_vaesr.training.events import Listen, Verdict
-from napari_vaesr.training.export import export_model
+from napari_vaesr.training.finish import finish_training
 from napari_vaesr.training.fit import fit, quiet_lightning
 from napari_vaesr.training.follow import Follow
-from napari_vaesr.training.inputs import Seen
+from napari_vaesr.training.input_statistics import Seen
 from napari_vaesr.training.material_patches import MaterialPatches, checked_pairs
 from napari_vaesr.training.watch import Watch, read_checks
 from napari_vaesr.zoo.card import DataSource
@@ -45,7 +45,7 @@ def estimated_degradation(planes: Sequence[FloatArray]) -> Degradation:
         (Y, X) in unit intensity; a few are looked at.
     """
     chosen = planes[:: max(1, len(planes) // 8)]
-    noise = sorted(noise_level(plane) for plane in chosen)[len(chosen) // 2]
+    noise = sorted(immerkaer_noise(plane) for plane in chosen)[len(chosen) // 2]
     return measured_degradation(psf_from_spectrum(chosen), noise)
 
 
@@ -235,7 +235,7 @@ class FineTune:
             seen = Seen.of_truths([view.truth for view in material.learn], self.config)
         else:
             seen = Seen([view.low for view in material.learn])
-        return export_model(
+        return finish_training(
             self.folder,
             destination or user_models(),
             checked_pairs(material, self.config),

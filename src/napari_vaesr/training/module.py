@@ -18,6 +18,7 @@ from napari_vaesr.engine.upscaler import prepare_network
 from napari_vaesr.training.batches import Batch
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.training.muon import Muon
+from napari_vaesr.trust.block_means import SIDES
 from napari_vaesr.vae.base import Elbo, SuperResolutionVAE
 from napari_vaesr.vae.build import build
 from napari_vaesr.vae.config import Factor
@@ -27,9 +28,6 @@ from napari_vaesr.zoo.bases import with_base
 VALIDATION_SAMPLES = 8
 SMALLEST_SPREAD = 1e-3
 """Added to the spread that scores are divided by; a quarter of a grey level of 8 bits."""
-
-BLOCKS = (1, 2, 4, 8, 16, 32)
-"""Sides of the blocks whose means are validated: their errors over what the samples say of them."""
 
 LOG_EVERY = 50
 """Steps between lines of the log."""
@@ -51,7 +49,7 @@ def validation_scores(network: SuperResolutionVAE, batch: Batch, seed: int) -> d
 
 
 def _scored(network: SuperResolutionVAE, batch: Batch, seed: int) -> tuple[dict[str, float], Tensor]:
-    """Return `validation_scores` and, for each of `BLOCKS`, squared error and variance of block means."""
+    """Return `validation_scores` and, for each of `SIDES`, squared error and variance of block means."""
     low, high, factor, conditions = batch
     encoded = network.encode(low, factor, conditions)
     noise = network.antithetic_noise(low, VALIDATION_SAMPLES, torch.Generator().manual_seed(seed))
@@ -60,7 +58,7 @@ def _scored(network: SuperResolutionVAE, batch: Batch, seed: int) -> tuple[dict[
     estimates = {"base": encoded.base, "mean": mean, "one": samples[0]}
     scores = {name: psnr(estimate, high, max(factor)) for name, estimate in estimates.items()}
     blocks = []
-    for side in BLOCKS:
+    for side in SIDES:
         error, apart = (block_means(part, side) for part in (mean - high, samples.flatten(0, 1) - mean))
         blocks.append(torch.stack([error.square().mean(), apart.square().mean()]))
     return scores, torch.stack(blocks)
@@ -326,7 +324,7 @@ class Training(lightning.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Log the root mean square error of block means over what the samples say of it: 1 is right."""
         for name, sums in self._blocks.items():
-            for side, (error, said) in zip(BLOCKS, sums, strict=True):
+            for side, (error, said) in zip(SIDES, sums, strict=True):
                 self.log(f"blocks_{side}_x{name}", float((error / said.clamp(min=1e-12)).sqrt()))
         self._blocks.clear()
 

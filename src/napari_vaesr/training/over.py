@@ -119,7 +119,7 @@ def over_network(base: BaseNetwork, size: str | None = None) -> OverConfig:
     return OverConfig(base=base, scales=(base.factor,), **own)
 
 
-class Remembered(Frozen):
+class RememberedBase(Frozen):
     """A base that keeps its answers in a folder, for a training asks the same again and again.
 
     Parameters
@@ -153,4 +153,4 @@ def remember_base(folder: Path, *networks: SuperResolutionVAE) -> None:
     """Let networks over another one share what that answers."""
     for network in networks:
         if isinstance(network, OverVAE) and network.base is not None:
-            network.base = Remembered(network.base, folder)
+            network.base = RememberedBase(network.base, folder)

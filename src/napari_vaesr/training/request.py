@@ -14,7 +14,7 @@ from napari_vaesr.pairs.images import hold_out, hold_out_listed
 from napari_vaesr.pairs.recorded import read_recorded
 from napari_vaesr.training.config import RECIPES, ModelUsed, TrainingConfig, checked_config, finetune_config
 from napari_vaesr.training.fit import Supply, newest_checkpoint
-from napari_vaesr.training.inputs import Seen
+from napari_vaesr.training.input_statistics import Seen
 from napari_vaesr.training.over import OVER_SETTINGS, described_base, over_network
 from napari_vaesr.training.recorded_patches import RecordedPatches, for_pairs, recorded_checks
 from napari_vaesr.training.validation import FixedPairs, ValidationPairs

@@ -30,7 +30,7 @@ from napari_vaesr.pairs.pair import Array, Pair
 from napari_vaesr.pairs.settings import Degradation
 from napari_vaesr.pairs.sources import always_noisy, low_res
 from napari_vaesr.training.batches import Batch
-from napari_vaesr.trust.blocks import block_means
+from napari_vaesr.trust.block_means import block_means
 from napari_vaesr.trust.levels import (
     Areas,
     FloatArray,

@@ -19,7 +19,7 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes, Source
 from napari_vaesr.imaging.intensity import fit_scalings
 from napari_vaesr.pairs.pair import Array, FloatArray, Pair
-from napari_vaesr.trust.blocks import SIDES, block_errors
+from napari_vaesr.trust.block_means import SIDES, block_errors
 from napari_vaesr.trust.consistency import low_res_psnr
 from napari_vaesr.trust.metrics import (
     SMALLEST_MULTISCALE,

@@ -2,7 +2,7 @@
 
 A model's card holds how its training inputs look, and a few small classifiers that tell these from other
 images: noise alone, drawings, masks, photographs, and training inputs that were sharpened, deconvolved,
-compressed or enlarged; `napari_vaesr.training.inputs` makes them.
+compressed or enlarged; `napari_vaesr.training.input_statistics` makes them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from napari_vaesr.imaging.axes import Source
 from napari_vaesr.imaging.colour import rgb_to_luma_chroma
 from napari_vaesr.imaging.region import Region
-from napari_vaesr.trust.look import SIDE, features
+from napari_vaesr.trust.features import SIDE, features
 from napari_vaesr.zoo.card import InputStatistics
 from napari_vaesr.zoo.registry import Model
 

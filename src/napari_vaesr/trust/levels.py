@@ -15,7 +15,7 @@ import numpy.typing as npt
 from scipy.optimize import least_squares
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.trust.calibration import (
+from napari_vaesr.trust.reliability import (
     BINS,
     conformal_factor,
     fit_calibration,

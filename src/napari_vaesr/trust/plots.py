@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_vaesr.files.atomic import atomic_path
-from napari_vaesr.trust.blocks import SIDES
+from napari_vaesr.trust.block_means import SIDES
 from napari_vaesr.trust.summary import Summary
 
 if TYPE_CHECKING:

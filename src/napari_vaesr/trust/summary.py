@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.trust.blocks import block_ratios
-from napari_vaesr.trust.calibration import (
+from napari_vaesr.trust.block_means import block_ratios
+from napari_vaesr.trust.crps import gaussian_crps
+from napari_vaesr.trust.evaluation import ChosenPixels, Evaluation, ImageScores
+from napari_vaesr.trust.reliability import (
     Reliability,
     calibrated,
     conformal_factor,
@@ -24,14 +26,12 @@ from napari_vaesr.trust.calibration import (
     rank_correlation,
     reliability,
 )
-from napari_vaesr.trust.crps import gaussian_crps
-from napari_vaesr.trust.evaluation import ChosenPixels, Evaluation, ImageScores
 from napari_vaesr.trust.sparsification import Sparsification, sparsification
 
 
 @dataclass(frozen=True)
 class SpreadScores:
-    """How honest the uncertainty is; see `napari_vaesr.trust.calibration`, `crps` and `sparsification`.
+    """How honest the uncertainty is; see `napari_vaesr.trust.reliability`, `crps` and `sparsification`.
 
     Rivals are one std for all pixels and the gradient magnitude of the upscaled image. Both are given the
     best line to the very errors they are scored on, so they are hard to beat.
@@ -53,7 +53,7 @@ class SpreadScores:
     crps, crps_gradient, crps_constant : float
         Continuous ranked probability score, in parts of the intensity range.
     blocks : tuple of float or None
-        Error over standard deviation of the means of blocks, by `napari_vaesr.trust.blocks.SIDES`.
+        Error over standard deviation of the means of blocks, by `napari_vaesr.trust.block_means.SIDES`.
     conformal : float or None
         Factor on the 90 % interval that makes it a guarantee; None where there are too few originals.
     """

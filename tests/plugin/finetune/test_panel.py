@@ -9,9 +9,9 @@ import pytest
 from qtpy.QtWidgets import QFileDialog
 
 from napari_vaesr.plugin.finetune.form import TOOLTIPS
-from napari_vaesr.plugin.finetune.panel import FineTuneWidget, advice
+from napari_vaesr.plugin.finetune.panel import FineTunePanel, advice
 from napari_vaesr.plugin.finetune.task import unfinished
-from napari_vaesr.plugin.upscale.panel import UpscaleWidget
+from napari_vaesr.plugin.upscale.panel import UpscalePanel
 from napari_vaesr.training.events import PATIENCE, Check, Verdict
 from napari_vaesr.zoo.registry import get_card, models
 
@@ -48,7 +48,7 @@ def set_up(widget, minutes=0.02):
 def widget(viewer, qtbot):
     """The panel without a window, ready for a training of a second."""
     viewer.add_image(spots(), name="spots")
-    widget = FineTuneWidget(viewer)
+    widget = FineTunePanel(viewer)
     qtbot.addWidget(widget.native)
     return set_up(widget)
 
@@ -112,7 +112,7 @@ def test_the_form_shows_what_is_needed(window, qtbot):
 
 
 def test_from_a_layer_to_a_model_that_the_other_panel_offers(widget, viewer, qtbot, messages):
-    upscale = UpscaleWidget(viewer)
+    upscale = UpscalePanel(viewer)
     qtbot.addWidget(upscale.native)
     chosen = upscale.form.model.value
     assert "mine" not in upscale.form.model.choices

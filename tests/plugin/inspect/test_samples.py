@@ -6,7 +6,7 @@ import time
 import numpy as np
 
 import napari_vaesr.engine.upscaler
-from napari_vaesr.plugin.upscale.panel import UpscaleWidget
+from napari_vaesr.plugin.upscale.panel import UpscalePanel
 
 
 def test_playing_a_movie_that_is_computed_as_it_is_seen(window, asynchronous, qtbot, monkeypatch):
@@ -24,7 +24,7 @@ def test_playing_a_movie_that_is_computed_as_it_is_seen(window, asynchronous, qt
     movie = np.random.default_rng(0).integers(0, 255, (30, 24, 32)).astype("uint8")
     window.add_image(movie, name="movie", contrast_limits=(0, 255))
     _, widget = window.window.add_plugin_dock_widget("napari-vaesr", "Upscale with uncertainty")
-    assert isinstance(widget, UpscaleWidget)
+    assert isinstance(widget, UpscalePanel)
     widget.form.extent.planes.value = "all"
     widget.form.lazy.value = True
     widget.run()

@@ -14,7 +14,7 @@ from napari_vaesr.plugin.measure.panel import NOTHING, MeasurePanel
 from napari_vaesr.plugin.measure.table import short
 from napari_vaesr.plugin.measure.task import MeasureTask
 from napari_vaesr.plugin.viewer.task import Failure, UpscaleTask
-from napari_vaesr.trust.lines import Estimate
+from napari_vaesr.trust.profile import Estimate
 
 
 def finished(task):

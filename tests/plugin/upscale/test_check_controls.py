@@ -7,7 +7,7 @@ import pytest
 
 from napari_vaesr import sample_path
 from napari_vaesr.files.image import read_image
-from napari_vaesr.plugin.upscale.panel import UpscaleWidget
+from napari_vaesr.plugin.upscale.panel import UpscalePanel
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def widget(viewer, qtbot):
     viewer.canvas.size = (300, 300)
     viewer.reset_view()
     viewer.dims.set_current_step(0, 1)
-    widget = UpscaleWidget(viewer)
+    widget = UpscalePanel(viewer)
     qtbot.addWidget(widget.native)
     return widget
 

@@ -9,7 +9,7 @@ import pytest
 
 from napari_vaesr import upscale
 from napari_vaesr.engine.settings import make_settings
-from napari_vaesr.plugin.upscale.panel import UpscaleWidget
+from napari_vaesr.plugin.upscale.panel import UpscalePanel
 from napari_vaesr.training.over import described_base, over_network
 from napari_vaesr.zoo.card import Calibration
 from napari_vaesr.zoo.registry import user_models
@@ -35,7 +35,7 @@ def test_it_runs_in_the_panel_as_in_a_script(over_model, viewer, qtbot, colours)
     shape = (24, 20, 3) if colours else (24, 20)
     image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     viewer.add_image(image, name="picture", rgb=colours)
-    widget = UpscaleWidget(viewer)
+    widget = UpscalePanel(viewer)
     qtbot.addWidget(widget.native)
     form = widget.form
     assert form.model.value == over_model and form.settings().scale == 2

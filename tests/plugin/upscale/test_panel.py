@@ -12,7 +12,7 @@ from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.inspect.provenance import as_python
 from napari_vaesr.plugin.upscale.form import TOOLTIPS
-from napari_vaesr.plugin.upscale.panel import UpscaleWidget
+from napari_vaesr.plugin.upscale.panel import UpscalePanel
 from napari_vaesr.plugin.viewer.layers import KEY, upscale_layer
 from napari_vaesr.plugin.viewer.shortcuts import LIVE, PREVIEW, RUN
 from napari_vaesr.plugin.viewer.status import SIGN, std_at_cursor
@@ -25,7 +25,7 @@ def cells(shape=(3, 12, 16), dtype="uint16"):
 
 
 def make_widget(viewer, qtbot):
-    widget = UpscaleWidget(viewer)
+    widget = UpscalePanel(viewer)
     qtbot.addWidget(widget.native)
     return widget
 

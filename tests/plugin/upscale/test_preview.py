@@ -7,7 +7,7 @@ import pytest
 
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.plugin.upscale.pace import _speed_key
-from napari_vaesr.plugin.upscale.panel import UpscaleWidget
+from napari_vaesr.plugin.upscale.panel import UpscalePanel
 from napari_vaesr.plugin.upscale.preview import live_settings
 from napari_vaesr.vae.config import NetworkConfig
 
@@ -29,7 +29,7 @@ def look_at(viewer, row, column, side=16):
 
 
 def make_widget(viewer, qtbot):
-    widget = UpscaleWidget(viewer)
+    widget = UpscalePanel(viewer)
     qtbot.addWidget(widget.native)
     return widget
 

@@ -7,7 +7,7 @@ import pytest
 
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.plugin.upscale.panel import UpscaleWidget
+from napari_vaesr.plugin.upscale.panel import UpscalePanel
 from napari_vaesr.plugin.viewer.layers import KEY
 from napari_vaesr.plugin.widgets.factor_inputs import CUBIC
 
@@ -19,7 +19,7 @@ def make_widget(viewer, qtbot, monkeypatch, **preferred):
     viewer.add_image(
         pixels, name="cells", scale=(1.2, 0.4, 0.4), units=("um",) * 3, axis_labels=("z", "y", "x")
     )
-    widget = UpscaleWidget(viewer)
+    widget = UpscalePanel(viewer)
     qtbot.addWidget(widget.native)
     return widget
 

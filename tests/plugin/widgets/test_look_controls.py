@@ -11,7 +11,7 @@ from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication
 
 from napari_vaesr.engine.settings import make_settings
-from napari_vaesr.plugin.upscale.panel import UpscaleWidget
+from napari_vaesr.plugin.upscale.panel import UpscalePanel
 
 
 def made_widget(viewer, qtbot, monkeypatch, path, shape=(5, 24, 28)):
@@ -21,7 +21,7 @@ def made_widget(viewer, qtbot, monkeypatch, path, shape=(5, 24, 28)):
     viewer.add_image(
         pixels, name="cells", scale=(1.2, 0.4, 0.4), units=("um",) * 3, axis_labels=("z", "y", "x")
     )
-    widget = UpscaleWidget(viewer)
+    widget = UpscalePanel(viewer)
     qtbot.addWidget(widget.native)
     return widget
 

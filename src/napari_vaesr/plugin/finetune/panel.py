@@ -34,7 +34,7 @@ EVERY = 150
 """Milliseconds between looks at what the worker tells."""
 
 
-class FineTuneWidget(Panel):
+class FineTunePanel(Panel):
     """Dock widget that fine-tunes a model on the viewer's images or a folder.
 
     Parameters

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import napari
 
     from napari_vaesr.engine.result import Result
-    from napari_vaesr.trust.lines import Estimate
+    from napari_vaesr.trust.profile import Estimate
 
 SAMPLES = 32
 """Enough for a 90 % range that holds what it says."""
@@ -162,7 +162,7 @@ def measure_line(result: Result, points: np.ndarray[Any, Any], profile: Profile)
     from scipy.ndimage import map_coordinates
 
     from napari_vaesr.imaging.colour import rgb_to_luma_chroma
-    from napari_vaesr.trust.lines import measure_profile
+    from napari_vaesr.trust.profile import measure_profile
     from napari_vaesr.trust.shared import SharedErrors
 
     def grey(image: Any) -> Any:

@@ -145,7 +145,7 @@ def _upscaled_layers(image: ImageFile) -> list[LayerTuple]:
     from napari_vaesr.engine.record import Record
     from napari_vaesr.plugin.viewer.preferences import preferred_settings_for
     from napari_vaesr.trust.familiar import note_unlike
-    from napari_vaesr.trust.lazy import lazily
+    from napari_vaesr.trust.upscale import lazily
 
     job = UpscaleJob(image.source, preferred_settings_for(image.source))
     note_unlike(job)

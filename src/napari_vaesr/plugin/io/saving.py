@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_vaesr.engine.record import Record
-from napari_vaesr.engine.stored import (
+from napari_vaesr.engine.result_file import (
     PARTS,
     Part,
     as_channels,

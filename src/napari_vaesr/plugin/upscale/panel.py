@@ -41,7 +41,7 @@ MOSTLY_DONE = 0.8
 logger = logging.getLogger(__name__)
 
 
-class UpscaleWidget(Panel):
+class UpscalePanel(Panel):
     """Dock widget that upscales an image layer into a mean and an uncertainty layer.
 
     Parameters

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
 Planes = Literal["plane", "time", "range", "all"]
-Region = Literal["whole", "visible", "rectangle"]
+PlanePart = Literal["whole", "visible", "rectangle"]
 
 
 def chosen_extent(
@@ -29,7 +29,7 @@ def chosen_extent(
     layer: napari.layers.Image,
     axes: str,
     planes: Planes = "plane",
-    region: Region = "whole",
+    region: PlanePart = "whole",
     ranges: Mapping[str, tuple[int, int]] | None = None,
     shapes: napari.layers.Shapes | None = None,
 ) -> dict[str, range]:

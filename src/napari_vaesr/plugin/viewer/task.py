@@ -201,7 +201,7 @@ def _looked_at(job: UpscaleJob) -> Result:
     """Return a result whose planes are computed when they are looked at."""
     from napari.utils.notifications import show_info
 
-    from napari_vaesr.trust.lazy import lazily
+    from napari_vaesr.trust.upscale import lazily
 
     if job.keep_samples:
         raise VaesrError(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.trust.lines import Estimate, measure_profile
+from napari_vaesr.trust.profile import Estimate, measure_profile
 
 POINTS = np.arange(200.0)
 

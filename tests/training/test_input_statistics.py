@@ -7,12 +7,11 @@ import pytest
 from scipy import ndimage
 
 from napari_vaesr.pairs.settings import Degradation
-from napari_vaesr.training import inputs
 from napari_vaesr.training.config import RECIPES, finetune_config
-from napari_vaesr.training.inputs import Seen, input_statistics
+from napari_vaesr.training.input_statistics import Seen, input_statistics
 from napari_vaesr.training.strangers import alone, looks, mask, processed, sharpened
 from napari_vaesr.trust.familiar import strangeness
-from napari_vaesr.trust.look import FEATURES
+from napari_vaesr.trust.features import FEATURES
 
 
 def blobs(seed: int, side: int = 128) -> np.ndarray:
@@ -25,7 +24,7 @@ def blobs(seed: int, side: int = 128) -> np.ndarray:
 def statistics():
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {"ALONE": 5, "CROPS": 2, "WAYS": 4, "STEPS": 200, "MEMBERS": 3}.items():
-            patch.setattr(inputs, name, value)
+            patch.setattr(f"napari_vaesr.training.input_statistics.{name}", value)
         return input_statistics(Seen([blobs(seed) for seed in range(20)]))
 
 

@@ -17,12 +17,12 @@ from napari_vaesr.training.calibrate import calibrate, calibrate_on_pairs
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.training.events import Verdict
 from napari_vaesr.training.fit import newest_checkpoint
-from napari_vaesr.training.inputs import Seen, input_statistics
+from napari_vaesr.training.input_statistics import Seen, input_statistics
 from napari_vaesr.training.module import psnr
 from napari_vaesr.training.spreads import SAMPLES
 from napari_vaesr.training.validation import FixedPairs, ValidationPairs
 from napari_vaesr.training.watch import best_weights, read_checks
-from napari_vaesr.trust.calibration import rank_correlation
+from napari_vaesr.trust.reliability import rank_correlation
 from napari_vaesr.vae.base import SuperResolutionVAE
 from napari_vaesr.vae.build import build
 from napari_vaesr.vae.factor import factor_name
@@ -33,7 +33,7 @@ from napari_vaesr.zoo.registry import Model
 from napari_vaesr.zoo.weights import save_model
 
 
-def export_model(
+def finish_training(
     run: Path,
     destination: Path,
     validate: Sequence[Path] | FixedPairs,
@@ -90,9 +90,9 @@ def export_model(
     network = with_base(build(config.network)).eval()
     network.load_state_dict(weights)
     pairs = validate if isinstance(validate, FixedPairs) else ValidationPairs(validate, config, images=images)
-    metrics = evaluate(network, pairs)
+    metrics = network_scores(network, pairs)
     if start is not None:
-        before = evaluate(start.network, pairs)
+        before = network_scores(start.network, pairs)
         scored = {pair.factor for pair in pairs.pairs}
         metrics |= {
             f"psnr_start_x{factor_name(factor)}": before[f"psnr_mean_x{factor_name(factor)}"]
@@ -154,7 +154,7 @@ TUNED_LIMITS = (
 
 
 @torch.inference_mode()
-def evaluate(network: SuperResolutionVAE, pairs: FixedPairs) -> dict[str, float]:
+def network_scores(network: SuperResolutionVAE, pairs: FixedPairs) -> dict[str, float]:
     """Score a network on pairs, factor by factor.
 
     Parameters

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_vaesr.vae.noise import latent_noise
+from napari_vaesr.vae.latent_noise import latent_noise
 
 coordinate = st.integers(-300, 100_000)
 

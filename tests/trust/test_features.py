@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_vaesr.trust.look import FEATURES, SMALLEST, features
+from napari_vaesr.trust.features import FEATURES, SMALLEST, features
 
 
 def blobs(side: int) -> np.ndarray:

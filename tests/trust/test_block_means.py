@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from napari_vaesr.trust.blocks import SIDES, block_errors, block_means, block_ratios
+from napari_vaesr.trust.block_means import SIDES, block_errors, block_means, block_ratios
 
 
 def smooth(rng: np.random.Generator, *shape: int) -> np.ndarray:

@@ -16,8 +16,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_vaesr.engine.record import ModelVersion, Record, RecordedInput
+from napari_vaesr.engine.result_file import (
+    Part,
+    as_channels,
+    as_planes,
+    output_image,
+    stored_parts,
+    write_whole,
+)
 from napari_vaesr.engine.settings import make_settings
-from napari_vaesr.engine.stored import Part, as_channels, as_planes, output_image, stored_parts, write_whole
 from napari_vaesr.errors import Cancelled, VaesrError
 from napari_vaesr.files.image import read_image
 from napari_vaesr.files.output import OutputImage
@@ -193,7 +200,7 @@ def test_a_disk_that_fills_up_is_told_and_leaves_nothing(tmp_path):
     code = f"""
 import resource, signal
 import numpy as np
-from napari_vaesr.engine.stored import write_whole
+from napari_vaesr.engine.result_file import write_whole
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.output import OutputImage
 from napari_vaesr.imaging.axes import Axes

@@ -18,7 +18,7 @@ from napari_vaesr.pairs.sources import low_res
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.training.strangers import alone, looks, processed
 from napari_vaesr.trust.familiar import scores, standard
-from napari_vaesr.trust.look import FEATURES, SIDE, SMALLEST, features
+from napari_vaesr.trust.features import FEATURES, SIDE, SMALLEST, features
 from napari_vaesr.zoo.card import Classifier, InputStatistics
 
 Array = npt.NDArray[Any]

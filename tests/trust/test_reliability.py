@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.trust.calibration import (
+from napari_vaesr.trust.reliability import (
     BINS,
     calibrated,
     coverage,

@@ -8,7 +8,7 @@ import pytest
 from napari_vaesr import Source, UnlikeTrainingWarning, UpscaleJob, load_model, make_settings
 from napari_vaesr.trust import familiar
 from napari_vaesr.trust.departures import with_departures
-from napari_vaesr.trust.lazy import lazily, lazy_upscale
+from napari_vaesr.trust.upscale import lazily, lazy_upscale
 
 
 @pytest.fixture(scope="module")

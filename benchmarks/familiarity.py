@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from scipy.stats import mannwhitneyu
 
+from napari_vaesr.arrays import Array
 from napari_vaesr.files.atomic import atomic_path
 from napari_vaesr.pairs.images import grey, grey_planes, read_planes
 from napari_vaesr.pairs.sources import find_sources, made_pairs
@@ -38,8 +38,6 @@ from napari_vaesr.trust.familiar import strangeness
 from napari_vaesr.trust.rivals import bicubic, richardson_lucy
 from napari_vaesr.zoo.card import InputStatistics, read_card
 from napari_vaesr.zoo.registry import card_path
-
-Array = npt.NDArray[Any]
 
 BENCHMARKS = ("bsd100", "set14", "set5")
 DOMAINS = ("em", "fluorescence", "phase", "stained")

@@ -32,13 +32,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from rich import box
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from napari_vaesr import Source, Threshold, UpscaleJob, load_model, measure
+from napari_vaesr.arrays import Array
 from napari_vaesr.engine.conditions import noise_level
 from napari_vaesr.engine.draws import Field, fields_of_arrays, fields_of_job
 from napari_vaesr.engine.settings import UpscaleSettings
@@ -59,8 +59,6 @@ from napari_vaesr.trust.segment import matched
 from napari_vaesr.trust.shared import SharedErrors
 from napari_vaesr.zoo.card import Calibrations, interpolated
 from napari_vaesr.zoo.registry import Model
-
-Array = npt.NDArray[Any]
 
 CELLS: dict[str, tuple[DegradationKind, int]] = {
     "clean2": ("clean", 2),

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from lines import Line, at_least, at_most, between, reported
 from stacks import axial_gains, context_gains, stacks
 
 from napari_vaesr import Source, UpscaleJob, load_model
+from napari_vaesr.arrays import Array
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.pairs.pair import Pair
 from napari_vaesr.pairs.sources import EvaluationImage, made_pairs
@@ -21,8 +21,6 @@ from napari_vaesr.trust.consistency import low_res_psnr
 from napari_vaesr.trust.rivals import RIVALS
 from napari_vaesr.trust.summary import Summary
 from napari_vaesr.zoo.registry import Model
-
-Array = npt.NDArray[Any]
 
 OCTAVES = 4
 """Octaves below the finest frequency whose power is compared."""

@@ -27,7 +27,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from lines import Line, at_least, at_most, between, reported
 from microscopy_quality import Clean, before_lines, clean_lines, clean_scores, spread_lines, stack_lines
 from rich import box
@@ -36,6 +35,7 @@ from rich.progress import track
 from rich.table import Table
 
 from napari_vaesr import load_model
+from napari_vaesr.arrays import Array
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.files.atomic import write_json
 from napari_vaesr.pairs.sources import EvaluationImage, find_pairs, find_sources, made_pairs, real_pairs
@@ -50,8 +50,6 @@ from napari_vaesr.trust.rivals import RIVALS
 from napari_vaesr.trust.sparsification import sparsification
 from napari_vaesr.trust.summary import Summary, summarise
 from napari_vaesr.zoo.registry import BUNDLED_MODELS
-
-Array = npt.NDArray[Any]
 
 CLASSICAL = ("bicubic", "Lanczos", "Richardson-Lucy")
 SCALES = (2, 3, 4)

@@ -17,18 +17,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import tifffile
 import torch
 from scipy.ndimage import zoom
 
 from napari_vaesr import load_model, upscale
+from napari_vaesr.arrays import Array
 from napari_vaesr.engine.conditions import SectionsSetting
 from napari_vaesr.vae.resize import downsample_bicubic
 from napari_vaesr.zoo.registry import Model
-
-Array = npt.NDArray[Any]
-
 
 BOXED, BOXES = 16, (1, 4, 8)
 """How many planes boxes are looked for in, and how many each has."""

@@ -19,7 +19,6 @@ from typing import Any
 import matplotlib
 import napari
 import numpy as np
-import numpy.typing as npt
 from napari.settings import get_settings
 from scipy import ndimage
 from screenshots import wait_until
@@ -29,7 +28,7 @@ from napari_vaesr import read_image, sample_path, upscale
 matplotlib.use("Agg")
 from matplotlib import pyplot
 
-Array = npt.NDArray[Any]
+from napari_vaesr.arrays import Array
 
 IMAGES = Path(__file__).parent / "images"
 LEFT_OUT = 3

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from napari_vaesr.arrays import Float32Array
 from napari_vaesr.centres import to_larger
 from napari_vaesr.engine.assembly import allocate
 from napari_vaesr.engine.passes import Pass
 from napari_vaesr.engine.planes import spread_out
-from napari_vaesr.engine.result import FloatArray
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.engine.upscaler import TileMoments
 from napari_vaesr.imaging.axes import Axes
@@ -52,7 +52,7 @@ class Answer:
     ) -> None:
         self._step, self._region = step, region
         shape = step.axes.without_samples().of_enlarged(region, step.made).shape
-        self.mean: FloatArray = allocate(shape, np.float32)
+        self.mean: Float32Array = allocate(shape, np.float32)
         self.variance = allocate(shape, np.float32) if settings.has_spread else None
         self.samples = allocate((settings.samples, *shape), np.float32) if keep_samples else None
         self.chroma = allocate((*shape, 2), np.float32) if in_colour else None
@@ -72,7 +72,7 @@ class Answer:
             for number in range(2):
                 self.chroma[(*index, number)] = outline.arrange_plane(found.chroma[..., number])
 
-    def add_earlier(self, earlier: FloatArray, held: Region) -> None:
+    def add_earlier(self, earlier: Float32Array, held: Region) -> None:
         """Add to each sample what the pass before drew of a region around it, enlarged."""
         assert self.samples is not None
         axes = self._step.axes.without_samples()
@@ -83,7 +83,7 @@ class Answer:
                 luma = rgb_to_luma_chroma(colours[..., :3])[0]
             sample += enlarged(luma, held, self._region, self._step.made, axes, LINEAR)
 
-    def bring_to(self, region: Region, std: FloatArray | None) -> FloatArray | None:
+    def bring_to(self, region: Region, std: Float32Array | None) -> Float32Array | None:
         """Bring mean and samples to what was asked for, where the network made more; returns their std.
 
         The truth between two planes is as uncertain as they are, so variances are interpolated. A sample
@@ -103,7 +103,7 @@ class Answer:
             self.samples = samples
         return std
 
-    def brought_to(self, region: Region, part: FloatArray, kernel: Kernel = CUBIC) -> FloatArray:
+    def brought_to(self, region: Region, part: Float32Array, kernel: Kernel = CUBIC) -> Float32Array:
         """Interpolate along axes of which the network made more pixels than were asked for."""
         step, axes = self._step, self._step.axes.without_samples()
         for name in step.resampled:

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from napari_vaesr.engine.result import Array, FloatArray, Piece, maps_of, maps_shape, result_dtype
+from napari_vaesr.arrays import Array, Float32Array
+from napari_vaesr.engine.result import Piece, maps_of, maps_shape, result_dtype
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
@@ -45,8 +46,8 @@ class Assembly:
         self._axes, self._spread_axes, self._kind = axes, axes.without_samples(), settings.uncertainty
         shape, dtype = axes.shape, result_dtype(dtype)
         self.mean: Array = allocate(shape, dtype)
-        self.std: FloatArray | None = None
-        self.uncertainty: FloatArray | None = None
+        self.std: Float32Array | None = None
+        self.uncertainty: Float32Array | None = None
         if settings.has_spread:
             spread = self._spread_axes.shape
             self.std = self.uncertainty = allocate(spread, np.float32)

@@ -9,10 +9,11 @@ from itertools import product
 
 import numpy as np
 
+from napari_vaesr.arrays import Array
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.record import Record
-from napari_vaesr.engine.result import Array, Result
+from napari_vaesr.engine.result import Result
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
 

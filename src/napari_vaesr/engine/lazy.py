@@ -16,11 +16,12 @@ from typing import Any
 import dask.array as da
 import numpy as np
 
+from napari_vaesr.arrays import Array, Float32Array
 from napari_vaesr.engine.blocks import BlockGrid
 from napari_vaesr.engine.device import memory_released
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.pixels import Pixels, index_of
-from napari_vaesr.engine.result import Array, FloatArray, Piece, Result, map_names, result_dtype
+from napari_vaesr.engine.result import Piece, Result, map_names, result_dtype
 from napari_vaesr.engine.stage import Stage
 from napari_vaesr.engine.upscaler import Step
 from napari_vaesr.engine.wanted import GivenUp, is_program_ending, unwanted_test
@@ -129,16 +130,16 @@ class LazyPixels:
         mean: Array = self._joined(region, self._stage.step.result_axes, lambda piece: piece.mean)
         return mean
 
-    def variance(self, region: Region) -> FloatArray | None:
+    def variance(self, region: Region) -> Float32Array | None:
         """Return the variance of a part; see `Pixels`."""
         if not self._stage.upscaler.settings.has_spread:
             return None
-        std: FloatArray = self._joined(
+        std: Float32Array = self._joined(
             region, self._stage.step.result_axes.without_samples(), lambda piece: piece.std
         )
         return std**2
 
-    def residuals(self, region: Region) -> FloatArray | None:
+    def residuals(self, region: Region) -> Float32Array | None:
         """Return None: samples are not kept where planes are computed as they are looked at."""
         return None
 

@@ -16,9 +16,10 @@ import numpy as np
 import zarr
 from zarr.codecs import BloscCodec
 
+from napari_vaesr.arrays import Array, Float32Array
 from napari_vaesr.engine.assembly import Assembly
 from napari_vaesr.engine.passes import Pass
-from napari_vaesr.engine.result import Array, FloatArray, Piece
+from napari_vaesr.engine.result import Piece
 from napari_vaesr.engine.upscaler import Step
 from napari_vaesr.files.atomic import sync
 from napari_vaesr.imaging.axes import Axes, Source
@@ -39,10 +40,10 @@ class Pixels(Protocol):
     def read(self, region: Region) -> Array:
         """Return the pixels of a region, the axes in the image's order, ``S`` whole."""
 
-    def variance(self, region: Region) -> FloatArray | None:
+    def variance(self, region: Region) -> Float32Array | None:
         """Return their variance in unit intensity, without ``S``; None of the image itself."""
 
-    def residuals(self, region: Region) -> FloatArray | None:
+    def residuals(self, region: Region) -> Float32Array | None:
         """Return what samples add to them, an axis of samples first; None where none were kept."""
 
 
@@ -79,11 +80,11 @@ class Original:
         at = names.index("S")
         return np.moveaxis(premultiplied(np.moveaxis(pixels, at, -1)), -1, at)
 
-    def variance(self, region: Region) -> FloatArray | None:
+    def variance(self, region: Region) -> Float32Array | None:
         """Return None: the image is what it is."""
         return None
 
-    def residuals(self, region: Region) -> FloatArray | None:
+    def residuals(self, region: Region) -> Float32Array | None:
         """Return None: the image is what it is."""
         return None
 
@@ -115,19 +116,19 @@ class Held:
         part: Array = self.made.mean[index_of(region, self.region, self.axes)]
         return part
 
-    def variance(self, region: Region) -> FloatArray | None:
+    def variance(self, region: Region) -> Float32Array | None:
         """Return the variance of a part; see `Pixels`."""
         if self.made.std is None:
             return None
-        part: FloatArray = self.made.std[index_of(region, self.region, self.axes.without_samples())]
+        part: Float32Array = self.made.std[index_of(region, self.region, self.axes.without_samples())]
         return part**2
 
-    def residuals(self, region: Region) -> FloatArray | None:
+    def residuals(self, region: Region) -> Float32Array | None:
         """Return what samples add to a part's mean; see `Pixels`."""
         if self.made.samples is None:
             return None
         where = index_of(region, self.region, self.axes)
-        parts: FloatArray = self.made.samples[(slice(None), *where)] - self.made.mean[where]
+        parts: Float32Array = self.made.samples[(slice(None), *where)] - self.made.mean[where]
         return parts
 
 
@@ -219,15 +220,15 @@ class Stored:
         where = index_of(region, self.step.result_region, self.step.result_axes)
         return np.asarray(self._arrays["mean"][where])
 
-    def variance(self, region: Region) -> FloatArray | None:
+    def variance(self, region: Region) -> Float32Array | None:
         """Return the variance of a part; see `Pixels`."""
         if "std" not in self._arrays:
             return None
         where = index_of(region, self.step.result_region, self.step.result_axes.without_samples())
-        std: FloatArray = np.asarray(self._arrays["std"][where])
+        std: Float32Array = np.asarray(self._arrays["std"][where])
         return std**2
 
-    def residuals(self, region: Region) -> FloatArray | None:
+    def residuals(self, region: Region) -> Float32Array | None:
         """Return None: samples are not stored."""
         return None
 

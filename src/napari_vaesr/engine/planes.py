@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_vaesr.engine.result import Array, FloatArray
+from napari_vaesr.arrays import Array, Float32Array
 from napari_vaesr.engine.upscaler import NoiseKeys
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.colour import rgb_to_luma_chroma
@@ -51,7 +51,7 @@ class Box:
         return np.transpose(own, [kept.index(name) for name in view + "S" if name in kept])
 
 
-def unit_luma(pixels: Array, scaling: IntensityScaling, is_rgb: bool) -> FloatArray:
+def unit_luma(pixels: Array, scaling: IntensityScaling, is_rgb: bool) -> Float32Array:
     """Return what the network sees: unit intensities, of colours (..., S) their luma."""
     if not is_rgb:
         return scaling.to_unit(pixels)
@@ -119,7 +119,7 @@ class SourcePlane:
         """Columns of the whole plane."""
         return self.box.axes.lengths[self.view[1]]
 
-    def luma(self, rows: slice, columns: slice) -> FloatArray:
+    def luma(self, rows: slice, columns: slice) -> Float32Array:
         """Read unit intensities of shape (rows, columns, frames); see `Plane`."""
         own = self._luma(self.place, rows, columns)
         frames = [own if each is None else self._luma(each, rows, columns) for each in self.around.neighbours]
@@ -130,11 +130,11 @@ class SourcePlane:
         """Whether it has colours."""
         return self.box.axes.is_rgb
 
-    def colours(self, rows: slice, columns: slice) -> FloatArray:
+    def colours(self, rows: slice, columns: slice) -> Float32Array:
         """Read unit intensities of shape (rows, columns, 3); see `Plane`."""
         return self.scaling.to_unit(self.box.plane(self.view, self.place, rows, columns)[..., :3])
 
-    def _luma(self, place: Place, rows: slice, columns: slice) -> FloatArray:
+    def _luma(self, place: Place, rows: slice, columns: slice) -> Float32Array:
         pixels = self.box.plane(self.view, place, rows, columns)
         return unit_luma(pixels, self.scaling, self.box.axes.is_rgb)
 
@@ -173,7 +173,9 @@ def noise_keys(axes: Axes, place: Place, depth: str, width: float, first: int) -
     return tuple((key(distance), weight / norm) for distance, weight in enumerate(weights, -reach))
 
 
-def spread_out(samples: FloatArray, mean: FloatArray, std: FloatArray, expected: FloatArray) -> FloatArray:
+def spread_out(
+    samples: Float32Array, mean: Float32Array, std: Float32Array, expected: Float32Array
+) -> Float32Array:
     """Bring samples nearer to the mean or farther from it, so that they differ as much as is expected.
 
     Parameters
@@ -184,5 +186,5 @@ def spread_out(samples: FloatArray, mean: FloatArray, std: FloatArray, expected:
         Their mean, their standard deviation and the calibrated one. Where they do not differ they stay.
     """
     times = np.divide(expected, std, out=np.ones_like(std), where=std > 0)
-    calibrated: FloatArray = (mean + (samples - mean) * times).astype(np.float32)
+    calibrated: Float32Array = (mean + (samples - mean) * times).astype(np.float32)
     return calibrated

@@ -7,14 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from napari_vaesr.arrays import Array, Float32Array
 from napari_vaesr.engine.settings import UncertaintyKind
 from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.zoo.card import NORMAL_INTERVAL
-
-Array = npt.NDArray[Any]
-FloatArray = npt.NDArray[np.float32]
 
 DARKEST = 1e-3
 """Relative uncertainty counts a mean darker than this part of the intensity range as being this bright."""
@@ -47,23 +44,23 @@ class Result:
     """
 
     mean: Array
-    std: FloatArray | None
-    uncertainty: FloatArray | None
+    std: Float32Array | None
+    uncertainty: Float32Array | None
     record: dict[str, Any]
     axes: str
     samples: Array | None = None
 
     @property
-    def lower(self) -> FloatArray | None:
+    def lower(self) -> Float32Array | None:
         """Lower bound of the 90 % interval, if the kind of uncertainty is ``interval``."""
         return self._bound(0)
 
     @property
-    def upper(self) -> FloatArray | None:
+    def upper(self) -> Float32Array | None:
         """Upper bound of the 90 % interval, if the kind of uncertainty is ``interval``."""
         return self._bound(1)
 
-    def _bound(self, which: int) -> FloatArray | None:
+    def _bound(self, which: int) -> Float32Array | None:
         is_interval = self.record["settings"]["uncertainty"] == "interval"
         return self.uncertainty[which] if is_interval and self.uncertainty is not None else None
 
@@ -88,12 +85,12 @@ class Piece:
 
     region: Region
     mean: Array
-    std: FloatArray | None
-    uncertainty: FloatArray | None
+    std: Float32Array | None
+    uncertainty: Float32Array | None
     samples: Array | None = None
 
     @property
-    def maps(self) -> Sequence[FloatArray]:
+    def maps(self) -> Sequence[Float32Array]:
         """The maps of the uncertainty: none, one, or the lower and the upper bound of an interval."""
         if self.std is None or self.uncertainty is None:
             return ()
@@ -115,12 +112,12 @@ def map_names(kind: UncertaintyKind) -> tuple[str, ...]:
     return ("lower", "upper") if kind == "interval" else (kind,)
 
 
-def maps_of(kind: UncertaintyKind, uncertainty: FloatArray) -> Sequence[FloatArray]:
+def maps_of(kind: UncertaintyKind, uncertainty: Float32Array) -> Sequence[Float32Array]:
     """Return views of the maps that make up an uncertainty, in the order of `map_names`."""
     return list(uncertainty) if kind == "interval" else [uncertainty]
 
 
-def as_maps(plane: FloatArray) -> FloatArray:
+def as_maps(plane: Float32Array) -> Float32Array:
     """Return the uncertainty of one plane with an axis of maps, (1, Y, X) or (2, Y, X)."""
     return plane.reshape(-1, *plane.shape[-2:])
 
@@ -132,8 +129,8 @@ def maps_shape(kind: UncertaintyKind, shape: tuple[int, ...]) -> tuple[int, ...]
 
 
 def uncertainty_map(
-    kind: UncertaintyKind, mean: FloatArray, std: FloatArray, gain: float, reach: float = NORMAL_INTERVAL
-) -> FloatArray:
+    kind: UncertaintyKind, mean: Float32Array, std: Float32Array, gain: float, reach: float = NORMAL_INTERVAL
+) -> Float32Array:
     """Turn a plane's standard deviation into the kind of uncertainty asked for.
 
     Parameters
@@ -156,7 +153,7 @@ def uncertainty_map(
         case "variance":
             return std * std
         case "relative":
-            brightness: FloatArray = np.maximum(np.abs(mean), np.float32(DARKEST * gain))
+            brightness: Float32Array = np.maximum(np.abs(mean), np.float32(DARKEST * gain))
             return std / brightness
         case "interval":
             width = np.float32(reach) * std

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from napari_vaesr.arrays import Array, Float32Array
 from napari_vaesr.engine.answer import Answer, averaged
 from napari_vaesr.engine.passes import Pass
 from napari_vaesr.engine.pixels import Pixels
 from napari_vaesr.engine.planes import Box, SourcePlane, spread_out
-from napari_vaesr.engine.result import Array, FloatArray, Piece, maps_shape, uncertainty_map
+from napari_vaesr.engine.result import Piece, maps_shape, uncertainty_map
 from napari_vaesr.engine.settings import UncertaintyKind
 from napari_vaesr.engine.surroundings import Surroundings
 from napari_vaesr.engine.upscaler import Step, Upscaler
@@ -154,7 +155,7 @@ class Stage:
         close = around(seen, made, outline)
         if answer.samples is not None and (earlier := self.pixels.residuals(close)) is not None:
             answer.add_earlier(earlier, close)
-        expected: FloatArray | None = None
+        expected: Float32Array | None = None
         if answer.variance is not None:
             variance, before = answer.variance, self.pixels.variance(close)
             if before is not None:  # law of total variance, as if this pass were linear
@@ -185,7 +186,7 @@ class Stage:
             drawn = np.stack([self._in_source(sample, others, scaling) for sample in answer.samples])
         return Piece(region, mean, std, shown, drawn)
 
-    def _others(self, region: Region, box: Box, close: Region) -> FloatArray:
+    def _others(self, region: Region, box: Box, close: Region) -> Float32Array:
         """Return bicubic chroma and alpha, axes as the image's less ``S``, and (2 or 3) last."""
         axes = self.step.axes
         where = tuple(
@@ -199,7 +200,7 @@ class Stage:
         others = np.concatenate([rgb_to_luma_chroma(unit[..., :3])[1], unit[..., 3:]], axis=-1)
         return enlarged(others, close, region, self.step.made, axes.without_samples(), CUBIC)
 
-    def _in_source(self, luma: FloatArray, others: FloatArray | None, scaling: IntensityScaling) -> Array:
+    def _in_source(self, luma: Float32Array, others: Float32Array | None, scaling: IntensityScaling) -> Array:
         """Bring unit intensities, with chroma and alpha if there are any, to those to write."""
         colours = () if others is None else (others.shape[-1] + 1,)
         whole: Array = np.empty(luma.shape + colours, self.dtype)

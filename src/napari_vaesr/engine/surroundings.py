@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from napari_vaesr.arrays import Array, Float32Array
 from napari_vaesr.engine.cuts import Cuts
 from napari_vaesr.engine.passes import FLAT, Pass
 from napari_vaesr.engine.pixels import Pixels
 from napari_vaesr.engine.planes import Around, Place, noise_keys
-from napari_vaesr.engine.result import Array, FloatArray
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.engine.upscaler import Step
 from napari_vaesr.imaging.axes import Axes, Source
@@ -153,11 +153,11 @@ class Remembered:
         planes = [self._plane(region.changed({along: range(at, at + 1)})) for at in region[along]]
         return np.concatenate(planes, axis=self._axis)
 
-    def variance(self, region: Region) -> FloatArray | None:
+    def variance(self, region: Region) -> Float32Array | None:
         """Return the variance of a region; see `Pixels`."""
         return self._pixels.variance(region)
 
-    def residuals(self, region: Region) -> FloatArray | None:
+    def residuals(self, region: Region) -> Float32Array | None:
         """Return what samples add to a region; see `Pixels`."""
         return self._pixels.residuals(region)
 

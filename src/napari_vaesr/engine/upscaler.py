@@ -13,10 +13,10 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import torch
 
+from napari_vaesr.arrays import Float32Array
 from napari_vaesr.engine.device import DeviceChoice, choose_device, is_out_of_memory, release_memory
 from napari_vaesr.engine.memory import TileMemory
 from napari_vaesr.engine.moments import BROAD, NEIGHBOURS, PairedMoments, smoothed, with_areas
-from napari_vaesr.engine.result import FloatArray
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.engine.torch_state import own_state
 from napari_vaesr.engine.trimming import sparing, trimmed, without_halo
@@ -63,10 +63,10 @@ class Plane(Protocol):
     def areas(self) -> AreaFactors:
         """What its samples are changed by."""
 
-    def luma(self, rows: slice, columns: slice) -> FloatArray:
+    def luma(self, rows: slice, columns: slice) -> Float32Array:
         """Read unit intensities of shape (rows, columns, planes): as many planes as the network sees."""
 
-    def colours(self, rows: slice, columns: slice) -> FloatArray:
+    def colours(self, rows: slice, columns: slice) -> Float32Array:
         """Read unit intensities of shape (rows, columns, 3), where it has colours."""
 
 
@@ -89,10 +89,10 @@ class TileMoments:
     """
 
     tile: Tile
-    mean: FloatArray
-    std: FloatArray | None
-    samples: FloatArray | None = None
-    chroma: FloatArray | None = None
+    mean: Float32Array
+    std: Float32Array | None
+    samples: Float32Array | None = None
+    chroma: Float32Array | None = None
 
 
 @dataclass(frozen=True)
@@ -249,7 +249,7 @@ class Upscaler:
         encoded, wide = without_halo(self.network, self.factor, encoded, wide)
         tile = replace(tile, padded_rows=wide.padded_rows, padded_columns=wide.padded_columns)
         moments = PairedMoments()
-        kept: list[FloatArray] = []
+        kept: list[Float32Array] = []
         samples, at_once = self.settings.samples, self.samples_at_once(tile)
         for first in range(0, samples, at_once):
             chunk = range(first, min(first + at_once, samples))
@@ -263,7 +263,7 @@ class Upscaler:
             )
 
     @own_state()
-    def _encode(self, pixels: FloatArray, conditions: Conditions, in_colour: bool = False) -> Encoded:
+    def _encode(self, pixels: Float32Array, conditions: Conditions, in_colour: bool = False) -> Encoded:
         frames = np.ascontiguousarray(np.moveaxis(pixels, -1, 0))
         planes = torch.from_numpy(frames)[None].to(self.choice.device)
         if in_colour:
@@ -319,16 +319,16 @@ class Upscaler:
 
     @own_state()
     def _finish(
-        self, moments: PairedMoments, encoded: Encoded, tile: Tile, wide: Tile, kept: list[FloatArray]
+        self, moments: PairedMoments, encoded: Encoded, tile: Tile, wide: Tile, kept: list[Float32Array]
     ) -> TileMoments:
-        mean: FloatArray = self._placed(moments.mean, encoded, tile, wide).cpu().numpy()
+        mean: Float32Array = self._placed(moments.mean, encoded, tile, wide).cpu().numpy()
         if not np.isfinite(mean).all():
             raise VaesrError(
                 f"The network's numbers left the range of {self.choice.precision}, please choose the "
                 "precision float32 or remove extreme pixels from the image."
             )
         samples = np.concatenate(kept) if kept else None
-        chroma: FloatArray | None = None
+        chroma: Float32Array | None = None
         if encoded.chroma is not None:
             inner = encoded.chroma[(0, slice(None), *tile.core_slices(self.factor))]
             chroma = inner.movedim(0, -1).cpu().numpy()

@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from napari_vaesr.arrays import Float64Array
 from napari_vaesr.centres import to_source
-
-Vector = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,20 +31,20 @@ class Placement:
         Shear matrix, or the part of an upper triangular one above its diagonal, row by row.
     """
 
-    scale: Vector
-    translate: Vector
-    rotate: Vector
-    shear: Vector
+    scale: Float64Array
+    translate: Float64Array
+    rotate: Float64Array
+    shear: Float64Array
 
     @property
-    def linear(self) -> Vector:
+    def linear(self) -> Float64Array:
         """The linear part, an (N, N) matrix."""
-        matrix: Vector = self.rotate @ shear_matrix(self.shear, len(self.scale)) @ np.diag(self.scale)
+        matrix: Float64Array = self.rotate @ shear_matrix(self.shear, len(self.scale)) @ np.diag(self.scale)
         return matrix
 
-    def to_world(self, indices: npt.ArrayLike) -> Vector:
+    def to_world(self, indices: npt.ArrayLike) -> Float64Array:
         """Return world coordinates of pixel indices; both of shape (..., N)."""
-        world: Vector = np.asarray(indices, dtype=np.float64) @ self.linear.T + self.translate
+        world: Float64Array = np.asarray(indices, dtype=np.float64) @ self.linear.T + self.translate
         return world
 
     def upscaled(self, factors: Mapping[int, float]) -> Placement:
@@ -65,7 +64,7 @@ class Placement:
         return replace(self, scale=self.scale / divisor, translate=self.to_world(first))
 
 
-def shear_matrix(shear: Vector, size: int) -> Vector:
+def shear_matrix(shear: Float64Array, size: int) -> Float64Array:
     """Return the (size, size) matrix of a shear, given as such or by its part above the diagonal."""
     if shear.ndim == 2:
         return shear

@@ -8,28 +8,28 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_vaesr.arrays import Float64Array
 from napari_vaesr.centres import to_source
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.imaging.tiling import reflect_indices
 
-Float = npt.NDArray[np.float64]
-Kernel = tuple[int, Callable[[Float], Float]]
+Kernel = tuple[int, Callable[[Float64Array], Float64Array]]
 """How many pixels on either side it looks at, and their weights by distance."""
 
 REACH = 2
 """Pixels on either side of a part that any interpolation here looks at."""
 
 
-def _linear(distance: Float) -> Float:
-    weights: Float = np.maximum(1 - np.abs(distance), 0)
+def _linear(distance: Float64Array) -> Float64Array:
+    weights: Float64Array = np.maximum(1 - np.abs(distance), 0)
     return weights
 
 
-def _cubic(distance: Float) -> Float:
+def _cubic(distance: Float64Array) -> Float64Array:
     x = np.abs(distance)
     near, far = 1.5 * x**3 - 2.5 * x**2 + 1, -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2
-    weights: Float = np.where(x <= 1, near, np.where(x < 2, far, 0))
+    weights: Float64Array = np.where(x <= 1, near, np.where(x < 2, far, 0))
     return weights
 
 
@@ -79,7 +79,7 @@ def enlarged(
 
 
 def resampled(
-    part: npt.NDArray[Any], axis: int, positions: Float, start: int, size: int, kernel: Kernel
+    part: npt.NDArray[Any], axis: int, positions: Float64Array, start: int, size: int, kernel: Kernel
 ) -> npt.NDArray[np.float32]:
     """Interpolate along one axis.
 

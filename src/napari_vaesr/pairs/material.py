@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_vaesr.arrays import Float32Array
 from napari_vaesr.engine.planes import unit_luma
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.errors import VaesrError
@@ -22,8 +23,6 @@ from napari_vaesr.pairs.degradation import downscaled
 from napari_vaesr.pairs.images import hold_out, load_planes
 from napari_vaesr.pairs.pair import Pair
 from napari_vaesr.vae.config import NetworkConfig
-
-FloatArray = NDArray[np.float32]
 
 LARGEST = 2**25
 """High-res pixels that are kept: 128 MB. A fine-tuning of minutes sees no more."""
@@ -273,7 +272,7 @@ def _planes(
     intensity: IntensityMethod,
     choice: tuple[list[int], slice, slice],
     progress: Tell | None,
-) -> list[FloatArray]:
+) -> list[Float32Array]:
     """Read chosen planes of an image in unit intensity."""
     numbers, rows, columns = choice
     scalings = fit_scalings(array, named, intensity)
@@ -292,7 +291,9 @@ def _told(read: int, count: int) -> str:
     return f"Learns from {read} of the {count} planes, evenly spaced." if read < count else ""
 
 
-def _matched(highs: Sequence[FloatArray], lows: Sequence[FloatArray], scale: int) -> Iterable[FloatArray]:
+def _matched(
+    highs: Sequence[Float32Array], lows: Sequence[Float32Array], scale: int
+) -> Iterable[Float32Array]:
     """Bring high-res planes to the intensities of their low-res planes by one straight line."""
     small = np.concatenate([downscaled(plane, scale).ravel() for plane in highs]).astype(np.float64)
     seen = np.concatenate([plane.ravel() for plane in lows]).astype(np.float64)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_vaesr.arrays import Array, Float64Array
 from napari_vaesr.imaging.colour import rgb_to_luma_chroma
 from napari_vaesr.imaging.intensity import IntensityScaling
-
-Array = npt.NDArray[Any]
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -72,11 +69,11 @@ class Pair:
         slope, offset = self.line
         return scaling.to_unit(self.low), scaling.to_unit(slope * self.truth.astype(np.float64) + offset)
 
-    def unit(self, image: Array) -> FloatArray:
+    def unit(self, image: Array) -> Float64Array:
         """Return an image in parts of the intensity range."""
         return (np.asarray(image, np.float64) - self.black) / self.span
 
-    def luma(self, image: Array) -> FloatArray:
+    def luma(self, image: Array) -> Float64Array:
         """Return what the network sees of an image, in parts of the intensity range."""
         unit = self.unit(image)
         return rgb_to_luma_chroma(unit)[0] if unit.ndim == 3 else unit

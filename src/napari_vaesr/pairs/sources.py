@@ -11,10 +11,11 @@ from typing import Literal
 
 import numpy as np
 
+from napari_vaesr.arrays import Array
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.image import SUFFIXES, can_read, image_name
 from napari_vaesr.pairs.images import as_dtype, grey, read_planes, with_intensities
-from napari_vaesr.pairs.pair import Array, Pair
+from napari_vaesr.pairs.pair import Pair
 from napari_vaesr.pairs.settings import Degradation
 
 DegradationKind = Literal["clean", "noisy"]

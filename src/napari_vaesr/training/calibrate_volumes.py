@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from napari_vaesr.arrays import Array
 from napari_vaesr.engine.conditions import noise_level
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.settings import UpscaleSettings
@@ -20,7 +21,6 @@ from napari_vaesr.imaging.intensity import estimate_noise, fit_scalings
 from napari_vaesr.imaging.region import Factors
 from napari_vaesr.pairs.degradation import degrade, thinned
 from napari_vaesr.pairs.images import find_images
-from napari_vaesr.pairs.pair import Array
 from napari_vaesr.pairs.settings import Degradation
 from napari_vaesr.trust.block_means import block_means
 from napari_vaesr.trust.levels import Spread, without_truth_noise

@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from napari_vaesr.arrays import Float32Array
 from napari_vaesr.errors import VaesrError
-
-FloatArray = NDArray[np.float32]
 
 GAUSSIAN = 0.225
 """Standard deviation of the Gaussian nearest to a widefield point spread function, in wavelengths over the
@@ -22,7 +21,7 @@ LOWEST_CUTOFF = 0.05
 """Cycles per pixel; below it an image has no structure to tell a blur by."""
 
 
-def immerkaer_noise(plane: FloatArray) -> float:
+def immerkaer_noise(plane: Float32Array) -> float:
     """Estimate the standard deviation of white noise in an image.
 
     The difference of two Laplacians removes what is smooth (Immerkær, 1996, "Fast noise variance
@@ -71,7 +70,7 @@ def psf_from_optics(aperture: float, wavelength: float, pixel: float) -> float:
     return GAUSSIAN * wavelength / 1000 / aperture / pixel
 
 
-def psf_from_spectrum(planes: Sequence[FloatArray]) -> float:
+def psf_from_spectrum(planes: Sequence[Float32Array]) -> float:
     """Estimate the width of the point spread function by where the power spectrum ends.
 
     A microscope passes no frequency above its cut-off, twice the aperture over the wavelength; what is seen
@@ -97,7 +96,7 @@ def psf_from_spectrum(planes: Sequence[FloatArray]) -> float:
     return 2 * GAUSSIAN / cutoff
 
 
-def _radial_power(plane: FloatArray, rings: int = 64) -> NDArray[np.float64]:
+def _radial_power(plane: Float32Array, rings: int = 64) -> NDArray[np.float64]:
     """Return the power spectrum in rings from frequency 0 to that of the corners, with a Hann window."""
     window = np.hanning(plane.shape[0])[:, None] * np.hanning(plane.shape[1])
     power = np.abs(np.fft.fft2((plane - plane.mean()) * window)) ** 2

@@ -12,11 +12,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from napari_vaesr.arrays import Float32Array
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.pairs.material import Material
 from napari_vaesr.pairs.settings import Degradation
 from napari_vaesr.training.config import TrainingConfig
-from napari_vaesr.training.estimates import FloatArray, immerkaer_noise, psf_from_spectrum
+from napari_vaesr.training.estimates import immerkaer_noise, psf_from_spectrum
 from napari_vaesr.training.events import Listen, Verdict
 from napari_vaesr.training.finish import finish_training
 from napari_vaesr.training.fit import fit, quiet_lightning
@@ -36,7 +37,7 @@ def fitting_patch(material: Material, config: TrainingConfig) -> int:
     return max(stride, min(config.patch, room))
 
 
-def estimated_degradation(planes: Sequence[FloatArray]) -> Degradation:
+def estimated_degradation(planes: Sequence[Float32Array]) -> Degradation:
     """Return a degradation that gives low-res images the blur and the noise that the given ones have.
 
     Parameters

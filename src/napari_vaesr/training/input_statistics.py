@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from napari_vaesr.arrays import Array, Float64Array
 from napari_vaesr.pairs.images import load_stacks
 from napari_vaesr.pairs.sources import low_res
 from napari_vaesr.training.config import TrainingConfig
@@ -20,9 +21,6 @@ from napari_vaesr.training.strangers import alone, looks, processed
 from napari_vaesr.trust.familiar import scores, standard
 from napari_vaesr.trust.features import FEATURES, SIDE, SMALLEST, features
 from napari_vaesr.zoo.card import Classifier, InputStatistics
-
-Array = npt.NDArray[Any]
-Vector = npt.NDArray[np.float64]
 
 MOST = 550
 """Planes that are looked at, shared out evenly among folders."""
@@ -160,7 +158,7 @@ def input_statistics(
     return bare.model_copy(update={"limit": limit})
 
 
-def _learnt(near: Vector, far: Vector, weight: Vector, seed: int) -> Classifier:
+def _learnt(near: Float64Array, far: Float64Array, weight: Float64Array, seed: int) -> Classifier:
     """Train a classifier; both kinds count the same."""
     inputs = torch.from_numpy(np.concatenate([near, far])).float()
     truth = torch.cat([torch.zeros(len(near)), torch.ones(len(far))])
@@ -201,7 +199,7 @@ def parts(plane: Array, generator: np.random.Generator, crops: int) -> list[Arra
     return parts
 
 
-def looks_of(planes: Sequence[Array]) -> Vector:
+def looks_of(planes: Sequence[Array]) -> Float64Array:
     """Return the looks of planes, (N, features), of those that are large enough and have contrast."""
     found = [look for look in map(features, planes) if look is not None]
     return np.array(found).reshape(len(found), FEATURES)

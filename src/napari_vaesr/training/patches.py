@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from napari_vaesr.arrays import Float64Array
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.pairs.images import load_stacks, to_unit, value_range
 from napari_vaesr.pairs.neighbours import around
@@ -17,8 +18,6 @@ from napari_vaesr.training.batches import Batch, Batches, scale_odds, turned
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.training.told import simulated
 from napari_vaesr.vae.config import Factor
-
-FloatArray = NDArray[np.float64]
 
 
 def _detail(patch: NDArray[np.float32]) -> float:
@@ -67,7 +66,7 @@ class Patches(Batches):
         patches = [self._chosen(rng, factor) for _ in range(config.batch)]
         return simulated(patches, factor, config, generator)
 
-    def _odds(self, side: int) -> tuple[FloatArray, list[FloatArray]] | None:
+    def _odds(self, side: int) -> tuple[Float64Array, list[Float64Array]] | None:
         """Return how likely each group is, and each of its stacks, for patches of so many pixels a side."""
         sizes = [
             np.array([stack.size * (min(stack.shape[1:]) >= side) for stack in stacks], float)

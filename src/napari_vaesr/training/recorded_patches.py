@@ -6,16 +6,14 @@ from collections.abc import Sequence
 from math import lcm
 
 import numpy as np
-import numpy.typing as npt
 
+from napari_vaesr.arrays import Float32Array
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.pairs.pair import Pair
 from napari_vaesr.training.batches import Batch, Batches, turned
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.training.told import recorded
 from napari_vaesr.training.validation import FixedPairs
-
-FloatArray = npt.NDArray[np.float32]
 
 CHECKED, SIDE = 24, 192
 """Pairs that are validated on at most, and the largest side of what is taken of each, in high-res pixels."""
@@ -64,7 +62,7 @@ class RecordedPatches(Batches):
         low, high = zip(*(self._patch(rng, pairs[index]) for index in chosen), strict=True)
         return recorded(np.stack(low), np.stack(high), (scale, scale))
 
-    def _patch(self, rng: np.random.Generator, pair: Pair) -> tuple[FloatArray, FloatArray]:
+    def _patch(self, rng: np.random.Generator, pair: Pair) -> tuple[Float32Array, Float32Array]:
         side = self.config.patch
         row, column = (pair.scale * int(rng.integers(size - side + 1)) for size in pair.low.shape)
         wide = pair.scale * side

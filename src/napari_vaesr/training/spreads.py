@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from napari_vaesr.arrays import Array, Float64Array
 from napari_vaesr.engine.conditions import noise_level
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.moments import PairedMoments, broad_means, smoothed
@@ -26,17 +27,12 @@ from napari_vaesr.imaging.intensity import estimate_noise, fit_scalings
 from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.pairs.degradation import degrade
 from napari_vaesr.pairs.images import grey, grey_planes, read_planes
-from napari_vaesr.pairs.pair import Array, Pair
+from napari_vaesr.pairs.pair import Pair
 from napari_vaesr.pairs.settings import Degradation
 from napari_vaesr.pairs.sources import always_noisy, low_res
 from napari_vaesr.training.batches import Batch
 from napari_vaesr.trust.block_means import block_means
-from napari_vaesr.trust.levels import (
-    Areas,
-    FloatArray,
-    Spread,
-    without_truth_noise,
-)
+from napari_vaesr.trust.levels import Areas, Spread, without_truth_noise
 from napari_vaesr.trust.rivals import gradient_magnitude
 from napari_vaesr.trust.shared import shares_of
 from napari_vaesr.vae.base import SuperResolutionVAE
@@ -220,7 +216,7 @@ def _upscaled_middle(model: Model, pair: Pair, noise: Literal["auto"] | float = 
     return Spread(pair.original or pair.name, pair.domain, level, False, std, error, gradient, areas, shares)
 
 
-def areas_of(apart: Array, error: FloatArray, scale: int) -> Areas:
+def areas_of(apart: Array, error: Float64Array, scale: int) -> Areas:
     """Take apart what samples differ by in means: of wide areas, low-res pixels and quarters, and within.
 
     Parameters

@@ -6,16 +6,15 @@ import io
 from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
+from napari_vaesr.arrays import Array
 from napari_vaesr.trust.rivals import bicubic, richardson_lucy
-
-Array = npt.NDArray[Any]
 
 LOOKS = "looks.npz"
 """How photographs and micrographs look, of the images that the bundled models learnt from: numbers alone."""

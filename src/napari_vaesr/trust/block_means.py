@@ -12,22 +12,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from napari_vaesr.arrays import Float64Array
 
 SIDES = (1, 2, 4, 8, 16, 32)
 """Sides in high-res pixels of the blocks that are looked at."""
 
 
-def block_means(images: npt.NDArray[Any], side: int) -> FloatArray:
+def block_means(images: npt.NDArray[Any], side: int) -> Float64Array:
     """Return the means of whole blocks of so many pixels a side, of images (..., Y, X)."""
     *others, height, width = images.shape
     rows, columns = height // side, width // side
     whole = np.asarray(images[..., : rows * side, : columns * side], np.float64)
-    means: FloatArray = whole.reshape(*others, rows, side, columns, side).mean(axis=(-3, -1))
+    means: Float64Array = whole.reshape(*others, rows, side, columns, side).mean(axis=(-3, -1))
     return means
 
 
-def block_errors(samples: npt.NDArray[Any], mean: npt.NDArray[Any], truth: npt.NDArray[Any]) -> FloatArray:
+def block_errors(samples: npt.NDArray[Any], mean: npt.NDArray[Any], truth: npt.NDArray[Any]) -> Float64Array:
     """Return mean squared error and variance of the samples of block means, for every one of `SIDES`.
 
     Parameters
@@ -52,7 +52,7 @@ def block_errors(samples: npt.NDArray[Any], mean: npt.NDArray[Any], truth: npt.N
     return found
 
 
-def block_ratios(errors: Sequence[FloatArray]) -> tuple[float | None, ...]:
+def block_ratios(errors: Sequence[Float64Array]) -> tuple[float | None, ...]:
     """Put images together: root mean square error over standard deviation for each side; 1 is right.
 
     Parameters

@@ -13,11 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_vaesr.arrays import Array, Float32Array
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.colour import BLUE, GREEN, RED
-
-Array = npt.NDArray[Any]
-FloatArray = npt.NDArray[np.float32]
 
 SMOOTHING = 2.0
 """Standard deviation in result pixels of the Gaussian that mean and variance are averaged with."""
@@ -121,7 +119,7 @@ def contrast_of(mean: Array) -> Contrast:
     return Contrast(background, max(high - background, background - low), low, high)
 
 
-def relative_uncertainty(mean: Array, std: Array, axes: str | None = None) -> FloatArray:
+def relative_uncertainty(mean: Array, std: Array, axes: str | None = None) -> Float32Array:
     """Return the std over the contrast above background, both averaged over a few pixels.
 
     Parameters
@@ -186,7 +184,7 @@ def joint_map(
     return painted(mean, relative, names, nice_top(relative) if top is None else top)
 
 
-def painted(mean: Array, relative: FloatArray, axes: str, top: float) -> npt.NDArray[np.uint8]:
+def painted(mean: Array, relative: Float32Array, axes: str, top: float) -> npt.NDArray[np.uint8]:
     """Colour grey levels by a relative uncertainty; see `joint_map`."""
     mean = _luma(mean, relative)
     picture = np.empty((*relative.shape, 3), np.uint8)
@@ -200,7 +198,7 @@ def painted(mean: Array, relative: FloatArray, axes: str, top: float) -> npt.NDA
     return picture
 
 
-def colour_of(share: Array) -> FloatArray:
+def colour_of(share: Array) -> Float32Array:
     """Return the colour of certainty at a share of the scale, 0 sure and 1 guessed; shape (..., 3)."""
     at = np.clip(np.asarray(share, np.float32), 0, 1)
     stops = np.array([SURE, BETWEEN, UNSURE], np.float32)
@@ -209,13 +207,13 @@ def colour_of(share: Array) -> FloatArray:
     )
 
 
-def nice_top(relative: FloatArray) -> float:
+def nice_top(relative: Float32Array) -> float:
     """Return the least of `TOPS` that 98 of 100 pixels stay below."""
     reach = _quantile(relative, 0.98)
     return next((top for top in TOPS if reach <= top), TOPS[-1])
 
 
-def least_sure_tenth(relative: FloatArray) -> float:
+def least_sure_tenth(relative: Float32Array) -> float:
     """Return the relative uncertainty that a tenth of the pixels exceeds."""
     return _quantile(relative, 0.9)
 
@@ -239,7 +237,7 @@ def certainty(mean: Array, std: Array, axes: str | None = None, *, tolerance: fl
     return certainty_of(relative_uncertainty(mean, std, names), names, tolerance)
 
 
-def certainty_of(relative: FloatArray, axes: str, tolerance: float = TOLERANCE) -> Certainty:
+def certainty_of(relative: Float32Array, axes: str, tolerance: float = TOLERANCE) -> Certainty:
     """Do the same with a relative uncertainty that is known; see `certainty`."""
     from scipy.ndimage import gaussian_filter
 
@@ -255,7 +253,7 @@ def certainty_of(relative: FloatArray, axes: str, tolerance: float = TOLERANCE) 
     return Certainty(share, tolerance, dict(zip(axes, place, strict=True)), worst)
 
 
-def _relative(mean: Array, std: Array, contrast: Contrast, smoothing: float) -> FloatArray:
+def _relative(mean: Array, std: Array, contrast: Contrast, smoothing: float) -> Float32Array:
     """Return the relative uncertainty of one plane."""
     from scipy.ndimage import gaussian_filter
 
@@ -306,6 +304,6 @@ def _planes(shape: tuple[int, ...], axes: str, part: tuple[Any, ...]) -> Iterato
         yield tuple(slice(None) if name in "YX" else next(inner) for name in axes)
 
 
-def _quantile(values: FloatArray, share: float) -> float:
+def _quantile(values: Float32Array, share: float) -> float:
     step = max(1, values.size // SAMPLED)
     return float(np.quantile(values.ravel()[::step], share))

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from napari_vaesr.arrays import Array, Float32Array
 from napari_vaesr.engine.arguments import as_source
 from napari_vaesr.engine.conditions import conditions_of, noise_level
 from napari_vaesr.engine.job import UpscaleJob
@@ -27,9 +27,6 @@ from napari_vaesr.trust.levels import without_truth_noise
 from napari_vaesr.trust.rivals import bicubic, lanczos
 from napari_vaesr.zoo.card import ANY, Calibration
 from napari_vaesr.zoo.registry import Model, load_model
-
-Array = npt.NDArray[Any]
-FloatArray = npt.NDArray[np.float32]
 
 PLANES, SIDE = 3, 512
 """Planes of a stack that are looked at, evenly spaced, and the largest side of the middle of each."""
@@ -81,7 +78,7 @@ class Check:
     ratio: float
     noise: float
     calibrations: tuple[Calibration, ...]
-    images: dict[str, FloatArray] = field(repr=False, default_factory=dict)
+    images: dict[str, Float32Array] = field(repr=False, default_factory=dict)
 
     @property
     def gain(self) -> float:
@@ -234,11 +231,11 @@ class _Plane:
 
     channel: int
     power: dict[str, float]
-    std: FloatArray
-    error: FloatArray
+    std: Float32Array
+    error: Float32Array
     noise: float
     calibration: Calibration
-    images: dict[str, FloatArray]
+    images: dict[str, Float32Array]
 
 
 def _check_plane(
@@ -287,14 +284,16 @@ def _check_plane(
     )
 
 
-def _small(image: FloatArray, scale: int, blur: float) -> FloatArray:
+def _small(image: Float32Array, scale: int, blur: float) -> Float32Array:
     """Make an image small as if by optics with a blur, in pixels of the small image, that is to be undone."""
     from scipy.ndimage import gaussian_filter
 
     return downscaled(gaussian_filter(image, blur * scale, mode="mirror") if blur > 0 else image, scale)
 
 
-def with_noise(small: FloatArray, noise: NoiseModel, scale: int, seed: int, blur: float = 0.0) -> FloatArray:
+def with_noise(
+    small: Float32Array, noise: NoiseModel, scale: int, seed: int, blur: float = 0.0
+) -> Float32Array:
     """Give an image that was made small the noise that it lost by that.
 
     Parameters
@@ -314,7 +313,7 @@ def with_noise(small: FloatArray, noise: NoiseModel, scale: int, seed: int, blur
     probe = _small(generator.normal(size=(64 * scale, 64 * scale)).astype(np.float32), scale, blur)
     left = float(np.var(probe))
     lost = np.sqrt(noise.variance(small) * max(0.0, 1 - left))
-    noisy: FloatArray = (small + lost * generator.normal(size=small.shape)).astype(np.float32)
+    noisy: Float32Array = (small + lost * generator.normal(size=small.shape)).astype(np.float32)
     return noisy
 
 
@@ -354,7 +353,7 @@ def _corrected(planes: list[_Plane]) -> Calibration:
     return card.model_copy(update={**changed, "interval": max(reach, 1e-3), "guaranteed": None})
 
 
-def _rms(values: FloatArray) -> float:
+def _rms(values: Float32Array) -> float:
     return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))
 
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from napari_vaesr.arrays import Array
 from napari_vaesr.errors import VaesrError
-
-Array = npt.NDArray[Any]
 
 
 def gaussian_crps(std: Array, error: Array) -> float:

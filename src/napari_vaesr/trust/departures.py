@@ -6,15 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy.typing as npt
-
+from napari_vaesr.arrays import Array
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.result import Result
 from napari_vaesr.engine.torch_state import own_state
 from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.trust.consistency import LOOKED_AT, UNFAITHFUL, departure_share
-
-Array = npt.NDArray[Any]
 
 
 def departures(job: UpscaleJob, position: int, mean: Array) -> dict[str, Any]:

@@ -12,13 +12,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from napari_vaesr.arrays import Array, Float64Array
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes, Source
 from napari_vaesr.imaging.intensity import fit_scalings
-from napari_vaesr.pairs.pair import Array, FloatArray, Pair
+from napari_vaesr.pairs.pair import Pair
 from napari_vaesr.trust.block_means import SIDES, block_errors
 from napari_vaesr.trust.consistency import low_res_psnr
 from napari_vaesr.trust.metrics import (
@@ -79,10 +80,10 @@ class ChosenPixels:
     `interval` is the half width of the image's 90 % intervals in predicted std.
     """
 
-    std: FloatArray
-    error: FloatArray
-    gradient: FloatArray
-    value: FloatArray
+    std: Float64Array
+    error: Float64Array
+    gradient: Float64Array
+    value: Float64Array
     interval: float
 
     @property
@@ -101,7 +102,7 @@ class Evaluation:
     scores: dict[str, ImageScores]
     pixels: ChosenPixels
     original: str = ""
-    blocks: FloatArray = field(default_factory=lambda: np.full((len(SIDES), 2), np.nan))
+    blocks: Float64Array = field(default_factory=lambda: np.full((len(SIDES), 2), np.nan))
 
 
 def evaluate_pair(
@@ -261,7 +262,7 @@ def _pixels(pair: Pair, mean: Array, std: Array, interval: float) -> ChosenPixel
     )
 
 
-def _blocks(pair: Pair, mean: Array, samples: Array) -> FloatArray:
+def _blocks(pair: Pair, mean: Array, samples: Array) -> Float64Array:
     """Compare errors of block means inside the border with what the samples say of them."""
     inside = (..., *(slice(pair.scale, -pair.scale),) * 2)
     lumas = np.stack([pair.luma(sample) for sample in samples])[inside]
@@ -272,7 +273,7 @@ def _blocks(pair: Pair, mean: Array, samples: Array) -> FloatArray:
     return block_errors(lumas, estimate, truth)
 
 
-def _multiscale(luma: FloatArray, truth: FloatArray, border: int) -> float | None:
+def _multiscale(luma: Float64Array, truth: Float64Array, border: int) -> float | None:
     """Return MS-SSIM where it can be computed."""
     from importlib.util import find_spec
 

@@ -8,11 +8,11 @@ compressed or enlarged; `napari_vaesr.training.input_statistics` makes them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from napari_vaesr.arrays import Array, Float64Array
 from napari_vaesr.imaging.axes import Source
 from napari_vaesr.imaging.colour import rgb_to_luma_chroma
 from napari_vaesr.imaging.region import Region
@@ -23,8 +23,6 @@ from napari_vaesr.zoo.registry import Model
 if TYPE_CHECKING:
     from napari_vaesr.engine.job import UpscaleJob
 
-Array = npt.NDArray[Any]
-Vector = npt.NDArray[np.float64]
 
 PLANES = 3
 """Planes of a stack that are looked at, evenly spaced."""
@@ -58,20 +56,20 @@ def strangeness(plane: Array, inputs: Sequence[InputStatistics]) -> float:
     return min(float(scores(look[None], each)[0]) - each.limit for each in inputs)
 
 
-def scores(looks: Array, statistics: InputStatistics) -> Vector:
+def scores(looks: Array, statistics: InputStatistics) -> Float64Array:
     """Return the mean score of the classifiers for looks of shape (N, features), before the limit."""
     inputs = standard(looks, np.array(statistics.centre), np.array(statistics.scale))
     found = []
     for member in statistics.members:
         hidden, output = np.array(member.hidden), np.array(member.output)
         found.append(np.tanh(inputs @ hidden[:, :-1].T + hidden[:, -1]) @ output[:-1] + output[-1])
-    mean: Vector = np.mean(found, axis=0)
+    mean: Float64Array = np.mean(found, axis=0)
     return mean
 
 
-def standard(looks: Array, centre: Array, scale: Array) -> Vector:
+def standard(looks: Array, centre: Array, scale: Array) -> Float64Array:
     """Bring looks to what classifiers take: distances from the middle of the training inputs."""
-    distances: Vector = np.clip((looks - centre) / scale, -REACH, REACH)
+    distances: Float64Array = np.clip((looks - centre) / scale, -REACH, REACH)
     return distances
 
 

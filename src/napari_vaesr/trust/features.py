@@ -10,10 +10,8 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
-Vector = npt.NDArray[np.float64]
+from napari_vaesr.arrays import Array, Float64Array
 
 LEVELS = 3
 """Scales that are looked at, each half as fine as the one before."""
@@ -28,7 +26,7 @@ FEATURES = 53
 """How many numbers a look has."""
 
 
-def features(plane: Array) -> Vector | None:
+def features(plane: Array) -> Float64Array | None:
     """Describe the look of a plane; None where it is too small or has no contrast.
 
     Parameters

@@ -7,13 +7,10 @@ told of an image is found by `napari_vaesr.imaging.noise`, which looks at the sm
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
-FloatArray = npt.NDArray[np.float64]
+from napari_vaesr.arrays import Array, Float64Array
 
 BINS = 12
 """Groups of pixels of similar intensity that the noise is estimated in."""
@@ -40,13 +37,13 @@ class NoiseModel:
     camera: float
     black: float
 
-    def variance(self, image: Array) -> FloatArray:
+    def variance(self, image: Array) -> Float64Array:
         """Return the variance of the noise at every intensity."""
         return self.camera + self.shot * np.maximum(np.asarray(image, np.float64) - self.black, 0)
 
-    def std(self, image: Array) -> FloatArray:
+    def std(self, image: Array) -> Float64Array:
         """Return the standard deviation of the noise at every intensity."""
-        deviation: FloatArray = np.sqrt(self.variance(image))
+        deviation: Float64Array = np.sqrt(self.variance(image))
         return deviation
 
 

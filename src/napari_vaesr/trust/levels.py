@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import least_squares
 
+from napari_vaesr.arrays import Float64Array
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.trust.reliability import (
     BINS,
@@ -25,8 +26,6 @@ from napari_vaesr.trust.reliability import (
 from napari_vaesr.trust.shared import ENOUGH as ENOUGH_SHARED
 from napari_vaesr.trust.shared import Shares, fit_shared
 from napari_vaesr.zoo.calibration import AS_DRAWN, AreaFactors, Calibration, Calibrations, interpolated
-
-FloatArray = npt.NDArray[np.float64]
 
 LEVELS, PER_LEVEL, PER_ORIGINAL = 6, 4, 2
 """How many levels of noise there are at most, clean and noisy each, and how many images each has at least, of
@@ -116,7 +115,7 @@ class Spread:
 
 def without_truth_noise(
     std: npt.NDArray[Any], error: npt.NDArray[Any], noise: float
-) -> tuple[FloatArray, float]:
+) -> tuple[Float64Array, float]:
     """Take the noise of the truth out of errors that were measured against it.
 
     Error and noise add up in squares, so errors of similar std are shrunk until their mean square is less by
@@ -256,7 +255,7 @@ def fit_areas(group: Sequence[Spread]) -> AreaFactors:
         quarters = float(np.clip(quarter / finest, *AREA_LIMITS))
     power = np.mean(np.concatenate([each.error for each in group]) ** 2)
 
-    def wrong(logarithms: FloatArray) -> FloatArray:
+    def wrong(logarithms: Float64Array) -> Float64Array:
         """Return for each side the logarithm of the squared error over what calibrated samples say of it."""
         areas, broad = np.exp(logarithms)
         times = _times(AreaFactors(areas, quarters, broad), len(parts))
@@ -270,7 +269,7 @@ def fit_areas(group: Sequence[Spread]) -> AreaFactors:
     return AreaFactors(float(areas), quarters, float(broad))
 
 
-def _times(factors: AreaFactors, octaves: int) -> FloatArray:
+def _times(factors: AreaFactors, octaves: int) -> Float64Array:
     """Return the factors on what lies within the smallest areas, perhaps on quarters, areas and wide ones."""
     quarters = [factors.quarters] if octaves == 4 else []
     return np.array([1.0, *quarters, factors.areas, factors.broad])
@@ -340,7 +339,7 @@ class Tested:
     """An image calibrated by others: its calibrated std, and which pixels lie inside their intervals."""
 
     spread: Spread
-    std: FloatArray
+    std: Float64Array
     inside: npt.NDArray[np.bool_]
 
 
@@ -385,7 +384,7 @@ def _originals(spreads: Sequence[Spread]) -> list[tuple[str, str]]:
     return sorted({(spread.domain, spread.image) for spread in spreads})
 
 
-def _ratio(std: npt.NDArray[Any], error: npt.NDArray[Any]) -> FloatArray:
+def _ratio(std: npt.NDArray[Any], error: npt.NDArray[Any]) -> Float64Array:
     """Return the absolute error over the std, 0 where there is no error."""
     ratio = np.full(error.shape, np.inf)
     np.divide(np.abs(error), std, out=ratio, where=std > 0)

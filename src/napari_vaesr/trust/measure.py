@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_vaesr.arrays import Array
 from napari_vaesr.engine.draws import Field, fields_of_arrays, fields_of_job, fields_of_result
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.progress import Progress
@@ -16,7 +17,7 @@ from napari_vaesr.engine.result import Result
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.trust.layer_source import is_layer, of_layer
 from napari_vaesr.trust.regions import ALL, Quantities, Spacing, regions
-from napari_vaesr.trust.segment import Array, Labels, as_segmentation, checked_labels, matched
+from napari_vaesr.trust.segment import Labels, as_segmentation, checked_labels, matched
 from napari_vaesr.trust.shared import SharedErrors
 
 if TYPE_CHECKING:

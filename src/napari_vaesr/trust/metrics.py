@@ -8,17 +8,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from napari_vaesr.arrays import Array, Float64Array
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.intensity import straight_line
-
-Array = npt.NDArray[Any]
-FloatArray = npt.NDArray[np.float64]
-
 
 SMALLEST_MULTISCALE = 176
 """Side of the smallest image that a window of 11 pixels fits after four halvings (176 // 16 = 11)."""
@@ -143,7 +138,7 @@ def multiscale_ssim(estimate: Array, truth: Array, *, data_range: float = 1.0, b
     return float(measure(first, second, data_range=data_range, normalize="relu"))
 
 
-def luma(colour: Array) -> FloatArray:
+def luma(colour: Array) -> Float64Array:
     """Return the luma by which super-resolution benchmarks compare colour images.
 
     It is Y of YCbCr after ITU-R BT.601 with head room: black is 16 and white is 235.
@@ -193,7 +188,7 @@ def benchmark_scores(estimate: Array, truth: Array, scale: int) -> Scores:
     )
 
 
-def affine_fit(estimate: Array, truth: Array) -> FloatArray:
+def affine_fit(estimate: Array, truth: Array) -> Float64Array:
     """Return gain * estimate + offset, as near to the truth as possible in the sense of least squares.
 
     Parameters
@@ -212,7 +207,7 @@ def affine_fit(estimate: Array, truth: Array) -> FloatArray:
         When the shapes differ or a value is not finite.
     """
     gain, offset = affine_coefficients(estimate, truth)
-    fitted: FloatArray = gain * np.asarray(estimate, np.float64) + offset
+    fitted: Float64Array = gain * np.asarray(estimate, np.float64) + offset
     return fitted
 
 
@@ -265,7 +260,7 @@ def affine_nrmse(estimate: Array, truth: Array, *, border: int = 0) -> float:
     return float(normalized_root_mse(truth, affine_fit(estimate, truth), normalization="min-max"))
 
 
-def _comparable(estimate: Array, truth: Array, border: int = 0) -> tuple[FloatArray, FloatArray]:
+def _comparable(estimate: Array, truth: Array, border: int = 0) -> tuple[Float64Array, Float64Array]:
     """Return both images in float64 without their border, or refuse them."""
     estimate, truth = np.asarray(estimate, np.float64), np.asarray(truth, np.float64)
     if estimate.shape != truth.shape:

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from napari_vaesr.arrays import Array, Float64Array
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.trust.measure import prediction_range
-
-Array = npt.NDArray[Any]
-Vector = npt.NDArray[np.float64]
 
 PROMINENCE = 0.2
 """Part of a profile's range by which a peak stands out from its surroundings, or is none."""
@@ -43,7 +39,7 @@ class Estimate:
     share: float
 
     @classmethod
-    def of(cls, value: float, samples: Vector) -> Estimate:
+    def of(cls, value: float, samples: Float64Array) -> Estimate:
         """Sum up what was measured in samples, NaN in those where it could not be."""
         there = samples[np.isfinite(samples)]
         low, high = prediction_range(there)
@@ -89,7 +85,7 @@ def measure_profile(mean: Array, samples: Array, distance: Array) -> dict[str, E
     if mean.size < 3 or mean.shape != distance.shape or samples.shape[1:] != mean.shape:
         raise VaesrError("A line has to cross three pixels or more to be measured, please draw a longer one.")
     step = float(distance[-1] - distance[0]) / (distance.size - 1)
-    kinds: dict[str, Callable[[Vector], float]] = {
+    kinds: dict[str, Callable[[Float64Array], float]] = {
         "fwhm": lambda profile: step * width_at_half(profile),
         "distance": lambda profile: step * peak_distance(profile),
         "mean": lambda profile: float(profile.mean()),
@@ -100,7 +96,7 @@ def measure_profile(mean: Array, samples: Array, distance: Array) -> dict[str, E
     }
 
 
-def width_at_half(profile: Vector) -> float:
+def width_at_half(profile: Float64Array) -> float:
     """Return the full width at half maximum of the highest peak, in points.
 
     Half is half way from the lowest point of the profile to the highest; crossings are interpolated linearly.
@@ -112,7 +108,7 @@ def width_at_half(profile: Vector) -> float:
     return right + left
 
 
-def peak_distance(profile: Vector) -> float:
+def peak_distance(profile: Float64Array) -> float:
     """Return how far the two highest peaks are apart, in points; NaN where there are fewer."""
     from scipy.signal import find_peaks
 
@@ -126,7 +122,7 @@ def peak_distance(profile: Vector) -> float:
     return abs(_summit(profile, int(one)) - _summit(profile, int(other)))
 
 
-def _crossing(profile: Vector, level: float) -> float:
+def _crossing(profile: Float64Array, level: float) -> float:
     """Return where a profile that begins above a level first falls to it."""
     below = np.flatnonzero(profile <= level)
     if not below.size or below[0] == 0:
@@ -136,7 +132,7 @@ def _crossing(profile: Vector, level: float) -> float:
     return after - 1 + (high - level) / (high - low)
 
 
-def _summit(profile: Vector, place: int) -> float:
+def _summit(profile: Float64Array, place: int) -> float:
     """Return the place of a peak between points, by a parabola through its neighbours."""
     left, middle, right = profile[place - 1 : place + 2]
     bend = left - 2 * middle + right

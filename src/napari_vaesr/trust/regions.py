@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from napari_vaesr.arrays import Array
 from napari_vaesr.engine.draws import Field
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.record import Record
@@ -16,8 +16,6 @@ from napari_vaesr.engine.result import Result
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.units import symbol
 from napari_vaesr.imaging.region import Factors, Region
-
-Array = npt.NDArray[Any]
 
 ALL = 0
 """The object that stands for all of them together."""

@@ -10,16 +10,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_vaesr.arrays import Array, Float64Array
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.zoo.card import Calibration
-
-Array = npt.NDArray[Any]
-FloatArray = npt.NDArray[np.float64]
 
 BINS = 15
 """Bins of a reliability curve, as in CAREamics."""
@@ -39,8 +36,8 @@ class Reliability:
         (bins,), number of pixels.
     """
 
-    std: FloatArray
-    rmse: FloatArray
+    std: Float64Array
+    rmse: Float64Array
     count: npt.NDArray[np.int64]
 
 
@@ -307,12 +304,12 @@ def partial_rank_correlation(std: Array, error: Array, *fixed: Array) -> float:
     return float(rest[:, 0] @ rest[:, 1] / sizes.prod())
 
 
-def _root_mean_square(values: FloatArray) -> float:
+def _root_mean_square(values: Float64Array) -> float:
     """Return the root of the mean of the squares."""
     return float(np.sqrt(np.mean(values**2)))
 
 
-def _checked(std: Array, error: Array) -> tuple[FloatArray, FloatArray]:
+def _checked(std: Array, error: Array) -> tuple[Float64Array, Float64Array]:
     """Return both flat and in float64, or refuse them."""
     std, error = np.asarray(std, np.float64), np.asarray(error, np.float64)
     if std.shape != error.shape:

@@ -8,15 +8,12 @@ up to which spatial frequency the detail is real; gain and offset of the intensi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_vaesr.arrays import Array, Float64Array
 from napari_vaesr.errors import VaesrError
-
-Array = npt.NDArray[Any]
-FloatArray = npt.NDArray[np.float64]
 
 THRESHOLD = 1 / 7
 """Correlation below which detail doesn't count as resolved."""
@@ -37,8 +34,8 @@ class RingCorrelation:
         (rings,), from -1 to 1; 0 where an image has no detail at all.
     """
 
-    frequency: FloatArray
-    correlation: FloatArray
+    frequency: Float64Array
+    correlation: Float64Array
 
     @property
     def mean(self) -> float:
@@ -103,7 +100,7 @@ def ring_correlation(first: Array, second: Array) -> RingCorrelation:
     ring = np.round(frequency * side).astype(np.int64).ravel()
     rings = side // 2
 
-    def total(values: FloatArray) -> FloatArray:
+    def total(values: Float64Array) -> Float64Array:
         sums = np.bincount(ring, weights=values.ravel()).astype(np.float64)
         return sums[1 : rings + 1]
 

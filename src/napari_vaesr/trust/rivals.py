@@ -6,15 +6,12 @@ All of them take (Y, X) or (Y, X, 3) and return float32 with `scale` times as ma
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_vaesr.arrays import Array, Float32Array
 from napari_vaesr.imaging.colour import luma_chroma_to_rgb, rgb_to_luma_chroma
-
-Array = npt.NDArray[Any]
-FloatArray = npt.NDArray[np.float32]
 
 RICHARDSON_LUCY_STEPS = 10
 RICHARDSON_LUCY_BLUR = 0.4
@@ -24,18 +21,18 @@ SMOOTHING = 1.0
 """Standard deviation in low-res pixels of the Gaussian that comes before bicubic interpolation."""
 
 
-def bicubic(low: Array, scale: int) -> FloatArray:
+def bicubic(low: Array, scale: int) -> Float32Array:
     """Interpolate by Keys' cubic convolution."""
     import torch
 
     from napari_vaesr.vae.resize import upsample_bicubic
 
     planes = torch.from_numpy(np.atleast_3d(low).astype(np.float32)).movedim(-1, 0)[None]
-    enlarged: FloatArray = upsample_bicubic(planes, scale)[0].movedim(0, -1).numpy()
+    enlarged: Float32Array = upsample_bicubic(planes, scale)[0].movedim(0, -1).numpy()
     return enlarged if low.ndim == 3 else enlarged[..., 0]
 
 
-def lanczos(low: Array, scale: int) -> FloatArray:
+def lanczos(low: Array, scale: int) -> Float32Array:
     """Interpolate by a sinc windowed over three lobes, as Pillow does."""
     from PIL import Image
 
@@ -49,7 +46,7 @@ def lanczos(low: Array, scale: int) -> FloatArray:
     return np.stack(enlarged, axis=-1) if low.ndim == 3 else enlarged[0]
 
 
-def richardson_lucy(low: Array, scale: int) -> FloatArray:
+def richardson_lucy(low: Array, scale: int) -> Float32Array:
     """Interpolate by bicubic and deconvolve the luma by a Gaussian (Richardson, 1972; Lucy, 1974)."""
     from skimage import restoration
 
@@ -66,7 +63,7 @@ def richardson_lucy(low: Array, scale: int) -> FloatArray:
     return luma if chroma is None else luma_chroma_to_rgb(luma, chroma)
 
 
-def smoothed_bicubic(low: Array, scale: int) -> FloatArray:
+def smoothed_bicubic(low: Array, scale: int) -> Float32Array:
     """Smooth by a Gaussian against noise, then interpolate by bicubic."""
     from scipy.ndimage import gaussian_filter
 
@@ -74,7 +71,7 @@ def smoothed_bicubic(low: Array, scale: int) -> FloatArray:
     return bicubic(smooth, scale)
 
 
-RIVALS: dict[str, Callable[[Array, int], FloatArray]] = {
+RIVALS: dict[str, Callable[[Array, int], Float32Array]] = {
     "bicubic": bicubic,
     "Lanczos": lanczos,
     "Richardson-Lucy": richardson_lucy,
@@ -89,9 +86,9 @@ def gradient_magnitude(image: Array) -> npt.NDArray[np.float64]:
     return magnitude
 
 
-def _gaussian(deviation: float) -> FloatArray:
+def _gaussian(deviation: float) -> Float32Array:
     """Return a normalised Gaussian kernel, cut off at three standard deviations."""
     reach = max(1, int(np.ceil(3 * deviation)))
     line = np.exp(-0.5 * (np.arange(-reach, reach + 1) / deviation) ** 2)
-    kernel: FloatArray = (np.outer(line, line) / line.sum() ** 2).astype(np.float32)
+    kernel: Float32Array = (np.outer(line, line) / line.sum() ** 2).astype(np.float32)
     return kernel

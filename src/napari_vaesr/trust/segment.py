@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_vaesr.arrays import Array
 from napari_vaesr.errors import VaesrError
 
-Array = npt.NDArray[Any]
 Labels = npt.NDArray[np.int32]
 
 METHODS = ("otsu", "li", "triangle")

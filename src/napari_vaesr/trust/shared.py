@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from napari_vaesr.arrays import Array, Float64Array
 from napari_vaesr.engine.assembly import scratch
 from napari_vaesr.engine.draws import Field
 from napari_vaesr.engine.job import UpscaleJob
@@ -24,9 +24,6 @@ from napari_vaesr.engine.result import Result
 from napari_vaesr.imaging.region import Factors
 from napari_vaesr.pairs.images import as_dtype
 from napari_vaesr.zoo.calibration import NORMAL_INTERVAL, SHARED_KINDS, Covariance
-
-Array = npt.NDArray[Any]
-FloatArray = npt.NDArray[np.float64]
 
 BLUR, EDGE = 0.7, 0.5
 """Standard deviations, in input pixels, of the Gaussian whose details are sharpness, and of that whose
@@ -51,8 +48,8 @@ class Shares:
         Covariance of the same of samples minus their mean.
     """
 
-    wrong: FloatArray
-    said: FloatArray
+    wrong: Float64Array
+    said: Float64Array
 
 
 def patterns(mean: Array, axes: str, factors: Factors) -> Array:
@@ -202,7 +199,7 @@ class SharedErrors:
         return _Added(samples, patterns(mean, axes, self.factors), parts.astype(np.float32))
 
 
-def drawn(count: int, seed: int) -> FloatArray:
+def drawn(count: int, seed: int) -> Float64Array:
     """Draw normal numbers of mean 0 and, of eight or more, covariance 1, the same for the same seed.
 
     Parameters
@@ -221,7 +218,7 @@ def drawn(count: int, seed: int) -> FloatArray:
     if pairs > SHARED_KINDS:
         normal = np.linalg.qr(normal)[0] * np.sqrt(pairs)
     both = np.stack([normal, -normal], axis=1).reshape(-1, SHARED_KINDS)[:count]
-    balanced: FloatArray = both - both.mean(axis=0)
+    balanced: Float64Array = both - both.mean(axis=0)
     return balanced
 
 

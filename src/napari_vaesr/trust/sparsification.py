@@ -7,15 +7,14 @@ most uncertain pixels, more and more of them, and see how fast the error of the 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_vaesr.arrays import Array, Float64Array
 from napari_vaesr.errors import VaesrError
 
-Array = npt.NDArray[Any]
-FloatArray = npt.NDArray[np.float64]
 Measure = Literal["rmse", "mae"]
 
 STEPS = 100
@@ -36,9 +35,9 @@ class Sparsification:
         (steps,), when those with the largest error are: no uncertainty can do better.
     """
 
-    removed: FloatArray
-    error: FloatArray
-    oracle: FloatArray
+    removed: Float64Array
+    error: Float64Array
+    oracle: Float64Array
 
     @property
     def ause(self) -> float:
@@ -92,10 +91,10 @@ def sparsification(
 
 
 def _error_of_the_surest(
-    uncertainty: FloatArray, error: FloatArray, kept: npt.NDArray[np.int64]
-) -> FloatArray:
+    uncertainty: Float64Array, error: Float64Array, kept: npt.NDArray[np.int64]
+) -> Float64Array:
     """Return the mean error of the `kept` least uncertain pixels, ties counting as their mean."""
     _, group, count = np.unique(uncertainty, return_inverse=True, return_counts=True)
     expected = np.repeat(np.bincount(group, weights=error) / count, count)
-    means: FloatArray = np.cumsum(expected)[kept - 1] / kept
+    means: Float64Array = np.cumsum(expected)[kept - 1] / kept
     return means

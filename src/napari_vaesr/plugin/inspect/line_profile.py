@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_vaesr.arrays import Float64Array
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.colour import BLUE, GREEN, RED
 from napari_vaesr.plugin.viewer.results import ShownResult
@@ -18,7 +19,6 @@ from napari_vaesr.plugin.viewer.world import Units, to_pixels, to_world
 if TYPE_CHECKING:
     import napari.layers
 
-Vector = npt.NDArray[np.float64]
 
 LONGEST = 4096
 """Most points of a profile."""
@@ -40,15 +40,15 @@ class Profile:
         Where they are, in pixels of the mean.
     """
 
-    distance: Vector
-    mean: Vector
-    lower: Vector
-    upper: Vector
+    distance: Float64Array
+    mean: Float64Array
+    lower: Float64Array
+    upper: Float64Array
     unit: str
-    points: Vector
+    points: Float64Array
 
 
-def line_of(shapes: napari.layers.Shapes | None, units: Units) -> Vector | None:
+def line_of(shapes: napari.layers.Shapes | None, units: Units) -> Float64Array | None:
     """Return world positions, in these units, along the selected line or path, or else the last one."""
     if shapes is None:
         return None
@@ -111,8 +111,8 @@ def line_profile(
         slice(low, int(np.ceil(high)) + 1) for low, high in zip(lowest, points.max(axis=0), strict=True)
     )
 
-    def read(array: Any) -> Vector:
-        values: Vector = map_coordinates(
+    def read(array: Any) -> Float64Array:
+        values: Float64Array = map_coordinates(
             np.asarray(array, dtype=np.float64), (points - lowest).T, order=1, mode="nearest"
         )
         return values
@@ -122,7 +122,9 @@ def line_profile(
     return Profile(distance - distance[0], mean, mean - half, mean + half, f"{unit:~P}" or "px", points)
 
 
-def source_along(result: ShownResult, source: napari.layers.Image, profile: Profile, units: Units) -> Vector:
+def source_along(
+    result: ShownResult, source: napari.layers.Image, profile: Profile, units: Units
+) -> Float64Array:
     """Read the source of a result at the points of a profile, by linear interpolation.
 
     Parameters
@@ -156,11 +158,11 @@ def source_along(result: ShownResult, source: napari.layers.Image, profile: Prof
     values = np.asarray(pixels[box], dtype=np.float64)
     if source.rgb:
         values = values[..., :3] @ np.array([RED, GREEN, BLUE])
-    read: Vector = map_coordinates(values, (points - lowest).T, order=1, mode="nearest")
+    read: Float64Array = map_coordinates(values, (points - lowest).T, order=1, mode="nearest")
     return read
 
 
-def _along(pixels: Vector, world: Vector) -> tuple[Vector, Vector]:
+def _along(pixels: Float64Array, world: Float64Array) -> tuple[Float64Array, Float64Array]:
     """Return points of a line, about one per pixel, and their distance from its start in the world."""
     steps = np.linalg.norm(np.diff(pixels, axis=0), axis=1)
     lengths = np.linalg.norm(np.diff(world, axis=0), axis=1)
@@ -168,5 +170,5 @@ def _along(pixels: Vector, world: Vector) -> tuple[Vector, Vector]:
     count = int(min(LONGEST, max(2, np.ceil(at[-1]) + 1)))
     places = np.linspace(0, at[-1], count)
     points = np.stack([np.interp(places, at, column) for column in pixels.T], axis=1)
-    distance: Vector = np.interp(places, at, np.concatenate([[0], np.cumsum(lengths)]))
+    distance: Float64Array = np.interp(places, at, np.concatenate([[0], np.cumsum(lengths)]))
     return points, distance

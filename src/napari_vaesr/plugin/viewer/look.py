@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image
 
+from napari_vaesr.arrays import Float32Array
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.viewer.layers import KEY, RELATIVE_KEY, same_place, unique_name
 from napari_vaesr.plugin.viewer.results import ShownResult, results
@@ -18,7 +19,6 @@ from napari_vaesr.plugin.viewer.world import to_world
 from napari_vaesr.trust.certainty import (
     TOPS,
     Certainty,
-    FloatArray,
     certainty_of,
     nice_top,
     painted,
@@ -42,7 +42,7 @@ def axes_of(result: ShownResult) -> str:
     return told if len(told) == result.mean.ndim else suggested_axes(result.mean).replace("S", "")
 
 
-def relative_of(result: ShownResult) -> FloatArray:
+def relative_of(result: ShownResult) -> Float32Array:
     """Return the std over the contrast above background, smoothed; kept with the mean once computed.
 
     Raises
@@ -59,7 +59,7 @@ def relative_of(result: ShownResult) -> FloatArray:
             )
         mean, std = (np.asarray(each) for each in (source_array(result.mean), result.std()))
         metadata[RELATIVE_KEY] = relative_uncertainty(mean, std, axes_of(result))
-    relative: FloatArray = metadata[RELATIVE_KEY]
+    relative: Float32Array = metadata[RELATIVE_KEY]
     return relative
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from napari.layers import Image
 from qtpy.QtCore import QTimer
 
+from napari_vaesr.arrays import Float32Array
 from napari_vaesr.engine.wanted import GivenUp, given_up_when, is_program_ending
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.geometry import Placement
@@ -21,14 +22,7 @@ from napari_vaesr.plugin.viewer.results import Index, ShownResult
 from napari_vaesr.plugin.viewer.sources import source_array
 from napari_vaesr.plugin.viewer.workers import create_worker
 from napari_vaesr.plugin.viewer.world import to_pixels
-from napari_vaesr.trust.certainty import (
-    Certainty,
-    FloatArray,
-    certainty_of,
-    nice_top,
-    painted,
-    relative_uncertainty,
-)
+from napari_vaesr.trust.certainty import Certainty, certainty_of, nice_top, painted, relative_uncertainty
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -65,7 +59,7 @@ class PlaneLook:
     def __init__(self, viewer: ViewerModel, result: ShownResult, tell: Callable[[Certainty | None], None]):
         self._viewer, self._result, self._tell = viewer, result, tell
         self._wanted: Index | None = None
-        self._known: tuple[Index, npt.NDArray[Any], FloatArray] | None = None
+        self._known: tuple[Index, npt.NDArray[Any], Float32Array] | None = None
         self._worker: Any = None
         self.layer: Image | None = None
         self.is_shown = False
@@ -141,7 +135,7 @@ class PlaneLook:
         self._worker.finished.connect(self._go_on)
         self._worker.start()
 
-    def _take(self, where: Index, found: tuple[npt.NDArray[Any], FloatArray] | None) -> None:
+    def _take(self, where: Index, found: tuple[npt.NDArray[Any], Float32Array] | None) -> None:
         if found is None or self._wanted != where:
             return
         self._known = (where, *found)
@@ -197,7 +191,7 @@ def is_lazy(result: ShownResult) -> bool:
 
 def _looked_at(
     result: ShownResult, where: Index, is_vain: Callable[[], bool]
-) -> tuple[npt.NDArray[Any], FloatArray] | None:
+) -> tuple[npt.NDArray[Any], Float32Array] | None:
     """Return grey levels and relative uncertainty of a plane; for a worker."""
     try:
         with given_up_when(lambda: is_vain() or is_program_ending()):

@@ -47,8 +47,8 @@ from napari_vaesr.imaging.intensity import estimate_noise
 from napari_vaesr.pairs.pair import Pair
 from napari_vaesr.pairs.settings import Degradation
 from napari_vaesr.pairs.sources import DegradationKind, EvaluationImage, find_sources, made_pairs
-from napari_vaesr.training.calibrate import MANY, originals
-from napari_vaesr.training.spreads import spreads_of_file
+from napari_vaesr.training.calibrate import MANY
+from napari_vaesr.training.spreads import originals, spreads_of_file
 from napari_vaesr.trust.evaluation import own_domain
 from napari_vaesr.trust.levels import FOLDS, fit_levels
 from napari_vaesr.trust.measure import Measured, measure_field, prediction_range

@@ -39,9 +39,9 @@ from napari_vaesr.arrays import Array
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.files.atomic import write_json
 from napari_vaesr.pairs.sources import EvaluationImage, find_pairs, find_sources, made_pairs, real_pairs
-from napari_vaesr.training.calibrate import calibration_images, originals
+from napari_vaesr.training.calibrate import calibration_images
 from napari_vaesr.training.config import RECIPES
-from napari_vaesr.training.spreads import spreads_of_file
+from napari_vaesr.training.spreads import originals, spreads_of_file
 from napari_vaesr.trust.crps import gaussian_crps
 from napari_vaesr.trust.evaluation import OWN, Evaluation, evaluate_pair
 from napari_vaesr.trust.levels import Spread, Tested, cross_validated

@@ -17,15 +17,14 @@ from napari_vaesr.cli import app
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.pairs.settings import Degradation
 from napari_vaesr.pairs.sources import low_res
+from napari_vaesr.training.alike import WIDTHS, fit_alike_planes
 from napari_vaesr.training.batches import Batch
 from napari_vaesr.training.calibrate import (
     calibrate,
     calibrate_on_pairs,
     is_noisy_truth,
-    originals,
 )
-from napari_vaesr.training.calibrate_volumes import WIDTHS, fit_alike_planes
-from napari_vaesr.training.spreads import spreads_of_file
+from napari_vaesr.training.spreads import originals, spreads_of_file
 from napari_vaesr.training.validation import FixedPairs
 from napari_vaesr.trust.evaluation import own_domain
 from napari_vaesr.vae.build import build
@@ -236,10 +235,10 @@ def test_rows_are_calibrated_too_and_a_clean_image_told_so(tmp_path: Path) -> No
 def test_chains_along_z_are_calibrated_on_stacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As a whole, and so that their intervals hold what they should on the stacks themselves."""
     monkeypatch.setattr("napari_vaesr.training.spreads.NOISY_IMAGES", 4)
-    monkeypatch.setattr("napari_vaesr.training.calibrate_volumes.NOISY_DRAWS", 2)
+    monkeypatch.setattr("napari_vaesr.training.truths.NOISY_VOLUMES", 2)
     from napari_vaesr.engine.passes import calibration_keys
     from napari_vaesr.imaging.region import Factors
-    from napari_vaesr.training.calibrate_volumes import spreads_of_stacks
+    from napari_vaesr.training.truths import spreads_of_stacks
 
     config = NetworkConfig(
         scales=(2,),

@@ -7,6 +7,9 @@ import torch
 
 from napari_vaesr.training.batches import Batch
 from napari_vaesr.training.watch import _tile
+from napari_vaesr.vae.config import NetworkConfig
+
+NETWORK = NetworkConfig(scales=(2, 3), row_factors=(2, 3))
 
 
 def pair(factor):
@@ -20,7 +23,7 @@ def pair(factor):
     ("factors", "shown"), [([(2, 1), (3, 3), (2, 2)], (2, 2)), ([(3, 1), (2, 1)], (2, 1))]
 )
 def test_a_tile_and_its_truth_show_the_same_place(factors, shown):
-    tile = _tile([pair(factor) for factor in factors])
+    tile = _tile([pair(factor) for factor in factors], NETWORK.factors)
     assert tile.factor == shown
     again = tile.high[..., :: shown[0], :: shown[1]]
     torch.testing.assert_close(again, tile.low)

@@ -31,7 +31,7 @@ class Batch(NamedTuple):
     factor : (int, int)
         The factor of rows and columns.
     conditions : Tensor
-        (batch, 4), what a conditioned network is told; see `SuperResolutionVAE.encode`.
+        What a conditioned network is told; see `SuperResolutionVAE.encode`.
     """
 
     low: Tensor

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,18 +11,13 @@ import numpy as np
 
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.files.image import image_name
 from napari_vaesr.imaging.intensity import estimate_noise
 from napari_vaesr.imaging.region import Factors
 from napari_vaesr.pairs.images import find_images, grey
 from napari_vaesr.pairs.settings import Degradation
-from napari_vaesr.training.calibrate_volumes import MOSTLY_NOISE, fit_alike_planes, spreads_of_stacks
-from napari_vaesr.training.spreads import (
-    first_plane,
-    spread_of_pair,
-    spreads_of_file,
-    spreads_of_rows,
-)
+from napari_vaesr.training.alike import MOSTLY_NOISE, fit_alike_planes
+from napari_vaesr.training.spreads import first_plane, spread_of_pair
+from napari_vaesr.training.truths import Truths
 from napari_vaesr.training.validation import FixedPairs
 from napari_vaesr.trust.levels import (
     Spread,
@@ -91,7 +84,7 @@ def calibrate(
     progress : callable, optional
         Called after every image and scale.
     chains : sequence of int or Factors
-        Scales that take several passes, to be calibrated as a whole; those along ``Z`` on `stacks`.
+        Scales that take several passes, to be calibrated as a whole, some of them on `stacks`.
     stacks : sequence of Path
         Stacks along ``Z`` that were not learnt from, and folders of them. They also tell how alike samples
         of neighbouring planes have to be.
@@ -108,35 +101,22 @@ def calibrate(
     VaesrError
         When there is no image, or a file can't be read.
     """
-    files = calibration_images(places, per_domain)
-    counts = Counter(path.parent.name for path in files)
+    truths = Truths(calibration_images(places, per_domain), stacks, degradation)
     fitted = _known(model.card) if keep else Fitted({}, {}, {})
-    of = originals(files)
-    whole = [each if isinstance(each, Factors) else Factors.of(each) for each in chains]
-    deep = [each for each in whole if "Z" in each]
-    sides = [each.whole("Y") for each in whole if "Z" not in each]
-    factors = [*(() if keep else model.card.network.factors), *((scale, scale) for scale in sides)]
-    done, total = 0, len(factors) * len(files)
-    for factor in factors:
-        spreads: list[Spread] = []
-        if factor not in model.card.network.factors:
-            model = _refitted(model, fitted)
-        measure = spreads_of_rows if factor[1] == 1 else spreads_of_file
-        for path in files:
-            spreads += measure(model, path, factor[0], degradation, counts[path.parent.name], of[path])
-            done += 1
-            if progress is not None:
-                progress(Progress(done, total, f"calibrating ×{factor_name(factor)}"))
-        if spreads:  # else all images are too small for this factor, which goes without
-            _fit(fitted, factor_name(factor), spreads)
-    for chain in deep:
-        spreads = spreads_of_stacks(_refitted(model, fitted), stacks, chain, degradation)
-        if not spreads:
+    single = () if keep else map(factor_name, model.card.network.factors)
+    whole = [str(each if isinstance(each, Factors) else Factors.of(each)) for each in chains]
+    scales = [*single, *whole]
+    told = _Told(progress, sum(map(truths.steps, scales)))
+    for scale in scales:
+        if scale in whole:  # with what was fitted so far, for the earlier passes
+            model = Model(model.card.model_copy(update={"calibration": fitted.calibration}), model.network)
+        spreads = truths.spreads(model, scale, told.of(f"calibrating ×{scale}"))
+        if spreads:
+            _fit(fitted, scale, spreads, truths.has_domains(scale))
+        elif scale in whole:  # a single factor goes without
             raise VaesrError(
-                f"The chain {chain} takes stacks with planes enough, please give them as stacks."
+                f"The chain {scale} takes larger images, or takes stacks with planes enough: give them."
             )
-        fitted.calibration[str(chain)] = guaranteed_levels(spreads)
-        _note(fitted, f"x{chain}", spreads)
     return replace(fitted, alike_planes=fit_alike_planes(model, stacks, degradation))
 
 
@@ -149,34 +129,41 @@ def calibrate_shared(
 ) -> Fitted:
     """Keep the calibration on a card, and fit to it the errors that all of an image shares.
 
-    Parameters and errors are those of `calibrate`. Scales along ``Z`` with other axes are left as they are
-    without stacks.
+    Parameters and errors are those of `calibrate`. Scales that no truth is large enough for are left as they
+    are.
     """
-    files, fitted = calibration_images(places), _known(model.card)
-    counts, of = Counter(path.parent.name for path in files), originals(files)
-    plain = [name for name in fitted.calibration if "Z" not in name]
-    for number, name in enumerate(plain):
-        spreads: list[Spread] = []
-        for index, path in enumerate(files):
-            factor, images = int(name.partition("x")[0]), max(counts[path.parent.name], MANY)
-            measure = spreads_of_rows if "x" in name else spreads_of_file
-            spreads += measure(model, path, factor, degradation, images, of[path])
-            if progress is not None:
-                done = number * len(files) + index + 1
-                progress(Progress(done, len(plain) * len(files), f"measuring ×{name}"))
+    truths, fitted = Truths(calibration_images(places), stacks, degradation, MANY), _known(model.card)
+    told = _Told(progress, sum(map(truths.steps, fitted.calibration)))
+    for scale in fitted.calibration:
+        spreads = truths.spreads(model, scale, told.of(f"measuring ×{scale}"))
         if spreads:
-            _add_shared(fitted, name, spreads)
-    for name in (each for each in fitted.calibration if "Z" in each):
-        spreads = spreads_of_stacks(model, stacks, Factors.parse(name), degradation)
-        if spreads:
-            fitted.calibration[name] = with_shared(fitted.calibration[name], spreads)
+            _add_shared(fitted, scale, spreads, truths.has_domains(scale))
     return fitted
 
 
-def _add_shared(fitted: Fitted, scale: str, spreads: Sequence[Spread]) -> None:
+@dataclass
+class _Told:
+    """Tells how far a calibration is, step by step."""
+
+    progress: Callable[[Progress], None] | None
+    total: int
+    done: int = 0
+
+    def of(self, message: str) -> Callable[[], None]:
+        """Return what tells that one step more is done."""
+
+        def tell() -> None:
+            self.done += 1
+            if self.progress is not None:
+                self.progress(Progress(self.done, self.total, message))
+
+        return tell
+
+
+def _add_shared(fitted: Fitted, scale: str, spreads: Sequence[Spread], has_domains: bool) -> None:
     """Add shared errors to the levels of one scale, for all domains together and for each."""
     fitted.calibration[scale] = with_shared(fitted.calibration[scale], spreads)
-    for domain, known in fitted.domains.items():
+    for domain, known in fitted.domains.items() if has_domains else ():
         own = [spread for spread in spreads if spread.domain == domain]
         if own and scale in known:
             known[scale] = with_shared(known[scale], own)
@@ -187,11 +174,6 @@ def _known(card: ModelCard) -> Fitted:
     metrics = {key: value for key, value in card.metrics.items() if key.startswith("coverage90")}
     domains = {domain: dict(levels) for domain, levels in card.domains.items()}
     return Fitted(dict(card.calibration), domains, metrics)
-
-
-def _refitted(model: Model, fitted: Fitted) -> Model:
-    """Return the model with what was fitted so far, for the earlier passes of its chains."""
-    return Model(model.card.model_copy(update={"calibration": fitted.calibration}), model.network)
 
 
 def calibrate_on_pairs(
@@ -226,12 +208,14 @@ def calibrate_on_pairs(
     return fitted
 
 
-def _fit(fitted: Fitted, scale: str, spreads: Sequence[Spread]) -> None:
+def _fit(fitted: Fitted, scale: str, spreads: Sequence[Spread], has_domains: bool) -> None:
     """Calibrate one scale, for all domains together and for each."""
     fitted.calibration[scale] = guaranteed_levels(spreads)
     _note(fitted, f"x{scale}", spreads)
     domains = {spread.domain for spread in spreads}
-    for domain in sorted(domains - {ANY}) if len(domains) > 1 else []:  # a folder may have that name
+    for domain in (
+        sorted(domains - {ANY}) if has_domains and len(domains) > 1 else []
+    ):  # a folder may have that name
         own = [spread for spread in spreads if spread.domain == domain]
         fitted.domains.setdefault(domain, {})[scale] = guaranteed_levels(own)
         _note(fitted, f"{domain}_x{scale}", own)
@@ -254,20 +238,6 @@ def calibration_images(places: Sequence[Path], per_domain: int = PER_DOMAIN) -> 
         spaced = np.linspace(0, len(sharp) - 1, min(per_domain, len(sharp))).round().astype(int)
         chosen += [sharp[place] for place in np.unique(spaced)]
     return chosen
-
-
-def originals(files: Sequence[Path]) -> dict[Path, str]:
-    """Name the original of every image: ``cells_0`` and ``cells_1`` are crops of ``cells``.
-
-    Where that would make a whole folder one original, as of ``image_001`` to ``image_048``, each is its own.
-    """
-    names = {path: re.sub(r"_\d+$", "", image_name(path)) for path in files}
-    folders: dict[str, set[str]] = {}
-    for path, name in names.items():
-        folders.setdefault(path.parent.name, set()).add(name)
-    return {
-        path: name if len(folders[path.parent.name]) > 1 else image_name(path) for path, name in names.items()
-    }
 
 
 def is_noisy_truth(path: Path) -> bool:

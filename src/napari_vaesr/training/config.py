@@ -49,7 +49,7 @@ class TrainingConfig(BaseModel):
     degradation: Degradation = Field(default=Degradation(), description="How low-res patches are made.")
     scale_weights: tuple[float, ...] | None = Field(
         default=None,
-        description="How often each factor is drawn, those of rows alone last. None: equally often.",
+        description="How often each factor is drawn, in the network's order. None: equally often.",
     )
     folder_weights: dict[str, float] | None = Field(
         default=None,

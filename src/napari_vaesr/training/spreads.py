@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import os
+import re
 import zlib
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -25,7 +26,6 @@ from napari_vaesr.imaging.axes import Axes, Source
 from napari_vaesr.imaging.colour import rgb_to_luma_chroma
 from napari_vaesr.imaging.intensity import estimate_noise, fit_scalings
 from napari_vaesr.imaging.region import Factors, Region
-from napari_vaesr.pairs.degradation import degrade
 from napari_vaesr.pairs.images import grey, grey_planes, read_planes
 from napari_vaesr.pairs.pair import Pair
 from napari_vaesr.pairs.settings import Degradation
@@ -68,6 +68,20 @@ def first_plane(path: Path) -> tuple[str, Array]:
         return image_name(path), grey_planes(path)[0]
 
 
+def originals(files: Sequence[Path]) -> dict[Path, str]:
+    """Name the original of every image: ``cells_0`` and ``cells_1`` are crops of ``cells``.
+
+    Where that would make a whole folder one original, as of ``image_001`` to ``image_048``, each is its own.
+    """
+    names = {path: re.sub(r"_\d+$", "", image_name(path)) for path in files}
+    folders: dict[str, set[str]] = {}
+    for path, name in names.items():
+        folders.setdefault(path.parent.name, set()).add(name)
+    return {
+        path: name if len(folders[path.parent.name]) > 1 else image_name(path) for path, name in names.items()
+    }
+
+
 def spreads_of_file(
     model: Model, path: Path, scale: int, degradation: Degradation, images: int, original: str
 ) -> list[Spread]:
@@ -97,7 +111,7 @@ def spreads_of_file(
         return []
     in_colour = model.network.sees_colours and plane.ndim == 3
     truth = (plane[..., :3] if in_colour else grey(plane))[:height, :width]
-    draws = int(np.clip(NOISY_IMAGES // images, *NOISY_DRAWS)) if degradation.clean < 1 else 0
+    draws = noisy_draws(images) if degradation.clean < 1 else 0
     ways: list[Degradation | None] = [None, *[always_noisy(degradation)] * draws]
     told: list[Literal["auto"] | float] = ["auto"] * len(ways)
     if model.card.network.conditioned:  # which may be told that a clean image is clean
@@ -107,7 +121,7 @@ def spreads_of_file(
     for number, (way, noise_told) in enumerate(zip(ways, told, strict=True)):
         seed = zlib.crc32(os.fsencode(f"{name}, calibration {number}"))
         pair = low_res(name, path.parent.name, truth if way is None else grey(truth), scale, way, seed)
-        spread = _upscaled_middle(model, pair, noise_told)
+        spread = _upscaledmiddle_part(model, pair, noise_told)
         chosen = np.random.default_rng(seed).choice(
             spread.std.size, min(pixels, spread.std.size), replace=False
         )
@@ -115,50 +129,9 @@ def spreads_of_file(
     return spreads
 
 
-def spreads_of_rows(
-    model: Model, path: Path, factor: int, degradation: Degradation, images: int, original: str
-) -> list[Spread]:
-    """Let the rows of an image play Z, blurred and left out or averaged, and make them again.
-
-    Parameters and result are those of `spreads_of_file`; `factor` is how many times fewer rows there are.
-    """
-    name, plane = first_plane(path)
-    unit = math.lcm(factor, *(level.stride for level in model.card.network.levels)) * factor
-    height, width = (min(size, SIDE) // unit * unit for size in plane.shape[:2])
-    if min(height, width) < SMALLEST * factor:
-        return []
-    image = grey(plane).astype(np.float64)
-    (scaling,) = fit_scalings(image, Axes.parse("YX", image.shape), model.card.intensity)
-    corner = [_middle(size, side) for size, side in zip(image.shape, (height, width), strict=True)]
-    part = image[corner[0].start : corner[0].stop, corner[1].start : corner[1].stop]
-    high = torch.from_numpy(scaling.to_unit(part))[None, None]
-    ways = [degradation.model_copy(update={"clean": 1.0, "gain": (1.0, 1.0), "offset": (0.0, 0.0)})]
-    if degradation.clean < 1:
-        draws = int(np.clip(NOISY_IMAGES // images // 2, *NOISY_DRAWS))
-        ways += [always_noisy(degradation)] * draws
-    pixels = max(PIXELS // images // len(ways), 500)
-    spreads = []
-    for number, way in enumerate(ways):
-        seed = zlib.crc32(os.fsencode(f"{name}, rows {number}"))
-        low, truth, conditions = degrade(high, (factor, 1), way, torch.Generator().manual_seed(seed))
-        conditions[:, 3] = 0  # as in use, what planes are is not known unless it is told
-        pair = Batch(low, truth, (factor, 1), conditions)
-        spread, _ = spread_of_pair(model.network, pair, f"{name}, rows {number}")
-        chosen = np.random.default_rng(seed).choice(
-            spread.std.size, min(pixels, spread.std.size), replace=False
-        )
-        spreads.append(
-            replace(
-                spread,
-                image=original,
-                domain=path.parent.name,
-                noise=0.0 if number == 0 else spread.noise,
-                clean=number == 0,
-                std=spread.std[chosen],
-                error=spread.error[chosen],
-            )
-        )
-    return spreads
+def noisy_draws(images: int) -> int:
+    """Return how many noisy low-res images are made of each image of a domain that has so many."""
+    return int(np.clip(NOISY_IMAGES // images, *NOISY_DRAWS))
 
 
 def _thinned(spread: Spread, chosen: NDArray[np.int64]) -> Spread:
@@ -173,11 +146,11 @@ def _thinned(spread: Spread, chosen: NDArray[np.int64]) -> Spread:
     )
 
 
-def _upscaled_middle(model: Model, pair: Pair, noise: Literal["auto"] | float = "auto") -> Spread:
+def _upscaledmiddle_part(model: Model, pair: Pair, noise: Literal["auto"] | float = "auto") -> Spread:
     """Upscale the middle of an image; in unit intensity."""
     blur = pair.blur if model.card.network.conditioned else 0.0
     settings = UpscaleSettings(scale=pair.scale, samples=SAMPLES, noise=noise, blur=blur)
-    rows, columns = (_middle(size, SIDE // pair.scale) for size in pair.low.shape[:2])
+    rows, columns = (middle_part(size, SIDE // pair.scale) for size in pair.low.shape[:2])
     low = pair.low.astype(np.float32)  # as floats, for rounding is no error of the model's
     axes = "YX" if low.ndim == 2 else "YXS"
     scalings = fit_scalings(pair.low, Axes.parse(axes, low.shape), model.card.intensity)
@@ -259,7 +232,8 @@ def _octaves(values: Array, scale: int) -> list[Array]:
     return [*(fine - coarse for fine, coarse in pairwise(finer)), finer[-1]]
 
 
-def _middle(size: int, length: int) -> range:
+def middle_part(size: int, length: int) -> range:
+    """Return so many pixels in the middle of an axis, or all where there are fewer."""
     start = max(0, size - length) // 2
     return range(start, min(size, start + length))
 

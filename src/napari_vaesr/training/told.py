@@ -16,13 +16,13 @@ from napari_vaesr.pairs.neighbours import neighboured
 from napari_vaesr.training.batches import Batch
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.vae.base import middle
-from napari_vaesr.vae.config import Factor
+from napari_vaesr.vae.config import Conditions, Factor
 
 JITTER = 0.2
 """Standard deviation of the logarithm of what a noise is told too large or too small, in units of its std."""
 
 UNSAID = 1 / 3
-"""Share of the batch that is not told whether rows were left out or averaged."""
+"""Share of the batch that is told of noise and blur alone."""
 
 EDGES = 0.2
 """Share of the stacks of which the planes on one side are hidden, as at the end of a stack."""
@@ -72,8 +72,8 @@ def recorded(low: NDArray[np.float32], high: NDArray[np.float32], factor: Factor
     """
     small, large = (torch.from_numpy(np.ascontiguousarray(part))[:, None] for part in (low, high))
     noise = estimated_noise(small[:, 0])
-    nothing = torch.zeros_like(noise)
-    conditions = torch.stack([nothing, noise.square(), nothing, nothing], dim=1)
+    conditions = noise.new_zeros(len(noise), len(Conditions._fields))
+    conditions[:, Conditions._fields.index("intercept")] = noise.square()
     return Batch(small, large, factor, conditions)
 
 
@@ -106,7 +106,7 @@ def told(conditions: Tensor, low: Tensor, misled: float, generator: torch.Genera
     Parameters
     ----------
     conditions : Tensor
-        (batch, 4), the truth; see `SuperResolutionVAE.encode`.
+        The truth; see `SuperResolutionVAE.encode`.
     low : Tensor
         (batch, frames, Y, X).
     misled : float
@@ -114,7 +114,7 @@ def told(conditions: Tensor, low: Tensor, misled: float, generator: torch.Genera
     generator : torch.Generator, optional
         Source of randomness.
     """
-    slope, intercept, blur, sections = conditions.unbind(dim=1)
+    slope, intercept, blur, *others = conditions.unbind(dim=1)
     each, both, third = torch.randn(3, len(low), generator=generator)
     slope = slope * torch.exp(2 * JITTER * (0.7 * each + 0.7 * both))
     intercept = intercept * torch.exp(2 * JITTER * (0.7 * both - 0.7 * each))
@@ -123,7 +123,7 @@ def told(conditions: Tensor, low: Tensor, misled: float, generator: torch.Genera
     estimate = estimated_noise(middle(low)[:, 0]).square()
     slope, intercept = torch.where(is_misled, 0.0, slope), torch.where(is_misled, estimate, intercept)
     is_said = torch.rand(len(low), generator=generator) >= UNSAID
-    return torch.stack([slope, intercept, blur, sections * is_said], dim=1)
+    return torch.stack([slope, intercept, blur, *(each * is_said for each in others)], dim=1)
 
 
 def estimated_noise(planes: Tensor) -> Tensor:

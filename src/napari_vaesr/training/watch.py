@@ -23,6 +23,7 @@ from napari_vaesr.training.events import Check, Listen, Losses, Pictures, Verdic
 from napari_vaesr.training.module import Training, validation_scores
 from napari_vaesr.training.validation import FixedPairs
 from napari_vaesr.vae.base import SuperResolutionVAE
+from napari_vaesr.vae.config import Factor
 from napari_vaesr.vae.factor import factor_name
 from napari_vaesr.vae.resize import upsample_bicubic
 
@@ -135,7 +136,7 @@ class Watch(Callback):
     @torch.inference_mode()
     def _show(self, training: Training) -> None:
         """Make pictures of one tile by the start and by the present weights."""
-        tile = _tile(self.pairs.pairs)
+        tile = _tile(self.pairs.pairs, training.config.network.factors)
         if self._before is None:
             self._before = _mean(self.start, tile)
         mean = _mean(training.averaged, tile.to(training.device))
@@ -151,16 +152,13 @@ def _losses(training: Training) -> Losses:
     return Losses(training.steps_done, values.get("loss", 0.0), levels)
 
 
-def _tile(pairs: Sequence[Batch]) -> Batch:
-    """Cut the middle out of the pair, of the smallest factor, that has the most contrast.
-
-    Pairs whose rows alone grow, as those that teach `Z`, are taken only where there are no others.
-    """
-    smallest = min((pair.factor for pair in pairs), key=lambda factor: (factor[0] != factor[1], factor))
-    pair = max((pair for pair in pairs if pair.factor == smallest), key=lambda pair: float(pair.high.std()))
-    side = PICTURE // smallest[0] // 16 * 16
+def _tile(pairs: Sequence[Batch], factors: Sequence[Factor]) -> Batch:
+    """Cut the middle out of the pair, of the first of these factors that there is, with the most contrast."""
+    first = min((pair.factor for pair in pairs), key=factors.index)
+    pair = max((pair for pair in pairs if pair.factor == first), key=lambda pair: float(pair.high.std()))
+    side = PICTURE // first[0] // 16 * 16
     rows, columns = (_middle(size, min(size, side)) for size in pair.low.shape[-2:])
-    parts = zip((rows, columns), smallest, strict=True)
+    parts = zip((rows, columns), first, strict=True)
     fine = [slice(each.start * scale, each.stop * scale) for each, scale in parts]
     return pair._replace(low=pair.low[..., rows, columns], high=pair.high[..., fine[0], fine[1]])
 

@@ -30,14 +30,14 @@ Chains = Annotated[
     list[str] | None,
     typer.Option(
         "--chain",
-        help="Also calibrate this scale, which takes several passes, as a whole: 8, or with --stacks "
-        "Z=4,Y=2,X=2. May be given again.",
+        help="Also calibrate this scale, which takes several passes, as a whole, such as 8. One that makes "
+        "planes and their pixels more takes --stacks. May be given again.",
     ),
 ]
 Stacks = Annotated[
     list[Path] | None,
     typer.Option(
-        help="Stacks along Z that the model has not learnt from, or folders of them: for chains along Z, and "
+        help="Stacks that the model has not learnt from, or folders of them: for chains that take them, and "
         "for how alike samples of neighbouring planes are."
     ),
 ]
@@ -52,7 +52,7 @@ Shared = Annotated[
     typer.Option(
         "--shared",
         help="Keep the calibration on the card, and fit alone the errors that all of an image shares, for "
-        "ranges of measurements; those of scales along Z on --stacks.",
+        "ranges of measurements; those of chains that take stacks on --stacks.",
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace a model that exists.")]

@@ -16,8 +16,8 @@ LARGEST_BLOCK = 2048
 """Side of a block in pixels of the result; a larger plane is cut."""
 
 SIDE, DEPTH = 256, 512
-"""Sides of the boxes of a pass that looks at planes from two sides, in pixels of the result: along an axis
-that keeps its length, and along the one that is made longer."""
+"""Sides of the boxes of a pass that has several views, in pixels of the result: along an axis that keeps its
+length, and along the one that is made longer."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class BlockGrid:
     def of(cls, step: Pass) -> BlockGrid:
         """Return the grid for a pass; sides are powers of two, as chunks of files often are."""
         axes, factors = step.axes, step.factors
-        if step.is_flat:
+        if len(step.views) == 1:
             side = 2 ** (max(LARGEST_BLOCK // factors.whole("Y"), 1).bit_length() - 1)
             sides = {"Y": side, "X": side}
         else:

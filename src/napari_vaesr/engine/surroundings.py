@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_vaesr.arrays import Array, Float32Array
 from napari_vaesr.engine.cuts import Cuts
-from napari_vaesr.engine.passes import FLAT, Pass
+from napari_vaesr.engine.passes import Pass
 from napari_vaesr.engine.pixels import Pixels
 from napari_vaesr.engine.planes import Around, Place, noise_keys
 from napari_vaesr.engine.settings import UpscaleSettings
@@ -34,16 +34,20 @@ class Surroundings:
 
     Attributes
     ----------
+    plane : str
+        Letters of the planes that the image is made of.
     along : str or None
-        Letter of the axis that neighbours lie along for planes of ``Y`` and ``X``; None: none are seen.
+        Letter of the axis that neighbours of these lie along; those of other planes lie across them. None:
+        none are seen.
     reach : int
         How many are seen on either side.
     alike : float
         Over how many planes samples are alike, along the axis across a plane.
     cuts : Cuts or None
-        Tells which planes of ``Y`` and ``X`` belong together; None: all do.
+        Tells which planes of the image belong together; None: all do.
     """
 
+    plane: str
     along: str | None
     reach: int
     alike: float
@@ -60,11 +64,11 @@ class Surroundings:
         """Return those of an image for a model, as settings choose them; time-lapses may be cut."""
         along, reach = context_of(source.axes, settings.context), card.network.frames // 2
         cuts = Cuts(source, scalings) if along == "T" and reach else None
-        return cls(along, reach, card.alike_planes, cuts)
+        return cls(source.axes.plane, along, reach, card.alike_planes, cuts)
 
     def around(self, axes: Axes, place: Place, first: int) -> Around:
         """Return what one of the planes of `axes` shares with others; its noise has keys from `first`."""
-        joined = always if self.cuts is None or axes.plane not in FLAT else self.cuts.joined_in(axes)
+        joined = always if self.cuts is None or axes.plane != self.plane else self.cuts.joined_in(axes)
         neighbours = neighbours_of(axes, place, self._letter(axes), self.reach, joined)
         return Around(noise_keys(axes, place, axes.across, self.alike, first), neighbours)
 
@@ -114,11 +118,11 @@ class Surroundings:
 
     def _letter(self, axes: Axes) -> str | None:
         """Return the letter of the axis that the neighbours of planes lie along."""
-        return self.along if self.along is None or axes.plane in FLAT else axes.across
+        return self.along if self.along is None or axes.plane == self.plane else axes.across
 
     def _read_along(self, step: Pass) -> str | None:
         """Return the letter of the axis that a pass reads planes of its input along, one after the other."""
-        return self.along if self.reach and step.is_flat else None
+        return self.along if self.reach and step.views == (self.plane,) else None
 
 
 class Remembered:

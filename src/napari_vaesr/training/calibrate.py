@@ -117,7 +117,7 @@ def calibrate(
             raise VaesrError(
                 f"The chain {scale} takes larger images, or takes stacks with planes enough: give them."
             )
-    return replace(fitted, alike_planes=fit_alike_planes(model, stacks, degradation))
+    return replace(fitted, alike_planes=fit_alike_planes(model, truths.stacks, degradation))
 
 
 def calibrate_shared(

@@ -39,7 +39,7 @@ def upscale(
     progress: Callable[[Progress], None] | None = None,
     **settings: Unpack[Asked],
 ) -> Result:
-    """Upscale an image along ``Y`` and ``X``, or ``Z`` too, with the uncertainty of every pixel.
+    """Upscale an image along the axes of its scale, with the uncertainty of every pixel.
 
     Parameters
     ----------

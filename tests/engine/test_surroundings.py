@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from napari_vaesr.engine.cuts import Cuts
 from napari_vaesr.engine.job import UpscaleJob
@@ -77,7 +78,7 @@ def test_a_plane_depends_on_its_neighbours_alone(wide, stack):
     whole = finish(stack, "ZYX", wide)
     for changed in range(7):
         other = stack.copy()
-        other[changed] = np.sort(stack[changed], axis=None).reshape(12, 14)  # its intensities stay the same
+        other[changed] = stack[changed, ::-1]  # its intensities stay the same
         result = finish(other, "ZYX", wide)
         differs = [not np.array_equal(result.mean[z], whole.mean[z]) for z in range(7)]
         assert differs == [abs(z - changed) <= 2 for z in range(7)]
@@ -97,6 +98,18 @@ def test_channels_never_mix(wide):
     other[1] = other[1, ::-1]
     before, after = (finish(each, "CZYX", wide).mean for each in (image, other))
     np.testing.assert_array_equal(before[0], after[0])
+
+
+def test_planes_with_too_little_in_common_are_upscaled_by_themselves(wide):
+    generator = np.random.default_rng(4)
+    planes = np.stack([gaussian_filter(generator.normal(size=(40, 48)), 1) for _ in range(6)])
+    image = np.stack([np.stack([planes[0]] * 6), planes], axis=1)
+    image = (image + 0.01 * generator.normal(size=image.shape)).astype(np.float32)
+    chosen, alone, seen = (finish(image, "ZCYX", wide, context=each).mean for each in ("auto", "none", "Z"))
+    np.testing.assert_array_equal(chosen[:, 0], seen[:, 0])
+    np.testing.assert_array_equal(chosen[:, 1], alone[:, 1])
+    assert not np.array_equal(chosen[:, 0], alone[:, 0])
+    assert not np.array_equal(chosen[:, 1], seen[:, 1])
 
 
 def test_a_lone_plane_stands_for_its_neighbours(wide, stack):

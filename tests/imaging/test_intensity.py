@@ -132,7 +132,8 @@ def test_lazy_and_eager_agree_from_few_planes():
         block, chunks=((1,) * 40, (1, 1), 30, 20), dtype=image.dtype, meta=image[:0, :0, :0, :0]
     )
     assert fit_scalings(lazy, axes, "percentile") == fit_scalings(image, axes, "percentile")
-    assert sorted(set(read)) == [0, 6, 11, 17, 22, 28, 33, 39]
+    looked_at, neighbours = {0, 6, 11, 17, 22, 28, 33, 39}, {1, 12, 23, 34}
+    assert set(read) == looked_at | neighbours
 
 
 def test_the_sample_is_bounded(monkeypatch):

@@ -82,7 +82,7 @@ class UpscaleSettings(BaseModel):
         default="auto",
         title="Neighbours",
         description="Where neighbouring planes are looked at, by models that do: along Z, along T, nowhere "
-        "(none), or auto, along Z where there is a stack and else along T.",
+        "(none), or auto, along Z where there is a stack and else along T, if they have enough in common.",
         json_schema_extra={"words": {"auto": "automatic", "Z": "along Z", "T": "in time"}},
     )
     noise: Literal["auto"] | Annotated[float, Field(ge=0, allow_inf_nan=False)] | Noise = Field(

@@ -17,6 +17,7 @@ from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.engine.upscaler import Step
 from napari_vaesr.imaging.axes import Axes, Source
 from napari_vaesr.imaging.intensity import IntensityScaling
+from napari_vaesr.imaging.likeness import neighbours_along
 from napari_vaesr.imaging.region import Region
 from napari_vaesr.imaging.resample import around
 from napari_vaesr.imaging.tiling import plan_tiles, reflect_indices
@@ -26,6 +27,11 @@ from napari_vaesr.zoo.card import ModelCard
 def always(one: Place, other: Place) -> bool:
     """Say that two planes belong together."""
     return True
+
+
+def never(one: Place, other: Place) -> bool:
+    """Say that no two planes belong together."""
+    return False
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,8 @@ class Surroundings:
         Over how many planes samples are alike, along the axis across a plane.
     cuts : Cuts or None
         Tells which planes of the image belong together; None: all do.
+    apart : frozenset of int
+        Channels whose planes have too little in common, and see no neighbours.
     """
 
     plane: str
@@ -52,6 +60,7 @@ class Surroundings:
     reach: int
     alike: float
     cuts: Cuts | None = None
+    apart: frozenset[int] = frozenset()
 
     @classmethod
     def of(
@@ -64,13 +73,22 @@ class Surroundings:
         """Return those of an image for a model, as settings choose them; time-lapses may be cut."""
         along, reach = context_of(source.axes, settings.context), card.network.frames // 2
         cuts = Cuts(source, scalings) if along == "T" and reach else None
-        return cls(source.axes.plane, along, reach, card.alike_planes, cuts)
+        chosen = settings.context == "auto"
+        apart = frozenset(number for number, each in enumerate(scalings) if chosen and each.apart)
+        return cls(source.axes.plane, along, reach, card.alike_planes, cuts, apart)
 
     def around(self, axes: Axes, place: Place, first: int) -> Around:
         """Return what one of the planes of `axes` shares with others; its noise has keys from `first`."""
-        joined = always if self.cuts is None or axes.plane != self.plane else self.cuts.joined_in(axes)
-        neighbours = neighbours_of(axes, place, self._letter(axes), self.reach, joined)
+        neighbours = neighbours_of(axes, place, self._letter(axes), self.reach, self._joined(axes, place))
         return Around(noise_keys(axes, place, axes.across, self.alike, first), neighbours)
+
+    def _joined(self, axes: Axes, place: Place) -> Callable[[Place, Place], bool]:
+        """Return what tells which of a plane's neighbours belong to it."""
+        if axes.plane != self.plane:
+            return always
+        if place.get("C", 0) in self.apart:
+            return never
+        return always if self.cuts is None else self.cuts.joined_in(axes)
 
     def needed(self, step: Pass, region: Region, halo: int, alignment: int) -> Region:
         """Return what a pass reads for a region: it, the halo of its tiles and the neighbours of its planes.
@@ -178,8 +196,9 @@ def context_of(axes: Axes, context: str) -> str | None:
     """Return the letter of the axis that neighbours of planes lie along, None for no neighbours."""
     if context == "none":
         return None
-    wanted = "ZT" if context == "auto" else context
-    return next((name for name in wanted if axes.lengths.get(name, 1) > 1), None)
+    if context == "auto":
+        return neighbours_along(axes)
+    return context if axes.lengths.get(context, 1) > 1 else None
 
 
 def neighbours_of(

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes, SourceArray
 from napari_vaesr.imaging.colour import premultiplied, rgb_to_luma_chroma
+from napari_vaesr.imaging.likeness import are_apart, neighbours_along
 from napari_vaesr.imaging.noise import fit_noise
 
 IntensityMethod = Literal["percentile", "dtype", "minmax"]
@@ -50,6 +51,12 @@ class IntensityScaling(BaseModel):
         default=None,
         description="Slope and intercept of the variance of the noise over the intensity, both in unit "
         "intensity; see `imaging.noise`. None: the same noise everywhere.",
+    )
+
+    apart: bool = Field(
+        default=False,
+        description="Whether neighbouring planes have too little in common for one to tell of another; see "
+        "`imaging.likeness`.",
     )
 
     @field_validator("noise_line")
@@ -125,8 +132,9 @@ def fit_scalings(array: SourceArray, axes: Axes, method: IntensityMethod) -> tup
     """Find the scaling and the noise of every channel, once for the whole stack.
 
     A bounded, fixed choice of pixels is looked at (at most 8 planes per channel, evenly spaced, and about a
-    million pixels of each; for the noise their middle of at most 512 pixels a side), so that a lazy and an
-    eager run of any extent get the same numbers.
+    million pixels of each; for the noise, and for what every second has in common with a
+    neighbour, their middle of at most 512 pixels a side), so that a lazy and an eager run of any extent get
+    the same numbers.
 
     Parameters
     ----------
@@ -189,16 +197,27 @@ def _fit_channel(array: SourceArray, axes: Axes, channel: int, method: Intensity
         block = part[rows, columns] if step == 1 else axes.read_plane(array, number, rows, columns)
         if axes.is_rgb:
             part = premultiplied(part).astype(part.dtype)[..., :3]  # alpha is not an intensity
-            block = premultiplied(block)
-            block = rgb_to_luma_chroma(block[..., :3].astype(np.float64))[0]
         values.append(part.ravel())
-        blocks.append(
-            np.nan_to_num(block.astype(np.float64))
-        )  # it may hold NaN where nothing was looked at yet
+        blocks.append(_luma(block, axes))
     scaling = _fit(np.concatenate(values), method)
     noise = float(np.median([estimate_noise(block) for block in blocks]))
     line = fit_noise([np.clip((block - scaling.offset) / scaling.gain, -1, 2) for block in blocks])
-    return scaling.model_copy(update={"noise": min(noise / scaling.gain, 1.0), "noise_line": line})
+    along, pairs = neighbours_along(axes), []
+    if along is not None:
+        for position, block in list(zip(chosen, blocks, strict=True))[::2]:
+            place = axes.plane_coordinates(planes[position])
+            place[along] += 1 if place[along] + 1 < axes.lengths[along] else -1
+            neighbour = _luma(axes.read_plane(array, axes.plane_number(place), rows, columns), axes)
+            pairs.append((scaling.to_unit(block), scaling.to_unit(neighbour)))
+    found = {"noise": min(noise / scaling.gain, 1.0), "noise_line": line, "apart": are_apart(pairs, line)}
+    return scaling.model_copy(update=found)
+
+
+def _luma(block: npt.NDArray[Any], axes: Axes) -> npt.NDArray[np.float64]:
+    """Return the luma of colours; where nothing was looked at yet there may be NaN, which counts as 0."""
+    if axes.is_rgb:
+        block = rgb_to_luma_chroma(premultiplied(block)[..., :3].astype(np.float64))[0]
+    return np.nan_to_num(block.astype(np.float64))
 
 
 def _middle(size: int) -> slice:

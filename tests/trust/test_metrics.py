@@ -15,9 +15,9 @@ from napari_vaesr.trust.metrics import (
     affine_nrmse,
     affine_psnr,
     benchmark_scores,
-    luma,
     psnr,
     ssim,
+    studio_luma,
 )
 
 
@@ -73,14 +73,14 @@ def test_ssim_is_that_of_its_authors(truth: np.ndarray):
 
 def test_luma_of_known_colours():
     colours = np.array([[[0, 0, 0], [255, 255, 255], [255, 0, 0], [0, 255, 0], [0, 0, 255]]])
-    np.testing.assert_allclose(luma(colours), [[16, 235, 81.481, 144.553, 40.966]], atol=1e-9)
+    np.testing.assert_allclose(studio_luma(colours), [[16, 235, 81.481, 144.553, 40.966]], atol=1e-9)
 
 
 def test_luma_is_that_of_scikit_image():
     from skimage.color import rgb2ycbcr
 
     colours = np.random.default_rng(0).integers(0, 256, (9, 9, 3), dtype=np.uint8)
-    np.testing.assert_allclose(luma(colours), rgb2ycbcr(colours)[..., 0], atol=1e-9)
+    np.testing.assert_allclose(studio_luma(colours), rgb2ycbcr(colours)[..., 0], atol=1e-9)
 
 
 def test_the_protocol_of_the_benchmarks():
@@ -90,9 +90,9 @@ def test_the_protocol_of_the_benchmarks():
     rounded = np.clip(np.round(estimate), 0, 255)
     scores = benchmark_scores(estimate, truth, 4)
     inside = slice(4, -4)
-    error = (luma(rounded) - luma(truth))[inside, inside]
+    error = (studio_luma(rounded) - studio_luma(truth))[inside, inside]
     assert scores.psnr == pytest.approx(10 * math.log10(255**2 / np.mean(error**2)))
-    assert scores.ssim == ssim(luma(rounded), luma(truth), data_range=255, border=4)
+    assert scores.ssim == ssim(studio_luma(rounded), studio_luma(truth), data_range=255, border=4)
 
 
 def test_grey_benchmark_images_count_as_colour():

@@ -14,7 +14,7 @@ from napari_vaesr.engine.planes import spread_out
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.engine.upscaler import TileMoments
 from napari_vaesr.imaging.axes import Axes
-from napari_vaesr.imaging.colour import rgb_to_luma_chroma
+from napari_vaesr.imaging.colour import luma
 from napari_vaesr.imaging.region import Region
 from napari_vaesr.imaging.resample import CUBIC, LINEAR, Kernel, enlarged, resampled
 
@@ -77,11 +77,11 @@ class Answer:
         assert self.samples is not None
         axes = self._step.axes.without_samples()
         for sample, before in zip(self.samples, earlier, strict=True):
-            luma = before
+            grey = before
             if self._step.axes.is_rgb:
                 colours = np.moveaxis(before, self._step.axes.names.index("S"), -1)
-                luma = rgb_to_luma_chroma(colours[..., :3])[0]
-            sample += enlarged(luma, held, self._region, self._step.made, axes, LINEAR)
+                grey = luma(colours[..., :3])
+            sample += enlarged(grey, held, self._region, self._step.made, axes, LINEAR)
 
     def bring_to(self, region: Region, std: Float32Array | None) -> Float32Array | None:
         """Bring mean and samples to what was asked for, where the network made more; returns their std.

@@ -12,6 +12,7 @@ from napari_vaesr.engine.planes import Place, unit_luma
 from napari_vaesr.imaging.axes import Axes, Source
 from napari_vaesr.imaging.intensity import IntensityScaling
 from napari_vaesr.imaging.region import Region
+from napari_vaesr.imaging.sampling import middle_of
 
 MIDDLE = 256
 """Side of the part of a plane that is looked at, in its middle, whatever part of it is upscaled."""
@@ -71,7 +72,7 @@ class Cuts:
         axes = self._source.axes
         number = axes.plane_number(place)
         if number not in self._recent:
-            rows, columns = (_centre(length) for length in (axes.height, axes.width))
+            rows, columns = (middle_of(range(length), MIDDLE) for length in (axes.height, axes.width))
             region: Region = axes.region(number, rows, columns)
             part = axes.read_plane(
                 self._source.array,
@@ -85,11 +86,6 @@ class Cuts:
         while len(self._recent) > REMEMBERED:
             self._recent.popitem(last=False)
         return self._recent[number]
-
-
-def _centre(length: int) -> range:
-    start = max(0, length - MIDDLE) // 2
-    return range(start, min(length, start + MIDDLE))
 
 
 def _cells(plane: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

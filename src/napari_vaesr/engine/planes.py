@@ -11,7 +11,7 @@ import numpy as np
 from napari_vaesr.arrays import Array, Float32Array
 from napari_vaesr.engine.upscaler import NoiseKeys
 from napari_vaesr.imaging.axes import Axes
-from napari_vaesr.imaging.colour import rgb_to_luma_chroma
+from napari_vaesr.imaging.colour import luma
 from napari_vaesr.imaging.intensity import IntensityScaling
 from napari_vaesr.imaging.region import Region
 from napari_vaesr.vae.config import Conditions
@@ -55,7 +55,7 @@ def unit_luma(pixels: Array, scaling: IntensityScaling, is_rgb: bool) -> Float32
     """Return what the network sees: unit intensities, of colours (..., S) their luma."""
     if not is_rgb:
         return scaling.to_unit(pixels)
-    return rgb_to_luma_chroma(scaling.to_unit(pixels[..., :3]))[0]
+    return luma(scaling.to_unit(pixels[..., :3]))
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,12 @@ def straight(pixels: npt.NDArray[np.float64], dtype: np.dtype[Any]) -> npt.NDArr
     return np.concatenate([colours, alpha], axis=-1)
 
 
+def luma(rgb: npt.NDArray[Float]) -> npt.NDArray[Float]:
+    """Return the luma (...) of colours (..., 3), in their range and their precision."""
+    found: npt.NDArray[Float] = RED * rgb[..., 0] + GREEN * rgb[..., 1] + BLUE * rgb[..., 2]
+    return found
+
+
 def rgb_to_luma_chroma(rgb: npt.NDArray[Float]) -> tuple[npt.NDArray[Float], npt.NDArray[Float]]:
     """Split colours into luma and chroma.
 
@@ -80,15 +86,15 @@ def rgb_to_luma_chroma(rgb: npt.NDArray[Float]) -> tuple[npt.NDArray[Float], npt
     chroma : array of shape (..., 2)
         Blue and red difference, centred on 0, from -1/2 to 1/2 for colours in [0, 1].
     """
-    red, green, blue = rgb[..., 0], rgb[..., 1], rgb[..., 2]
-    luma = RED * red + GREEN * green + BLUE * blue
-    chroma = np.stack([(blue - luma) / (2 * (1 - BLUE)), (red - luma) / (2 * (1 - RED))], axis=-1)
-    return luma, chroma
+    red, blue = rgb[..., 0], rgb[..., 2]
+    grey = luma(rgb)
+    chroma = np.stack([(blue - grey) / (2 * (1 - BLUE)), (red - grey) / (2 * (1 - RED))], axis=-1)
+    return grey, chroma
 
 
-def luma_chroma_to_rgb(luma: npt.NDArray[Float], chroma: npt.NDArray[Float]) -> npt.NDArray[Float]:
+def luma_chroma_to_rgb(grey: npt.NDArray[Float], chroma: npt.NDArray[Float]) -> npt.NDArray[Float]:
     """Join luma (...) and chroma (..., 2) into colours (..., 3): `rgb_to_luma_chroma` undone."""
-    blue = luma + 2 * (1 - BLUE) * chroma[..., 0]
-    red = luma + 2 * (1 - RED) * chroma[..., 1]
-    green = (luma - RED * red - BLUE * blue) / GREEN
+    blue = grey + 2 * (1 - BLUE) * chroma[..., 0]
+    red = grey + 2 * (1 - RED) * chroma[..., 1]
+    green = (grey - RED * red - BLUE * blue) / GREEN
     return np.stack([red, green, blue], axis=-1)

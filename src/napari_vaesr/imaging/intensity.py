@@ -10,9 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes, SourceArray
-from napari_vaesr.imaging.colour import premultiplied, rgb_to_luma_chroma
+from napari_vaesr.imaging.colour import luma, premultiplied
 from napari_vaesr.imaging.likeness import are_apart, neighbours_along
 from napari_vaesr.imaging.noise import fit_noise
+from napari_vaesr.imaging.sampling import evenly_spaced, middle_part
 
 IntensityMethod = Literal["percentile", "dtype", "minmax"]
 
@@ -187,9 +188,9 @@ def estimate_noise(plane: npt.NDArray[Any]) -> float:
 def _fit_channel(array: SourceArray, axes: Axes, channel: int, method: IntensityMethod) -> IntensityScaling:
     """Look at a bounded, fixed choice of a channel's pixels; only very large planes are read twice."""
     planes = axes.planes_of_channel(channel)
-    chosen = np.linspace(0, len(planes) - 1, min(len(planes), PLANES_PER_CHANNEL)).round().astype(int)
+    chosen = evenly_spaced(len(planes), PLANES_PER_CHANNEL)
     step = int(np.ceil(np.sqrt(axes.height * axes.width / VALUES_PER_PLANE)))
-    rows, columns = (_middle(size) for size in (axes.height, axes.width))
+    rows, columns = (middle_part(size, NOISE_BLOCK) for size in (axes.height, axes.width))
     values, blocks = [], []
     for number in (planes[position] for position in chosen):
         part = axes.read_plane(array, number, slice(None, None, step), slice(None, None, step))
@@ -216,14 +217,8 @@ def _fit_channel(array: SourceArray, axes: Axes, channel: int, method: Intensity
 def _luma(block: npt.NDArray[Any], axes: Axes) -> npt.NDArray[np.float64]:
     """Return the luma of colours; where nothing was looked at yet there may be NaN, which counts as 0."""
     if axes.is_rgb:
-        block = rgb_to_luma_chroma(premultiplied(block)[..., :3].astype(np.float64))[0]
+        block = luma(premultiplied(block)[..., :3].astype(np.float64))
     return np.nan_to_num(block.astype(np.float64))
-
-
-def _middle(size: int) -> slice:
-    """Return the pixels of an axis that noise is estimated on."""
-    start = max(0, size - NOISE_BLOCK) // 2
-    return slice(start, min(start + NOISE_BLOCK, size))
 
 
 def _fit(sample: npt.NDArray[Any], method: IntensityMethod) -> IntensityScaling:

@@ -13,7 +13,7 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.image import UnknownAxes, read_image
 from napari_vaesr.files.made import is_mask, is_result
 from napari_vaesr.imaging.axes import Axes
-from napari_vaesr.imaging.colour import BLUE, GREEN, RED, rgb_to_luma_chroma
+from napari_vaesr.imaging.colour import BLUE, GREEN, RED, luma
 
 SUFFIXES = {".png", ".tif", ".tiff", ".jpg", ".jpeg"}
 
@@ -193,8 +193,8 @@ def _pixels(path: Path) -> tuple[NDArray[Any], str]:
 
 def _luma(colours: NDArray[Any]) -> NDArray[Any]:
     """Return (..., Y, X) of (..., Y, X, S) in its dtype."""
-    luma: NDArray[Any] = colours[..., :3].astype(np.float32) @ np.array([RED, GREEN, BLUE], np.float32)
-    return luma.round().astype(colours.dtype) if colours.dtype.kind == "u" else luma
+    found: NDArray[Any] = colours[..., :3].astype(np.float32) @ np.array([RED, GREEN, BLUE], np.float32)
+    return found.round().astype(colours.dtype) if colours.dtype.kind == "u" else found
 
 
 def value_range(plane: NDArray[np.generic]) -> tuple[float, float]:
@@ -220,9 +220,7 @@ def read_planes(path: Path) -> Iterator[tuple[str, NDArray[Any]]]:
 
 def grey(image: NDArray[Any]) -> NDArray[Any]:
     """Return the luma of a colour image, and a grey one as it is."""
-    return (
-        image if image.ndim == 2 else as_dtype(image.dtype, rgb_to_luma_chroma(image.astype(np.float64))[0])
-    )
+    return image if image.ndim == 2 else as_dtype(image.dtype, luma(image.astype(np.float64)))
 
 
 def as_dtype(dtype: np.dtype[Any], image: NDArray[Any]) -> NDArray[Any]:

@@ -19,6 +19,7 @@ from napari_vaesr.files.atomic import atomic_path
 from napari_vaesr.imaging.axes import Axes, SourceArray
 from napari_vaesr.imaging.colour import premultiplied
 from napari_vaesr.imaging.intensity import IntensityMethod, check_finite, fit_scalings
+from napari_vaesr.imaging.sampling import evenly_spaced, middle_part
 from napari_vaesr.pairs.degradation import downscaled
 from napari_vaesr.pairs.images import hold_out, load_planes
 from napari_vaesr.pairs.pair import Pair
@@ -254,16 +255,10 @@ def material_from_folder(
 
 def _choice(named: Axes, most: int) -> tuple[list[int], slice, slice]:
     """Choose evenly spaced planes of at most so many pixels, and the middle of one that is too large."""
-    count = min(named.plane_count, max(1, most // (named.height * named.width)))
-    numbers = np.unique(np.linspace(0, named.plane_count - 1, count).round().astype(int)).tolist()
+    count = max(1, most // (named.height * named.width))
     shrink = min(1.0, (most / (named.height * named.width)) ** 0.5)
-    rows, columns = (_middle(size, int(size * shrink)) for size in (named.height, named.width))
-    return numbers, rows, columns
-
-
-def _middle(size: int, length: int) -> slice:
-    start = (size - length) // 2
-    return slice(start, start + length)
+    rows, columns = (middle_part(size, int(size * shrink)) for size in (named.height, named.width))
+    return evenly_spaced(named.plane_count, count), rows, columns
 
 
 def _planes(

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_vaesr.arrays import Array, Float64Array
-from napari_vaesr.imaging.colour import rgb_to_luma_chroma
+from napari_vaesr.imaging.colour import luma
 from napari_vaesr.imaging.intensity import IntensityScaling
 
 
@@ -76,4 +76,4 @@ class Pair:
     def luma(self, image: Array) -> Float64Array:
         """Return what the network sees of an image, in parts of the intensity range."""
         unit = self.unit(image)
-        return rgb_to_luma_chroma(unit)[0] if unit.ndim == 3 else unit
+        return luma(unit) if unit.ndim == 3 else unit

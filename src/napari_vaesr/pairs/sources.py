@@ -14,6 +14,7 @@ import numpy as np
 from napari_vaesr.arrays import Array
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.image import SUFFIXES, can_read, image_name
+from napari_vaesr.imaging.sampling import evenly_spaced
 from napari_vaesr.pairs.images import as_dtype, grey, read_planes, with_intensities
 from napari_vaesr.pairs.pair import Pair
 from napari_vaesr.pairs.settings import Degradation
@@ -183,9 +184,7 @@ def _domain(folder: Path, path: Path) -> str:
 def _limited(domains: dict[str, list[EvaluationImage]], limit: int | None) -> list[EvaluationImage]:
     chosen: list[EvaluationImage] = []
     for sources in domains.values():
-        count = len(sources) if limit is None else min(limit, len(sources))
-        places = np.unique(np.linspace(0, len(sources) - 1, count).round().astype(int))
-        chosen += [sources[place] for place in places]
+        chosen += [sources[place] for place in evenly_spaced(len(sources), limit or len(sources))]
     return chosen
 
 

@@ -13,6 +13,7 @@ from napari_vaesr.engine.progress import Progress
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.intensity import estimate_noise
 from napari_vaesr.imaging.region import Factors
+from napari_vaesr.imaging.sampling import evenly_spaced
 from napari_vaesr.pairs.images import find_images, grey
 from napari_vaesr.pairs.settings import Degradation
 from napari_vaesr.training.alike import MOSTLY_NOISE, fit_alike_planes
@@ -235,8 +236,7 @@ def calibration_images(places: Sequence[Path], per_domain: int = PER_DOMAIN) -> 
     chosen = []
     for paths in domains.values():
         sharp = [path for path in paths if not is_noisy_truth(path)] or paths
-        spaced = np.linspace(0, len(sharp) - 1, min(per_domain, len(sharp))).round().astype(int)
-        chosen += [sharp[place] for place in np.unique(spaced)]
+        chosen += [sharp[place] for place in evenly_spaced(len(sharp), per_domain)]
     return chosen
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from napari_vaesr.arrays import Array, Float64Array
+from napari_vaesr.imaging.sampling import evenly_spaced
 from napari_vaesr.pairs.images import load_stacks
 from napari_vaesr.pairs.sources import low_res
 from napari_vaesr.training.config import TrainingConfig
@@ -85,9 +86,9 @@ class Seen:
         groups = load_stacks(places, smallest=1)
         share = max(1, MOST // len(groups))
         for stacks in groups.values():
-            kept = [stacks[place] for place in _even(len(stacks), share)]
+            kept = [stacks[place] for place in evenly_spaced(len(stacks), share)]
             each = max(1, share // len(stacks))
-            chosen += [stack[place] for stack in kept for place in _even(len(stack), each)]
+            chosen += [stack[place] for stack in kept for place in evenly_spaced(len(stack), each)]
         return cls.of_truths(chosen, config)
 
 
@@ -209,11 +210,6 @@ def _folds(count: int) -> npt.NDArray[np.intp]:
     """Share out a list to the members, in 20 runs: neighbours, perhaps of one image, stay together."""
     folds: npt.NDArray[np.intp] = np.arange(count) * 4 * MEMBERS // max(count, 1) % MEMBERS
     return folds
-
-
-def _even(count: int, most: int) -> list[int]:
-    chosen: list[int] = np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int)).tolist()
-    return chosen
 
 
 def _rounded(values: Array) -> tuple[float, ...]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from napari_vaesr.imaging.sampling import evenly_spaced
 from napari_vaesr.pairs.degradation import degrade
 from napari_vaesr.pairs.material import Material
 from napari_vaesr.pairs.pair import Pair
@@ -87,9 +88,8 @@ def checked_pairs(material: Material, config: TrainingConfig) -> FixedPairs:
     """
     unit = config.network.whole_side
     generator = torch.Generator().manual_seed(config.seed)
-    count = min(CHECK_PLANES, len(material.check))
     pairs = []
-    for index in np.linspace(0, len(material.check) - 1, count).round().astype(int):
+    for index in evenly_spaced(len(material.check), CHECK_PLANES):
         view = material.check[index]
         cut = tuple(_cut(size, min(size, CHECK_SIDE) // unit * unit, unit) for size in view.truth.shape)
         for factor in config.network.factors:

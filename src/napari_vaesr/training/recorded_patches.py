@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_vaesr.arrays import Float32Array
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.sampling import evenly_spaced
 from napari_vaesr.pairs.pair import Pair
 from napari_vaesr.training.batches import Batch, Batches, turned
 from napari_vaesr.training.config import TrainingConfig
@@ -74,9 +75,8 @@ class RecordedPatches(Batches):
 def recorded_checks(pairs: Sequence[Pair], config: TrainingConfig) -> FixedPairs:
     """Cut fixed pairs to validate on from the middle of a few, evenly spaced."""
     unit = lcm(*(level.stride for level in config.network.levels))
-    chosen = np.unique(np.linspace(0, len(pairs) - 1, min(CHECKED, len(pairs))).round().astype(int))
     made = []
-    for pair in (pairs[index] for index in chosen):
+    for pair in (pairs[index] for index in evenly_spaced(len(pairs), CHECKED)):
         height, width = (min(size, SIDE // pair.scale) // unit * unit for size in pair.low.shape)
         row, column = (pair.low.shape[0] - height) // 2, (pair.low.shape[1] - width) // 2
         rows, columns = (

@@ -23,9 +23,10 @@ from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.image import image_name
 from napari_vaesr.imaging.axes import Axes, Source
-from napari_vaesr.imaging.colour import rgb_to_luma_chroma
+from napari_vaesr.imaging.colour import luma
 from napari_vaesr.imaging.intensity import estimate_noise, fit_scalings
 from napari_vaesr.imaging.region import Factors, Region
+from napari_vaesr.imaging.sampling import middle_of
 from napari_vaesr.pairs.images import grey, grey_planes, read_planes
 from napari_vaesr.pairs.pair import Pair
 from napari_vaesr.pairs.settings import Degradation
@@ -150,7 +151,7 @@ def _upscaledmiddle_part(model: Model, pair: Pair, noise: Literal["auto"] | floa
     """Upscale the middle of an image; in unit intensity."""
     blur = pair.blur if model.card.network.conditioned else 0.0
     settings = UpscaleSettings(scale=pair.scale, samples=SAMPLES, noise=noise, blur=blur)
-    rows, columns = (middle_part(size, SIDE // pair.scale) for size in pair.low.shape[:2])
+    rows, columns = (middle_of(range(size), SIDE // pair.scale) for size in pair.low.shape[:2])
     low = pair.low.astype(np.float32)  # as floats, for rounding is no error of the model's
     axes = "YX" if low.ndim == 2 else "YXS"
     scalings = fit_scalings(pair.low, Axes.parse(axes, low.shape), model.card.intensity)
@@ -171,8 +172,8 @@ def _upscaledmiddle_part(model: Model, pair: Pair, noise: Literal["auto"] | floa
     mean, std = job.result.mean.astype(np.float64), job.result.std.astype(np.float64)
     samples = job.result.samples
     if low.ndim == 3:
-        mean, part = (rgb_to_luma_chroma(colours.astype(np.float64))[0] for colours in (mean, part))
-        samples = None if samples is None else np.stack([rgb_to_luma_chroma(each)[0] for each in samples])
+        mean, part = (luma(colours.astype(np.float64)) for colours in (mean, part))
+        samples = None if samples is None else np.stack([luma(each) for each in samples])
     assert samples is not None
     drawn = (samples - mean).astype(np.float32)
     shares = shares_of(mean, part, drawn, Factors.of(scale))
@@ -230,12 +231,6 @@ def _octaves(values: Array, scale: int) -> list[Array]:
     means = [repeated(block_means(values, side), side) for side in sides]
     finer: list[Array] = [values, *means, repeated(broad.reshape(areas.shape), scale)]
     return [*(fine - coarse for fine, coarse in pairwise(finer)), finer[-1]]
-
-
-def middle_part(size: int, length: int) -> range:
-    """Return so many pixels in the middle of an axis, or all where there are fewer."""
-    start = max(0, size - length) // 2
-    return range(start, min(size, start + length))
 
 
 def spread_of_pair(network: SuperResolutionVAE, pair: Batch, name: str) -> tuple[Spread, float]:

@@ -21,6 +21,7 @@ from napari_vaesr.files.image import read_image
 from napari_vaesr.imaging.axes import Axes, Source
 from napari_vaesr.imaging.intensity import estimate_noise, fit_scalings
 from napari_vaesr.imaging.region import Factors
+from napari_vaesr.imaging.sampling import middle_part
 from napari_vaesr.pairs.degradation import degrade, thinned
 from napari_vaesr.pairs.images import find_images, grey
 from napari_vaesr.pairs.settings import Degradation
@@ -32,7 +33,6 @@ from napari_vaesr.training.spreads import (
     SIDE,
     SMALLEST,
     first_plane,
-    middle_part,
     noisy_draws,
     originals,
     spread_of_pair,
@@ -129,8 +129,7 @@ def spreads_of_rows(
         return []
     image = grey(plane).astype(np.float64)
     (scaling,) = fit_scalings(image, Axes.parse("YX", image.shape), model.card.intensity)
-    corner = [middle_part(size, side) for size, side in zip(image.shape, (height, width), strict=True)]
-    part = image[corner[0].start : corner[0].stop, corner[1].start : corner[1].stop]
+    part = image[middle_part(image.shape[0], height), middle_part(image.shape[1], width)]
     high = torch.from_numpy(scaling.to_unit(part))[None, None]
     ways = [degradation.model_copy(update={"clean": 1.0, "gain": (1.0, 1.0), "offset": (0.0, 0.0)})]
     if degradation.clean < 1:
@@ -195,7 +194,7 @@ def middle_of(path: Path, factors: Factors) -> Array | None:
     for name, size in zip("ZYX", stack.shape, strict=True):
         factor = factors.whole(name)
         length = min(size, VOLUME[name]) // factor * factor
-        parts.append(slice((size - length) // 2, (size - length) // 2 + length))
+        parts.append(middle_part(size, length))
         if length < FEWEST * factor:
             return None
     return stack[tuple(parts)].astype(np.float64)

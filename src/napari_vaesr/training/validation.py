@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from napari_vaesr.imaging.sampling import evenly_spaced
 from napari_vaesr.pairs.degradation import degrade
 from napari_vaesr.pairs.images import load_stacks, to_unit, value_range
 from napari_vaesr.pairs.neighbours import around
@@ -64,8 +65,7 @@ class ValidationPairs(FixedPairs):
         generator = torch.Generator().manual_seed(config.seed)
         super().__init__([], [])
         for name, stacks in groups.items():
-            chosen = np.unique(np.linspace(0, len(stacks) - 1, min(share, len(stacks))).round().astype(int))
-            for stack in (stacks[index] for index in chosen):
+            for stack in (stacks[index] for index in evenly_spaced(len(stacks), share)):
                 height, width = (min(size, side) // unit * unit for size in stack.shape[1:])
                 row, column = (stack.shape[1] - height) // 2, (stack.shape[2] - width) // 2
                 planes = around(stack, len(stack) // 2, network.frames)

@@ -18,6 +18,7 @@ from torch import Tensor
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.errors import Cancelled, VaesrError
 from napari_vaesr.files.atomic import atomic_path
+from napari_vaesr.imaging.sampling import middle_part
 from napari_vaesr.training.batches import Batch
 from napari_vaesr.training.events import Check, Listen, Losses, Pictures, Verdict
 from napari_vaesr.training.module import Training, validation_scores
@@ -157,15 +158,10 @@ def _tile(pairs: Sequence[Batch], factors: Sequence[Factor]) -> Batch:
     first = min((pair.factor for pair in pairs), key=factors.index)
     pair = max((pair for pair in pairs if pair.factor == first), key=lambda pair: float(pair.high.std()))
     side = PICTURE // first[0] // 16 * 16
-    rows, columns = (_middle(size, min(size, side)) for size in pair.low.shape[-2:])
+    rows, columns = (middle_part(size, side) for size in pair.low.shape[-2:])
     parts = zip((rows, columns), first, strict=True)
     fine = [slice(each.start * scale, each.stop * scale) for each, scale in parts]
     return pair._replace(low=pair.low[..., rows, columns], high=pair.high[..., fine[0], fine[1]])
-
-
-def _middle(size: int, side: int) -> slice:
-    start = (size - side) // 2
-    return slice(start, start + side)
 
 
 def _mean(network: SuperResolutionVAE, pair: Batch) -> Tensor:

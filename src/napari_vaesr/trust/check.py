@@ -18,9 +18,10 @@ from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.settings import UpscaleSettings, make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Source
-from napari_vaesr.imaging.colour import rgb_to_luma_chroma
+from napari_vaesr.imaging.colour import luma
 from napari_vaesr.imaging.intensity import IntensityScaling, fit_scalings
 from napari_vaesr.imaging.region import Region
+from napari_vaesr.imaging.sampling import evenly_spaced, middle_of
 from napari_vaesr.pairs.degradation import downscaled
 from napari_vaesr.trust.image_noise import NoiseModel, noise_model
 from napari_vaesr.trust.levels import without_truth_noise
@@ -202,14 +203,14 @@ def check_source(
         scalings = fit_scalings(source.array, axes, model.card.intensity)
     part = Region(region).of(axes)
     scale = settings.factors.whole("X")
-    rows, columns = (_middle(part[name], scale) for name in "YX")
+    rows, columns = (_part_checked(part[name], scale) for name in "YX")
     if min(len(rows), len(columns)) < SMALLEST * scale:
         raise VaesrError(
             f"A part of {len(part['X'])} x {len(part['Y'])} pixels is too small to be checked, choose "
             f"{SMALLEST * scale} or more pixels a side."
         )
     numbers = axes.planes_of(part)
-    chosen = np.unique(np.linspace(0, len(numbers) - 1, min(PLANES, len(numbers))).round().astype(int))
+    chosen = evenly_spaced(len(numbers), PLANES)
     done: list[_Plane] = []
     for count, number in enumerate(numbers[place] for place in chosen):
 
@@ -248,7 +249,7 @@ def _check_plane(
 ) -> _Plane:
     scale = settings.factors.whole("X")
     truth = scalings[channel].to_unit(plane[..., :3] if plane.ndim == 3 else plane)
-    truth = rgb_to_luma_chroma(truth)[0] if truth.ndim == 3 else truth
+    truth = luma(truth) if truth.ndim == 3 else truth
     if np.ptp(truth) < 1e-3:
         raise VaesrError("There is nothing to see in this part of the image: check where there is structure.")
     noise = noise_model(truth)
@@ -357,8 +358,6 @@ def _rms(values: Float32Array) -> float:
     return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))
 
 
-def _middle(part: range, scale: int) -> range:
+def _part_checked(part: range, scale: int) -> range:
     """Return the middle of a range, a multiple of the scale long."""
-    length = min(len(part), SIDE) // scale * scale
-    start = part.start + (len(part) - length) // 2
-    return range(start, start + length)
+    return middle_of(part, min(len(part), SIDE) // scale * scale)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.colour import luma
 from napari_vaesr.pairs.degradation import downscaled
 from napari_vaesr.trust.metrics import psnr
 
@@ -123,13 +124,11 @@ def departure_share(
     data_range : float
         Distance between black and white.
     """
-    from napari_vaesr.imaging.colour import rgb_to_luma_chroma
-
     starts = [max(0, size - LOOKED_AT) // 2 for size in source.shape[:2]]
     low, high = (
         image[tuple(slice(factor * start, factor * (start + LOOKED_AT)) for start in starts)]
         for image, factor in ((source, 1), (result, scale))
     )
     if low.ndim == 3:
-        low, high = (rgb_to_luma_chroma(each[..., :3].astype(np.float32))[0] for each in (low, high))
+        low, high = (luma(each[..., :3].astype(np.float32)) for each in (low, high))
     return inconsistent_share(consistency_map(high, low, scale, data_range=data_range))

@@ -11,6 +11,7 @@ from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.result import Result
 from napari_vaesr.engine.torch_state import own_state
 from napari_vaesr.imaging.region import Factors, Region
+from napari_vaesr.imaging.sampling import middle_of
 from napari_vaesr.trust.consistency import LOOKED_AT, UNFAITHFUL, departure_share
 
 
@@ -78,18 +79,13 @@ def departure_of(job: UpscaleJob, block: Region, mean: Array) -> dict[str, Any] 
 @own_state()
 def _departure(job: UpscaleJob, number: int, part: Region, mean: Array) -> dict[str, Any]:
     factor = job.factors.whole("Y")
-    seen = {name: _middle(part[name]) for name in "YX"}  # nothing else is read
+    seen = {name: middle_of(part[name], LOOKED_AT) for name in "YX"}  # nothing else is read
     rows, columns = (slice(seen[name].start, seen[name].stop) for name in "YX")
     low = job.axes.read_plane(job.array, number, rows, columns)
     inside = Region(seen).enlarged(Factors.of(factor)).within(part.enlarged(job.factors))
     gain = job.scalings[job.axes.channel_of(number)].gain
     share = departure_share(mean[inside["Y"], inside["X"]], low, factor, data_range=gain)
     return {"plane": number, "share": round(share, 5)}
-
-
-def _middle(part: range) -> range:
-    start = max(0, len(part) - LOOKED_AT) // 2
-    return part[start : start + LOOKED_AT]
 
 
 def is_much(found: Mapping[str, Any]) -> bool:

@@ -14,8 +14,9 @@ import numpy as np
 
 from napari_vaesr.arrays import Array, Float64Array
 from napari_vaesr.imaging.axes import Source
-from napari_vaesr.imaging.colour import rgb_to_luma_chroma
+from napari_vaesr.imaging.colour import luma
 from napari_vaesr.imaging.region import Region
+from napari_vaesr.imaging.sampling import evenly_spaced, middle_of
 from napari_vaesr.trust.features import SIDE, features
 from napari_vaesr.zoo.card import InputStatistics
 from napari_vaesr.zoo.registry import Model
@@ -93,13 +94,13 @@ def unlike(source: Source, model: Model, region: Mapping[str, range] | None = No
     axes = source.axes
     part = Region(region or {}).of(axes)
     numbers = axes.planes_of(part)
-    chosen = np.unique(np.linspace(0, len(numbers) - 1, min(PLANES, len(numbers))).round().astype(int))
-    rows, columns = (_middle_of(part[name]) for name in "YX")
+    rows, columns = (middle_of(part[name], SIDE) for name in "YX")
+    middle = slice(rows.start, rows.stop), slice(columns.start, columns.stop)
     found = []
-    for place in chosen:
-        plane = axes.read_plane(source.array, numbers[place], rows, columns)
+    for place in evenly_spaced(len(numbers), PLANES):
+        plane = axes.read_plane(source.array, numbers[place], *middle)
         if plane.ndim == 3:
-            plane = rgb_to_luma_chroma(plane[..., :3].astype(np.float32))[0]
+            plane = luma(plane[..., :3].astype(np.float32))
         if np.isfinite(plane).all():
             found.append(strangeness(plane, inputs))
     if not found or float(np.median(found)) <= 0:
@@ -117,8 +118,3 @@ def note_unlike(job: UpscaleJob) -> str:
     if strange:
         job.messages.append(strange)
     return strange
-
-
-def _middle_of(part: range) -> slice:
-    start = part.start + max(0, len(part) - SIDE) // 2
-    return slice(start, min(part.stop, start + SIDE))

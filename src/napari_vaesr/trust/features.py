@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from napari_vaesr.arrays import Array, Float64Array
+from napari_vaesr.imaging.sampling import middle_part
 
 LEVELS = 3
 """Scales that are looked at, each half as fine as the one before."""
@@ -34,7 +35,8 @@ def features(plane: Array) -> Float64Array | None:
     plane : array of shape (Y, X)
         Intensities in any unit.
     """
-    image = _middle(np.asarray(plane, np.float64))
+    image = np.asarray(plane, np.float64)
+    image = image[middle_part(image.shape[0], SIDE), middle_part(image.shape[1], SIDE)]
     if min(image.shape) < SMALLEST:
         return None
     low, high = np.percentile(image, (0.1, 99.9))
@@ -43,11 +45,6 @@ def features(plane: Array) -> Float64Array | None:
     image = (image - low) / (high - low)
     size = np.log2(image.size) / 2
     return np.array([size, *_levels(image), *_histogram(np.clip(image, 0, 1)), *_traces(image)])
-
-
-def _middle(image: Array) -> Array:
-    rows, columns = (slice(max(0, size - SIDE) // 2, max(0, size - SIDE) // 2 + SIDE) for size in image.shape)
-    return image[rows, columns]
 
 
 def _levels(image: Array) -> list[float]:

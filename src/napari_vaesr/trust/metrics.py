@@ -138,7 +138,7 @@ def multiscale_ssim(estimate: Array, truth: Array, *, data_range: float = 1.0, b
     return float(measure(first, second, data_range=data_range, normalize="relu"))
 
 
-def luma(colour: Array) -> Float64Array:
+def studio_luma(colour: Array) -> Float64Array:
     """Return the luma by which super-resolution benchmarks compare colour images.
 
     It is Y of YCbCr after ITU-R BT.601 with head room: black is 16 and white is 235.
@@ -182,7 +182,7 @@ def benchmark_scores(estimate: Array, truth: Array, scale: int) -> Scores:
     lumas = []
     for image in (estimate, truth):
         rounded = np.clip(np.round(np.asarray(image, np.float64)), 0, 255)
-        lumas.append(luma(rounded if rounded.ndim == 3 else np.stack([rounded] * 3, axis=-1)))
+        lumas.append(studio_luma(rounded if rounded.ndim == 3 else np.stack([rounded] * 3, axis=-1)))
     return Scores(
         psnr=psnr(*lumas, data_range=255, border=scale), ssim=ssim(*lumas, data_range=255, border=scale)
     )

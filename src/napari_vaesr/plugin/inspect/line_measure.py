@@ -15,6 +15,7 @@ from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.record import Record
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.colour import luma
 from napari_vaesr.imaging.region import Factors
 from napari_vaesr.plugin.inspect.line_profile import Profile
 from napari_vaesr.plugin.viewer.results import ShownResult
@@ -161,13 +162,12 @@ def measure_line(result: Result, points: np.ndarray[Any, Any], profile: Profile)
     """Measure along points of a result that kept its samples, colours as their luma."""
     from scipy.ndimage import map_coordinates
 
-    from napari_vaesr.imaging.colour import rgb_to_luma_chroma
     from napari_vaesr.trust.profile import measure_profile
     from napari_vaesr.trust.shared import SharedErrors
 
     def grey(image: Any) -> Any:
         if image.ndim > points.shape[1]:
-            image = rgb_to_luma_chroma(image[..., :3].astype(np.float32))[0]
+            image = luma(image[..., :3].astype(np.float32))
         return image
 
     def read(image: Any) -> Any:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from napari_vaesr.arrays import Float64Array
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.imaging.colour import BLUE, GREEN, RED
+from napari_vaesr.imaging.colour import luma
 from napari_vaesr.plugin.viewer.results import ShownResult
 from napari_vaesr.plugin.viewer.sources import source_array
 from napari_vaesr.plugin.viewer.world import Units, to_pixels, to_world
@@ -157,7 +157,7 @@ def source_along(
     )
     values = np.asarray(pixels[box], dtype=np.float64)
     if source.rgb:
-        values = values[..., :3] @ np.array([RED, GREEN, BLUE])
+        values = luma(values[..., :3])
     read: Float64Array = map_coordinates(values, (points - lowest).T, order=1, mode="nearest")
     return read
 

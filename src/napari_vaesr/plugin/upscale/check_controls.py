@@ -17,6 +17,7 @@ from qtpy.compat import isalive
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.colour import luma
 from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.plugin.upscale.pace import flat_settings, patient_part
 from napari_vaesr.plugin.viewer.extents import chosen_extent
@@ -115,13 +116,11 @@ def _grey(axes: Any, array: Any, region: Region) -> Any:
 
 
 def _luma(plane: Any, is_rgb: bool) -> Any:
-    from napari_vaesr.imaging.colour import rgb_to_luma_chroma
-
     if not is_rgb:
         return plane
     if plane.shape[-1] not in (3, 4):
         plane = np.moveaxis(plane, 0, -1)
-    return rgb_to_luma_chroma(plane[..., :3].astype(np.float32))[0]
+    return luma(plane[..., :3].astype(np.float32))
 
 
 class CheckControls(Container):

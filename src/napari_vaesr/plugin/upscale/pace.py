@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from napari_vaesr.imaging.sampling import middle_of
+
 if TYPE_CHECKING:
     from napari_vaesr.engine.settings import UpscaleSettings
 
@@ -136,7 +138,10 @@ class Pace:
         before = self._lengths.get((key, seconds))
         if before is None or not _is_about(before, lengths) or any(before[n] > len(extent[n]) for n in "YX"):
             before = self._lengths[key, seconds] = lengths
-        return {**extent, **{name: _middle(extent[name], before[name]) for name in "YX"}}
+        return {
+            **extent,
+            **{name: middle_of(extent[name], before[name]) for name in "YX"},
+        }
 
 
 def _speed_key(settings: UpscaleSettings) -> tuple[Any, ...]:
@@ -163,9 +168,3 @@ def _shortened(length: int, factor: float) -> int:
 def _is_about(one: Mapping[str, int], other: Mapping[str, int]) -> bool:
     """Whether two sizes have about as many pixels."""
     return 1 / WORTHWHILE <= (one["Y"] * one["X"]) / (other["Y"] * other["X"]) <= WORTHWHILE
-
-
-def _middle(part: range, length: int) -> range:
-    """Return so many pixels in the middle of a range."""
-    start = part.start + (len(part) - length) // 2
-    return range(start, start + length)

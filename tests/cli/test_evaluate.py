@@ -101,7 +101,7 @@ def test_one_bad_image_does_not_stop_the_others(evaluate, images, tmp_path):
     assert result.exit_code == 1
     assert "damaged.tif" in result.stderr
     assert "small.tif" in result.stderr
-    assert "2 of 5 images failed" in result.stderr
+    assert "2 of 5 inputs failed" in result.stderr
     (summary,) = json.loads((tmp_path / "scores.json").read_text())["summaries"]
     assert summary["images"] == 3
 

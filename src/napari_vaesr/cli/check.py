@@ -13,7 +13,7 @@ from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
 
 from . import options
-from .console import ExitCode, err, out, report_error, spoken_errors
+from .console import ExitCode, Failures, err, free_to_write, out, spoken_errors
 from .settings import takes_settings
 
 if TYPE_CHECKING:
@@ -58,28 +58,20 @@ def check(
 
         if settings.samples < 2:
             raise VaesrError("One sample has no spread to check, give --samples 2 or more.")
-        for written in filter(None, (json, figure)):
-            if written.exists() and not force:
-                raise VaesrError(f"{written} exists already, choose another name or replace it with --force.")
+        written = [path for path in (json, figure) if path is not None]
+        free_to_write(written, force)
         region = Region.asked(extent)
         paths, loaded = expand_inputs(inputs), load_model(settings.model)
         done: dict[str, Check] = {}
         notes: list[str] = []
-        failures = 0
+        failures = Failures(len(paths), debug)
         with progress_bars(quiet=False) as bars:
             for path in paths:
-                with bars.follow(path.name) as progress:
-                    try:
-                        image = read_image(path, axes)
-                        source = image.source
-                        done[str(path)] = check_source(source, settings, region, loaded, progress=progress)
-                        if strange := unlike(source, loaded, region):
-                            notes.append(f"{path.name}: {strange}" if len(paths) > 1 else strange)
-                    except VaesrError as error:
-                        if debug:
-                            raise
-                        report_error(error, path if len(paths) > 1 else None)
-                        failures += 1
+                with failures.of(path), bars.follow(path.name) as progress:
+                    source = read_image(path, axes).source
+                    done[str(path)] = check_source(source, settings, region, loaded, progress=progress)
+                    if strange := unlike(source, loaded, region):
+                        notes.append(f"{path.name}: {strange}" if len(paths) > 1 else strange)
         if not done:
             raise typer.Exit(ExitCode.BAD_INPUT)
         _report(done)
@@ -89,11 +81,9 @@ def check(
             write_json(json, {"checks": [{"image": name, **each.to_dict()} for name, each in done.items()]})
         if figure:
             write_check(figure, list(done.values())[-1])
-        for written in filter(None, (json, figure)):
-            out().print(str(written), markup=False)
-        if failures:
-            err().print(f"{failures} of {len(paths)} inputs failed.")
-            raise typer.Exit(ExitCode.SOME_FAILED)
+        for path in written:
+            out().print(str(path), markup=False)
+        failures.end()
 
 
 def _report(done: dict[str, Any]) -> None:

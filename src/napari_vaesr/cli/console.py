@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
+from pathlib import Path
 from typing import Any
 from unicodedata import category
 
@@ -101,6 +102,51 @@ def spoken_errors(debug: bool) -> Iterator[None]:
             raise
         report_error(error)
         raise typer.Exit(ExitCode.BAD_INPUT) from None
+
+
+class Failures:
+    """How many of some inputs failed; what was wrong with each is told as it fails.
+
+    Parameters
+    ----------
+    total : int
+        How many inputs there are. A single one is not named.
+    debug : bool
+        Let the traceback of the first through instead.
+    """
+
+    def __init__(self, total: int, debug: bool) -> None:
+        self.total, self.debug, self.count = total, debug, 0
+
+    @contextmanager
+    def of(self, about: object) -> Iterator[None]:
+        """Work on one input: what the user can put right is told, and the others go on."""
+        try:
+            yield
+        except VaesrError as error:
+            if self.debug:
+                raise
+            report_error(error, about if self.total > 1 else None)
+            self.count += 1
+
+    def end(self, rest: str = "") -> None:
+        """Leave with the exit code of some failures where there are any, and say what holds of the rest."""
+        if self.count:
+            err().print(f"{self.count} of {self.total} inputs failed{rest}.")
+            raise typer.Exit(ExitCode.SOME_FAILED)
+
+
+def free_to_write(paths: Iterable[Path], force: bool) -> None:
+    """Refuse to replace what exists unless forced to, and make the folders, before the long part begins."""
+    paths = list(paths)
+    for path in paths:
+        if path.exists() and not force:
+            raise VaesrError(f"{path} exists already, choose another name or replace it with --force.")
+    for folder in {path.parent for path in paths}:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise VaesrError(f"The folder {folder} can't be made ({error.strerror}).") from error
 
 
 def readable_seconds(seconds: float) -> str:

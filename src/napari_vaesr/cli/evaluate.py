@@ -15,7 +15,7 @@ from napari_vaesr.engine.settings import about
 from napari_vaesr.errors import VaesrError
 
 from . import options
-from .console import ExitCode, err, out, report_error, spoken_errors
+from .console import ExitCode, Failures, free_to_write, out, spoken_errors
 
 if TYPE_CHECKING:
     from napari_vaesr.engine.settings import UpscaleSettings
@@ -92,13 +92,12 @@ def evaluate(
         sources = find_pairs(*pairs, limit) if pairs else find_sources(folders or [], limit)
         loaded, chosen = _load(settings, wanted)
         _prepare_outputs(json, plots, chosen, force)
-        evaluations, failures = _evaluate(sources, loaded, chosen, settings, degradation, debug)
+        failures = Failures(len(sources), debug)
+        evaluations = _evaluate(sources, loaded, chosen, settings, degradation, failures)
         if not evaluations:
             raise typer.Exit(ExitCode.BAD_INPUT)
         _report(evaluations, loaded, settings, "real pairs" if pairs else degradation, json, plots)
-        if failures:
-            err().print(f"{failures} of {len(sources)} images failed; the scores are of the others.")
-            raise typer.Exit(ExitCode.SOME_FAILED)
+        failures.end("; the scores are of the others")
 
 
 def _parse_scales(text: str | None) -> list[int] | None:
@@ -132,14 +131,7 @@ def _prepare_outputs(json: Path | None, plots: Path | None, scales: Sequence[int
     """Refuse to replace what exists, and make the folders, before the long part begins."""
     planned = [json] if json else []
     planned += [path for scale in scales for path in _plot_paths(plots, scale)] if plots else []
-    for path in planned:
-        if path.exists() and not force:
-            raise VaesrError(f"{path} exists already, choose another name or replace it with --force.")
-    for folder in {path.parent for path in planned}:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise VaesrError(f"The folder {folder} can't be made ({error.strerror}).") from error
+    free_to_write(planned, force)
 
 
 def _evaluate(
@@ -148,9 +140,9 @@ def _evaluate(
     scales: Sequence[int],
     settings: UpscaleSettings,
     degradation: Literal["clean", "noisy"],
-    debug: bool,
-) -> tuple[list[Evaluation], int]:
-    """Evaluate one image after the other; return what succeeded and how many failed."""
+    failures: Failures,
+) -> list[Evaluation]:
+    """Evaluate one image after the other; return what succeeded."""
     from napari_vaesr.pairs.sources import made_pairs, real_pairs
     from napari_vaesr.trust.evaluation import evaluate_pair
     from napari_vaesr.trust.rivals import RIVALS
@@ -158,26 +150,20 @@ def _evaluate(
     from .progress import progress_bars
 
     done: list[Evaluation] = []
-    failures = 0
     with progress_bars(quiet=False) as bars:
         for number, source in enumerate(sources, start=1):
-            with bars.follow(f"{source.path.name} ({number} of {len(sources)})") as progress:
+            name = f"{source.path.name} ({number} of {len(sources)})"
+            with failures.of(source.low or source.path), bars.follow(name) as progress:
                 rivals = list(RIVALS)
                 if source.low is None and degradation == "clean":
                     rivals.remove("Gaussian + bicubic")  # there is no noise to smooth
-                try:
-                    made = (
-                        real_pairs(source, scales)
-                        if source.low
-                        else (pair for scale in scales for pair in made_pairs(source, scale, degradation))
-                    )
-                    done += [evaluate_pair(pair, model, settings, rivals, progress) for pair in made]
-                except VaesrError as error:
-                    if debug:
-                        raise
-                    report_error(error, source.low or source.path)
-                    failures += 1
-    return done, failures
+                made = (
+                    real_pairs(source, scales)
+                    if source.low
+                    else (pair for scale in scales for pair in made_pairs(source, scale, degradation))
+                )
+                done += [evaluate_pair(pair, model, settings, rivals, progress) for pair in made]
+    return done
 
 
 def _report(

@@ -14,7 +14,7 @@ from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
 
 from . import options
-from .console import ExitCode, err, out, report_error, spoken_errors
+from .console import ExitCode, Failures, err, free_to_write, out, spoken_errors
 from .settings import takes_settings
 
 if TYPE_CHECKING:
@@ -115,9 +115,8 @@ def measure(
             segment = read_image(labels, labels=True).data
         region = Region.asked(extent)
         loaded = load_model(settings.model)
-        tables, records, failures = _measure_all(
-            paths, axes, settings, loaded, region, segment, names, quiet, debug
-        )
+        failures = Failures(len(paths), debug)
+        tables, records = _measure_all(paths, axes, settings, loaded, region, segment, names, quiet, failures)
         if not tables:
             raise typer.Exit(ExitCode.BAD_INPUT)
         how = {
@@ -126,9 +125,7 @@ def measure(
             "images": records,
         }
         _report(tables, how, output, quiet)
-        if failures:
-            err().print(f"{failures} of {len(paths)} inputs failed; the table is of the others.")
-            raise typer.Exit(ExitCode.SOME_FAILED)
+        failures.end("; the table is of the others")
 
 
 def _level(threshold: str) -> str | float:
@@ -143,13 +140,7 @@ def _check_output(output: Path | None, force: bool) -> None:
         return
     if output.suffix.lower() != ".csv":
         raise VaesrError(f"The table {output} should end with .csv, please name it so.")
-    for path in (output, output.with_suffix(".json")):
-        if path.exists() and not force:
-            raise VaesrError(f"{path} exists already, choose another name or replace it with --force.")
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise VaesrError(f"The folder {output.parent} can't be made ({error.strerror}).") from error
+    free_to_write((output, output.with_suffix(".json")), force)
 
 
 def _measure_all(
@@ -161,37 +152,30 @@ def _measure_all(
     segment: Any,
     properties: tuple[str, ...],
     quiet: bool,
-    debug: bool,
-) -> tuple[list[pandas.DataFrame], list[dict[str, Any]], int]:
-    """Measure one input after the other: their tables, their records, and how many failed."""
+    failures: Failures,
+) -> tuple[list[pandas.DataFrame], list[dict[str, Any]]]:
+    """Measure one input after the other: their tables and their records."""
     from napari_vaesr.trust.shared import SharedErrors
 
     from .progress import progress_bars
 
     tables: list[pandas.DataFrame] = []
     records: list[dict[str, Any]] = []
-    failures = 0
     with progress_bars(quiet) as bars:
         for number, path in enumerate(paths, start=1):
             count = f" ({number} of {len(paths)})" if len(paths) > 1 else ""
-            with bars.follow(f"{path.name}{count}") as progress:
-                try:
+            with failures.of(path):
+                with bars.follow(f"{path.name}{count}") as progress:
                     image, job = _open(path, axes, settings, model, region)
                     table = _measure_one(image, job, segment, properties, progress)
-                except VaesrError as error:
-                    if debug:
-                        raise
-                    report_error(error, path if count else None)
-                    failures += 1
-                    continue
-            if len(paths) > 1:
-                table.insert(0, "image", str(path))
-            tables.append(table)
-            ranges = SAMPLES_ALONE if SharedErrors.of(job) is None else WITH_SHARED
-            records.append({"files": {"input": str(path)}, "ranges": ranges, **job.record().plain()})
-            for message in [] if quiet else job.messages:
-                err().print(f"Note: {message}", markup=False)
-    return tables, records, failures
+                if len(paths) > 1:
+                    table.insert(0, "image", str(path))
+                tables.append(table)
+                ranges = SAMPLES_ALONE if SharedErrors.of(job) is None else WITH_SHARED
+                records.append({"files": {"input": str(path)}, "ranges": ranges, **job.record().plain()})
+                for message in [] if quiet else job.messages:
+                    err().print(f"Note: {message}", markup=False)
+    return tables, records
 
 
 def _open(

@@ -18,11 +18,11 @@ from napari_vaesr.errors import VaesrError
 from . import options
 from .console import (
     ExitCode,
+    Failures,
     err,
     out,
     readable_seconds,
     readable_shape,
-    report_error,
     spoken_errors,
 )
 from .settings import takes_settings
@@ -75,7 +75,7 @@ def upscale(
             return
         loaded = load_once(settings, progress=(lambda done, total: None) if quiet else None)
         if dry_run:
-            failures = _describe(targets, axes, settings, loaded, part)
+            failures = _describe(targets, axes, settings, loaded, part, debug)
         else:
             run = partial(_run, targets, axes, settings, loaded, part, figure=figure)
             with _client(scheduler, workers) as client:
@@ -136,12 +136,12 @@ def _run(
 
     from .progress import progress_bars
 
-    failures = 0
+    failures = Failures(len(targets), debug)
     with progress_bars(quiet) as bars:
         for number, target in enumerate(targets, start=1):
             count = f" ({number} of {len(targets)})" if len(targets) > 1 else ""
-            with bars.follow(f"{target.title}{count}") as progress:
-                try:
+            with failures.of(target.title):
+                with bars.follow(f"{target.title}{count}") as progress:
                     messages = upscale_file(
                         target,
                         axes,
@@ -154,20 +154,14 @@ def _run(
                         calibrate=calibrate,
                         progress=progress,
                     )
-                except VaesrError as error:
-                    if debug:
-                        raise
-                    report_error(error, target.title if count else None)
-                    failures += 1
-                    continue
-            if not quiet:
-                for message in messages:
-                    err().print(f"Note: {message}", markup=False)
-                for path in target.files(settings.has_spread, figure):
-                    out().print(str(path), markup=False)
-    if failures and len(targets) > 1:
-        err().print(f"{failures} of {len(targets)} inputs failed; the others were upscaled.")
-    return failures
+                if not quiet:
+                    for message in messages:
+                        err().print(f"Note: {message}", markup=False)
+                    for path in target.files(settings.has_spread, figure):
+                        out().print(str(path), markup=False)
+    if len(targets) > 1:
+        failures.end("; the others were upscaled")
+    return failures.count
 
 
 def _client(scheduler: str | None, workers: int | None) -> AbstractContextManager[Client | None]:
@@ -187,49 +181,46 @@ def _describe(
     settings: UpscaleSettings,
     model: Model,
     extent: Region,
+    debug: bool,
 ) -> int:
     """Print what would be done to every input and return how many would fail."""
     from napari_vaesr.batch.outlook import outlook
 
     headings = ("input", "shape", "output", "shape", "tiles", "memory", "disk", "time")
     table = Table(*(Column(heading, overflow="fold") for heading in headings), box=box.SIMPLE_HEAD)
-    failures, seconds, where = 0, 0.0, ""
+    failures, seconds, where = Failures(len(targets), debug), 0.0, ""
     for target in targets:
-        try:
+        with failures.of(target.title):
             found = outlook(target, axes, settings, model, extent)
-        except VaesrError as error:
-            report_error(error, target.title if len(targets) > 1 else None)
-            failures += 1
-            continue
-        for note in found.notes:
-            err().print(f"Note: {note}", markup=False)
-        plan = found.plan
-        seconds += plan.seconds
-        where = f"on {plan.device} in {plan.precision} ({plan.reason})"
-        table.add_row(
-            escape(f"{target.source} {target.series or ''}".strip()),
-            readable_shape(found.shape, found.axes),
-            escape(str(target.output)) + (" (exists)" if target.output.exists() else ""),
-            readable_shape(plan.shape, found.axes),
-            str(plan.tiles),
-            readable_bytes(plan.memory),
-            readable_bytes(found.disk),
-            f"about {readable_seconds(plan.seconds)}",
-        )
-        for number, each in enumerate(plan.passes if len(plan.passes) > 1 else (), start=1):
-            disk = f"{readable_bytes(each.disk)} for a while" if each.disk else ""
+            for note in found.notes:
+                err().print(f"Note: {note}", markup=False)
+            plan = found.plan
+            seconds += plan.seconds
+            where = f"on {plan.device} in {plan.precision} ({plan.reason})"
             table.add_row(
-                f"  pass {number} of {len(plan.passes)}",
-                f"scale {each.factors}",
-                "",
-                "",
-                str(each.tiles),
-                readable_bytes(each.memory),
-                disk,
-                f"about {readable_seconds(each.seconds)}",
+                escape(f"{target.source} {target.series or ''}".strip()),
+                readable_shape(found.shape, found.axes),
+                escape(str(target.output)) + (" (exists)" if target.output.exists() else ""),
+                readable_shape(plan.shape, found.axes),
+                str(plan.tiles),
+                readable_bytes(plan.memory),
+                readable_bytes(found.disk),
+                f"about {readable_seconds(plan.seconds)}",
             )
-    if failures < len(targets):
+            for number, each in enumerate(plan.passes if len(plan.passes) > 1 else (), start=1):
+                disk = f"{readable_bytes(each.disk)} for a while" if each.disk else ""
+                table.add_row(
+                    f"  pass {number} of {len(plan.passes)}",
+                    f"scale {each.factors}",
+                    "",
+                    "",
+                    str(each.tiles),
+                    readable_bytes(each.memory),
+                    disk,
+                    f"about {readable_seconds(each.seconds)}",
+                )
+    if failures.count < len(targets):
         out().print(table)
         out().print(f"Runs {where}, in all about {readable_seconds(seconds)}.", markup=False)
     out().print("This was a dry run: nothing was written.")
-    return failures
+    return failures.count

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 
 from zarr.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest, SuffixByteRequest
 from zarr.core.buffer import Buffer, BufferPrototype
@@ -92,8 +92,8 @@ class RemoteStore(FsspecStore):
             bucket, name, _ = self.fs.split_path(path)
             parameters = {} if part is None else {"Range": _header(part)}
             answer = await self.fs._call_s3("get_object", Bucket=bucket, Key=name, **parameters)
-            async with aclosing(answer["Body"]) as body:
-                yield body.iter_chunks(PIECE), False
+            async with answer["Body"]:  # whose older kinds know no other way to be closed
+                yield answer["Body"].iter_chunks(PIECE), False
         elif "http" in self._protocols:
             session = await self.fs.set_session()
             headers = {} if part is None else {"Range": _header(part)}

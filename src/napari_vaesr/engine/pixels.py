@@ -26,6 +26,7 @@ from napari_vaesr.imaging.axes import Axes, Source
 from napari_vaesr.imaging.colour import premultiplied
 from napari_vaesr.imaging.intensity import check_finite
 from napari_vaesr.imaging.region import Region
+from napari_vaesr.imaging.tiling import chunk_side
 
 CHUNK = 256
 """Longest side of the chunks in which an intermediate result lies on disk."""
@@ -162,7 +163,7 @@ class Stored:
             group.create_array(
                 name,
                 shape=axes.shape,
-                chunks=tuple(_chunk(sides[letter]) for letter in axes.names),
+                chunks=tuple(chunk_side(sides[letter], CHUNK) for letter in axes.names),
                 dtype=np.float32,
                 compressors=BloscCodec(cname="zstd", clevel=1, shuffle="shuffle"),
             )
@@ -246,13 +247,6 @@ def index_of(region: Region, whole: Region, axes: Axes) -> tuple[slice, ...]:
     """Return the index of a region in an array that holds another one around it."""
     inside = region.within(whole)
     return tuple(inside.get(name, slice(None)) for name in axes.names)
-
-
-def _chunk(side: int) -> int:
-    """Halve the side of a block until it is short enough for a chunk, so that chunks fill blocks."""
-    while side > CHUNK and side % 2 == 0:
-        side //= 2
-    return side
 
 
 def bytes_of(step: Pass, has_spread: bool) -> int:

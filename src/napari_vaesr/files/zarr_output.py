@@ -21,6 +21,7 @@ from napari_vaesr.files.atomic import sync
 from napari_vaesr.files.output import Output, OutputImage
 from napari_vaesr.files.units import spell_out
 from napari_vaesr.imaging.region import Region
+from napari_vaesr.imaging.tiling import chunk_side
 
 LONGEST_CHUNK = 512
 """Side up to which pixels are packed together, and so the least that a viewer reads at once."""
@@ -66,7 +67,7 @@ class ZarrOutput(Output):
         for level in range(output.levels):
             reduced = {"Y": _reduced(image.axes.height, level), "X": _reduced(image.axes.width, level)}
             shard = dict(zip("YX", (side >> level for side in block), strict=True))
-            chunk = {name: _chunk(side) for name, side in shard.items()}
+            chunk = {name: chunk_side(side, LONGEST_CHUNK) for name, side in shard.items()}
             group.create_array(
                 str(level),
                 shape=[(lengths | reduced)[name] for name in output.names],
@@ -232,13 +233,6 @@ def _checksum(files: Iterable[Path]) -> int | None:
 def _reduced(length: int, level: int) -> int:
     """Return the length of an axis after so many halvings, rounded up."""
     return -(-length // (1 << level))
-
-
-def _chunk(side: int) -> int:
-    """Halve the side of a block until it is short enough for a chunk."""
-    while side > LONGEST_CHUNK and side % 2 == 0:
-        side //= 2
-    return side
 
 
 def _halved(part: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -81,6 +81,13 @@ def round_up(value: int, multiple: int) -> int:
     return -(-value // multiple) * multiple
 
 
+def chunk_side(side: int, longest: int) -> int:
+    """Halve the side of a block until it is short enough for a chunk, so that chunks fill blocks."""
+    while side > longest and side % 2 == 0:
+        side //= 2
+    return side
+
+
 def plan_tiles(
     rows: range,
     columns: range,

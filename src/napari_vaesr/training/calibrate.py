@@ -60,7 +60,6 @@ def calibrate(
     model: Model,
     places: Sequence[Path],
     degradation: Degradation,
-    per_domain: int = PER_DOMAIN,
     progress: Callable[[Progress], None] | None = None,
     chains: Sequence[int | Factors] = (),
     stacks: Sequence[Path] = (),
@@ -80,8 +79,6 @@ def calibrate(
         Images that were not learnt from, and folders of them.
     degradation : Degradation
         Of the training.
-    per_domain : int
-        Images of each domain at most.
     progress : callable, optional
         Called after every image and scale.
     chains : sequence of int or Factors
@@ -102,7 +99,7 @@ def calibrate(
     VaesrError
         When there is no image, or a file can't be read.
     """
-    truths = Truths(calibration_images(places, per_domain), stacks, degradation)
+    truths = Truths(calibration_images(places), stacks, degradation)
     fitted = _known(model.card) if keep else Fitted({}, {}, {})
     single = () if keep else map(factor_name, model.card.network.factors)
     whole = [str(each if isinstance(each, Factors) else Factors.of(each)) for each in chains]

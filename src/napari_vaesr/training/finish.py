@@ -32,6 +32,9 @@ from napari_vaesr.zoo.card import ModelCard
 from napari_vaesr.zoo.registry import Model
 from napari_vaesr.zoo.weights import save_model
 
+IMAGES = 48
+"""How many validation images are used at most."""
+
 
 def finish_training(
     run: Path,
@@ -39,7 +42,6 @@ def finish_training(
     validate: Sequence[Path] | FixedPairs,
     *,
     command: str = "",
-    images: int = 48,
     start: Model | None = None,
     seen: Seen | None = None,
     progress: Callable[[Progress], None] | None = None,
@@ -56,8 +58,6 @@ def finish_training(
         Folders of images that were not trained on, or pairs; scores and calibration come from them.
     command : str
         What was typed to train it, for the card.
-    images : int
-        How many validation images to use at most.
     start : Model, optional
         The model that the run fine-tuned, to be scored too; what its inputs look like stays familiar.
     seen : Seen, optional
@@ -89,7 +89,7 @@ def finish_training(
         weights = {name.removeprefix(prefix): each for name, each in state if name.startswith(prefix)}
     network = with_base(build(config.network)).eval()
     network.load_state_dict(weights)
-    pairs = validate if isinstance(validate, FixedPairs) else ValidationPairs(validate, config, images=images)
+    pairs = validate if isinstance(validate, FixedPairs) else ValidationPairs(validate, config, images=IMAGES)
     metrics = network_scores(network, pairs)
     if start is not None:
         before = network_scores(start.network, pairs)

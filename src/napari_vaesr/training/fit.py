@@ -38,7 +38,6 @@ def fit(
     *,
     start: Model | None = None,
     teacher: Model | None = None,
-    resume: bool = True,
     callbacks: Sequence[Callback] = (),
     precision: str = "auto",
     devices: int = 1,
@@ -61,8 +60,6 @@ def fit(
         lack, and `config` names it in `start`.
     teacher : Model, optional
         Its base is learnt instead of the truth's; `config` names it in `teacher`.
-    resume : bool
-        False refuses a folder that already holds a checkpoint.
     callbacks : sequence of lightning Callback
         Watchers of the run, such as a progress bar.
     precision : str
@@ -86,7 +83,7 @@ def fit(
         has other settings already, or a worker ends.
     """
     _check(config, start, teacher, devices)
-    checkpoint = _prepared(run, config, resume)
+    checkpoint = _prepared(run, config)
     module = Training(config, *(None if model is None else model.network for model in (start, teacher)))
     if config.pool is not None:
         remember_base(run / "base", module.network, module.averaged)
@@ -143,12 +140,10 @@ def _check(config: TrainingConfig, start: Model | None, teacher: Model | None, d
         )
 
 
-def _prepared(run: Path, config: TrainingConfig, resume: bool) -> Path | None:
+def _prepared(run: Path, config: TrainingConfig) -> Path | None:
     """Make the folder of a run, write the settings there, and return the checkpoint to go on from, if any."""
     run.mkdir(parents=True, exist_ok=True)
     checkpoint = newest_checkpoint(run)
-    if checkpoint is not None and not resume:
-        raise VaesrError(f"{run} already holds a training: choose another folder, or resume it.")
     # What was trained with other settings cannot go on with these; the length alone may change.
     settings = run / "config.json"
     if checkpoint is not None:

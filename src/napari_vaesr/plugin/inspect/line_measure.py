@@ -20,7 +20,7 @@ from napari_vaesr.imaging.region import Factors
 from napari_vaesr.plugin.inspect.line_profile import Profile
 from napari_vaesr.plugin.viewer.results import ShownResult
 from napari_vaesr.plugin.viewer.runner import Runner
-from napari_vaesr.plugin.viewer.sources import source_array, source_axes, source_of
+from napari_vaesr.plugin.viewer.sources import needed_source, source_array, source_axes
 from napari_vaesr.plugin.viewer.task import Failure, UpscaleTask
 from napari_vaesr.plugin.widgets.panel import status_line
 
@@ -133,9 +133,7 @@ def line_task(
         When the source is no longer there.
     """
     told, made = result.record, result.made
-    source = source_of(told, layers)
-    if source is None:
-        raise VaesrError(f"The source '{told['source']['name']}' is no longer there: open it to measure.")
+    source = needed_source(told, layers, "measure")
     axes = source_axes(told)
     names = axes.replace("S", "")
     lengths = dict(zip(axes, source_array(source).shape, strict=True))

@@ -21,6 +21,7 @@ from napari_vaesr.plugin.viewer.layers import (
     RELATIVE_KEY,
     STD_KEY,
     UNCERTAINTY_COLORMAP,
+    insert_above,
     lazy_uncertainty_limits,
     same_place,
     uncertainty_limits,
@@ -142,11 +143,7 @@ class MapsSection(Container):
             self._viewer.layers.remove(veil)
         elif on and veil is None:
             layers = self._viewer.layers
-            chosen = layers.selection.active
-            layers.insert(
-                layers.index(self._result.mean) + 1, trust_layer(self._result, self.threshold.value / 100)
-            )
-            layers.selection.active = chosen
+            insert_above(layers, self._result.mean, trust_layer(self._result, self.threshold.value / 100))
             self._tell_share()
 
     def _on_threshold(self, percent: int) -> None:

@@ -18,7 +18,7 @@ from napari_vaesr.plugin.viewer.layers import KEY
 from napari_vaesr.plugin.viewer.results import ShownResult
 from napari_vaesr.plugin.viewer.runner import Runner
 from napari_vaesr.plugin.viewer.shortcuts import NEXT_SAMPLE
-from napari_vaesr.plugin.viewer.sources import source_axes, source_of
+from napari_vaesr.plugin.viewer.sources import needed_source, source_axes
 from napari_vaesr.plugin.viewer.task import Failure, UpscaleTask
 
 if TYPE_CHECKING:
@@ -89,11 +89,7 @@ class SamplesSection(Container):
             return
         record = self._result.record
         try:
-            source = source_of(record, self._viewer.layers)
-            if source is None:
-                raise VaesrError(
-                    f"The source '{record['source']['name']}' is no longer there: open it to draw samples."
-                )
+            source = needed_source(record, self._viewer.layers, "draw samples")
             settings = self._result.made.settings.model_copy(update={"samples": self.number.value})
             axes = source_axes(record)
             extent = chosen_extent(self._viewer, source, axes, "plane", "visible")

@@ -20,7 +20,7 @@ from napari_vaesr.plugin.measure.task import Measurement, MeasureTask
 from napari_vaesr.plugin.viewer.extents import chosen_extent
 from napari_vaesr.plugin.viewer.results import ShownResult
 from napari_vaesr.plugin.viewer.runner import Runner
-from napari_vaesr.plugin.viewer.sources import source_array, source_axes, source_of
+from napari_vaesr.plugin.viewer.sources import needed_source, source_array, source_axes
 from napari_vaesr.plugin.viewer.task import Failure
 from napari_vaesr.plugin.viewer.world import to_world
 from napari_vaesr.plugin.widgets.dialogs import path_to_save
@@ -177,9 +177,7 @@ class MeasurePanel(Panel):
 
     def _task(self, result: ShownResult) -> MeasureTask:
         told = result.record
-        source = source_of(told, self._viewer.layers)
-        if source is None:
-            raise VaesrError(f"The source '{told['source']['name']}' is no longer there: open it to measure.")
+        source = needed_source(told, self._viewer.layers, "measure")
         axes = source_axes(told)
         planes, region = self.part.value
         settings = Record.read(told).settings

@@ -256,6 +256,13 @@ def same_place(layer: napari.layers.Image) -> dict[str, Any]:
     return {**{name: getattr(layer, name) for name in names}, "affine": affine}
 
 
+def insert_above(layers: Any, below: Any, layer: Any) -> None:
+    """Insert a layer right above another, and leave chosen what is."""
+    chosen = layers.selection.active
+    layers.insert(layers.index(below) + 1, layer)
+    layers.selection.active = chosen
+
+
 def uncertainty_limits(uncertainty: Any) -> tuple[float, float]:
     """Contrast limits from 0 to the 99.8th percentile of at most about a million pixels.
 

@@ -12,7 +12,7 @@ from napari.layers import Image
 
 from napari_vaesr.arrays import Float32Array
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.plugin.viewer.layers import KEY, RELATIVE_KEY, same_place, unique_name
+from napari_vaesr.plugin.viewer.layers import KEY, RELATIVE_KEY, insert_above, same_place, unique_name
 from napari_vaesr.plugin.viewer.results import ShownResult, results
 from napari_vaesr.plugin.viewer.sources import source_array, suggested_axes
 from napari_vaesr.plugin.viewer.world import to_world
@@ -99,17 +99,19 @@ def joint_layer(layers: Any, result: ShownResult) -> Image:
         return there
     relative = relative_of(result)
     picture = painted(np.asarray(result.luma()), relative, axes_of(result), nice_top(relative))
+    return add_joint(layers, result, picture, visible=False)
+
+
+def add_joint(layers: Any, result: ShownResult, picture: Any, **place: Any) -> Image:
+    """Put the joint map of a result, or of a part of it, right above the mean, and leave chosen what is."""
     made = Image(
         picture,
-        **same_place(result.mean),
+        **{**same_place(result.mean), **place},
         name=unique_name(f"{result.name} certainty", [each.name for each in layers]),
         rgb=True,
-        visible=False,
         metadata={KEY: {**result.record, "layer": {"role": "certainty", "result": result.identity}}},
     )
-    chosen = layers.selection.active
-    layers.insert(layers.index(result.mean) + 1, made)
-    layers.selection.active = chosen
+    insert_above(layers, result.mean, made)
     return made
 
 

@@ -16,8 +16,7 @@ from napari_vaesr.arrays import Float32Array
 from napari_vaesr.engine.wanted import GivenUp, given_up_when, is_program_ending
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.geometry import Placement
-from napari_vaesr.plugin.viewer.layers import KEY, same_place, unique_name
-from napari_vaesr.plugin.viewer.look import axes_of
+from napari_vaesr.plugin.viewer.look import add_joint, axes_of
 from napari_vaesr.plugin.viewer.results import Index, ShownResult
 from napari_vaesr.plugin.viewer.sources import source_array
 from napari_vaesr.plugin.viewer.workers import create_worker
@@ -171,17 +170,7 @@ class PlaneLook:
         if self.layer is not None and self.layer in layers:
             self.layer.translate, self.layer.data = start, picture
             return
-        made = {**self._result.record, "layer": {"role": "certainty", "result": self._result.identity}}
-        self.layer = Image(
-            picture,
-            **{**same_place(mean), "translate": start},
-            name=unique_name(f"{self._result.name} certainty", [each.name for each in layers]),
-            rgb=True,
-            metadata={KEY: made},
-        )
-        chosen = layers.selection.active
-        layers.insert(layers.index(mean) + 1, self.layer)
-        layers.selection.active = chosen
+        self.layer = add_joint(layers, self._result, picture, translate=start)
 
 
 def is_lazy(result: ShownResult) -> bool:

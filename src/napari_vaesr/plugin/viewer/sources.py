@@ -147,6 +147,20 @@ def source_of(told: Told, layers: Iterable[Any]) -> Any:
     return next((each for each in fitting if has_intensities(source_array(each), axes, made)), None)
 
 
+def needed_source(told: Told, layers: Iterable[Any], purpose: str) -> Any:
+    """Return the layer that a result was made from.
+
+    Raises
+    ------
+    VaesrError
+        When it is no longer there.
+    """
+    source = source_of(told, layers)
+    if source is None:
+        raise VaesrError(f"The source '{told['source']['name']}' is no longer there: open it to {purpose}.")
+    return source
+
+
 def has_intensities(pixels: Any, axes: str, made: Record) -> bool:
     """Whether pixels, or those of the one channel that a record is of, are as bright as it tells."""
     from napari_vaesr.imaging.intensity import fit_scalings

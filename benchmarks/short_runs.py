@@ -15,7 +15,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from napari_vaesr.engine.moments import PairedMoments, smoothed
 from napari_vaesr.imaging.intensity import estimate_noise
-from napari_vaesr.training.batches import Batch
+from napari_vaesr.pairs.degradation import Batch
 from napari_vaesr.training.config import RECIPES, TrainingConfig
 from napari_vaesr.training.module import Training, psnr
 from napari_vaesr.training.patches import Patches

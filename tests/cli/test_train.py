@@ -181,7 +181,7 @@ def test_two_processes_learn_what_one_does(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_shares_of_a_batch_make_the_whole() -> None:
-    from napari_vaesr.training.batches import Batch
+    from napari_vaesr.pairs.degradation import Batch
 
     module = Training(RECIPES["tiny"])
     numbers = torch.arange(6.0)

@@ -7,22 +7,21 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from napari_vaesr.pairs.degradation import degrade, gaussian_blur, microscope
-from napari_vaesr.pairs.neighbours import neighboured
 from napari_vaesr.pairs.settings import Degradation
 from napari_vaesr.vae.resize import downsample_bicubic
 
 
 def test_without_ranges_it_is_plain_bicubic() -> None:
     high = torch.rand(2, 1, 24, 24)
-    low, truth, _ = degrade(high, 3, Degradation())
+    low, truth, *_ = degrade(high, 3, Degradation())
     assert torch.equal(truth, high)
     torch.testing.assert_close(low, downsample_bicubic(high, 3))
 
 
 def test_quantised_patches_have_the_levels_of_an_image_file() -> None:
     high = 1.2 * torch.rand(2, 1, 24, 24) - 0.1
-    exact, _, _ = degrade(high, 2, Degradation())
-    low, truth, _ = degrade(high, 2, Degradation(quantised=True))
+    exact, *_ = degrade(high, 2, Degradation())
+    low, truth, *_ = degrade(high, 2, Degradation(quantised=True))
     assert torch.equal(truth, high)
     assert torch.equal(low, (255 * low).round() / 255)
     assert (low - exact.clamp(0, 1)).abs().max() <= 0.5 / 255 + 1e-6
@@ -51,21 +50,21 @@ def test_each_image_has_its_own_blur() -> None:
 
 def test_shot_noise_has_the_variance_of_its_photons() -> None:
     flat = torch.full((4, 1, 128, 128), 0.5)
-    low, _, _ = degrade(flat, 2, Degradation(photons=(200.0, 200.0), clean=0.0))
+    low, *_ = degrade(flat, 2, Degradation(photons=(200.0, 200.0), clean=0.0))
     assert abs(float(low.mean()) - 0.5) < 0.002
     assert float(low.var()) == pytest.approx(0.5 / 200, rel=0.1)
 
 
 def test_noise_makes_dark_planes_no_brighter() -> None:
     dark = torch.full((4, 1, 128, 128), -0.03)
-    low, truth, _ = degrade(dark, 2, Degradation(photons=(50.0, 50.0), read_noise=(0.02, 0.02), clean=0.0))
+    low, truth, *_ = degrade(dark, 2, Degradation(photons=(50.0, 50.0), read_noise=(0.02, 0.02), clean=0.0))
     assert float((low.mean() - truth.mean()).abs()) < 1e-3
 
 
 def test_clipped_noise_stays_within_the_range_of_the_patch() -> None:
     high = (torch.rand(16, 1, 64, 64) < 0.5).float()
     settings = Degradation(read_noise=(0.1, 0.1), clean=0.0, clipped=0.5, gain=(0.7, 0.7), offset=(0.1, 0.1))
-    low, _, _ = degrade(high, 2, settings, torch.Generator().manual_seed(0))
+    low, *_ = degrade(high, 2, settings, torch.Generator().manual_seed(0))
     is_within = (low.amin((1, 2, 3)) >= 0.1 - 1e-6) & (low.amax((1, 2, 3)) <= 0.8 + 1e-6)
     assert 2 <= int(is_within.sum()) <= 14
     assert int((low == 0.1).sum()) > 20
@@ -73,7 +72,7 @@ def test_clipped_noise_stays_within_the_range_of_the_patch() -> None:
 
 def test_camera_noise_has_its_deviation_and_clean_patches_have_none() -> None:
     flat = torch.full((64, 1, 32, 32), 0.5)
-    low, _, _ = degrade(flat, 2, Degradation(read_noise=(0.03, 0.03), clean=0.5))
+    low, *_ = degrade(flat, 2, Degradation(read_noise=(0.03, 0.03), clean=0.5))
     deviations = low.flatten(1).std(dim=1)
     noisy = deviations > 0.01
     assert 16 < int(noisy.sum()) < 48
@@ -82,7 +81,7 @@ def test_camera_noise_has_its_deviation_and_clean_patches_have_none() -> None:
 
 def test_gain_and_offset_change_the_truth_too() -> None:
     high = torch.rand(3, 1, 16, 16)
-    low, truth, _ = degrade(high, 2, Degradation(gain=(0.5, 0.5), offset=(0.1, 0.1)))
+    low, truth, *_ = degrade(high, 2, Degradation(gain=(0.5, 0.5), offset=(0.1, 0.1)))
     torch.testing.assert_close(truth, high * 0.5 + 0.1)
     torch.testing.assert_close(low, downsample_bicubic(truth, 2))
 
@@ -98,17 +97,3 @@ def test_what_benchmarks_see_has_the_noise_of_its_photons() -> None:
     torch.testing.assert_close(low.mean(), torch.tensor(0.5), rtol=0, atol=0.005)
     again, _ = microscope(flat, 2, torch.Generator().manual_seed(0))
     assert torch.equal(again, low)
-
-
-def test_some_neighbours_show_something_else_altogether() -> None:
-    high = torch.rand(64, 1, 24, 24, generator=torch.Generator().manual_seed(0))
-    stacks = neighboured(high, 5, 1.0, torch.Generator().manual_seed(1))
-    torch.testing.assert_close(stacks[:, 2, None], high)
-
-    def likeness(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-        one, other = (each.flatten(1) - each.flatten(1).mean(1, keepdim=True) for each in (one, other))
-        return torch.cosine_similarity(one, other)
-
-    alike = likeness(stacks[:, 1], high[:, 0])
-    assert float(alike.median()) > 0.5
-    assert 2 <= int((alike < 0.2).sum()) <= 24

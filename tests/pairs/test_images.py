@@ -8,7 +8,6 @@ import numpy as np
 import tifffile
 
 from napari_vaesr.pairs.images import find_images
-from napari_vaesr.pairs.neighbours import around
 from napari_vaesr.pairs.sources import find_sources
 
 
@@ -22,10 +21,3 @@ def test_hidden_files_are_passed_over_unless_they_are_named(tmp_path: Path) -> N
     notes.write_bytes(b"Mac OS X")
     assert find_images([folder]) == [image] == [source.path for source in find_sources([folder])]
     assert find_images([folder, page]) == [page, image]
-
-
-def test_planes_around_one_come_again_beyond_the_ends():
-    stack = np.arange(4).reshape(4, 1, 1)
-    assert around(stack, 2, 3).ravel().tolist() == [1, 2, 3]
-    assert around(stack, 0, 5).ravel().tolist() == [0, 0, 0, 1, 2]
-    assert around(stack[:1], 0, 3).ravel().tolist() == [0, 0, 0]

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from napari_vaesr.training.batches import Batch, Batches, scale_odds, turned
+from napari_vaesr.pairs.degradation import Batch
+from napari_vaesr.training.batches import Batches, scale_odds, turned
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.vae.config import PRESETS
 

@@ -15,10 +15,10 @@ from typer.testing import CliRunner
 from napari_vaesr import load_model, upscale
 from napari_vaesr.cli import app
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.pairs.degradation import Batch
 from napari_vaesr.pairs.settings import Degradation
 from napari_vaesr.pairs.sources import low_res
 from napari_vaesr.training.alike import WIDTHS, fit_alike_planes
-from napari_vaesr.training.batches import Batch
 from napari_vaesr.training.calibrate import (
     calibrate,
     calibrate_on_pairs,

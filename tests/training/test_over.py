@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from napari_vaesr.training.batches import Batch, Batches
+from napari_vaesr.pairs.degradation import Batch
+from napari_vaesr.training.batches import Batches
 from napari_vaesr.training.config import OverConfig, TrainingConfig, finetune_config
 from napari_vaesr.training.over import RememberedBase, described_base, over_network
 from napari_vaesr.vae.config import BaseNetwork

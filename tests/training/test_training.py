@@ -14,9 +14,9 @@ from pydantic import ValidationError
 from skimage.io import imsave
 
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.pairs.degradation import Batch
 from napari_vaesr.pairs.images import hold_out, hold_out_listed, load_planes
 from napari_vaesr.pairs.settings import Degradation
-from napari_vaesr.training.batches import Batch
 from napari_vaesr.training.config import RECIPES, TrainingConfig
 from napari_vaesr.training.finish import finish_training
 from napari_vaesr.training.fit import fit, newest_checkpoint

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from napari_vaesr.training.batches import Batch
+from napari_vaesr.pairs.degradation import Batch
 from napari_vaesr.training.watch import _tile
 from napari_vaesr.vae.config import NetworkConfig
 

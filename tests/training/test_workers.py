@@ -13,8 +13,9 @@ from torch.utils.data import get_worker_info
 
 from napari_vaesr.engine.device import DeviceChoice
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.pairs.degradation import Batch
 from napari_vaesr.training import workers
-from napari_vaesr.training.batches import Batch, Batches
+from napari_vaesr.training.batches import Batches
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.training.fit import fit
 from napari_vaesr.training.patches import Patches

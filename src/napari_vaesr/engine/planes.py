@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from napari_vaesr.imaging.intensity import IntensityScaling
 from napari_vaesr.imaging.region import Region
 from napari_vaesr.vae.config import Conditions
 from napari_vaesr.zoo.calibration import AS_DRAWN, AreaFactors
+
+if TYPE_CHECKING:
+    from napari_vaesr.engine.surroundings import Around
 
 Place = Mapping[str, int]
 """An index for every looped axis."""
@@ -59,24 +63,8 @@ def unit_luma(pixels: Array, scaling: IntensityScaling, is_rgb: bool) -> Float32
 
 
 @dataclass(frozen=True)
-class Around:
-    """What a plane has to do with those around it.
-
-    Attributes
-    ----------
-    keys : NoiseKeys
-        What decides its noise.
-    neighbours : tuple of (mapping or None)
-        Places of the planes seen with it, it among them; where there is none it stands for it.
-    """
-
-    keys: NoiseKeys
-    neighbours: tuple[Place | None, ...]
-
-
-@dataclass(frozen=True)
 class SourcePlane:
-    """A plane as the network sees it, among its neighbours.
+    """A plane as the network sees it.
 
     Attributes
     ----------
@@ -120,10 +108,8 @@ class SourcePlane:
         return self.box.axes.lengths[self.view[1]]
 
     def luma(self, rows: slice, columns: slice) -> Float32Array:
-        """Read unit intensities of shape (rows, columns, frames); see `Plane`."""
-        own = self._luma(self.place, rows, columns)
-        frames = [own if each is None else self._luma(each, rows, columns) for each in self.around.neighbours]
-        return np.stack(frames, axis=-1)
+        """Read unit intensities of shape (rows, columns, planes); see `Plane`."""
+        return self.around.seen(self.place, lambda place: self._luma(place, rows, columns))
 
     @property
     def is_rgb(self) -> bool:

@@ -12,9 +12,9 @@ from napari_vaesr.arrays import Array, Float32Array
 from napari_vaesr.engine.cuts import Cuts
 from napari_vaesr.engine.passes import Pass
 from napari_vaesr.engine.pixels import Pixels
-from napari_vaesr.engine.planes import Around, Place, noise_keys
+from napari_vaesr.engine.planes import Place, noise_keys
 from napari_vaesr.engine.settings import UpscaleSettings
-from napari_vaesr.engine.upscaler import Step
+from napari_vaesr.engine.upscaler import NoiseKeys, Step
 from napari_vaesr.imaging.axes import Axes, Source
 from napari_vaesr.imaging.intensity import IntensityScaling
 from napari_vaesr.imaging.likeness import neighbours_along
@@ -32,6 +32,27 @@ def always(one: Place, other: Place) -> bool:
 def never(one: Place, other: Place) -> bool:
     """Say that no two planes belong together."""
     return False
+
+
+@dataclass(frozen=True)
+class Around:
+    """What a plane has to do with those around it.
+
+    Attributes
+    ----------
+    keys : NoiseKeys
+        What decides its noise.
+    neighbours : tuple of (mapping or None)
+        Places of the planes seen with it, it among them; where there is none it stands for it.
+    """
+
+    keys: NoiseKeys
+    neighbours: tuple[Place | None, ...]
+
+    def seen(self, place: Place, read: Callable[[Place], Float32Array]) -> Float32Array:
+        """Read a plane with those that are seen with it, along a last axis."""
+        own = read(place)
+        return np.stack([own if each is None else read(each) for each in self.neighbours], axis=-1)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,9 @@ LETTERS = "TCZYXS"
 MOST_PLANES = 2**20
 """Planes that an image may have; a list of many more alone would fill the memory."""
 
+STACKING = "ZT"
+"""Axes that planes can be stacked along; where an image has both, they are along the first."""
+
 LARGEST_PLANE = 2**40
 """Pixels that a plane may have."""
 

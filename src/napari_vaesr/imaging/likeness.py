@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_vaesr.imaging.axes import Axes
+from napari_vaesr.imaging.axes import STACKING, Axes
 
 Array = npt.NDArray[Any]
 
@@ -34,7 +34,7 @@ LEAST = 0.1
 
 def neighbours_along(axes: Axes) -> str | None:
     """Return the letter of the axis that neighbours are looked for along: ``Z``, else ``T``, else None."""
-    return next((name for name in "ZT" if axes.lengths.get(name, 1) > 1), None)
+    return next((name for name in STACKING if axes.lengths.get(name, 1) > 1), None)
 
 
 def are_apart(pairs: Sequence[tuple[Array, Array]], noise: tuple[float, float]) -> bool:

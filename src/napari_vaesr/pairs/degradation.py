@@ -13,28 +13,40 @@ from torch.nn import functional as F
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.pairs.settings import Degradation, Range
+from napari_vaesr.vae.base import middle
 from napari_vaesr.vae.config import Factor
 from napari_vaesr.vae.factor import as_factor
 from napari_vaesr.vae.resize import downsample_bicubic
 
 
-class Degraded(NamedTuple):
-    """Low-res patches, the truth, and what a conditioned network may be told of them.
+class Batch(NamedTuple):
+    """Low-res planes and their truth.
 
     Attributes
     ----------
     low : Tensor
-        (batch, frames, height / rows, width / columns).
+        (batch, frames, Y, X), as a network sees them.
     high : Tensor
-        (batch, 1, height, width): the middle plane with the gain, offset and blur that stay, without noise.
+        (batch, 1, rows * Y, columns * X).
+    factor : (int, int)
+        The factor of rows and columns.
     conditions : Tensor
-        (batch, 4): slope and intercept of the noise's variance, the blur between the two in low-res
-        pixels, and whether rows were averaged, as `SuperResolutionVAE.encode` takes them.
+        What a conditioned network may be told; see `SuperResolutionVAE.encode`.
     """
 
     low: Tensor
     high: Tensor
+    factor: Factor
     conditions: Tensor
+
+    @property
+    def plane(self) -> Tensor:
+        """The low-res planes that are upscaled, (batch, 1, Y, X), without what is seen beside them."""
+        return middle(self.low)
+
+    def to(self, device: torch.device | str) -> Batch:
+        """Return the same on another device."""
+        return Batch(self.low.to(device), self.high.to(device), self.factor, self.conditions.to(device))
 
 
 def degrade(
@@ -42,7 +54,7 @@ def degrade(
     factor: int | Factor,
     degradation: Degradation,
     generator: torch.Generator | None = None,
-) -> Degraded:
+) -> Batch:
     """Turn high-res patches into low-res ones.
 
     Parameters
@@ -59,8 +71,9 @@ def degrade(
 
     Returns
     -------
-    Degraded
-        Low-res patches and their truth.
+    Batch
+        Low-res patches and their truth: the middle plane with the gain, offset and blur that stay, without
+        noise.
     """
     factor = as_factor(factor)
     along_rows = factor[1] == 1 != factor[0]
@@ -82,8 +95,7 @@ def degrade(
     if kept[1] > 0:
         stays = draw(kept) * (1 if along_rows else factor[0]) * chance(degradation.own)
     blurred = gaussian_blur(high, (removed**2 + stays**2).sqrt(), rows_only=along_rows)
-    middle = high.shape[1] // 2
-    truth = gaussian_blur(high[:, middle, None], stays, rows_only=along_rows)
+    truth = gaussian_blur(middle(high), stays, rows_only=along_rows)
     if along_rows:
         is_thick = chance(degradation.thick)
         low, sections = thinned(blurred, factor[0], is_thick), 2.0 * is_thick - 1
@@ -109,7 +121,7 @@ def degrade(
     if degradation.quantised:
         low = (255 * low).round().clamp(0, 255) / 255
     conditions = torch.cat([slope, intercept, removed / factor[0], sections], dim=1)[..., 0, 0]
-    return Degraded(low, truth, conditions)
+    return Batch(low, truth, factor, conditions)
 
 
 def thinned(images: Tensor, factor: int, averaged: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.image import UnknownAxes, read_image
 from napari_vaesr.files.made import is_mask, is_result
-from napari_vaesr.imaging.axes import Axes
+from napari_vaesr.imaging.axes import STACKING, Axes
 from napari_vaesr.imaging.colour import BLUE, GREEN, RED, luma
 
 SUFFIXES = {".png", ".tif", ".tiff", ".jpg", ".jpeg"}
@@ -117,7 +117,7 @@ def load_planes(places: Sequence[Path], smallest: int) -> dict[str, list[NDArray
 
 
 def load_stacks(places: Sequence[Path], smallest: int) -> dict[str, list[NDArray[np.generic]]]:
-    """Read images as grey stacks of neighbouring planes, grouped by the folder they lie in.
+    """Read images as grey stacks of planes, grouped by the folder they lie in.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def grey_planes(path: Path) -> list[NDArray[np.generic]]:
 
 
 def grey_stacks(path: Path) -> list[NDArray[np.generic]]:
-    """Read an image file as stacks of neighbouring planes, along Z or else time; colour as its luma.
+    """Read an image file as stacks of planes, along Z or else time; colour as its luma.
 
     Returns
     -------
@@ -176,7 +176,7 @@ def grey_stacks(path: Path) -> list[NDArray[np.generic]]:
         raise VaesrError(f"{path} holds NaN or infinite values: replace them, or leave the image out.")
     pixels = np.moveaxis(pixels, (axes.index("Y"), axes.index("X")), (-2, -1))
     others = axes.replace("Y", "").replace("X", "")
-    along = next((name for name in "ZT" if name in others and pixels.shape[others.index(name)] > 1), None)
+    along = next((name for name in STACKING if name in others and pixels.shape[others.index(name)] > 1), None)
     if along is None:
         return list(pixels.reshape(-1, 1, *pixels.shape[-2:]))
     pixels = np.moveaxis(pixels, others.index(along), -3)

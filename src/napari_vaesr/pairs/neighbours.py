@@ -1,12 +1,40 @@
-"""Planes beside a plane, for networks that look at some: those of a stack, or made of a single one."""
+"""What a network sees of sharp planes that are degraded: with planes beside each, real, made or hidden."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
+
+from napari_vaesr.pairs.degradation import Batch, degrade
+from napari_vaesr.pairs.images import to_unit, value_range
+from napari_vaesr.pairs.settings import Degradation
+from napari_vaesr.vae.base import middle
+from napari_vaesr.vae.config import Factor, NetworkConfig
+
+EDGES = 0.2
+"""Share of the stacks of which the planes on one side are hidden, as at the end of a stack."""
+
+
+class Simulation(Protocol):
+    """What decides how sharp patches become batches."""
+
+    @property
+    def network(self) -> NetworkConfig:
+        """The network that is to see them."""
+
+    @property
+    def degradation(self) -> Degradation:
+        """How low-res patches are made."""
+
+    @property
+    def alone(self) -> float:
+        """Share of the patches that are seen without planes beside them."""
 
 
 def around(stack: NDArray[np.generic], number: int, count: int) -> NDArray[np.generic]:
@@ -16,6 +44,74 @@ def around(stack: NDArray[np.generic], number: int, count: int) -> NDArray[np.ge
     """
     near = np.arange(number - count // 2, number + count // 2 + 1)
     return stack[np.clip(near, 0, len(stack) - 1)]
+
+
+def sharp_at(stack: NDArray[np.generic], number: int, network: NetworkConfig) -> NDArray[np.generic]:
+    """Return a plane of a stack with as many as a network sees beside it; a single one alone.
+
+    Parameters
+    ----------
+    stack : array
+        (planes, Y, X).
+    number : int
+        Which plane.
+    network : NetworkConfig
+        The network's.
+    """
+    return around(stack, number, network.frames if len(stack) > 1 else 1)
+
+
+def simulate(
+    patches: Sequence[NDArray[np.float32]],
+    factor: Factor,
+    settings: Simulation,
+    generator: torch.Generator | None = None,
+) -> Batch:
+    """Make a batch of sharp patches: degraded, and as a network is to see it.
+
+    Parameters
+    ----------
+    patches : sequence of array
+        Each (planes, Y, X), as `sharp_at` gives them.
+    factor : (int, int)
+        How many times smaller they become, rows and columns.
+    settings : Simulation
+        As those of a training.
+    generator : torch.Generator, optional
+        Source of randomness.
+    """
+    frames = settings.network.frames
+    single = torch.from_numpy(np.stack([patch[len(patch) // 2] for patch in patches]))[:, None]
+    high = neighboured(single, frames, float(factor[1]), generator)
+    for index, patch in enumerate(patches):
+        if len(patch) == frames:
+            high[index] = torch.from_numpy(patch)
+    batch = degrade(high, factor, settings.degradation, generator)
+    return batch._replace(low=hidden(batch.low, settings.alone, generator))
+
+
+def simulate_middle(
+    stack: NDArray[np.generic],
+    part: tuple[slice, slice],
+    factor: Factor,
+    settings: Simulation,
+    generator: torch.Generator,
+) -> Batch:
+    """Make a pair of a part of the plane in the middle of a stack; nothing beside it is hidden.
+
+    Parameters
+    ----------
+    stack : array
+        (planes, Y, X), in its own intensities.
+    part : (slice, slice)
+        Rows and columns.
+    factor, settings, generator
+        As for `simulate`.
+    """
+    planes = around(stack, len(stack) // 2, settings.network.frames)
+    crop = np.ascontiguousarray(to_unit(planes[:, *part], value_range(stack)))
+    pair = degrade(torch.from_numpy(crop)[None], factor, settings.degradation, generator)
+    return pair._replace(low=pair.plane) if len(stack) == 1 else pair  # the others had noise of their own
 
 
 def neighboured(high: Tensor, frames: int, reach: float, generator: torch.Generator | None = None) -> Tensor:
@@ -74,5 +170,28 @@ def neighboured(high: Tensor, frames: int, reach: float, generator: torch.Genera
         part = torch.where(is_strange, 1.0, share * (abs(offset) / (frames // 2)))
         dim = dims ** abs(offset)
         planes.append(dim * ((1 - part) * plane + part * other))
-    middle = frames // 2
-    return torch.cat([*planes[:middle], high, *planes[middle:]], dim=1)
+    before = frames // 2
+    return torch.cat([*planes[:before], high, *planes[before:]], dim=1)
+
+
+def hidden(low: Tensor, alone: float, generator: torch.Generator | None = None) -> Tensor:
+    """Hide neighbours at random: what is hidden is the plane in the middle once more.
+
+    Parameters
+    ----------
+    low : Tensor
+        (batch, frames, Y, X), noisy as the network sees them.
+    alone : float
+        Share of the batch that loses all neighbours; of the rest, `EDGES` lose some on one side.
+    generator : torch.Generator, optional
+        Source of randomness.
+    """
+    batch, frames = low.shape[:2]
+    if frames == 1:
+        return low
+    reach = frames // 2
+    offsets = torch.arange(-reach, reach + 1)
+    chance, side, left = torch.rand(3, batch, 1, generator=generator)
+    outward = torch.where(side < 0.5, offsets, -offsets)
+    is_hidden = (chance < alone) | ((chance > 1 - EDGES * (1 - alone)) & (outward > (left * reach).floor()))
+    return torch.where(is_hidden[..., None, None], middle(low), low)

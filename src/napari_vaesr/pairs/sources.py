@@ -219,5 +219,5 @@ def _degraded(
     if way == "microscope":
         low, blur = microscope(high, scale, generator)
         return np.asarray(low[0, 0]), unit, float(blur)
-    low, high, conditions = degrade(high, scale, way, generator)
+    low, high, _, conditions = degrade(high, scale, way, generator)
     return np.asarray(low[0, 0]), np.asarray(high[0, 0]), float(conditions[0, 2])

@@ -5,48 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from itertools import count
-from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.pairs.degradation import Batch
 from napari_vaesr.training.config import TrainingConfig
-from napari_vaesr.vae.base import middle
-from napari_vaesr.vae.config import Factor
-
-
-class Batch(NamedTuple):
-    """Low-res planes and their truth.
-
-    Attributes
-    ----------
-    low : Tensor
-        (batch, frames, Y, X).
-    high : Tensor
-        (batch, 1, rows * Y, columns * X).
-    factor : (int, int)
-        The factor of rows and columns.
-    conditions : Tensor
-        What a conditioned network is told; see `SuperResolutionVAE.encode`.
-    """
-
-    low: Tensor
-    high: Tensor
-    factor: Factor
-    conditions: Tensor
-
-    @property
-    def plane(self) -> Tensor:
-        """The low-res planes that are upscaled, (batch, 1, Y, X), without what is seen beside them."""
-        return middle(self.low)
-
-    def to(self, device: torch.device | str) -> Batch:
-        """Return the same on another device."""
-        return Batch(self.low.to(device), self.high.to(device), self.factor, self.conditions.to(device))
 
 
 class Batches(IterableDataset[Batch], ABC):

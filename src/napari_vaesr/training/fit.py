@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from napari_vaesr.engine.device import choose_device
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.training.batches import Batch
+from napari_vaesr.pairs.degradation import Batch
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.training.module import LOG_EVERY, Training
 from napari_vaesr.training.over import remember_base

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from napari_vaesr.imaging.sampling import evenly_spaced
-from napari_vaesr.pairs.degradation import degrade
+from napari_vaesr.pairs.degradation import Batch, degrade
 from napari_vaesr.pairs.material import Material
 from napari_vaesr.pairs.pair import Pair
-from napari_vaesr.training.batches import Batch, Batches, scale_odds, turned
+from napari_vaesr.training.batches import Batches, scale_odds, turned
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.training.told import recorded, simulated
 from napari_vaesr.training.validation import FixedPairs
@@ -99,8 +99,7 @@ def checked_pairs(material: Material, config: TrainingConfig) -> FixedPairs:
                 pairs.append(recorded(part.low[None], part.truth[None], factor))
                 continue
             truth = torch.from_numpy(np.ascontiguousarray(part.truth))[None, None]
-            low, high, conditions = degrade(truth, factor, config.degradation, generator)
-            pairs.append(Batch(low, high, factor, conditions))
+            pairs.append(degrade(truth, factor, config.degradation, generator))
     return FixedPairs(pairs, ["held-out part"] * len(pairs))
 
 

@@ -15,7 +15,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from napari_vaesr.engine.device import choose_device
 from napari_vaesr.engine.upscaler import prepare_network
-from napari_vaesr.training.batches import Batch
+from napari_vaesr.pairs.degradation import Batch
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.training.muon import Muon
 from napari_vaesr.trust.block_means import SIDES

@@ -12,9 +12,10 @@ from PIL import Image
 
 from napari_vaesr.arrays import Float64Array
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.pairs.degradation import Batch
 from napari_vaesr.pairs.images import load_stacks, to_unit, value_range
-from napari_vaesr.pairs.neighbours import around
-from napari_vaesr.training.batches import Batch, Batches, scale_odds, turned
+from napari_vaesr.pairs.neighbours import sharp_at
+from napari_vaesr.training.batches import Batches, scale_odds, turned
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.training.told import simulated
 from napari_vaesr.vae.config import Factor
@@ -32,8 +33,7 @@ class Patches(Batches):
     drowned, or as `TrainingConfig.folder_weights` says; then a stack in proportion to its pixels, a plane, a
     place, and one of the eight flips and rotations. Of several such patches (`TrainingConfig.choices`) the
     one with most detail is taken.
-    Planes that are too small for a patch of the largest factor serve the smaller ones. Single planes get made
-    neighbours, where the network looks at some.
+    Planes that are too small for a patch of the largest factor serve the smaller ones.
 
     Raises
     ------
@@ -87,15 +87,14 @@ class Patches(Batches):
         )
 
     def _patch(self, rng: np.random.Generator, factor: Factor) -> NDArray[np.float32]:
-        """Draw (frames, Y, X) of a stack that has as many planes, else one plane, (1, Y, X)."""
+        """Draw (planes, Y, X) of a stack; see `sharp_at`."""
         odds = self.odds[factor]
         assert odds is not None
         between, within = odds
         group = rng.choice(len(self.groups), p=between)
         index = rng.choice(len(self.groups[group]), p=within[group])
         stack, sides = self.groups[group][index], [self.config.patch * each for each in factor]
-        frames = self.config.network.frames if len(stack) > 1 else 1
-        planes = around(stack, int(rng.integers(len(stack))), frames)
+        planes = sharp_at(stack, int(rng.integers(len(stack))), self.config.network)
         least, most = self.config.degradation.reduce
         largest = min(most, min(stack.shape[1:]) / max(sides))
         times = least * (largest / least) ** rng.random() if largest >= least else 1.0

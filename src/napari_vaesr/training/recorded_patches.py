@@ -10,8 +10,9 @@ import numpy as np
 from napari_vaesr.arrays import Float32Array
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.sampling import evenly_spaced
+from napari_vaesr.pairs.degradation import Batch
 from napari_vaesr.pairs.pair import Pair
-from napari_vaesr.training.batches import Batch, Batches, turned
+from napari_vaesr.training.batches import Batches, turned
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.training.told import recorded
 from napari_vaesr.training.validation import FixedPairs

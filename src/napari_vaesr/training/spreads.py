@@ -27,11 +27,11 @@ from napari_vaesr.imaging.colour import luma
 from napari_vaesr.imaging.intensity import estimate_noise, fit_scalings
 from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.imaging.sampling import middle_of
+from napari_vaesr.pairs.degradation import Batch
 from napari_vaesr.pairs.images import grey, grey_planes, read_planes
 from napari_vaesr.pairs.pair import Pair
 from napari_vaesr.pairs.settings import Degradation
 from napari_vaesr.pairs.sources import always_noisy, low_res
-from napari_vaesr.training.batches import Batch
 from napari_vaesr.trust.block_means import block_means
 from napari_vaesr.trust.levels import Areas, Spread, without_truth_noise
 from napari_vaesr.trust.rivals import gradient_magnitude

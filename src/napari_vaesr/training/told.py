@@ -1,4 +1,4 @@
-"""What a network is shown and told in training, so that it copes with what it is shown and told in use."""
+"""What a network is told in training, so that it copes with what it is told in use."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from napari_vaesr.imaging.noise import CELLS, EXPECTED, QUANTILE
-from napari_vaesr.pairs.degradation import degrade
-from napari_vaesr.pairs.neighbours import neighboured
-from napari_vaesr.training.batches import Batch
+from napari_vaesr.pairs.degradation import Batch
+from napari_vaesr.pairs.neighbours import simulate
 from napari_vaesr.training.config import TrainingConfig
-from napari_vaesr.vae.base import middle
 from napari_vaesr.vae.config import Conditions, Factor
 
 JITTER = 0.2
@@ -24,17 +22,6 @@ JITTER = 0.2
 UNSAID = 1 / 3
 """Share of the batch that is told of noise and blur alone."""
 
-EDGES = 0.2
-"""Share of the stacks of which the planes on one side are hidden, as at the end of a stack."""
-
-
-def shown(batch: Batch, config: TrainingConfig, generator: torch.Generator | None = None) -> Batch:
-    """Return a batch as the network is to see it: neighbours hidden, conditions nearly right."""
-    low = hidden(batch.low, config.alone, generator)
-    if not config.network.conditioned:
-        return batch._replace(low=low)
-    return batch._replace(low=low, conditions=told(batch.conditions, low, config.misled, generator))
-
 
 def simulated(
     patches: Sequence[NDArray[np.float32]],
@@ -42,27 +29,21 @@ def simulated(
     config: TrainingConfig,
     generator: torch.Generator | None = None,
 ) -> Batch:
-    """Make a batch of sharp patches: degraded, and as the network is to see it.
+    """Make a batch of sharp patches: degraded, and with conditions that are nearly right.
 
     Parameters
     ----------
-    patches : sequence of array
-        Each (planes, Y, X): as many planes as the network looks at, or one, whose neighbours are made.
-    factor : (int, int)
-        How many times smaller they become, rows and columns.
+    patches, factor
+        As for `simulate`.
     config : TrainingConfig
         The run's settings.
     generator : torch.Generator, optional
         Source of randomness.
     """
-    frames = config.network.frames
-    single = torch.from_numpy(np.stack([patch[len(patch) // 2] for patch in patches]))[:, None]
-    high = neighboured(single, frames, float(factor[1]), generator)
-    for index, patch in enumerate(patches):
-        if len(patch) == frames:
-            high[index] = torch.from_numpy(patch)
-    low, high, conditions = degrade(high, factor, config.degradation, generator)
-    return shown(Batch(low, high, factor, conditions), config, generator)
+    batch = simulate(patches, factor, config, generator)
+    if not config.network.conditioned:
+        return batch
+    return batch._replace(conditions=told(batch.conditions, batch.plane, config.misled, generator))
 
 
 def recorded(low: NDArray[np.float32], high: NDArray[np.float32], factor: Factor) -> Batch:
@@ -77,52 +58,31 @@ def recorded(low: NDArray[np.float32], high: NDArray[np.float32], factor: Factor
     return Batch(small, large, factor, conditions)
 
 
-def hidden(low: Tensor, alone: float, generator: torch.Generator | None = None) -> Tensor:
-    """Hide neighbours at random: what is hidden is the plane in the middle once more.
-
-    Parameters
-    ----------
-    low : Tensor
-        (batch, frames, Y, X), noisy as the network sees them.
-    alone : float
-        Share of the batch that loses all neighbours; of the rest, `EDGES` lose some on one side.
-    generator : torch.Generator, optional
-        Source of randomness.
-    """
-    batch, frames = low.shape[:2]
-    if frames == 1:
-        return low
-    reach = frames // 2
-    offsets = torch.arange(-reach, reach + 1)
-    chance, side, left = torch.rand(3, batch, 1, generator=generator)
-    outward = torch.where(side < 0.5, offsets, -offsets)
-    is_hidden = (chance < alone) | ((chance > 1 - EDGES * (1 - alone)) & (outward > (left * reach).floor()))
-    return torch.where(is_hidden[..., None, None], middle(low), low)
-
-
-def told(conditions: Tensor, low: Tensor, misled: float, generator: torch.Generator | None = None) -> Tensor:
+def told(
+    conditions: Tensor, plane: Tensor, misled: float, generator: torch.Generator | None = None
+) -> Tensor:
     """Return what a network is told: nearly the truth, or what an estimate on the plane says.
 
     Parameters
     ----------
     conditions : Tensor
         The truth; see `SuperResolutionVAE.encode`.
-    low : Tensor
-        (batch, frames, Y, X).
+    plane : Tensor
+        (batch, 1, Y, X), noisy as the network sees it.
     misled : float
         Share of the batch that is told an estimate instead.
     generator : torch.Generator, optional
         Source of randomness.
     """
     slope, intercept, blur, *others = conditions.unbind(dim=1)
-    each, both, third = torch.randn(3, len(low), generator=generator)
+    each, both, third = torch.randn(3, len(plane), generator=generator)
     slope = slope * torch.exp(2 * JITTER * (0.7 * each + 0.7 * both))
     intercept = intercept * torch.exp(2 * JITTER * (0.7 * both - 0.7 * each))
     blur = blur * torch.exp(0.5 * JITTER * third)
-    is_misled = torch.rand(len(low), generator=generator) < misled
-    estimate = estimated_noise(middle(low)[:, 0]).square()
+    is_misled = torch.rand(len(plane), generator=generator) < misled
+    estimate = estimated_noise(plane[:, 0]).square()
     slope, intercept = torch.where(is_misled, 0.0, slope), torch.where(is_misled, estimate, intercept)
-    is_said = torch.rand(len(low), generator=generator) >= UNSAID
+    is_said = torch.rand(len(plane), generator=generator) >= UNSAID
     return torch.stack([slope, intercept, blur, *(each * is_said for each in others)], dim=1)
 
 

@@ -26,7 +26,6 @@ from napari_vaesr.pairs.degradation import degrade, thinned
 from napari_vaesr.pairs.images import find_images, grey
 from napari_vaesr.pairs.settings import Degradation
 from napari_vaesr.pairs.sources import always_noisy
-from napari_vaesr.training.batches import Batch
 from napari_vaesr.training.spreads import (
     PIXELS,
     SAMPLES,
@@ -138,9 +137,8 @@ def spreads_of_rows(
     spreads = []
     for number, way in enumerate(ways):
         seed = zlib.crc32(os.fsencode(f"{name}, rows {number}"))
-        low, truth, conditions = degrade(high, (factor, 1), way, torch.Generator().manual_seed(seed))
-        conditions[:, 3] = 0  # as in use, what planes are is not known unless it is told
-        pair = Batch(low, truth, (factor, 1), conditions)
+        pair = degrade(high, (factor, 1), way, torch.Generator().manual_seed(seed))
+        pair.conditions[:, 3] = 0  # as in use, what planes are is not known unless it is told
         spread, _ = spread_of_pair(model.network, pair, f"{name}, rows {number}")
         chosen = np.random.default_rng(seed).choice(
             spread.std.size, min(pixels, spread.std.size), replace=False
@@ -239,5 +237,4 @@ def degraded(unit: Array, factors: Factors, degradation: Degradation, *, is_nois
     planes = thin[0].permute(1, 0, 2)[None]
     alone = {"blur": (0.0, 0.0), "own_blur": (0.0, 0.0), "gain": (1.0, 1.0), "offset": (0.0, 0.0)}
     way = degradation.model_copy(update={**alone, "clean": 0.0 if is_noisy else 1.0})
-    low, _, _ = degrade(planes, factors.whole("Y"), way, generator)
-    return np.asarray(low[0])
+    return np.asarray(degrade(planes, factors.whole("Y"), way, generator).low[0])

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch.utils.data import Dataset
 
 from napari_vaesr.imaging.sampling import evenly_spaced
-from napari_vaesr.pairs.degradation import degrade
-from napari_vaesr.pairs.images import load_stacks, to_unit, value_range
-from napari_vaesr.pairs.neighbours import around
-from napari_vaesr.training.batches import Batch
+from napari_vaesr.pairs.degradation import Batch
+from napari_vaesr.pairs.images import load_stacks
+from napari_vaesr.pairs.neighbours import simulate_middle
 from napari_vaesr.training.config import TrainingConfig
-from napari_vaesr.vae.base import middle
 
 
 class FixedPairs(Dataset[Batch]):
@@ -24,7 +21,7 @@ class FixedPairs(Dataset[Batch]):
     Parameters
     ----------
     pairs : sequence of Batch
-        Of one image each: shapes (1, frames, height, width) and (1, 1, rows * height, columns * width).
+        Of one image each.
     domains : sequence of str
         What kind of image each is.
     """
@@ -68,11 +65,7 @@ class ValidationPairs(FixedPairs):
             for stack in (stacks[index] for index in evenly_spaced(len(stacks), share)):
                 height, width = (min(size, side) // unit * unit for size in stack.shape[1:])
                 row, column = (stack.shape[1] - height) // 2, (stack.shape[2] - width) // 2
-                planes = around(stack, len(stack) // 2, network.frames)
-                crop = to_unit(planes[:, row : row + height, column : column + width], value_range(stack))
+                part = slice(row, row + height), slice(column, column + width)
                 for factor in network.factors:
-                    truth = torch.from_numpy(np.ascontiguousarray(crop))[None]
-                    low, high, conditions = degrade(truth, factor, config.degradation, generator)
-                    low = middle(low) if len(stack) == 1 else low  # the others had noise of their own
-                    self.pairs.append(Batch(low, high, factor, conditions))
+                    self.pairs.append(simulate_middle(stack, part, factor, config, generator))
                     self.domains.append(name)

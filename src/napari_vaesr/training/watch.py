@@ -19,7 +19,7 @@ from napari_vaesr.engine.progress import Progress
 from napari_vaesr.errors import Cancelled, VaesrError
 from napari_vaesr.files.atomic import atomic_path
 from napari_vaesr.imaging.sampling import middle_part
-from napari_vaesr.training.batches import Batch
+from napari_vaesr.pairs.degradation import Batch
 from napari_vaesr.training.events import Check, Listen, Losses, Pictures, Verdict
 from napari_vaesr.training.module import Training, validation_scores
 from napari_vaesr.training.validation import FixedPairs

@@ -176,10 +176,7 @@ def _write_png(
     progress: Callable[[Progress], None] | None,
 ) -> None:
     """Write the mean as PNG, and beside it the uncertainty as TIFF."""
-    with closing(iter(job)) as steps:
-        for step in steps:
-            if progress is not None:
-                progress(step)
+    job.run(progress)
     axes, everything = job.result_axes, slice(None)
     mean = axes.read_plane(job.result.mean, 0, everything, everything)
     maps = [] if job.result.uncertainty is None else maps_of(job.settings.uncertainty, job.result.uncertainty)

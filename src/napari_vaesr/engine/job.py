@@ -279,6 +279,20 @@ class UpscaleJob:
             for progress, _ in made:
                 yield progress
 
+    def run(self, progress: Callable[[Progress], None] | None = None) -> Result:
+        """Do all of the work, and return the result.
+
+        Parameters
+        ----------
+        progress : callable, optional
+            Called with every `Progress`; what it raises cancels the job.
+        """
+        with closing(iter(self)) as steps:
+            for step in steps:
+                if progress is not None:
+                    progress(step)
+        return self.result
+
     def pieces(self, progress: Callable[[Progress], None] | None = None) -> Generator[Piece, None, None]:
         """Do the work one piece after the other, for writers that never hold the result.
 

@@ -92,10 +92,9 @@ def _drawn(model: Model, low: Array, factors: Factors, width: float) -> tuple[Ar
     job = UpscaleJob(
         source, settings, model=Model(card, model.network), calibrations=[Calibration()], keep_samples=True
     )
-    for _ in job:
-        pass
-    assert job.result.samples is not None
-    return job.result.mean.astype(np.float64), job.result.samples.astype(np.float64)
+    result = job.run()
+    assert result.samples is not None
+    return result.mean.astype(np.float64), result.samples.astype(np.float64)
 
 
 def _likeness(apart: Array) -> float:

@@ -122,7 +122,7 @@ def spreads_of_file(
     for number, (way, noise_told) in enumerate(zip(ways, told, strict=True)):
         seed = zlib.crc32(os.fsencode(f"{name}, calibration {number}"))
         pair = low_res(name, path.parent.name, truth if way is None else grey(truth), scale, way, seed)
-        spread = _upscaledmiddle_part(model, pair, noise_told)
+        spread = _upscaled_middle(model, pair, noise_told)
         chosen = np.random.default_rng(seed).choice(
             spread.std.size, min(pixels, spread.std.size), replace=False
         )
@@ -147,7 +147,7 @@ def _thinned(spread: Spread, chosen: NDArray[np.int64]) -> Spread:
     )
 
 
-def _upscaledmiddle_part(model: Model, pair: Pair, noise: Literal["auto"] | float = "auto") -> Spread:
+def _upscaled_middle(model: Model, pair: Pair, noise: Literal["auto"] | float = "auto") -> Spread:
     """Upscale the middle of an image; in unit intensity."""
     blur = pair.blur if model.card.network.conditioned else 0.0
     settings = UpscaleSettings(scale=pair.scale, samples=SAMPLES, noise=noise, blur=blur)
@@ -164,13 +164,12 @@ def _upscaledmiddle_part(model: Model, pair: Pair, noise: Literal["auto"] | floa
         calibrations=[Calibration()],
         keep_samples=True,
     )
-    for _ in job:
-        pass
+    result = job.run()
     scaling, scale = job.scalings[0], pair.scale
     part = pair.truth[scale * rows.start : scale * rows.stop, scale * columns.start : scale * columns.stop]
-    assert job.result.std is not None
-    mean, std = job.result.mean.astype(np.float64), job.result.std.astype(np.float64)
-    samples = job.result.samples
+    assert result.std is not None
+    mean, std = result.mean.astype(np.float64), result.std.astype(np.float64)
+    samples = result.samples
     if low.ndim == 3:
         mean, part = (luma(colours.astype(np.float64)) for colours in (mean, part))
         samples = None if samples is None else np.stack([luma(each) for each in samples])

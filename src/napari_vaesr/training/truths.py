@@ -212,12 +212,11 @@ def _spreads(
         settings = UpscaleSettings(scale=factors.setting, samples=SAMPLES)
         source = Source.of(low, "ZYX")
         job = UpscaleJob(source, settings, model=model, calibrations=[Calibration()], keep_samples=True)
-        for _ in job:
-            pass
-        assert job.result.std is not None and job.result.samples is not None
-        mean = job.result.mean.astype(np.float64)
-        shares = shares_of(mean, unit, job.result.samples - mean, factors, "ZYX")
-        std, error = job.result.std.ravel(), (job.result.mean - unit).ravel()
+        result = job.run()
+        assert result.std is not None and result.samples is not None
+        mean = result.mean.astype(np.float64)
+        shares = shares_of(mean, unit, result.samples - mean, factors, "ZYX")
+        std, error = result.std.ravel(), (result.mean - unit).ravel()
         chosen = np.random.default_rng(seed).choice(std.size, min(VOXELS, std.size), replace=False)
         gain = job.scalings[0].gain
         wrong, _ = without_truth_noise(std[chosen], error[chosen], own_noise)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -261,10 +260,7 @@ def _check_plane(
     own = IntensityScaling(offset=0.0, gain=1.0, noise=level, noise_line=(said.slope, said.intercept))
     told = settings.model_copy(update={"noise": "auto", "blur": said.blur})
     job = UpscaleJob(Source.of(small, "YX"), told, model=model, scalings=[own])
-    with closing(iter(job)) as steps:
-        for step in steps:
-            progress(step)
-    result = job.result
+    result = job.run(progress)
     assert result.std is not None
     estimates = {
         "model": np.asarray(result.mean, np.float32),

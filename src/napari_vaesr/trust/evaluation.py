@@ -7,7 +7,6 @@ in parts of the image's intensity range (255 for 8 bits), and of luma for colour
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -201,11 +200,7 @@ def _upscaled(
 ) -> tuple[Array, Array, float, Array]:
     """Return mean without rounding, std, the interval in std, and samples, as intensities of the input."""
     job = _job(pair, model, settings, keep_samples=True)
-    with closing(iter(job)) as steps:
-        for step in steps:
-            if progress is not None:
-                progress(step)
-    result = job.result
+    result = job.run(progress)
     std = np.empty(0) if result.std is None else result.std
     assert result.samples is not None
     return result.mean, std, job.calibrations[0].interval, result.samples
@@ -216,12 +211,9 @@ def _one_sample(
 ) -> Array:
     """Return a sample as the model drew it; the mean is that of it and its partner, even of one."""
     job = _job(pair, model, settings.model_copy(update={"samples": 1}), keep_samples=True)
-    with closing(iter(job)) as steps:
-        for step in steps:
-            if progress is not None:
-                progress(step)
-    assert job.result.samples is not None
-    sample: Array = job.result.samples[0]
+    samples = job.run(progress).samples
+    assert samples is not None
+    sample: Array = samples[0]
     return sample
 
 
@@ -237,10 +229,7 @@ def _job(pair: Pair, model: Model, settings: UpscaleSettings, *, keep_samples: b
 
 def _base(pair: Pair, model: Model, settings: UpscaleSettings) -> Array:
     """Return the network's deterministic estimate: a sample without any noise."""
-    job = _job(pair, model, settings.model_copy(update={"samples": 1, "temperature": 0.0}))
-    for _ in job:
-        pass
-    return job.result.mean
+    return _job(pair, model, settings.model_copy(update={"samples": 1, "temperature": 0.0})).run().mean
 
 
 def _pixels(pair: Pair, mean: Array, std: Array, interval: float) -> ChosenPixels:

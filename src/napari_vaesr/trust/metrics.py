@@ -59,24 +59,8 @@ def ssim(estimate: Array, truth: Array, *, data_range: float = 1.0, border: int 
 
     A Gaussian window of 11 x 11 pixels (sigma 1.5), averaged where the whole window lies in the image.
 
-    Parameters
-    ----------
-    estimate, truth : array
-        Of one shape, (Y, X) or (Y, X, S), at least 11 x 11 pixels inside the border.
-    data_range : float
-        Distance between black and white.
-    border : int
-        Pixels to leave out on every side.
-
-    Returns
-    -------
-    float
-        1 for equal images.
-
-    Raises
-    ------
-    VaesrError
-        When the shapes differ, a value is not finite or the image is too small.
+    Parameters and errors are those of `psnr`; at least 11 x 11 pixels have to be inside the border. Equal
+    images have 1.
     """
     from skimage.metrics import structural_similarity
 
@@ -100,24 +84,8 @@ def multiscale_ssim(estimate: Array, truth: Array, *, data_range: float = 1.0, b
 
     Computed by torchmetrics, which comes with ``pip install "napari-vaesr[evaluate]"``.
 
-    Parameters
-    ----------
-    estimate, truth : array
-        Of one shape, (Y, X), at least 176 x 176 pixels inside the border.
-    data_range : float
-        Distance between black and white.
-    border : int
-        Pixels to leave out on every side.
-
-    Returns
-    -------
-    float
-        1 for equal images.
-
-    Raises
-    ------
-    VaesrError
-        When the shapes differ, a value is not finite, the image is too small or torchmetrics is missing.
+    Parameters and errors are those of `psnr`; images are grey, with at least 176 x 176 pixels inside the
+    border. Equal images have 1.
     """
     estimate, truth = _comparable(estimate, truth, border)
     if min(truth.shape) < SMALLEST_MULTISCALE:

@@ -69,17 +69,7 @@ def write_reliability(path: str | os.PathLike[str], summaries: Sequence[Summary]
 def write_sparsification(path: str | os.PathLike[str], summaries: Sequence[Summary]) -> None:
     """Draw how the error falls as the most uncertain pixels are left out, one panel for each domain.
 
-    Parameters
-    ----------
-    path : str or Path
-        The PNG.
-    summaries : sequence of Summary
-        Of one scale.
-
-    Raises
-    ------
-    VaesrError
-        When the file can't be written.
+    Parameters and errors are those of `write_reliability`.
     """
     figure, panels = _panels(len(summaries))
     for panel, summary in zip(panels, summaries, strict=True):
@@ -101,17 +91,7 @@ def write_sparsification(path: str | os.PathLike[str], summaries: Sequence[Summa
 def write_blocks(path: str | os.PathLike[str], summaries: Sequence[Summary]) -> None:
     """Draw whether samples add up: error over standard deviation of block means, one line for each domain.
 
-    Parameters
-    ----------
-    path : str or Path
-        The PNG.
-    summaries : sequence of Summary
-        Of one scale.
-
-    Raises
-    ------
-    VaesrError
-        When the file can't be written.
+    Parameters and errors are those of `write_reliability`.
     """
     figure, (panel,) = _panels(1)
     panel.axhspan(0.8, 1.25, color=GREY, alpha=0.15, linewidth=0)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from os import PathLike
 from typing import Any, Unpack
 
@@ -90,10 +89,7 @@ def upscale(
     job = UpscaleJob(source, asked, region, model=loaded, keep_samples=keep_samples)
     if strange := note_unlike(job):
         warnings.warn(strange, UnlikeTrainingWarning, stacklevel=2)
-    with closing(iter(job)) as steps:
-        for step in steps:
-            if progress is not None:
-                progress(step)
+    job.run(progress)
     return with_departures(job)
 
 

@@ -26,7 +26,7 @@ from napari_vaesr.plugin.viewer.workers import create_worker
 from napari_vaesr.plugin.widgets.factor_inputs import FactorInputs
 from napari_vaesr.plugin.widgets.inputs import with_tooltips
 from napari_vaesr.plugin.widgets.model_list import known_cards, model_list
-from napari_vaesr.plugin.widgets.panel import Panel, align_labels, row, status_line
+from napari_vaesr.plugin.widgets.panel import Panel, align_labels, errors_shown, row, status_line
 from napari_vaesr.plugin.widgets.setting_inputs import input_of
 from napari_vaesr.plugin.widgets.timing import duration
 
@@ -196,11 +196,8 @@ class BatchPanel(Panel):
         line = None if self._batch is None else self._batch.lines[number]
         if line is None or line.status not in ("done", "done before"):
             return
-        try:
+        with errors_shown(partial(setattr, self.status, "value")):
             open_upscaled(line.target.output, self._viewer)
-        except VaesrError as error:
-            self.status.value = str(error)
-            show_error(str(error))
 
     def _asked(self) -> tuple[Any, ...]:
         inputs = tuple(part.strip() for part in self.inputs.value.split(BETWEEN) if part.strip())

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 from magicgui.widgets import Container, PushButton
-from napari.utils.notifications import show_error
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.atomic import atomic_path
@@ -21,7 +20,7 @@ from napari_vaesr.plugin.viewer.results import ShownResult
 from napari_vaesr.plugin.viewer.sources import source_array, source_axes, source_of
 from napari_vaesr.plugin.viewer.world import Units, to_pixels
 from napari_vaesr.plugin.widgets.dialogs import path_to_save
-from napari_vaesr.plugin.widgets.panel import row
+from napari_vaesr.plugin.widgets.panel import errors_shown, row
 
 if TYPE_CHECKING:
     import napari
@@ -239,10 +238,6 @@ class ExportSection(Container):
         path = path_to_save(self.native, "Save", self._result.name, kinds)
         if path is None:
             return
-        try:
+        with errors_shown(self._say):
             write(path)
-        except VaesrError as error:
-            self._say(str(error))
-            show_error(str(error))
-            return
-        self._say(f"Saved {path.name}.")
+            self._say(f"Saved {path.name}.")

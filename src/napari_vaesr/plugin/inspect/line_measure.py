@@ -22,7 +22,7 @@ from napari_vaesr.plugin.viewer.results import ShownResult
 from napari_vaesr.plugin.viewer.runner import Runner
 from napari_vaesr.plugin.viewer.sources import needed_source, source_array, source_axes
 from napari_vaesr.plugin.viewer.task import Failure, UpscaleTask
-from napari_vaesr.plugin.widgets.panel import status_line
+from napari_vaesr.plugin.widgets.panel import errors_shown, status_line
 
 if TYPE_CHECKING:
     import napari
@@ -80,15 +80,11 @@ class LineMeasureSection(Container):
             return
         if self._result is None or self._profile is None:
             return
-        try:
+        with errors_shown(self._say):
             task, self._places = line_task(self._result, self._profile, self._viewer.layers)
-        except VaesrError as error:
-            self._say(str(error))
-            show_error(str(error))
-            return
-        self._measured = self._profile
-        self.button.text = "Cancel"
-        self.runner.submit(task)
+            self._measured = self._profile
+            self.button.text = "Cancel"
+            self.runner.submit(task)
 
     def stop(self) -> None:
         """Measure nothing more."""

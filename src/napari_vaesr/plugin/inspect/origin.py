@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from magicgui.widgets import Container, PushButton
-from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QApplication
 
-from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.inspect.provenance import as_command, as_python, in_words
 from napari_vaesr.plugin.viewer.results import ShownResult
-from napari_vaesr.plugin.widgets.panel import row, status_line
+from napari_vaesr.plugin.widgets.panel import errors_shown, row, status_line
 
 
 class OriginSection(Container):
@@ -46,13 +44,9 @@ class OriginSection(Container):
     def _copy(self, what: str, write: Callable[..., str]) -> None:
         if self._result is None:
             return
-        try:
+        with errors_shown(self._say):
             text = write(self._result.record)
-        except VaesrError as error:
-            self._say(str(error))
-            show_error(str(error))
-            return
-        clipboard = QApplication.clipboard()
-        assert clipboard is not None
-        clipboard.setText(text)
-        self._say(f"Copied the {what} to the clipboard.")
+            clipboard = QApplication.clipboard()
+            assert clipboard is not None
+            clipboard.setText(text)
+            self._say(f"Copied the {what} to the clipboard.")

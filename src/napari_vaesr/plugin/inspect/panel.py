@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import Container, PushButton
-from napari.utils.notifications import show_error
 
-from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.inspect.export import ExportSection
 from napari_vaesr.plugin.inspect.maps import MapsSection
 from napari_vaesr.plugin.inspect.origin import OriginSection
@@ -17,7 +15,7 @@ from napari_vaesr.plugin.io.adopting import Adopter
 from napari_vaesr.plugin.viewer.results import ShownResult
 from napari_vaesr.plugin.viewer.shortcuts import MAP, NEXT_SAMPLE, VEIL, Shortcuts
 from napari_vaesr.plugin.viewer.status import show_std_in_status
-from napari_vaesr.plugin.widgets.panel import Panel, align_labels, heading, status_line
+from napari_vaesr.plugin.widgets.panel import Panel, align_labels, errors_shown, heading, status_line
 from napari_vaesr.plugin.widgets.result_choice import ResultChoice
 
 if TYPE_CHECKING:
@@ -88,15 +86,11 @@ class InspectPanel(Panel):
 
     def adopt(self) -> None:
         """Open as results what another reader has opened as images."""
-        try:
+        with errors_shown(self._say):
             added = self._adopter.open_as_results()
-        except VaesrError as error:
-            self._say(str(error))
-            show_error(str(error))
-            return
-        if added:
-            self._viewer.layers.selection.active = added[0]
-            self._take_active()
+            if added:
+                self._viewer.layers.selection.active = added[0]
+                self._take_active()
 
     def reset_choices(self, *_: Any) -> None:
         """Offer the results that there are now; the one chosen stays chosen, or else the newest is."""

@@ -12,7 +12,6 @@ from qtpy.compat import isalive
 from qtpy.QtCore import QTimer
 
 from napari_vaesr.engine.progress import Progress
-from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.viewer.extents import chosen_extent
 from napari_vaesr.plugin.viewer.layers import KEY
 from napari_vaesr.plugin.viewer.results import ShownResult
@@ -20,6 +19,7 @@ from napari_vaesr.plugin.viewer.runner import Runner
 from napari_vaesr.plugin.viewer.shortcuts import NEXT_SAMPLE
 from napari_vaesr.plugin.viewer.sources import needed_source, source_axes
 from napari_vaesr.plugin.viewer.task import Failure, UpscaleTask
+from napari_vaesr.plugin.widgets.panel import errors_shown
 
 if TYPE_CHECKING:
     import napari
@@ -88,18 +88,14 @@ class SamplesSection(Container):
         if self._result is None:
             return
         record = self._result.record
-        try:
+        with errors_shown(self._say):
             source = needed_source(record, self._viewer.layers, "draw samples")
             settings = self._result.made.settings.model_copy(update={"samples": self.number.value})
             axes = source_axes(record)
             extent = chosen_extent(self._viewer, source, axes, "plane", "visible")
             task = UpscaleTask(source, axes, settings, extent, keep_samples=True)
-        except VaesrError as error:
-            self._say(str(error))
-            show_error(str(error))
-            return
-        self.draw_button.text = "Cancel"
-        self.runner.submit(task)
+            self.draw_button.text = "Cancel"
+            self.runner.submit(task)
 
     def play(self) -> None:
         """Start or stop the movie."""

@@ -25,7 +25,7 @@ from napari_vaesr.plugin.viewer.task import Failure
 from napari_vaesr.plugin.viewer.world import to_world
 from napari_vaesr.plugin.widgets.dialogs import path_to_save
 from napari_vaesr.plugin.widgets.inputs import with_tooltips
-from napari_vaesr.plugin.widgets.panel import Panel, align_labels, heading, row, status_line
+from napari_vaesr.plugin.widgets.panel import Panel, align_labels, errors_shown, heading, row, status_line
 from napari_vaesr.plugin.widgets.result_choice import ResultChoice
 from napari_vaesr.trust.regions import ALL, COUNT
 from napari_vaesr.trust.segment import METHODS, Threshold
@@ -166,14 +166,10 @@ class MeasurePanel(Panel):
         result = self.result
         if self.runner.is_running or result is None:
             return
-        try:
+        with errors_shown(self._say):
             task = self._task(result)
-        except VaesrError as error:
-            self._say(str(error))
-            show_error(str(error))
-            return
-        self._show_running(True)
-        self.runner.submit(task)  # type: ignore[arg-type]
+            self._show_running(True)
+            self.runner.submit(task)  # type: ignore[arg-type]
 
     def _task(self, result: ShownResult) -> MeasureTask:
         told = result.record
@@ -230,14 +226,10 @@ class MeasurePanel(Panel):
             return
         from napari_vaesr.files.atomic import atomic_path
 
-        try:
+        with errors_shown(self._say):
             with atomic_path(target) as temporary:
                 self.frame().to_csv(temporary, index=False)
-        except VaesrError as error:
-            self._say(str(error))
-            show_error(str(error))
-            return
-        self._say(f"Saved {target}.")
+            self._say(f"Saved {target}.")
 
     def reset_choices(self, *_: Any) -> None:
         """Offer the results and labels that there are now; what was chosen stays chosen."""

@@ -25,7 +25,7 @@ from napari_vaesr.plugin.viewer.layers import KEY, unique_name, upscaled_place
 from napari_vaesr.plugin.viewer.runner import Runner
 from napari_vaesr.plugin.viewer.sources import layer_as_source
 from napari_vaesr.plugin.viewer.task import Failure, first_sentence
-from napari_vaesr.plugin.widgets.panel import row, status_line
+from napari_vaesr.plugin.widgets.panel import errors_shown, row, status_line
 
 if TYPE_CHECKING:
     import napari
@@ -185,19 +185,15 @@ class CheckControls(Container):
         form = self._form
         if form.layer.value is None:
             return
-        try:
+        with errors_shown(self._tell):
             extent = chosen_extent(self._viewer, form.layer.value, form.axes.value, "plane", "visible")
             settings = flat_settings(form.settings())
             if settings.samples < 2:
                 raise VaesrError("One sample has no spread to check: draw 2 samples or more.")
             task = CheckTask(form.layer.value, form.axes.value, settings, extent)
-        except VaesrError as error:
-            self._tell(str(error))
-            show_error(str(error))
-            return
-        self._of = self._asked()
-        self.button.text = "Cancel"
-        self.runner.submit(task)  # type: ignore[arg-type]
+            self._of = self._asked()
+            self.button.text = "Cancel"
+            self.runner.submit(task)  # type: ignore[arg-type]
 
     def show_map(self) -> None:
         """Add the consistency map of the last check as a layer over its source."""

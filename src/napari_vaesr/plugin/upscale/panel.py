@@ -26,7 +26,7 @@ from napari_vaesr.plugin.viewer.shortcuts import LIVE, PREVIEW, RUN, Shortcuts
 from napari_vaesr.plugin.viewer.status import show_std_in_status
 from napari_vaesr.plugin.viewer.task import Failure, UpscaleTask
 from napari_vaesr.plugin.widgets.look_controls import KEYS, LookControls
-from napari_vaesr.plugin.widgets.panel import Panel, row, status_line
+from napari_vaesr.plugin.widgets.panel import Panel, errors_shown, row, status_line
 from napari_vaesr.plugin.widgets.timing import TimeLeft
 
 if TYPE_CHECKING:
@@ -102,19 +102,15 @@ class UpscalePanel(Panel):
         """Start upscaling in a worker thread; one run at a time."""
         if self.runner.is_running or self.form.layer.value is None:
             return
-        try:
+        with errors_shown(partial(setattr, self.status, "value")):
             tasks = self._make_tasks()
-        except VaesrError as error:
-            self.status.value = str(error)
-            show_error(str(error))
-            return
-        remember(tasks[0].settings)
-        self.estimator.stop()
-        self.preview.stop()
-        self._time_left = TimeLeft()
-        self._turns = Turns(tasks)
-        self._show_running(True)
-        self._start_next(self._turns)
+            remember(tasks[0].settings)
+            self.estimator.stop()
+            self.preview.stop()
+            self._time_left = TimeLeft()
+            self._turns = Turns(tasks)
+            self._show_running(True)
+            self._start_next(self._turns)
 
     def _make_tasks(self) -> list[UpscaleTask]:
         form = self.form

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from magicgui.widgets import Container, Label
+from napari.utils.notifications import show_error
 from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
 from qtpy.QtGui import QResizeEvent
@@ -19,6 +21,8 @@ from qtpy.QtWidgets import (
     QSizePolicy,
     QWidget,
 )
+
+from napari_vaesr.errors import VaesrError
 
 OURS = "napari_vaesr_panel"
 """Property of a widget that is one of our panels."""
@@ -157,6 +161,16 @@ class _VerticalScroll(QScrollArea):
     def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802
         super().resizeEvent(event)
         self._settled.start(0)
+
+
+@contextmanager
+def errors_shown(say: Callable[[str], None]) -> Iterator[None]:
+    """Say what is wrong, and show it as napari does; what is left to do inside is not done."""
+    try:
+        yield
+    except VaesrError as error:
+        say(str(error))
+        show_error(str(error))
 
 
 def status_line(text: str = "") -> Label:

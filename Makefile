@@ -24,7 +24,7 @@ DOCS := $(VENV)/installed-docs
 REQUIREMENTS := pyproject.toml constraints.txt
 INSTALL = @echo "Installing into $(VENV); the first time this takes some minutes." && $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 
-SAMPLE := src/napari_vaesr/samples/nuclei.tif
+SAMPLE := src/napari_vaesr/sample_images/nuclei.tif
 
 help:
 	@echo "make demo    upscale the bundled microscopy stack x2 into demo/"

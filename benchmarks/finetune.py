@@ -18,7 +18,7 @@ import torch
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.files.image import read_image
 from napari_vaesr.pairs.material import material_from_image
-from napari_vaesr.samples import SAMPLES, sample_path
+from napari_vaesr.sample_images import SAMPLES, sample_path
 from napari_vaesr.training.config import finetune_config
 from napari_vaesr.training.events import Verdict
 from napari_vaesr.training.finetune import FineTune, estimated_degradation

@@ -22,7 +22,7 @@ from timing import bare_network, medians
 
 from napari_vaesr import upscale
 from napari_vaesr.engine.device import choose_device
-from napari_vaesr.samples import sample_path
+from napari_vaesr.sample_images import sample_path
 
 STACK = """
 import resource, sys, time

@@ -31,7 +31,11 @@ def test_the_wheel_has_the_whole_package(wheel):
         if path.is_file() and path.suffix != ".pyc" and not path.name.startswith(".")
     }
     assert packed == files
-    assert {"napari_vaesr/napari.yaml", "napari_vaesr/py.typed", "napari_vaesr/samples/nuclei.tif"} <= packed
+    assert {
+        "napari_vaesr/napari.yaml",
+        "napari_vaesr/py.typed",
+        "napari_vaesr/sample_images/nuclei.tif",
+    } <= packed
     assert "napari_vaesr/icon.png" in packed
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from napari_vaesr.plugin.io.opening import open_upscaled
     from napari_vaesr.plugin.viewer.layers import upscale_layer
     from napari_vaesr.plugin.viewer.sources import source_array
-    from napari_vaesr.samples import sample_path
+    from napari_vaesr.sample_images import sample_path
     from napari_vaesr.training.config import finetune_config
     from napari_vaesr.training.finetune import FineTune, estimated_degradation
     from napari_vaesr.trust.certainty import certainty, joint_map
@@ -76,7 +76,7 @@ _HOMES = {
     "open_upscaled": "plugin.io.opening",
     "rank_correlation": "trust.reliability",
     "read_image": "files.image",
-    "sample_path": "samples",
+    "sample_path": "sample_images",
     "series_names": "files.image",
     "source_array": "plugin.viewer.sources",
     "upscale": "trust.upscale",

@@ -25,7 +25,7 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.image import read_image
 from napari_vaesr.imaging.intensity import PERCENTILES
 from napari_vaesr.imaging.tiling import round_up
-from napari_vaesr.samples import sample_path
+from napari_vaesr.sample_images import sample_path
 from napari_vaesr.vae.base import SuperResolutionVAE
 from napari_vaesr.vae.config import OverConfig
 from napari_vaesr.vae.latent_noise import noise_on_grid

@@ -105,7 +105,7 @@ def test_the_form_shows_what_is_needed(window, qtbot):
     form.source.value = "folder"
     assert shown(form.folder) and not shown(form.high)
     assert not widget.start_button.enabled and "Choose a folder" in widget.status.value
-    form.look.value = "measured"
+    form.blur_from.value = "measured"
     form.aperture.value, form.wavelength.value, form.pixel.value = 1.4, 520, 0.1
     form.optics.native.click()
     assert form.psf.value == pytest.approx(0.84, abs=0.01)

@@ -149,18 +149,18 @@ def test_without_gain_nothing_is_saved_until_one_asks(request_, monkeypatch):
     assert FineTuneTask(folder=run.folder).save().kind == "saved" and "mine" in models()
 
 
-@pytest.mark.parametrize("look", ["model", "measured"])
-def test_blur_and_noise_are_those_asked_for(request_, look):
+@pytest.mark.parametrize("blur_from", ["model", "measured"])
+def test_blur_and_noise_are_those_asked_for(request_, blur_from):
     from dataclasses import replace
 
-    task = FineTuneTask(replace(request_, look=look, psf=1.5, noise=0.04))
+    task = FineTuneTask(replace(request_, blur_from=blur_from, psf=1.5, noise=0.04))
     stops = iter([False] * 3 + [True] * 1000)
     task.is_aborted = lambda: next(stops)
     task.run()
     from napari_vaesr.training.finetune import FineTune
 
     degradation = FineTune(unfinished()[0].folder).config.degradation
-    if look == "measured":
+    if blur_from == "measured":
         assert degradation.blur == (0.75, 1.5) and degradation.read_noise == (0.02, 0.06)
     else:
         assert degradation.blur == (0, 0) and degradation.read_noise == (0, 0)

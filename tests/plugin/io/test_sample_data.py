@@ -8,7 +8,7 @@ from napari.layers import Layer
 from npe2 import PluginManifest
 
 from napari_vaesr.plugin.viewer.sources import labelled_axes
-from napari_vaesr.samples import SAMPLES
+from napari_vaesr.sample_images import SAMPLES
 
 CONTRIBUTIONS = PluginManifest.from_distribution("napari-vaesr").contributions
 

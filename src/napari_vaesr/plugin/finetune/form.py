@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import napari
 
 SOURCES = [("An image layer", "image"), ("A pair of layers", "pair"), ("A folder of images", "folder")]
-LOOKS = [
+BLUR_FROM = [
     ("Estimated from the images", "estimated"),
     ("As the start model learnt", "model"),
     ("Set here", "measured"),
@@ -42,7 +42,7 @@ TOOLTIPS = {
     "name": "Name of the new model: letters, digits, dots, dashes and underscores.",
     "minutes": "Length of the training in minutes; reading and checks come on top.\n"
     "A few minutes are enough for a first result on a processor of two cores.",
-    "look": "How low-res images are made from sharp ones: with the blur and the noise that the images\n"
+    "blur_from": "How low-res images are made from sharp ones: with the blur and the noise that the images\n"
     "themselves have, with those that the start model learnt, or with what is set below.",
     "psf": "Width of the point spread function of the sharp images: standard deviation, in their pixels.",
     "noise": "Noise of the sharp images: standard deviation, in percent of their intensity range.",
@@ -82,14 +82,14 @@ class FineTuneForm(Container):
         if is_source(viewer.layers.selection.active):
             self.high.value = viewer.layers.selection.active
         self._on_source_changed()
-        self._on_look_changed()
+        self._on_blur_from()
         for layer, axes in ((self.high, self.high_axes), (self.low, self.low_axes)):
             _suggest(layer.value, axes)
             layer.changed.connect(lambda chosen, axes=axes: _suggest(chosen, axes))
         self.high.changed.connect(self._take_pixel_size)
         self._take_pixel_size()
         self.source.changed.connect(self._on_source_changed)
-        self.look.changed.connect(self._on_look_changed)
+        self.blur_from.changed.connect(self._on_blur_from)
         self.optics.changed.connect(self._take_optics)
         self.start.changed.connect(self.refresh_name)
 
@@ -120,7 +120,7 @@ class FineTuneForm(Container):
         )
 
     def _make_blur_inputs(self) -> list[Any]:
-        self.look = ComboBox(label="Taken", choices=LOOKS, value="estimated")
+        self.blur_from = ComboBox(label="Taken", choices=BLUR_FROM, value="estimated")
         self.psf = FloatSpinBox(label="PSF width (px)", value=0.8, min=0, max=20, step=0.1)
         self.noise = FloatSpinBox(label="Noise (%)", value=2.0, min=0, max=50, step=0.5)
         self.aperture = FloatSpinBox(label="NA", value=1.2, min=0.05, max=1.7, step=0.05)
@@ -129,7 +129,7 @@ class FineTuneForm(Container):
         self.optics = PushButton(text="PSF width from these")
         return with_tooltips(
             TOOLTIPS,
-            look=self.look,
+            blur_from=self.blur_from,
             psf=self.psf,
             noise=self.noise,
             aperture=self.aperture,
@@ -155,9 +155,9 @@ class FineTuneForm(Container):
             each.visible = source == "pair"
         self.folder.visible = source == "folder"
 
-    def _on_look_changed(self, *_: Any) -> None:
+    def _on_blur_from(self, *_: Any) -> None:
         for each in (self.psf, self.noise, self.aperture, self.wavelength, self.pixel, self.optics):
-            each.enabled = self.look.value == "measured"
+            each.enabled = self.blur_from.value == "measured"
 
     def _take_pixel_size(self, *_: Any) -> None:
         """Fill in the pixel size where the layer knows it in a unit of length."""
@@ -230,7 +230,7 @@ class FineTuneForm(Container):
             high=high,
             low=low,
             folder=folder,
-            look=self.look.value,
+            blur_from=self.blur_from.value,
             psf=self.psf.value,
             noise=self.noise.value / 100,
             rate=self.rate.value,

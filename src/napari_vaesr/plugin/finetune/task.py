@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Look = Literal["estimated", "model", "measured"]
+BlurFrom = Literal["estimated", "model", "measured"]
 """Where the blur and the noise of simulated low-res images come from."""
 
 
@@ -82,7 +82,7 @@ class Request:
         The low-res image that was recorded beside it; left out, low-res images are simulated.
     folder : Path, optional
         Sharp images to learn from instead of `high`.
-    look : {"estimated", "model", "measured"}
+    blur_from : {"estimated", "model", "measured"}
         Blur and noise of simulated images: estimated from the truth, as the start learnt, or from `psf` and
         `noise`.
     psf : float
@@ -103,7 +103,7 @@ class Request:
     high: LayerPixels | None = None
     low: LayerPixels | None = None
     folder: Path | None = None
-    look: Look = "estimated"
+    blur_from: BlurFrom = "estimated"
     psf: float = 0.5
     noise: float = 0.02
     rate: float = 1.0
@@ -292,9 +292,9 @@ class FineTuneTask:
         if material.message:
             self._say(material.message)
         changes: dict[str, Any] = {}
-        if request.look == "estimated":
+        if request.blur_from == "estimated":
             changes["degradation"] = estimated_degradation([pair.truth for pair in material.learn])
-        elif request.look == "measured":
+        elif request.blur_from == "measured":
             changes["degradation"] = measured_degradation(request.psf, request.noise)
         if "degradation" in changes:
             self._say(described(changes["degradation"]))

@@ -14,7 +14,7 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.place import is_address
 from napari_vaesr.imaging.region import Region
 from napari_vaesr.plugin.viewer.sources import Told, has_intensities, source_axes
-from napari_vaesr.samples import sample_path
+from napari_vaesr.sample_images import sample_path
 
 ALWAYS = ("model", "scale", "samples", "seed", "device", "precision")
 """Settings that are told even where they have their default."""

@@ -9,7 +9,7 @@ import numpy as np
 from napari_vaesr.files.image import read_image
 from napari_vaesr.plugin.io.reader import image_layer
 from napari_vaesr.plugin.viewer.layers import LayerTuple
-from napari_vaesr.samples import sample_path
+from napari_vaesr.sample_images import sample_path
 
 
 def nuclei() -> list[LayerTuple]:

@@ -9,7 +9,7 @@ import pytest
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.image import read_image
-from napari_vaesr.samples import SAMPLES, sample_path
+from napari_vaesr.sample_images import SAMPLES, sample_path
 
 EXPECTED = {
     "nuclei": ((40, 256, 256), np.uint16),
@@ -38,7 +38,7 @@ def test_the_samples_are_small():
 
 
 def test_notice_names_every_sample():
-    notice = (Path(__file__).parents[2] / "NOTICE").read_text(encoding="utf-8")
+    notice = (Path(__file__).parents[1] / "NOTICE").read_text(encoding="utf-8")
     assert all(sample.file in notice for sample in SAMPLES.values())
 
 

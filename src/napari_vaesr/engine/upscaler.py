@@ -264,8 +264,8 @@ class Upscaler:
 
     @own_state()
     def _encode(self, pixels: Float32Array, conditions: Conditions, in_colour: bool = False) -> Encoded:
-        frames = np.ascontiguousarray(np.moveaxis(pixels, -1, 0))
-        planes = torch.from_numpy(frames)[None].to(self.choice.device)
+        seen = np.ascontiguousarray(np.moveaxis(pixels, -1, 0))
+        planes = torch.from_numpy(seen)[None].to(self.choice.device)
         if in_colour:
             return self.network.encode_colours(planes)
         told = torch.tensor([conditions], dtype=torch.float32, device=planes.device)

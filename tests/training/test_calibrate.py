@@ -236,7 +236,7 @@ def test_chains_along_z_are_calibrated_on_stacks(tmp_path: Path, monkeypatch: py
     """As a whole, and so that their intervals hold what they should on the stacks themselves."""
     monkeypatch.setattr("napari_vaesr.training.spreads.NOISY_IMAGES", 4)
     monkeypatch.setattr("napari_vaesr.training.truths.NOISY_VOLUMES", 2)
-    from napari_vaesr.engine.passes import calibration_keys
+    from napari_vaesr.engine.calibrations import calibration_keys
     from napari_vaesr.imaging.region import Factors
     from napari_vaesr.training.truths import spreads_of_stacks
 

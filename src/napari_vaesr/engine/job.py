@@ -14,6 +14,7 @@ import torch
 
 from napari_vaesr.engine.assembly import Assembly
 from napari_vaesr.engine.blocks import BlockGrid
+from napari_vaesr.engine.calibrations import chosen_calibrations
 from napari_vaesr.engine.conditions import (
     check_conditions,
     conditions_in_pass,
@@ -23,16 +24,7 @@ from napari_vaesr.engine.conditions import (
 )
 from napari_vaesr.engine.description import Description, describe
 from napari_vaesr.engine.device import memory_released
-from napari_vaesr.engine.passes import (
-    Pass,
-    chosen_calibrations,
-    factor_of,
-    planned,
-    seeded,
-    settled,
-    split,
-    told_of_passes,
-)
+from napari_vaesr.engine.passes import Chain, Pass, seeded
 from napari_vaesr.engine.pixels import Held, Original, Pixels
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.record import ModelVersion, Record, RecordedInput, network_hash
@@ -44,7 +36,7 @@ from napari_vaesr.engine.upscaler import Upscaler
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes, Source, SourceArray
 from napari_vaesr.imaging.intensity import UNIT, IntensityScaling, check_array, fit_scalings
-from napari_vaesr.imaging.region import Factors, Region
+from napari_vaesr.imaging.region import Region
 from napari_vaesr.zoo.card import Calibration
 from napari_vaesr.zoo.registry import Model, load_model
 
@@ -103,25 +95,21 @@ class UpscaleJob:
         self.region = Region(region).of(self.axes)
         self.model = load_model(settings.model if model is None else model)
         card = self.model.card
-        self.settings = settings = settled(settings, source, card)
+        chain = Chain.of(settings, source, card)
+        self.settings = settings = chain.settings
         self.factors = settings.factors
-        if missing := [name for name in self.factors if name not in self.axes.names]:
-            raise VaesrError(
-                f"The image has no axis {missing[0]} to upscale along, please leave it out of the scale."
-            )
-        parts = split(self.factors, card.network.factors, card.name)
         self.upscalers = tuple(
-            Upscaler(self.model, seeded(settings, number), factor_of(part))
-            for number, part in enumerate(parts)
+            Upscaler(self.model, seeded(settings, number), factor)
+            for number, factor in enumerate(chain.network_factors)
         )
         if scalings is None:
             scalings = fit_scalings(self.array, self.axes, card.intensity)
         self.scalings = tuple(scalings)
         self.surroundings = Surroundings.of(source, self.scalings, settings, card)
-        self.passes = self._plan(planned(self.factors, parts))
+        self.passes = chain.passes(self.axes, self.region, self._needed)
         self.messages = without_spread(settings)
         self.messages += check_conditions(settings, card)
-        self.messages += told_of_passes(self.factors, self.passes)
+        self.messages += chain.messages
         self.conditions = tuple(conditions_of(settings, scaling) for scaling in self.scalings)
         noises = [noise_level(settings.noise, scaling) for scaling in self.scalings]
         self.calibrations, missing_ones = chosen_calibrations(
@@ -132,23 +120,10 @@ class UpscaleJob:
         self._result: Result | None = None
         self.partial: Result | None = None
 
-    def _plan(self, parts: Sequence[tuple[Factors, Factors | None]]) -> tuple[Pass, ...]:
-        """Return the passes, each with what the later ones need of it."""
-        axes, whole = [self.axes], Factors()
-        for part, _ in parts[:-1]:
-            axes.append(axes[-1].upscaled(part))
-            whole = whole.times(part)
-        region = self.region.enlarged(whole)
-        passes: list[Pass] = []
-        for number in reversed(range(len(parts))):
-            step = Pass(number, len(parts), parts[number][0], axes[number], region, parts[number][1])
-            passes.append(step)
-            if number:
-                upscaler = self.upscalers[number]
-                halo, alignment = upscaler.halo, upscaler.network.alignment
-                read = self.surroundings.needed(step, region, halo, alignment)
-                region = read.reduced(parts[number - 1][0])
-        return tuple(reversed(passes))
+    def _needed(self, step: Pass, region: Region) -> Region:
+        """Return what a pass reads for a region."""
+        upscaler = self.upscalers[step.number]
+        return self.surroundings.needed(step, region, upscaler.halo, upscaler.network.alignment)
 
     @classmethod
     def from_record(

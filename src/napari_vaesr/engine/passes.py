@@ -7,7 +7,7 @@ those of ``Z`` and ``Y``, and the two answers are averaged. Larger factors are p
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from napari_vaesr.engine.settings import UpscaleSettings
@@ -15,7 +15,7 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes, Source
 from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.vae.config import Factor
-from napari_vaesr.zoo.card import Calibration, ModelCard
+from napari_vaesr.zoo.card import ModelCard
 
 GOLDEN = 0x9E3779B97F4A7C15
 """Keeps the seeds of passes apart."""
@@ -25,11 +25,6 @@ FLAT = ("YX",)
 
 AROUND = 1
 """Planes on either side that resampling along ``Z`` looks at, before they are made more."""
-
-UNCALIBRATED = (
-    "The model {} is not calibrated for scale {}, so the uncertainty is only how much its samples differ: "
-    "calibrate it with napari-vaesr calibrate."
-)
 
 CUBIC_ENOUGH = 0.01
 """Voxels that differ by less than this part along ``Z`` count as cubic."""
@@ -143,6 +138,83 @@ def factor_of(factors: Factors) -> Factor:
     return factors.whole(view[0]), factors.whole(view[1])
 
 
+@dataclass(frozen=True)
+class Chain:
+    """How what settings ask for is made of an image, pass after pass.
+
+    Attributes
+    ----------
+    settings : UpscaleSettings
+        With nothing left to the image.
+    parts : tuple of (Factors, Factors or None)
+        How much each pass enlarges, and how much its network does where that is more.
+    """
+
+    settings: UpscaleSettings
+    parts: tuple[tuple[Factors, Factors | None], ...]
+
+    @classmethod
+    def of(cls, settings: UpscaleSettings, source: Source, card: ModelCard) -> Chain:
+        """Return the chain for an image and a model.
+
+        Raises
+        ------
+        VaesrError
+            When the image lacks an axis, the model can't make what is asked for, or the size of voxels is
+            needed and not known.
+        """
+        settings = settled(settings, source, card)
+        factors, axes = settings.factors, source.axes
+        if missing := [name for name in factors if name not in axes.names]:
+            raise VaesrError(
+                f"The image has no axis {missing[0]} to upscale along, please leave it out of the scale."
+            )
+        return cls(settings, tuple(planned(factors, split(factors, card.network.factors, card.name))))
+
+    @property
+    def network_factors(self) -> tuple[Factor, ...]:
+        """The factor of rows and columns that the network enlarges by in each pass."""
+        return tuple(factor_of(network or factors) for factors, network in self.parts)
+
+    @property
+    def messages(self) -> list[str]:
+        """What the user should know: where more planes are made than asked for."""
+        asked, made = self.settings.factors, math.prod((more or own).along("Z") for own, more in self.parts)
+        if made == asked.along("Z"):
+            return []
+        return [
+            f"Planes along Z are made {made:g} times as many and resampled to {asked['Z']:.4g} times as many."
+        ]
+
+    def passes(
+        self, axes: Axes, region: Region, needed: Callable[[Pass, Region], Region]
+    ) -> tuple[Pass, ...]:
+        """Return the passes over a region, each with what the later ones need of it.
+
+        Parameters
+        ----------
+        axes : Axes
+            Of the image.
+        region : Region
+            The part to enlarge, every axis named.
+        needed : callable
+            Returns what a pass reads for a region.
+        """
+        images, whole = [axes], Factors()
+        for factors, _ in self.parts[:-1]:
+            images.append(images[-1].upscaled(factors))
+            whole = whole.times(factors)
+        region = region.enlarged(whole)
+        passes: list[Pass] = []
+        for number in reversed(range(len(self.parts))):
+            factors, network = self.parts[number]
+            step = Pass(number, len(self.parts), factors, images[number], region, network)
+            passes.append(step)
+            if number:
+                region = needed(step, region).reduced(self.parts[number - 1][0])
+        return tuple(reversed(passes))
+
+
 def split(factors: Factors, known: Iterable[Factor], model: str) -> list[Factors]:
     """Return the factors of each pass, those along ``Z`` first, for they are cheaper.
 
@@ -214,16 +286,6 @@ def planned(factors: Factors, parts: Sequence[Factors]) -> list[tuple[Factors, F
     return steps
 
 
-def told_of_passes(factors: Factors, passes: Sequence[Pass]) -> list[str]:
-    """Return what the user should know where planes along ``Z`` are made more than asked for."""
-    made = math.prod(step.made.along("Z") for step in passes)
-    if made == factors.along("Z"):
-        return []
-    return [
-        f"Planes along Z are made {made:g} times as many and resampled to {factors['Z']:.4g} times as many."
-    ]
-
-
 def settled(settings: UpscaleSettings, source: Source, card: ModelCard) -> UpscaleSettings:
     """Return the settings with the scale that they come to for an image: nothing of it is left open.
 
@@ -271,86 +333,6 @@ def _cubic(pixel_size: Mapping[str, float]) -> float:
             "The image does not tell the size of its voxels, please give the factor along Z, such as Z=4."
         )
     return times
-
-
-def calibration_keys(card: ModelCard, factors: Factors) -> list[str]:
-    """Return which calibration of a card is that of each pass: of the last, the chain's own, if any.
-
-    Raises
-    ------
-    VaesrError
-        As `split`.
-    """
-    parts = split(factors, card.network.factors, card.name)
-    pairs = [factor_of(part) for part in parts]
-    keys = [str(rows) if rows == columns else f"{rows}x{columns}" for rows, columns in pairs]
-    whole = chain_key(parts)
-    if len(parts) > 1 and whole in card.calibration:
-        keys[-1] = whole
-    return keys
-
-
-def chain_key(parts: Sequence[Factors]) -> str:
-    """Return the name on a card of a chain that is calibrated as a whole: ``8``, or ``Z=4,Y=2,X=2``."""
-    whole = Factors()
-    for part in parts:
-        whole = whole.times(part)
-    return str(whole)
-
-
-def calibrations_of(
-    card: ModelCard, factors: Factors, noises: Sequence[float], domain: str
-) -> tuple[Calibration, ...]:
-    """Return the calibrations of every pass, and in each of every channel, that a card has.
-
-    Parameters
-    ----------
-    card : ModelCard
-        The model's.
-    factors : Factors
-        What is asked for.
-    noises : sequence of float
-        Of each channel of the image, in unit intensity.
-    domain : str
-        Kind of image.
-    """
-    whole = chain_key(split(factors, card.network.factors, card.name))
-    # What the first pass makes has no noise; but a chain was calibrated as a whole by that of the image.
-    return tuple(
-        card.calibration_at(key, noise if number == 0 or key == whole else 0.0, domain)
-        for number, key in enumerate(calibration_keys(card, factors))
-        for noise in noises
-    )
-
-
-def chosen_calibrations(
-    card: ModelCard,
-    factors: Factors,
-    noises: Sequence[float],
-    settings: UpscaleSettings,
-    given: Sequence[Calibration] | None = None,
-) -> tuple[tuple[Calibration, ...], list[str]]:
-    """Return the calibrations of every pass and channel, and what to tell of those that a card lacks.
-
-    Parameters
-    ----------
-    card, factors, noises
-        As for `calibrations_of`.
-    settings : UpscaleSettings
-        Which kind of image it is, and whether there is a spread.
-    given : sequence of Calibration, optional
-        One for every channel, of the last pass, which corrects all of them; or for every pass and channel.
-    """
-    keys, parts = calibration_keys(card, factors), split(factors, card.network.factors, card.name)
-    if given is not None and len(given) == len(keys) * len(noises):
-        return tuple(given), []
-    messages = [
-        UNCALIBRATED.format(card.name, part)
-        for part, key in zip(parts, keys, strict=True)
-        if given is None and settings.has_spread and not card.levels(key, settings.domain)
-    ]
-    own = calibrations_of(card, factors, noises, settings.domain)
-    return own if given is None else own[: -len(noises)] + tuple(given), messages
 
 
 def _product(factor: int, known: set[int], model: str, along: str) -> list[int]:

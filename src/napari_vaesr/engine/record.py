@@ -9,9 +9,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, ValidationError
 from pydantic import model_validator as validator
 
+from napari_vaesr.engine.calibrations import calibrations_of
 from napari_vaesr.engine.conditions import Noise, noise_level
-from napari_vaesr.engine.passes import calibrations_of
-from napari_vaesr.engine.settings import OPEN, UpscaleSettings
+from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.intensity import IntensityScaling
@@ -35,10 +35,6 @@ def _read_region(value: Any) -> Region:
 
 def _plain_region(region: Region) -> dict[str, list[int]]:
     return {name: [part.start, part.stop] for name, part in region.items()}
-
-
-def _plain_settings(settings: UpscaleSettings) -> dict[str, Any]:
-    return settings.model_dump(mode="json", exclude=OPEN)  # which have become the scale
 
 
 class ModelVersion(BaseModel):
@@ -108,7 +104,7 @@ class Record(BaseModel):
     torch: str = ""
     model: ModelVersion
     network: str = ""
-    settings: Annotated[UpscaleSettings, PlainSerializer(_plain_settings)]
+    settings: UpscaleSettings
     device_reason: str = ""
     halo: int = 0
     axes: str

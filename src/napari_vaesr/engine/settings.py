@@ -7,7 +7,16 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypedDict
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+)
 
 from napari_vaesr.engine.conditions import Noise, Optics, SectionsSetting
 from napari_vaesr.errors import VaesrError
@@ -23,8 +32,6 @@ ContextSetting = Literal["auto", "Z", "T", "none"]
 GROWING = "ZYX"
 """Axes that can be made longer."""
 
-OPEN = {"isotropic"}
-"""Settings that leave something to the image; others say what they have come to once that is known."""
 
 ONE_SAMPLE = "One sample has no spread, so there is no uncertainty: draw 2 samples or more to get one."
 NO_TEMPERATURE = "At temperature 0 all samples agree, so there is no uncertainty: raise it to 1 to get one."
@@ -157,6 +164,11 @@ class UpscaleSettings(BaseModel):
         if way is not None and "Z" in Factors.of(others.data.get("scale", 1)):
             raise ValueError("isotropic should be None, or leave Z out of the scale")
         return way
+
+    @model_serializer(mode="wrap")
+    def _without_what_became_the_scale(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        told: dict[str, Any] = plain(self)
+        return told if self.isotropic else {name: told[name] for name in told if name != "isotropic"}
 
     @property
     def factors(self) -> Factors:

@@ -17,14 +17,12 @@ from numpy.typing import NDArray
 
 from napari_vaesr.arrays import Array, Float64Array
 from napari_vaesr.engine.conditions import noise_level
-from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.moments import PairedMoments, broad_means, smoothed
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.image import image_name
-from napari_vaesr.imaging.axes import Axes, Source
 from napari_vaesr.imaging.colour import luma
-from napari_vaesr.imaging.intensity import estimate_noise, fit_scalings
+from napari_vaesr.imaging.intensity import estimate_noise
 from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.imaging.sampling import middle_of
 from napari_vaesr.pairs.degradation import Batch
@@ -33,6 +31,7 @@ from napari_vaesr.pairs.pair import Pair
 from napari_vaesr.pairs.settings import Degradation
 from napari_vaesr.pairs.sources import always_noisy, low_res
 from napari_vaesr.trust.block_means import block_means
+from napari_vaesr.trust.evaluation import job_of
 from napari_vaesr.trust.levels import Areas, Spread, without_truth_noise
 from napari_vaesr.trust.rivals import gradient_magnitude
 from napari_vaesr.trust.shared import shares_of
@@ -149,42 +148,30 @@ def _thinned(spread: Spread, chosen: NDArray[np.int64]) -> Spread:
 
 def _upscaled_middle(model: Model, pair: Pair, noise: Literal["auto"] | float = "auto") -> Spread:
     """Upscale the middle of an image; in unit intensity."""
-    blur = pair.blur if model.card.network.conditioned else 0.0
-    settings = UpscaleSettings(scale=pair.scale, samples=SAMPLES, noise=noise, blur=blur)
     rows, columns = (middle_of(range(size), SIDE // pair.scale) for size in pair.low.shape[:2])
-    low = pair.low.astype(np.float32)  # as floats, for rounding is no error of the model's
-    axes = "YX" if low.ndim == 2 else "YXS"
-    scalings = fit_scalings(pair.low, Axes.parse(axes, low.shape), model.card.intensity)
-    job = UpscaleJob(
-        Source.of(low, axes),
-        settings,
-        Region(Y=rows, X=columns),
-        model=model,
-        scalings=scalings,
-        calibrations=[Calibration()],
-        keep_samples=True,
-    )
+    settings, part = UpscaleSettings(samples=SAMPLES, noise=noise), Region(Y=rows, X=columns)
+    job = job_of(pair, model, settings, region=part, calibrations=[Calibration()], keep_samples=True)
     result = job.run()
     scaling, scale = job.scalings[0], pair.scale
-    part = pair.truth[scale * rows.start : scale * rows.stop, scale * columns.start : scale * columns.stop]
+    truth = pair.truth[scale * rows.start : scale * rows.stop, scale * columns.start : scale * columns.stop]
     assert result.std is not None
     mean, std = result.mean.astype(np.float64), result.std.astype(np.float64)
     samples = result.samples
-    if low.ndim == 3:
-        mean, part = (luma(colours.astype(np.float64)) for colours in (mean, part))
+    if pair.low.ndim == 3:
+        mean, truth = (luma(colours.astype(np.float64)) for colours in (mean, truth))
         samples = None if samples is None else np.stack([luma(each) for each in samples])
     assert samples is not None
     drawn = (samples - mean).astype(np.float32)
-    shares = shares_of(mean, part, drawn, Factors.of(scale))
+    shares = shares_of(mean, truth, drawn, Factors.of(scale))
     std, error, gradient = (
-        values.ravel() / scaling.gain for values in (std, mean - part, gradient_magnitude(mean))
+        values.ravel() / scaling.gain for values in (std, mean - truth, gradient_magnitude(mean))
     )
     areas = None
     # A chain's last pass knows nothing of the areas of the first; and without antithetic pairs, areas would
     # move the mean.
     can_tell = model.network.is_odd and (scale, scale) in model.card.network.factors
     if can_tell:
-        areas = areas_of(drawn / np.float32(scaling.gain), (mean - part) / scaling.gain, scale)
+        areas = areas_of(drawn / np.float32(scaling.gain), (mean - truth) / scaling.gain, scale)
     level = noise_level(noise, scaling)
     return Spread(pair.original or pair.name, pair.domain, level, False, std, error, gradient, areas, shares)
 

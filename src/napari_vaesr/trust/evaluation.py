@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -199,7 +200,7 @@ def _upscaled(
     pair: Pair, model: Model, settings: UpscaleSettings, progress: Callable[[Progress], None] | None
 ) -> tuple[Array, Array, float, Array]:
     """Return mean without rounding, std, the interval in std, and samples, as intensities of the input."""
-    job = _job(pair, model, settings, keep_samples=True)
+    job = job_of(pair, model, settings, keep_samples=True)
     result = job.run(progress)
     std = np.empty(0) if result.std is None else result.std
     assert result.samples is not None
@@ -210,26 +211,26 @@ def _one_sample(
     pair: Pair, model: Model, settings: UpscaleSettings, progress: Callable[[Progress], None] | None
 ) -> Array:
     """Return a sample as the model drew it; the mean is that of it and its partner, even of one."""
-    job = _job(pair, model, settings.model_copy(update={"samples": 1}), keep_samples=True)
+    job = job_of(pair, model, settings.model_copy(update={"samples": 1}), keep_samples=True)
     samples = job.run(progress).samples
     assert samples is not None
     sample: Array = samples[0]
     return sample
 
 
-def _job(pair: Pair, model: Model, settings: UpscaleSettings, *, keep_samples: bool = False) -> UpscaleJob:
-    """Prepare the engine's job; as floats, for rounding is no error of the model's."""
+def job_of(pair: Pair, model: Model, settings: UpscaleSettings, **options: Any) -> UpscaleJob:
+    """Prepare a job, with options of `UpscaleJob`; as floats, for rounding is no error of the model's."""
     axes = "YXS" if pair.low.ndim == 3 else "YX"
     scalings = fit_scalings(pair.low, Axes.parse(axes, pair.low.shape), model.card.intensity)
     blur = pair.blur if model.card.network.conditioned else 0.0
     settings = settings.model_copy(update={"scale": pair.scale, "blur": blur})
     source = Source.of(pair.low.astype(np.float32), axes)
-    return UpscaleJob(source, settings, model=model, scalings=scalings, keep_samples=keep_samples)
+    return UpscaleJob(source, settings, model=model, scalings=scalings, **options)
 
 
 def _base(pair: Pair, model: Model, settings: UpscaleSettings) -> Array:
     """Return the network's deterministic estimate: a sample without any noise."""
-    return _job(pair, model, settings.model_copy(update={"samples": 1, "temperature": 0.0})).run().mean
+    return job_of(pair, model, settings.model_copy(update={"samples": 1, "temperature": 0.0})).run().mean
 
 
 def _pixels(pair: Pair, mean: Array, std: Array, interval: float) -> ChosenPixels:

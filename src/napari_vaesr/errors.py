@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class VaesrError(ValueError):
     """Something the user can put right; the message is one sentence that says how."""
@@ -21,3 +24,22 @@ class NotEnoughMemory(TryAgain, MemoryError):
 
 class UnlikeTrainingWarning(UserWarning):
     """An image is unlike those that a model learnt from; the message says in which ways it may be."""
+
+
+@contextmanager
+def needing(extra: str, what: str) -> Iterator[None]:
+    """Import what an extra of this package brings; where it is missing, say how to get it.
+
+    Parameters
+    ----------
+    extra : str
+        Its name, such as ``train``.
+    what : str
+        The beginning of the sentence, such as ``Training needs``.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise VaesrError(
+            f'{what} {error.name}: install it with pip install "napari-vaesr[{extra}]".'
+        ) from error

@@ -9,7 +9,7 @@ import typer
 from rich import box
 from rich.table import Table
 
-from napari_vaesr.errors import VaesrError
+from napari_vaesr.errors import VaesrError, needing
 
 from . import options
 from .console import out, spoken_errors
@@ -95,21 +95,15 @@ def calibrate(
         folder = output or user_models()
         if (folder / f"{card.name}.json").exists() and not force:
             raise VaesrError(f"{folder / card.name} exists already, choose another --name or use --force.")
-        settings = card.training.get("settings")
-        known = settings.get("degradation") if isinstance(settings, dict) else None
         try:
-            degradation = Degradation.model_validate(known or {})
+            degradation = Degradation.model_validate(card.degradation)
         except ValidationError as error:
             raise VaesrError(
                 "The card does not say how the model was trained, in a way known here."
             ) from error
-        try:
+        with needing("train", "Calibrating needs"):
             from napari_vaesr.training.calibrate import calibrate as fit
             from napari_vaesr.training.calibrate import calibrate_shared
-        except ModuleNotFoundError as error:
-            raise VaesrError(
-                f'Calibrating needs {error.name}: install it with pip install "napari-vaesr[train]".'
-            ) from error
         with progress_bars(quiet=False) as bars, bars.follow("calibrating") as progress:
             if shared:
                 fitted = calibrate_shared(loaded, images, degradation, progress, stacks or ())

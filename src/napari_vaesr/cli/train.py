@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from napari_vaesr.errors import VaesrError
+from napari_vaesr.errors import VaesrError, needing
 
 from . import training_options
 from .console import ExitCode, err, out, spoken_errors
@@ -56,12 +56,8 @@ def train(
     are real. Ctrl-C saves a checkpoint and stops; the same command goes on from there.
     """
     with spoken_errors(debug):
-        try:
+        with needing("train", "Training needs"):
             from napari_vaesr.training.request import OtherNetwork, TrainingRequest
-        except ModuleNotFoundError as error:
-            raise VaesrError(
-                f'Training needs {error.name}: install it with pip install "napari-vaesr[train]".'
-            ) from error
 
         if devices > 1 and start is not None:
             raise VaesrError("A model is fine-tuned on one device: leave --devices out.")

@@ -164,9 +164,7 @@ def noise_found(told: Conditions, scaling: IntensityScaling) -> Noise:
 
 def learnt_blur(card: ModelCard) -> float | None:
     """Return the largest blur, in input pixels, that a model has learnt to undo; None if not said."""
-    settings = card.training.get("settings")
-    degradation = settings.get("degradation") if isinstance(settings, dict) else None
-    blur = degradation.get("blur") if isinstance(degradation, dict) else None
+    blur = card.degradation.get("blur") if isinstance(card.degradation, dict) else None
     if isinstance(blur, list) and len(blur) == 2 and isinstance(blur[1], (int, float)):
         return float(blur[1])
     return None

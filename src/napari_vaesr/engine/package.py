@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from napari_vaesr.engine.moments import BROAD, NEIGHBOURS, PairedMoments, smoothed, with_areas
-from napari_vaesr.errors import VaesrError
+from napari_vaesr.errors import VaesrError, needing
 from napari_vaesr.files.image import read_image
 from napari_vaesr.imaging.intensity import PERCENTILES
 from napari_vaesr.imaging.tiling import round_up
@@ -134,12 +134,8 @@ def export_bioimageio(
         raise VaesrError(f"A package draws an even number of samples from 2, not {samples}.")
     if file.suffix.lower() != ".zip":
         raise VaesrError(f"A package is a .zip file, and {file.name} is none: change its ending.")
-    try:
+    with needing("bioimageio", "This needs"):
         from bioimageio.spec import InvalidDescr, save_bioimageio_package
-    except ModuleNotFoundError as error:
-        raise VaesrError(
-            f'This needs {error.name}: install it with pip install "napari-vaesr[bioimageio]".'
-        ) from error
     from napari_vaesr.files.atomic import atomic_path
 
     known = model.card.calibration.get(str(scale), ())

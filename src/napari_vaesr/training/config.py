@@ -187,8 +187,6 @@ def finetune_config(card: ModelCard, **changes: Any) -> TrainingConfig:
     VaesrError
         When a setting is not valid.
     """
-    settings = card.training.get("settings")
-    before = settings.get("degradation") if isinstance(settings, dict) else None
     fields: dict[str, Any] = {
         "name": f"{card.name}-tuned",
         "title": f"{card.title}, fine-tuned",
@@ -196,7 +194,7 @@ def finetune_config(card: ModelCard, **changes: Any) -> TrainingConfig:
         "intensity": card.intensity,
         "subject": card.inputs[0].subject if card.inputs else "microscopy",
         "network": card.network,
-        "degradation": before or Degradation(),
+        "degradation": card.degradation,
         "patch": 32,
         "batch": 8,
         "muon_rate": 1e-3,  # a fifth of the rates that train from scratch

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_vaesr.arrays import Array, Float64Array
-from napari_vaesr.errors import VaesrError
+from napari_vaesr.errors import VaesrError, needing
 from napari_vaesr.imaging.intensity import straight_line
 
 SMALLEST_MULTISCALE = 176
@@ -92,12 +92,8 @@ def multiscale_ssim(estimate: Array, truth: Array, *, data_range: float = 1.0, b
         raise VaesrError(
             f"MS-SSIM needs {SMALLEST_MULTISCALE} pixels a side, which is more than {truth.shape}."
         )
-    try:
+    with needing("evaluate", "MS-SSIM needs"):
         from torchmetrics.functional.image import multiscale_structural_similarity_index_measure as measure
-    except ModuleNotFoundError as error:
-        raise VaesrError(
-            'MS-SSIM needs torchmetrics: install it with pip install "napari-vaesr[evaluate]".'
-        ) from error
     import torch
 
     # Float32 is exact enough for a score, and many times faster here.

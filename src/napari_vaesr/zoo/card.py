@@ -228,6 +228,12 @@ class ModelCard(BaseModel):
         """The scale factors the model can make."""
         return self.network.scales
 
+    @property
+    def degradation(self) -> Any:
+        """How low-res images were made in its training, as its settings tell it; empty where they do not."""
+        settings = self.training.get("settings")
+        return (settings.get("degradation") if isinstance(settings, dict) else None) or {}
+
     def to_json(self) -> str:
         """Return the card as it stands in its file: indented, but for rows of numbers."""
         indented = self.model_dump_json(indent=2)

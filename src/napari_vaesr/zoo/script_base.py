@@ -15,7 +15,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from napari_vaesr.errors import VaesrError
+from napari_vaesr.errors import VaesrError, needing
 from napari_vaesr.zoo.spandrel_base import Loaded
 
 PROBE = 64
@@ -127,13 +127,9 @@ def graph_of_package(file: Path) -> tuple[bytes, dict[str, str]]:
     VaesrError
         When bioimageio is not installed, or the package has no graph whose input and output fit.
     """
-    try:
+    with needing("bioimageio", "BioImage.IO packages need"):
         from bioimageio.spec import InvalidDescr, load_description
         from bioimageio.spec.model import ModelDescr
-    except ModuleNotFoundError as error:
-        raise VaesrError(
-            f'BioImage.IO packages need {error.name}: install it with pip install "napari-vaesr[bioimageio]".'
-        ) from error
     found = load_description(file)
     if isinstance(found, InvalidDescr) or not isinstance(found, ModelDescr):
         raise VaesrError(f"{file.name} is no BioImage.IO model that is valid and of version 0.5.")

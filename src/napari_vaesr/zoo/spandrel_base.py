@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from napari_vaesr.errors import VaesrError
+from napari_vaesr.errors import VaesrError, needing
 
 
 @dataclass(frozen=True)
@@ -107,13 +107,8 @@ class _Called(nn.Module):
 
 
 def _spandrel() -> Any:
-    try:
-        with _without_torchvision():
-            import spandrel
-    except ModuleNotFoundError as error:
-        raise VaesrError(
-            f'Networks of other makers need {error.name}: install it with pip install "napari-vaesr[over]".'
-        ) from error
+    with needing("over", "Networks of other makers need"), _without_torchvision():
+        import spandrel
     return spandrel
 
 

@@ -108,6 +108,15 @@ def test_the_source_is_found_after_it_was_renamed(viewer, cells, tiny_model_path
     assert source_of(shown.record, viewer.layers) is None
 
 
+def test_the_source_is_found_by_a_record_that_tells_less_of_its_intensities(viewer, cells, tiny_model_path):
+    shown, _ = make(viewer, cells, "ZYX", tiny_model_path, {"Z": range(1)})
+    older = [{name: each[name] for name in ("offset", "gain", "noise")} for each in shown.record["intensity"]]
+    cells.name = "renamed"
+    assert source_of({**shown.record, "intensity": older}, viewer.layers) is cells
+    darker = [{**each, "offset": each["offset"] - 7} for each in older]
+    assert source_of({**shown.record, "intensity": darker}, viewer.layers) is None
+
+
 def test_the_status_bar_shows_value_and_std(viewer, cells, tiny_model_path):
     shown, made = make(viewer, cells, "ZYX", tiny_model_path)
     show_std_in_status(viewer)

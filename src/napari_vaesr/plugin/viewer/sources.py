@@ -14,6 +14,8 @@ from napari_vaesr.imaging.axis_names import told_axes
 if TYPE_CHECKING:
     import napari.layers
 
+    from napari_vaesr.imaging.intensity import IntensityScaling
+
 AXIS_LETTERS = frozenset("TCZYX")
 
 Told = Mapping[str, Any]
@@ -166,11 +168,17 @@ def has_intensities(pixels: Any, axes: str, made: Record) -> bool:
     from napari_vaesr.imaging.intensity import fit_scalings
     from napari_vaesr.zoo.registry import get_card
 
-    told = made.intensity
+    told = list(made.intensity)
     if "C" not in axes and len(told) > 1:
-        told = tuple(told[index] for index in made.channels)
+        told = [told[index] for index in made.channels]
     try:
         method = get_card(made.settings.model).intensity
-        return tuple(fit_scalings(pixels, Axes.parse(axes, pixels.shape), method)) == told
+        found = fit_scalings(pixels, Axes.parse(axes, pixels.shape), method)
     except VaesrError:
         return False
+    return [_brightness(each) for each in found] == [_brightness(each) for each in told]
+
+
+def _brightness(scaling: IntensityScaling) -> tuple[float, float, float]:
+    """Return what records of all versions tell of a channel."""
+    return scaling.offset, scaling.gain, scaling.noise

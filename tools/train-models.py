@@ -139,7 +139,9 @@ def bundle(data: Path, model: Path) -> None:
     card, before = read_card(model), read_card(BUNDLED / model.name)
     recipe = RECIPES[before.name]
     # What was typed names folders of one machine; the data's own folders tell enough.
-    command = str(card.training["command"]).replace(f"{data}/", "").replace(f"{model.parents[1]}/", "")
+    command = str(card.training["command"])
+    for folder in (data, model.parents[1], BUNDLED):
+        command = command.replace(f"{folder}/", "")
     start = {"name": before.name, "version": before.version, "sha256": before.sha256}
     changes = {
         "version": str(int(before.version) + 1),

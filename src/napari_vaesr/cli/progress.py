@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 from .console import err
 
@@ -42,11 +43,12 @@ def progress_bars(quiet: bool) -> Iterator[ProgressBars]:
     console = err()
     with Progress(
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(table_column=Column(min_width=10)),
         TaskProgressColumn(),
-        TextColumn("time left"),
-        TimeRemainingColumn(compact=True),
-        TextColumn("{task.fields[message]}"),
+        TextColumn("time left", table_column=Column(min_width=9)),
+        TimeRemainingColumn(compact=True, table_column=Column(min_width=5)),
+        # The first to be cut where a line is short.
+        TextColumn("{task.fields[message]}", table_column=Column(no_wrap=True, overflow="ellipsis")),
         console=console,
         transient=True,
         disable=quiet or not console.is_terminal,

@@ -210,8 +210,10 @@ def test_what_planes_are_is_asked_where_they_become_more_and_it_can_be_told(
     assert form.factors.sections.enabled and form.settings().sections == "unknown"
     form.factors.depth.value = 3
     assert form.settings().sections == "thick"
-    networks = {name: form._cards[name].network for name in form.model.choices if name in form._cards}
-    form.model.value = next(name for name, n in networks.items() if n.row_factors and not n.sections)
+    card = form._cards["tiny"]
+    untold = card.model_copy(update={"network": card.network.model_copy(update={"sections": False})})
+    monkeypatch.setitem(form._cards, "tiny", untold)
+    form.model.value = "tiny"
     form.factors.depth.value = 2
     assert form.settings().sections == "unknown"
     form.axes.value = "TYX"

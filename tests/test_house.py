@@ -15,7 +15,7 @@ LINES, LINES_OF_FUNCTION = 400, 80
 
 PLACES = {
     "neighbouring planes": (
-        {"frames", "context", "middle", "neighbours_of", "neighbours_along", "are_apart", "apart", "Cuts"},
+        {"frames", "context", "middle", "neighbours_of", "are_apart", "apart", "Cuts"},
         {
             "engine/cuts.py",
             "engine/settings.py",

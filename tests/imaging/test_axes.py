@@ -177,3 +177,16 @@ def test_sources_can_be_sent_to_other_processes():
     source = Source.of(np.zeros((3, 4, 5)), "ZYX")
     again = pickle.loads(pickle.dumps(source))
     assert again.axes == source.axes and again.pixel_size == {}
+
+
+@pytest.mark.parametrize(
+    "names, shape, along",
+    [
+        ("TZYX", (4, 3, 8, 8), "Z"),
+        ("TZYX", (4, 1, 8, 8), "T"),
+        ("CYX", (2, 8, 8), None),
+        ("YX", (8, 8), None),
+    ],
+)
+def test_planes_are_stacked_along_z_and_else_in_time(names, shape, along):
+    assert Axes.parse(names, shape).stacked_along == along

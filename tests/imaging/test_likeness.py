@@ -6,7 +6,7 @@ from scipy.ndimage import gaussian_filter
 
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.intensity import fit_scalings
-from napari_vaesr.imaging.likeness import are_apart, neighbours_along
+from napari_vaesr.imaging.likeness import are_apart
 
 SIDE = 96
 
@@ -55,19 +55,6 @@ def test_planes_of_nothing_but_noise_belong_together():
     planes = [tuple(generator.normal(0.5, 0.1, size=(2, SIDE, SIDE))) for _ in range(4)]
     assert not are_apart(planes, (0.0, 0.01))
     assert not are_apart([], (0.0, 0.0))
-
-
-@pytest.mark.parametrize(
-    "names, shape, along",
-    [
-        ("TZYX", (4, 3, 8, 8), "Z"),
-        ("TZYX", (4, 1, 8, 8), "T"),
-        ("CYX", (2, 8, 8), None),
-        ("YX", (8, 8), None),
-    ],
-)
-def test_neighbours_lie_along_z_and_else_in_time(names, shape, along):
-    assert neighbours_along(Axes.parse(names, shape)) == along
 
 
 @pytest.mark.parametrize("names", ["ZCYX", "TCYX"])

@@ -17,7 +17,6 @@ from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.engine.upscaler import NoiseKeys, Step
 from napari_vaesr.imaging.axes import Axes, Source
 from napari_vaesr.imaging.intensity import IntensityScaling
-from napari_vaesr.imaging.likeness import neighbours_along
 from napari_vaesr.imaging.region import Region
 from napari_vaesr.imaging.resample import around
 from napari_vaesr.imaging.tiling import plan_tiles, reflect_indices
@@ -218,7 +217,7 @@ def context_of(axes: Axes, context: str) -> str | None:
     if context == "none":
         return None
     if context == "auto":
-        return neighbours_along(axes)
+        return axes.stacked_along
     return context if axes.lengths.get(context, 1) > 1 else None
 
 

@@ -134,6 +134,11 @@ class Axes:
         return next(name for name in "ZYX" if name not in self.plane)
 
     @property
+    def stacked_along(self) -> str | None:
+        """Letter of the axis that planes are stacked along: ``Z``, else ``T``; None for single ones."""
+        return next((name for name in STACKING if self.lengths.get(name, 1) > 1), None)
+
+    @property
     def is_rgb(self) -> bool:
         """Whether pixels are colours, that is, whether there is an ``S`` axis."""
         return "S" in self.names

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes, SourceArray
 from napari_vaesr.imaging.colour import luma, premultiplied
-from napari_vaesr.imaging.likeness import are_apart, neighbours_along
+from napari_vaesr.imaging.likeness import are_apart
 from napari_vaesr.imaging.noise import fit_noise
 from napari_vaesr.imaging.sampling import evenly_spaced, middle_part
 
@@ -133,9 +133,8 @@ def fit_scalings(array: SourceArray, axes: Axes, method: IntensityMethod) -> tup
     """Find the scaling and the noise of every channel, once for the whole stack.
 
     A bounded, fixed choice of pixels is looked at (at most 8 planes per channel, evenly spaced, and about a
-    million pixels of each; for the noise, and for what every second has in common with a
-    neighbour, their middle of at most 512 pixels a side), so that a lazy and an eager run of any extent get
-    the same numbers.
+    million pixels of each; for the noise, and for what every second has in common with a neighbour, their
+    middle of at most 512 pixels a side), so that a lazy and an eager run of any extent get the same numbers.
 
     Parameters
     ----------
@@ -203,7 +202,7 @@ def _fit_channel(array: SourceArray, axes: Axes, channel: int, method: Intensity
     scaling = _fit(np.concatenate(values), method)
     noise = float(np.median([estimate_noise(block) for block in blocks]))
     line = fit_noise([np.clip((block - scaling.offset) / scaling.gain, -1, 2) for block in blocks])
-    along, pairs = neighbours_along(axes), []
+    along, pairs = axes.stacked_along, []
     if along is not None:
         for position, block in list(zip(chosen, blocks, strict=True))[::2]:
             place = axes.plane_coordinates(planes[position])

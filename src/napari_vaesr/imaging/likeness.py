@@ -9,14 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from napari_vaesr.imaging.axes import STACKING, Axes
-
-Array = npt.NDArray[Any]
+from napari_vaesr.arrays import Array, Float64Array
 
 NEAR, FAR = 0.7, 2.0
 """Details are what lies between Gaussians of these standard deviations, in pixels: those that a network adds
@@ -30,11 +26,6 @@ BEYOND_NOISE = 8.0
 
 LEAST = 0.1
 """Details with less variance than this part of that of the noise tell nothing."""
-
-
-def neighbours_along(axes: Axes) -> str | None:
-    """Return the letter of the axis that neighbours are looked for along: ``Z``, else ``T``, else None."""
-    return next((name for name in STACKING if axes.lengths.get(name, 1) > 1), None)
 
 
 def are_apart(pairs: Sequence[tuple[Array, Array]], noise: tuple[float, float]) -> bool:
@@ -65,11 +56,11 @@ def are_apart(pairs: Sequence[tuple[Array, Array]], noise: tuple[float, float]) 
     return changed > (1 - UNLIKE) * detail or changed > BEYOND_NOISE * noisy
 
 
-def _details(plane: Array) -> npt.NDArray[np.float64]:
+def _details(plane: Array) -> Float64Array:
     from scipy.ndimage import gaussian_filter
 
     values = np.asarray(plane, np.float64)
-    near: npt.NDArray[np.float64] = gaussian_filter(values, NEAR) - gaussian_filter(values, FAR)
+    near: Float64Array = gaussian_filter(values, NEAR) - gaussian_filter(values, FAR)
     return near
 
 

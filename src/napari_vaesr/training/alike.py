@@ -17,7 +17,7 @@ from napari_vaesr.imaging.intensity import estimate_noise, fit_scalings
 from napari_vaesr.imaging.region import Factors
 from napari_vaesr.pairs.images import find_images
 from napari_vaesr.pairs.settings import Degradation
-from napari_vaesr.training.truths import degraded, middle_of
+from napari_vaesr.training.truths import degraded, middle_of_stack
 from napari_vaesr.trust.block_means import block_means
 from napari_vaesr.zoo.card import Calibration
 from napari_vaesr.zoo.registry import Model
@@ -60,7 +60,7 @@ def fit_alike_planes(model: Model, places: Sequence[Path], degradation: Degradat
     factors = Factors.of(min(model.card.network.scales))
     of_errors, of_samples = [], []
     for path in find_images(places) if places else ():
-        truth = middle_of(path, factors)
+        truth = middle_of_stack(path, factors)
         if truth is None:
             continue
         (scaling,) = fit_scalings(truth, Axes.parse("ZYX", truth.shape), model.card.intensity)

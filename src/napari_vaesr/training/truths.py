@@ -176,13 +176,13 @@ def spreads_of_stacks(
     """
     found: list[Spread] = []
     for path in find_images(places) if places else ():
-        truth = middle_of(path, factors)
+        truth = middle_of_stack(path, factors)
         if truth is not None:
             found += _spreads(model, path, truth, factors, degradation)
     return found
 
 
-def middle_of(path: Path, factors: Factors) -> Array | None:
+def middle_of_stack(path: Path, factors: Factors) -> Array | None:
     """Return the middle of a stack, (Z, Y, X), or None where it is none or too thin."""
     image = read_image(path)
     if set(image.axes) != set("ZYX"):

@@ -74,7 +74,7 @@ class Pace:
     def __init__(self) -> None:
         self._seconds_per_pixel: dict[Any, float] = {}
         self._halo: dict[Any, int] = {}
-        self._lengths: dict[Any, dict[str, int]] = {}
+        self._sides: dict[Any, dict[str, int]] = {}
 
     def learn(
         self,
@@ -134,14 +134,11 @@ class Pace:
             return dict(extent)
         steps = range(1, 1001)
         factor = (bisect_left(steps, True, key=lambda step: takes_too_long(step / 1000))) / 1000
-        lengths = {name: _shortened(len(extent[name]), factor) for name in "YX"}
-        before = self._lengths.get((key, seconds))
-        if before is None or not _is_about(before, lengths) or any(before[n] > len(extent[n]) for n in "YX"):
-            before = self._lengths[key, seconds] = lengths
-        return {
-            **extent,
-            **{name: middle_of(extent[name], before[name]) for name in "YX"},
-        }
+        sides = {name: _shortened(len(extent[name]), factor) for name in "YX"}
+        before = self._sides.get((key, seconds))
+        if before is None or not _is_about(before, sides) or any(before[n] > len(extent[n]) for n in "YX"):
+            before = self._sides[key, seconds] = sides
+        return {**extent, **{name: middle_of(extent[name], before[name]) for name in "YX"}}
 
 
 def _speed_key(settings: UpscaleSettings) -> tuple[Any, ...]:

@@ -17,7 +17,6 @@ PLACES = {
     "neighbouring planes": (
         {"frames", "context", "middle", "neighbours_of", "are_apart", "apart", "Cuts"},
         {
-            "engine/cuts.py",
             "engine/settings.py",
             "engine/surroundings.py",
             "imaging/intensity.py",

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from napari_vaesr.imaging.axes import Axes
+from napari_vaesr.imaging.axes import Axes, Source
 from napari_vaesr.imaging.intensity import fit_scalings
-from napari_vaesr.imaging.likeness import are_apart
+from napari_vaesr.imaging.likeness import Cuts, are_apart
 
 SIDE = 96
 
@@ -66,3 +66,39 @@ def test_every_channel_is_looked_at_by_itself(names):
     stack = stack + 0.03 * generator.normal(size=stack.shape)
     scalings = fit_scalings(stack, Axes.parse(names, stack.shape), "percentile")
     assert [each.apart for each in scalings] == [False, True]
+
+
+def frames_of(scene, noise, count, rng):
+    return np.stack([scene + rng.normal(0, noise, scene.shape) for _ in range(count)]).astype(np.float32)
+
+
+@pytest.fixture
+def scenes():
+    """Two fields of view, smooth, in one range of intensities."""
+    rng = np.random.default_rng(2)
+    fields = [gaussian_filter(rng.random((64, 64)), 4) for _ in range(2)]
+    return [(each - each.min()) / np.ptp(each) for each in fields]
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.1, 0.3])
+def test_a_cut_in_time_is_found_and_a_still_scene_is_not_cut(scenes, noise):
+    rng = np.random.default_rng(3)
+    movie = np.concatenate([frames_of(scene, noise, 4, rng) for scene in scenes])
+    source = Source.of(movie, "TYX")
+    cuts = Cuts(source, fit_scalings(movie, source.axes, "percentile"))
+    joined = [cuts.is_joined({"T": t}, {"T": t + 1}) for t in range(7)]
+    assert joined == [True, True, True, False, True, True, True]
+
+
+def test_slow_motion_and_bleaching_are_no_cuts(scenes):
+    moved = np.stack([np.roll(scenes[0], t, axis=1) * 0.97**t for t in range(6)]).astype(np.float32)
+    source = Source.of(moved, "TYX")
+    cuts = Cuts(source, fit_scalings(moved, source.axes, "percentile"))
+    assert all(cuts.is_joined({"T": t}, {"T": t + 1}) for t in range(5))
+
+
+def test_frames_of_nothing_but_noise_are_not_cut():
+    movie = frames_of(np.zeros((64, 64)), 0.1, 4, np.random.default_rng(4))
+    source = Source.of(movie, "TYX")
+    cuts = Cuts(source, fit_scalings(movie, source.axes, "percentile"))
+    assert all(cuts.is_joined({"T": 0}, {"T": t}) for t in (1, 2, 3))

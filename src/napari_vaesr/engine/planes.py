@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,8 +10,7 @@ import numpy as np
 
 from napari_vaesr.arrays import Array, Float32Array
 from napari_vaesr.engine.upscaler import NoiseKeys
-from napari_vaesr.imaging.axes import Axes
-from napari_vaesr.imaging.colour import luma
+from napari_vaesr.imaging.axes import Axes, Place
 from napari_vaesr.imaging.intensity import IntensityScaling
 from napari_vaesr.imaging.region import Region
 from napari_vaesr.vae.config import Conditions
@@ -20,9 +18,6 @@ from napari_vaesr.zoo.calibration import AS_DRAWN, AreaFactors
 
 if TYPE_CHECKING:
     from napari_vaesr.engine.surroundings import Around
-
-Place = Mapping[str, int]
-"""An index for every looped axis."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +48,6 @@ class Box:
         own: Array = self.pixels[tuple(index[name] for name in self.axes.names)]
         kept = [name for name in self.axes.names if name in view + "S"]
         return np.transpose(own, [kept.index(name) for name in view + "S" if name in kept])
-
-
-def unit_luma(pixels: Array, scaling: IntensityScaling, is_rgb: bool) -> Float32Array:
-    """Return what the network sees: unit intensities, of colours (..., S) their luma."""
-    if not is_rgb:
-        return scaling.to_unit(pixels)
-    return luma(scaling.to_unit(pixels[..., :3]))
 
 
 @dataclass(frozen=True)
@@ -122,7 +110,7 @@ class SourcePlane:
 
     def _luma(self, place: Place, rows: slice, columns: slice) -> Float32Array:
         pixels = self.box.plane(self.view, place, rows, columns)
-        return unit_luma(pixels, self.scaling, self.box.axes.is_rgb)
+        return self.scaling.unit_luma(pixels, self.is_rgb)
 
 
 def noise_keys(axes: Axes, place: Place, depth: str, width: float, first: int) -> NoiseKeys:

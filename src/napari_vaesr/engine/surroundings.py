@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from napari_vaesr.arrays import Array, Float32Array
-from napari_vaesr.engine.cuts import Cuts
 from napari_vaesr.engine.passes import Pass
 from napari_vaesr.engine.pixels import Pixels
-from napari_vaesr.engine.planes import Place, noise_keys
+from napari_vaesr.engine.planes import noise_keys
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.engine.upscaler import NoiseKeys, Step
-from napari_vaesr.imaging.axes import Axes, Source
+from napari_vaesr.imaging.axes import Axes, Place, Source
 from napari_vaesr.imaging.intensity import IntensityScaling
+from napari_vaesr.imaging.likeness import Cuts, IsJoined
 from napari_vaesr.imaging.region import Region
 from napari_vaesr.imaging.resample import around
 from napari_vaesr.imaging.tiling import plan_tiles, reflect_indices
@@ -102,7 +102,7 @@ class Surroundings:
         neighbours = neighbours_of(axes, place, self._letter(axes), self.reach, self._joined(axes, place))
         return Around(noise_keys(axes, place, axes.across, self.alike, first), neighbours)
 
-    def _joined(self, axes: Axes, place: Place) -> Callable[[Place, Place], bool]:
+    def _joined(self, axes: Axes, place: Place) -> IsJoined:
         """Return what tells which of a plane's neighbours belong to it."""
         if axes.plane != self.plane:
             return always
@@ -222,7 +222,7 @@ def context_of(axes: Axes, context: str) -> str | None:
 
 
 def neighbours_of(
-    axes: Axes, place: Place, along: str | None, reach: int, is_joined: Callable[[Place, Place], bool]
+    axes: Axes, place: Place, along: str | None, reach: int, is_joined: IsJoined
 ) -> tuple[Place | None, ...]:
     """Return the places of a plane's neighbours on either side, itself in the middle.
 

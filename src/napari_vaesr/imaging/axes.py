@@ -25,6 +25,9 @@ STACKING = "ZT"
 LARGEST_PLANE = 2**40
 """Pixels that a plane may have."""
 
+Place = Mapping[str, int]
+"""An index for every looped axis."""
+
 MEANING = "T time, C channel, Z depth, Y rows, X columns, S the colours of an RGB image"
 
 

@@ -72,6 +72,10 @@ class IntensityScaling(BaseModel):
         unit: npt.NDArray[np.float64] = (np.asarray(values, dtype=np.float64) - self.offset) / self.gain
         return unit.astype(np.float32)
 
+    def unit_luma(self, pixels: npt.NDArray[Any], is_rgb: bool) -> npt.NDArray[np.float32]:
+        """Return what the network sees: unit intensities, of colours (..., S) their luma."""
+        return luma(self.to_unit(pixels[..., :3])) if is_rgb else self.to_unit(pixels)
+
     def from_unit(self, unit: npt.ArrayLike, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         """Return source intensities; integers are rounded and clipped to `dtype` here and nowhere else."""
         values = np.asarray(unit, dtype=np.float64) * self.gain + self.offset

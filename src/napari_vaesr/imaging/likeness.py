@@ -1,18 +1,29 @@
-"""Whether neighbouring planes are alike enough for one to tell something of another.
+"""Whether planes have enough in common for one to tell something of another.
 
 A neighbour shows the same detail with other noise, which is worth the more the noisier the planes are. What
 has changed from one to the next is worth nothing, and where it is much more than the noise, or most of the
-detail, a plane is better off by itself.
+detail, a plane is better off by itself: that is asked once of a channel. Where a time-lapse shows another
+field of view from one plane on, it is cut there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_vaesr.arrays import Array, Float64Array
+from napari_vaesr.imaging.axes import Axes, Place, Source
+from napari_vaesr.imaging.sampling import middle_of
+
+if TYPE_CHECKING:
+    from napari_vaesr.imaging.intensity import IntensityScaling
+
+IsJoined = Callable[[Place, Place], bool]
+"""Whether two planes belong together."""
 
 NEAR, FAR = 0.7, 2.0
 """Details are what lies between Gaussians of these standard deviations, in pixels: those that a network adds
@@ -26,6 +37,18 @@ BEYOND_NOISE = 8.0
 
 LEAST = 0.1
 """Details with less variance than this part of that of the noise tell nothing."""
+
+MIDDLE = 256
+"""Side of the part of a plane that is looked at, in its middle, whatever part of it is upscaled."""
+
+CELL = 8
+"""Its pixels are averaged over squares of this side, which noise hardly moves."""
+
+CUT = 0.6
+"""Planes are cut apart whose difference has more than this part of the variance that the difference of two
+unrelated planes has; noise is taken off before."""
+
+REMEMBERED = 64
 
 
 def are_apart(pairs: Sequence[tuple[Array, Array]], noise: tuple[float, float]) -> bool:
@@ -70,3 +93,72 @@ def _left_of_noise() -> float:
     point = np.zeros((33, 33))
     point[16, 16] = 1
     return float(np.sum(_details(point) ** 2))
+
+
+class Cuts:
+    """Tells which planes of a time-lapse show the same field of view.
+
+    Parameters
+    ----------
+    source : Source
+        The image; the middle of every plane asked about is read once.
+    scalings : sequence of IntensityScaling
+        Of each channel, with its noise.
+    """
+
+    def __init__(self, source: Source, scalings: Sequence[IntensityScaling]) -> None:
+        self._source, self._scalings = source, scalings
+        self._recent: OrderedDict[int, Float64Array] = OrderedDict()
+
+    def joined_in(self, axes: Axes) -> IsJoined:
+        """Return what tells whether planes of the image, or of what it was enlarged to, belong together."""
+        lengths, made = self._source.axes.lengths, axes.lengths
+
+        def in_source(place: Place) -> Place:
+            """Return the plane of the image that the middle of one made of it lies in."""
+            return {name: (2 * at + 1) * lengths[name] // (2 * made[name]) for name, at in place.items()}
+
+        return lambda one, other: self.is_joined(in_source(one), in_source(other))
+
+    def is_joined(self, one: Place, other: Place) -> bool:
+        """Whether two planes, given by their places, show the same field of view.
+
+        The variance of their difference, averaged over squares of 8 pixels, is compared with that of the
+        planes themselves: structure that is the same goes, structure that is another adds up. Planes without
+        any structure beyond their noise are not cut.
+        """
+        first, second = self._middle(one), self._middle(other)
+        noise = self._scalings[one.get("C", 0)].noise ** 2 / CELL**2
+        structure = (first.var() + second.var()) / 2 - noise
+        if structure <= noise:
+            return True
+        difference = (first - second).var() - 2 * noise
+        return bool(difference < 2 * CUT * structure)
+
+    def _middle(self, place: Place) -> Float64Array:
+        """Return the cells in the middle of a plane."""
+        axes = self._source.axes
+        number = axes.plane_number(place)
+        if number not in self._recent:
+            rows, columns = (middle_of(range(length), MIDDLE) for length in (axes.height, axes.width))
+            region = axes.region(number, rows, columns)
+            part = axes.read_plane(
+                self._source.array,
+                number,
+                slice(region["Y"].start, region["Y"].stop),
+                slice(region["X"].start, region["X"].stop),
+            )
+            seen = self._scalings[axes.channel_of(number)].unit_luma(part, axes.is_rgb)
+            self._recent[number] = _cells(seen.astype(np.float64))
+        self._recent.move_to_end(number)
+        while len(self._recent) > REMEMBERED:
+            self._recent.popitem(last=False)
+        return self._recent[number]
+
+
+def _cells(plane: Float64Array) -> Float64Array:
+    """Average squares; a plane smaller than one is one cell in that direction."""
+    height, width = (max(size // CELL, 1) for size in plane.shape)
+    rows, columns = min(CELL, plane.shape[0]), min(CELL, plane.shape[1])
+    whole = plane[: height * rows, : width * columns]
+    return np.asarray(whole.reshape(height, rows, width, columns).mean(axis=(1, 3)))

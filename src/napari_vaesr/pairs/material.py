@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vaesr.arrays import Float32Array
-from napari_vaesr.engine.planes import unit_luma
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.atomic import atomic_path
@@ -276,7 +275,7 @@ def _planes(
         pixels = named.read_plane(array, number, rows, columns)
         check_finite(pixels)
         pixels = premultiplied(pixels) if named.is_rgb else pixels
-        planes.append(unit_luma(pixels, scalings[named.channel_of(number)], named.is_rgb))
+        planes.append(scalings[named.channel_of(number)].unit_luma(pixels, named.is_rgb))
         if progress is not None:
             progress(Progress(done + 1, len(numbers), READING))
     return planes

@@ -535,3 +535,21 @@ def test_a_named_pipe_is_not_waited_for(upscale, tmp_path, suffix):
     os.mkfifo(tmp_path / f"pipe.{suffix}")
     result = upscale(tmp_path / f"pipe.{suffix}", "out.ome.tif")
     assert result.exit_code == 2 and "a pipe or a device" in " ".join(result.stderr.split())
+
+
+def test_inputs_that_changed_places_are_not_passed_over(upscale, three):
+    """Moving keeps their times, which are older than the results."""
+    assert upscale(three, "out/").exit_code == 0
+    (three / "a.tif").rename(three / "other")
+    (three / "b.tif").rename(three / "a.tif")
+    (three / "other").rename(three / "b.tif")
+    result = upscale(three, "out/")
+    assert result.exit_code == 2 and "a_x2.ome.tif exists already" in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize("before", [("--context", "none"), ("--precision", "bfloat16")], ids=lambda a: a[0])
+def test_what_was_chosen_before_is_not_what_is_left_to_the_program_now(upscale, three, before):
+    assert upscale(three, "out/", *before).exit_code == 0
+    result = upscale(three, "out/")
+    is_same = before[0] == "--precision"  # of which the record tells what was taken, and not what was asked
+    assert ("3 of 3 inputs were upscaled like this before" in result.stderr) == is_same, result.stderr

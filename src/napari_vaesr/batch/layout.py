@@ -19,7 +19,7 @@ from napari_vaesr.engine.result_file import parts_of
 from napari_vaesr.engine.stream import ResultFile
 from napari_vaesr.files.image import ImageFile
 from napari_vaesr.files.output import OutputImage
-from napari_vaesr.files.place import fingerprint
+from napari_vaesr.files.place import file_state
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.region import Factors
 from napari_vaesr.zoo.download import MODEL_SUFFIXES
@@ -36,8 +36,7 @@ def written_bytes(job: UpscaleJob) -> int:
 
 def made_from(image: ImageFile, job: UpscaleJob) -> dict[str, Any]:
     """Return all that decides the pixels of an output, by names that people know."""
-    size, time = fingerprint(image.path)
-    file = {"size": size, "time": time, "series": image.series}
+    file = {**file_state(image.path), "series": image.series}
     blocks = [dict(job.grid(number).sides) for number in range(len(job.passes))]
     return {**job.record().deciding, "input": file, "blocks": blocks}
 

@@ -23,7 +23,7 @@ from napari_vaesr.files.image import (
 )
 from napari_vaesr.files.made import is_result
 from napari_vaesr.files.partial import partial_folder
-from napari_vaesr.files.place import Place, as_place, fingerprint
+from napari_vaesr.files.place import Place, as_place, file_state
 from napari_vaesr.imaging.region import Factors, Region
 
 if TYPE_CHECKING:
@@ -38,6 +38,9 @@ ZARR_SUFFIXES = (".ome.zarr", ".zarr")
 
 LONGEST_NAME = 255 - 18
 """Bytes of a file's name, less those that its name has more while it is written."""
+
+STATE = "input_file"
+"""Where the record beside an output tells size and time of the file that it was made from."""
 
 EVERY = "all"
 """What to choose for every image of a file."""
@@ -264,14 +267,16 @@ def is_made(
     """
     try:
         told = json.loads(target.record.read_text(encoding="utf-8"))
-        is_newer = target.record.stat().st_mtime_ns > fingerprint(target.source)[1]
+        state, written = file_state(target.source), target.record.stat().st_mtime_ns
+        # A file may be moved into the place of another, and be older; records of 0.2 do not tell.
+        is_same = told[STATE] == state if STATE in told else written > state["time"]
         record = Record.read(told)
         if not settings.is_settled:  # then the scale is the image's own
             from napari_vaesr.engine.passes import settled
 
             settings = settled(settings, read_image(target.source, axes, target.series).source, card)
         return (
-            is_newer
+            is_same
             and told["files"] == target.named()
             and record == record.asked_again(settings, card, extent, axes.upper() if axes else record.axes)
             and all(path.exists() for path in target.files(settings.has_spread, figure))

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from napari_vaesr.batch.layout import made_from, middle_plane, output_image, worker_task
 from napari_vaesr.batch.parts import Parts
-from napari_vaesr.batch.targets import Target
+from napari_vaesr.batch.targets import STATE, Target
 from napari_vaesr.engine.cluster import cluster_blocks, workers_choice
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.pixels import bytes_of
@@ -29,6 +29,7 @@ from napari_vaesr.files.figure import write_figure
 from napari_vaesr.files.image import ImageFile, read_image
 from napari_vaesr.files.output import Output, OutputImage
 from napari_vaesr.files.partial import PartialOutput, partial_output
+from napari_vaesr.files.place import file_state
 from napari_vaesr.files.png import png_bytes
 from napari_vaesr.imaging.region import Region
 from napari_vaesr.trust.check import check_source
@@ -176,6 +177,7 @@ def _write_png(
     progress: Callable[[Progress], None] | None,
 ) -> None:
     """Write the mean as PNG, and beside it the uncertainty as TIFF."""
+    files = _files(target, image)
     job.run(progress)
     axes, everything = job.result_axes, slice(None)
     mean = axes.read_plane(job.result.mean, 0, everything, everything)
@@ -190,7 +192,7 @@ def _write_png(
         names = map_names(job.settings.uncertainty)
         alone = replace(described, channel_names=names, annotation={}, colours=(), windows=(), icc=None)
         write_whole(target.std, alone, [as_maps(uncertainty)])
-    write_json(target.record, departures(job, 0, mean) | _record(target, job))
+    write_json(target.record, departures(job, 0, mean) | files | job.record().plain())
     if figure:
         _draw(target.figure, target, image, job, 0, mean, uncertainty)
 
@@ -208,6 +210,7 @@ def _write_blocks(
     if client is not None:  # this process computes nothing, and the record tells who does
         for upscaler in job.upscalers:
             upscaler.choice = workers_choice(client, job.settings)
+    files = _files(target, image)
     with partial_output(target.output, made_from(image, job)) as partial:
         # A lone file tells how it was made, too, but not its own name, which may change.
         named = {key: name for key, name in target.named().items() if key != "output"}
@@ -232,7 +235,7 @@ def _write_blocks(
         told_too: dict[str, Any] = {}
         if height * width <= FIGURE_PIXELS:
             told_too = departures(job, position, as_planes(output.read(position), parts_of(job))[0])
-        record = told_too | _record(target, job)
+        record = told_too | files | job.record().plain()
         output.finish({**described.annotation, **record})
         beside = {partial.folder / "record": target.record, partial.folder / "figure.png": target.figure}
         write_json(partial.folder / "record", record)
@@ -308,8 +311,9 @@ def _check_room(path: Path, needed: int) -> None:
         )
 
 
-def _record(target: Target, job: UpscaleJob) -> dict[str, Any]:
-    return {"files": target.named(), **job.record().plain()}
+def _files(target: Target, image: ImageFile) -> dict[str, Any]:
+    """Return what the record tells of the files, and by what it is known whether the input has changed."""
+    return {"files": target.named(), STATE: file_state(image.path)}
 
 
 def _draw(

@@ -24,6 +24,9 @@ SCHEMA = 2
 UNDECIDING = frozenset({"model", "tile", "memory"})
 """Settings that change no pixel, the model's name among them: its weights do."""
 
+CHOSEN = ("device", "precision")
+"""Settings of which a record tells what the program chose; others that are auto stay so in there."""
+
 Lengths = Annotated[tuple[int, ...], Field(min_length=2)]
 
 
@@ -217,8 +220,8 @@ class Record(BaseModel):
 
         What is left to the program, such as the device, and the intensities are as they were.
         """
-        used = self.settings.model_dump()
-        left = {name: used[name] for name, value in settings.model_dump().items() if value == "auto"}
+        used, asked = self.settings.model_dump(), settings.model_dump()
+        left = {name: used[name] for name in CHOSEN if asked[name] == "auto"}
         noises = [noise_level(settings.noise, each) for each in self.intensity]
         scale = settings.factors.fitted(self.image_axes.lengths)
         return self.model_copy(

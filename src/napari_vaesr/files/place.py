@@ -99,6 +99,12 @@ def fingerprint(place: Place) -> tuple[int, int]:
     return stat.st_size, stat.st_mtime_ns
 
 
+def file_state(place: Place) -> dict[str, int]:
+    """Return the same by name, ready for JSON."""
+    size, time = fingerprint(place)
+    return {"size": size, "time": time}
+
+
 def _is_windows() -> bool:
     """Whether paths may name another machine."""
     return os.name == "nt"

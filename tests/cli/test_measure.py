@@ -49,6 +49,16 @@ def test_a_folder_names_its_images_and_goes_on_after_a_bad_one(measure, picture,
     assert {row["image"] for row in rows_of(tmp_path / "table.csv")} == {str(folder / "good.tif")}
 
 
+def test_labels_of_a_volume_that_do_not_name_their_axes(measure, stack, tmp_path):
+    labels = np.zeros((3, 34, 44), np.uint8)
+    labels[:, 3:9, 4:10] = 5
+    tifffile.imwrite(tmp_path / "labels.tif", labels, photometric="minisblack")
+    result = measure(stack, "--labels", "labels.tif", "--out", "table.csv", "-p", "area")
+    assert result.exit_code == 0, result.output
+    values = [row["value"] for row in rows_of(tmp_path / "table.csv") if row["quantity"] == "area"]
+    assert float(values[0]) == pytest.approx(3 * 36 * 0.5 * 0.125**2)
+
+
 def test_labels_fix_the_objects(measure, picture, tmp_path):
     labels = np.zeros((24, 30), np.uint16)
     labels[3:9, 4:10] = 5

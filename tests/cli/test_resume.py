@@ -537,6 +537,18 @@ def test_a_named_pipe_is_not_waited_for(upscale, tmp_path, suffix):
     assert result.exit_code == 2 and "a pipe or a device" in " ".join(result.stderr.split())
 
 
+def test_a_link_to_a_zarr_is_replaced_and_not_what_it_leads_to(upscale, three, tmp_path):
+    assert upscale(three / "a.tif", "real.zarr").exit_code == 0
+    before = sorted(path.stat().st_mtime_ns for path in (tmp_path / "real.zarr").rglob("*"))
+    (tmp_path / "link.zarr").symlink_to("real.zarr")
+    for _ in range(2):
+        result = upscale(three / "b.tif", "link.zarr", "--force")
+        assert result.exit_code == 0, result.stderr
+        assert not (tmp_path / "link.zarr").is_symlink()
+        assert not list(tmp_path.glob(".*.partial"))
+    assert sorted(path.stat().st_mtime_ns for path in (tmp_path / "real.zarr").rglob("*")) == before
+
+
 def test_inputs_that_changed_places_are_not_passed_over(upscale, three):
     """Moving keeps their times, which are older than the results."""
     assert upscale(three, "out/").exit_code == 0

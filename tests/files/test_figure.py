@@ -31,6 +31,12 @@ def test_it_draws(tmp_path, source, mean, std):
     assert [child.name for child in tmp_path.iterdir()] == ["figure.png"]
 
 
+@pytest.mark.parametrize("title", ["a$^$b.tif", "caf\udce9.tif"])
+def test_names_of_files_are_no_formulas_and_not_always_text(tmp_path, title):
+    write_figure(tmp_path / "a.png", plane((8, 8)), plane((16, 16)), None, title=title)
+    assert imagecodecs.png_decode((tmp_path / "a.png").read_bytes()).size
+
+
 def test_the_uncertainty_adds_a_panel(tmp_path):
     widths = []
     for std in (None, plane((80, 80))):

@@ -184,7 +184,9 @@ def test_memory_that_runs_out_while_reading_is_not_called_damage(tmp_path):
         array[0]
 
 
-def test_a_source_has_the_sizes_of_pixels_that_are_in_one_unit():
-    units = {"Z": "nanometer", "Y": "micrometer", "X": "micrometer"}
+@pytest.mark.parametrize("unit, known", [("nanometer", {"Z": 0.6}), ("second", {}), ("", {})])
+def test_a_source_has_the_sizes_of_pixels_in_one_unit(unit, known):
+    units = {"Z": unit, "Y": "micrometer", "X": "micrometer"}
     image = ImageFile(Path("a.tif"), "a", np.zeros((3, 4, 5)), "ZYX", {"Z": 600.0, "Y": 0.2, "X": 0.2}, units)
-    assert image.source.axes.names == "ZYX" and dict(image.source.pixel_size) == {"Y": 0.2, "X": 0.2}
+    assert image.source.axes.names == "ZYX"
+    assert dict(image.source.pixel_size) == pytest.approx({**known, "Y": 0.2, "X": 0.2})

@@ -94,6 +94,38 @@ def test_lengths_in_a_unit_that_was_not_told_have_none():
     assert set(measure(samples, pixel_size={"Y": 0.5, "X": 0.5})["unit"]) == {""}
 
 
+def test_volumes_have_one_unit_where_planes_are_told_in_another():
+    samples = np.stack([np.stack([squares()] * 3)] * 2)
+    table = measure(
+        samples,
+        Threshold(30.0, smoothing=0),
+        ("area", "equivalent_diameter_area", "centroid"),
+        axes="ZYX",
+        pixel_size={"Z": 0.5, "Y": 100.0, "X": 100.0},
+        units={"Z": "micrometer", "Y": "nanometer", "X": "nanometer"},
+        offset={"Z": 2.0},
+    )
+    assert number(table, "area", thing=1) == pytest.approx(3 * 36 * 500 * 100 * 100)
+    assert number(table, "centroid_z", thing=1) == pytest.approx(2000 + 500)
+    diameter = (6 / np.pi * 3 * 36 * 500 * 100 * 100) ** (1 / 3)
+    assert number(table, "equivalent_diameter_area", thing=1) == pytest.approx(diameter)
+    units = dict(zip(table["quantity"], table["unit"], strict=True))
+    assert units["area"] == "nm³" and units["centroid_z"] == "nm"
+
+
+def test_labels_of_the_whole_are_not_taken_for_those_of_a_part(model, stack):
+    job = UpscaleJob(
+        Source.of(stack, "TYX"), make_settings(samples=2, device="cpu"), {"T": range(1, 3)}, model=model
+    )
+    labels = np.zeros((3, 40, 48), int)
+    labels[1, 4:12, 4:12], labels[2, 4:12, 4:16] = 1, 1
+    with pytest.raises(VaesrError, match="of a part on that part"):
+        measure(job, labels, ("area",))
+    table = measure(job, labels[1:], ("area",))
+    areas = table[(table["quantity"] == "area") & (table["object"] == 1)]
+    assert dict(zip(areas["T"], areas["value"], strict=True)) == {1: 64, 2: 96}
+
+
 def test_a_crop_tells_the_same_places_as_the_whole(model, stack):
     """With the pixel size, centroids are those of the image that was upscaled, halves of pixels and all."""
 

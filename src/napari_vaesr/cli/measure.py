@@ -112,7 +112,7 @@ def measure(
         if labels is not None:
             if len(paths) > 1:
                 raise VaesrError("Labels belong to one image: give one input with --labels.")
-            segment = read_image(labels, labels=True).data
+            segment = _read_labels(labels, axes or read_image(paths[0]).axes)
         region = Region.asked(extent)
         loaded = load_model(settings.model)
         failures = Failures(len(paths), debug)
@@ -126,6 +126,17 @@ def measure(
         }
         _report(tables, how, output, quiet)
         failures.end("; the table is of the others")
+
+
+def _read_labels(path: Path, axes: str) -> Any:
+    """Return labels whose axes are those of their image, less its colours, where their file does not say."""
+    from napari_vaesr.files.image import UnknownAxes, read_image
+
+    try:
+        return read_image(path, labels=True).data
+    except UnknownAxes as error:
+        named = axes.upper().replace("S", "")
+        return read_image(path, named[-len(error.shape) :], labels=True).data
 
 
 def _level(threshold: str) -> str | float:

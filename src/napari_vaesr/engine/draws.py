@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -172,6 +173,11 @@ def _fields(axes: Axes) -> Iterator[tuple[dict[str, int], list[int]]]:
 def _apart(axes: Axes) -> list[str]:
     """Return the axes that fields lie along: all that are looped over, but for those of a stack."""
     return [name for name in axes.loop_names if name not in STACKED or axes.lengths[name] == 1]
+
+
+def count_fields(axes: Axes) -> int:
+    """Return how many fields an image, or a part of one, has."""
+    return math.prod(axes.lengths[name] for name in _apart(axes))
 
 
 def _own_names(axes: Axes) -> str:

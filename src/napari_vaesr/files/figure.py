@@ -78,7 +78,9 @@ def write_figure(
         _show(figure, axes[2], std, uncertainty, "magma", (0.0, _limits(std)[1]))
     _scale_bar(axes[0], width, height, pixel_size, unit)
     if title:
-        figure.suptitle(title, fontsize=11)
+        # The name of a file: no formula, and not every one is text.
+        legible = title.encode(errors="replace").decode()
+        figure.suptitle(legible, fontsize=11, parse_math=False)
     with atomic_path(path) as temporary:
         canvas.print_png(str(temporary))  # type: ignore[no-untyped-call]
 

@@ -13,6 +13,7 @@ from typing import Any
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.limits import check_kind
 from napari_vaesr.files.place import Address, Place, as_place, is_address
+from napari_vaesr.files.units import comparable
 from napari_vaesr.imaging.axes import Source
 
 TIFF_SUFFIXES = (".tif", ".tiff", ".btf", ".lsm", ".stk", ".svs")
@@ -97,10 +98,8 @@ class ImageFile:
 
     @property
     def source(self) -> Source:
-        """Pixels, axes, and the sizes of pixels along those axes that have the unit of ``X``."""
-        unit = self.units.get("X", "")
-        sizes = {name: size for name, size in self.pixel_size.items() if self.units.get(name, "") == unit}
-        return Source.of(self.data, self.axes, sizes)
+        """Pixels, axes, and the sizes of pixels along axes that can be compared, in the unit of ``X``."""
+        return Source.of(self.data, self.axes, comparable(self.pixel_size, self.units))
 
 
 def read_image(

@@ -155,8 +155,10 @@ class PartialOutput:
         """
         for source, place in beside.items():
             source.replace(place)
-        if self.path.is_dir():
+        if self.path.is_dir() and not self.path.is_symlink():
             self.path.replace(self.folder / REPLACED)
+        elif self.path.is_symlink() and self.data.is_dir():  # which takes the place of no link by itself
+            self.path.unlink()
         try:
             self.data.replace(self.path)
         except OSError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -32,6 +33,9 @@ OME_TYPES = {"float32": "float", "float64": "double"}  # integers are called as 
 
 ANNOTATION = "Annotation:0"
 """Of what is told beyond the pixels and their sizes."""
+
+NOT_IN_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that XML has no words for."""
 
 LARGEST_RATIO = 2**32 - 1
 """Largest number that the resolution of a TIFF can be."""
@@ -187,7 +191,9 @@ def _ome_xml(image: OutputImage, pages: Sequence[Page]) -> bytes:
     element = ElementTree.SubElement(root, "Image", {"ID": "Image:0"})
     pixels = ElementTree.SubElement(element, "Pixels", attributes)
     for number, name in enumerate(image.channel_names):
-        about = {"ID": f"Channel:0:{number}", "Name": name, "SamplesPerPixel": "1"}
+        # What ElementTree writes for control characters cannot be read.
+        legible = NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", name)
+        about = {"ID": f"Channel:0:{number}", "Name": legible, "SamplesPerPixel": "1"}
         if number < len(image.colours) and image.colours[number]:  # as one signed number, opaque
             colour = int(image.colours[number], 16) << 8 | 0xFF
             about["Color"] = str(colour - (colour >> 31 << 32))

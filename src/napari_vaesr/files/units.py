@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -160,6 +161,23 @@ def measured(number: float, unit: str, axis: str) -> tuple[float, str | None] | 
         return float(number), found.name
     plain = "second" if found.kind == "time" else "micrometer"
     return converted(number, found.name, plain), plain
+
+
+def comparable(lengths: Mapping[str, float], units: Mapping[str, str]) -> dict[str, float]:
+    """Return the lengths, by axis letter, that can be told in the unit of ``X``, in that unit.
+
+    Examples
+    --------
+    >>> comparable({"Z": 0.5, "X": 100.0}, {"Z": "micrometer", "X": "nanometer"})
+    {'Z': 500.0, 'X': 100.0}
+    """
+    wanted = units.get("X", "")
+    own, found = find_unit(wanted), {}
+    for name, length in lengths.items():
+        unit = find_unit(units.get(name, ""))
+        if units.get(name, "") == wanted or (unit and own and unit.kind == own.kind):
+            found[name] = converted(length, units.get(name), wanted)
+    return found
 
 
 def converted(number: float, unit: str | None, other: str | None) -> float:

@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_vaesr.arrays import Array
-from napari_vaesr.engine.draws import Field, fields_of_arrays, fields_of_job, fields_of_result
+from napari_vaesr.engine.draws import Field, count_fields, fields_of_arrays, fields_of_job, fields_of_result
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.result import Result
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.trust.layer_source import is_layer, of_layer
 from napari_vaesr.trust.regions import ALL, Quantities, Spacing, regions
 from napari_vaesr.trust.segment import Labels, as_segmentation, checked_labels, matched
@@ -191,9 +192,10 @@ def measure_fields(
     labels = None if callable(segment) or not hasattr(segment, "shape") or not segment.shape else segment
     find = None if labels is not None else as_segmentation(segment)
     shared = SharedErrors.of(made or source)
-    for number, field in enumerate(_fields(source, axes, progress)):
+    count, fields = _fields(source, axes, progress)
+    for number, field in enumerate(fields):
         field = field if shared is None else shared(field)
-        fixed = None if labels is None else _labels_of(labels, field, number)
+        fixed = None if labels is None else _labels_of(labels, field, number, count)
         yield measure_field(field, find, fixed, quantities, spacing, overlap)
 
 
@@ -284,13 +286,14 @@ def prediction_range(values: npt.NDArray[np.float64], level: float = LEVEL) -> t
 
 def _fields(
     source: Result | UpscaleJob | Array, axes: str | None, progress: Callable[[Progress], None] | None
-) -> Iterator[Field]:
+) -> tuple[int, Iterator[Field]]:
+    """Return how many fields there are, and all of them."""
     if isinstance(source, UpscaleJob):
         if not source.settings.has_spread:
             raise VaesrError("One sample has no spread, draw 2 samples or more, better 32.")
-        return fields_of_job(source, progress)
+        return count_fields(source.axes.of_region(source.region)), fields_of_job(source, progress)
     if isinstance(source, Result):
-        return fields_of_result(source)
+        return count_fields(Axes.parse(source.axes, source.mean.shape)), fields_of_result(source)
     samples = np.asanyarray(source)
     if samples.ndim < 3:
         raise VaesrError(
@@ -302,20 +305,21 @@ def _fields(
             f"The axes of samples of shape {samples.shape} are not known, please name those of the image, "
             "for example axes='ZYX'."
         )
-    return fields_of_arrays(None, samples, axes or "YX")
+    axes = axes or "YX"
+    return count_fields(Axes.parse(axes, samples.shape[1:])), fields_of_arrays(None, samples, axes)
 
 
-def _labels_of(labels: Any, field: Field, number: int) -> Labels:
-    """Return the labels of one field: those of the whole, or the same ones for every field."""
+def _labels_of(labels: Any, field: Field, number: int, count: int) -> Labels:
+    """Return the labels of one of so many fields: its own, or the same ones for every field."""
     own = field.mean.shape
     if tuple(labels.shape) == own:
         return checked_labels(labels, own)
     array = np.asarray(labels)
     if array.ndim > len(own) and array.shape[-len(own) :] == own:
         fields = array.reshape(-1, *own)
-        if number < len(fields):
+        if len(fields) == count:
             return checked_labels(fields[number], own)
     raise VaesrError(
-        f"Labels of shape {array.shape} do not fit the upscaled image, whose planes or stacks have the shape "
-        f"{own}; please make them on the upscaled image."
+        f"Labels of shape {array.shape} do not fit the upscaled image, with {count} planes or stacks of the "
+        f"shape {own}: please make them on what is upscaled, and of a part on that part."
     )

@@ -14,7 +14,7 @@ from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.record import Record
 from napari_vaesr.engine.result import Result
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.files.units import symbol
+from napari_vaesr.files.units import comparable, symbol
 from napari_vaesr.imaging.region import Factors, Region
 
 ALL = 0
@@ -183,13 +183,17 @@ class Spacing:
             return cls()
         if not all(size > 0 and np.isfinite(size) for size in pixel_size.values()):
             raise VaesrError("The pixel size has to be above 0 along every axis, please correct it.")
+        # Volumes and distances need one unit, that of X; what can't be told in it stays as it is.
+        told, offset = units or {}, offset or {}
+        alike = comparable(pixel_size, told)
+        offset = {**offset, **comparable({name: offset[name] for name in alike if name in offset}, told)}
+        pixel_size = {**pixel_size, **alike}
+        units = {**told, **(dict.fromkeys(alike, told["X"]) if "X" in told else {})}
         factors, region = _factors_and_region(source)
         size = {name: pixel_size.get(name, 1.0) / factors.along(name) for name in "ZYX"}
         first = dict.fromkeys("ZYX", 0.0) | region.first_pixel(factors)
-        origin = {
-            name: (offset or {}).get(name, 0.0) + first[name] * pixel_size.get(name, 1.0) for name in "ZYX"
-        }
-        symbols = {name: symbol(unit) or unit for name, unit in (units or {}).items()}
+        origin = {name: offset.get(name, 0.0) + first[name] * pixel_size.get(name, 1.0) for name in "ZYX"}
+        symbols = {name: symbol(unit) or unit for name, unit in units.items()}
         return cls(size, origin, symbols)
 
     def within(self, own: Field) -> Spacing:

@@ -244,6 +244,8 @@ def test_a_layer_knows_the_sizes_of_its_voxels_in_one_unit(deep_model_path):
     mean, *_ = upscale_layer(layer, model=deep_model_path, isotropic="nearest", scale=1, samples=1)
     assert mean[0].shape == (6, 12, 14)
     layer.units = ("nm", "um", "um")
+    assert dict(layer_as_source(layer, None).pixel_size) == pytest.approx({"Z": 0.0012, "Y": 0.6, "X": 0.6})
+    layer.units = ("pixel", "um", "um")
     assert "Z" not in layer_as_source(layer, None).pixel_size
 
 

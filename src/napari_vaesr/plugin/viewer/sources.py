@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_vaesr.engine.record import Record
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.files.units import comparable
 from napari_vaesr.imaging.axes import Axes, Source, default_axes
 from napari_vaesr.imaging.axis_names import told_axes
 
@@ -110,7 +111,7 @@ def checked_axes(layer: napari.layers.Image, axes: str | None) -> str:
 
 
 def layer_as_source(layer: napari.layers.Image, axes: str | None) -> Source:
-    """Return a layer as jobs read it: its pixels, their axes, and the sizes of those in the unit of ``X``.
+    """Return a layer as jobs read it: pixels, axes, and sizes, where they can be told in the unit of ``X``.
 
     Raises
     ------
@@ -119,9 +120,9 @@ def layer_as_source(layer: napari.layers.Image, axes: str | None) -> Source:
     """
     source = Source.of(source_array(layer), checked_axes(layer, axes))
     names = source.axes.names.replace("S", "")
-    units = dict(zip(names, layer.units, strict=True))
+    units = {name: str(unit) for name, unit in zip(names, layer.units, strict=True)}
     sizes = {name: abs(float(size)) for name, size in zip(names, layer.scale, strict=True)}
-    return replace(source, pixel_size={n: size for n, size in sizes.items() if units[n] == units["X"]})
+    return replace(source, pixel_size=comparable(sizes, units))
 
 
 def source_axes(told: Told) -> str:

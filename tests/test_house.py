@@ -26,7 +26,6 @@ PLACES = {
             "training/config.py",
             "vae/base.py",
             "vae/config.py",
-            "vae/ladder.py",
         },
     ),
     "factors along Z": (
@@ -43,8 +42,7 @@ PLACES = {
             "training/config.py",
             "training/truths.py",
             "vae/config.py",
-            "vae/ladder.py",
-            "vae/rows.py",
+            "vae/consistent.py",
         },
     ),
 }

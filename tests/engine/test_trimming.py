@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_vaesr.engine import trimming
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.engine.trimming import TrimmedTrunk
 from napari_vaesr.engine.upscaler import Upscaler
 from napari_vaesr.vae.config import Level, NetworkConfig
+from napari_vaesr.vae.ladder import LadderVAE
 from napari_vaesr.zoo.calibration import AS_DRAWN
 from napari_vaesr.zoo.registry import Model
 
@@ -97,7 +97,7 @@ def test_a_part_is_that_part_of_the_whole(model, factor, noise, top, left):
 def test_to_leave_out_more_would_be_seen(model, factor, monkeypatch):
     rows, columns = range(25, 28), range(30, 35)
     expected = of_the_whole(computed(model, factor, 0.0, range(SIDE), range(SIDE + 4)), factor, rows, columns)
-    monkeypatch.setattr(trimming, "sample_reach", lambda *_: 1)
+    monkeypatch.setattr(LadderVAE, "sample_reach", lambda *_: 1)
     _, std, _ = computed(model, factor, 0.0, rows, columns)
     assert np.abs(std - expected[1]).max() > 1e-4
 

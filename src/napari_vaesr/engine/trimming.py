@@ -20,7 +20,6 @@ from napari_vaesr.vae.base import Encoded, SuperResolutionVAE
 from napari_vaesr.vae.config import Factor
 from napari_vaesr.vae.fused import convolve_add, laid_out, rectify_
 from napari_vaesr.vae.ladder import LADDER_BLOCKS, LadderVAE
-from napari_vaesr.vae.resize import REACH
 from napari_vaesr.vae.trunk import Trunk
 
 
@@ -100,21 +99,12 @@ def sparing(network: SuperResolutionVAE, factor: Factor, tile: Tile) -> Iterator
         yield
         return
     # What comes between the trunk and what is done for every sample: a 3 x 3 and the ladder's own blocks.
-    reach = sample_reach(network, factor) + 1 + 2 * LADDER_BLOCKS
+    reach = network.sample_reach(factor) + 1 + 2 * LADDER_BLOCKS
     token = _spare.set(_halo(tile).less(reach))
     try:
         yield
     finally:
         _spare.reset(token)
-
-
-def sample_reach(network: LadderVAE, factor: Factor) -> int:
-    """Return how far what is done for every sample looks, and what the base does beyond the trunk."""
-    strides = [level.stride for level in network.levels]
-    reach = sum(strides) + strides[0] - 1  # the latents mixed in, and a coarse cell that sees all its pixels
-    if network.config.consistent and factor[0] == factor[1]:
-        reach += 4 * REACH  # twice down and up again
-    return reach + 1  # the heads
 
 
 def without_halo(
@@ -133,7 +123,7 @@ def without_halo(
     """
     if not isinstance(network, LadderVAE):
         return encoded, tile
-    spare = _halo(tile).less(sample_reach(network, factor))
+    spare = _halo(tile).less(network.sample_reach(factor))
     spare = Margins(*(side // network.alignment * network.alignment for side in spare))
     if spare == NONE:
         return encoded, tile

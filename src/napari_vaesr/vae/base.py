@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import lcm
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from napari_vaesr.vae.config import Factor, Level, NetworkConfig
+from napari_vaesr.vae.config import Conditions, Factor, Level, NetworkConfig
 from napari_vaesr.vae.factor import as_factor, shuffle
+
+
+class Inputs(NamedTuple):
+    """What a network is given of a batch.
+
+    Attributes
+    ----------
+    planes : Tensor
+        As many as it looks at, (batch, frames, height, width).
+    plane : Tensor
+        The one among them that is upscaled, (batch, 1, height, width).
+    told : mapping of str to Tensor
+        What it is told of it, (batch, 1) each, by the names of `NetworkConfig.told`.
+    """
+
+    planes: Tensor
+    plane: Tensor
+    told: Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -27,7 +46,7 @@ class Encoded:
         What the decoder needs besides the latents; private to the architecture.
     factor : (int, int)
         The factor of rows and columns that the planes were encoded for.
-    is_clean : Tensor or None
+    word : Tensor or None
         Which planes are taken at their word, (batch, ...), and how; private to the architecture, as features
         are. None: all alike, as the network is made.
     chroma : Tensor or None
@@ -38,14 +57,14 @@ class Encoded:
     base: Tensor
     features: tuple[Tensor, ...]
     factor: Factor
-    is_clean: Tensor | None = None
+    word: Tensor | None = None
     chroma: Tensor | None = None
 
     def first(self, count: int) -> Encoded:
         """Return what belongs to the first planes of the batch."""
-        clean = None if self.is_clean is None else self.is_clean[:count]
+        word = None if self.word is None else self.word[:count]
         features = tuple(part[:count] for part in self.features)
-        return Encoded(self.base[:count], features, self.factor, clean)
+        return Encoded(self.base[:count], features, self.factor, word)
 
 
 @dataclass(frozen=True)
@@ -154,11 +173,19 @@ class SuperResolutionVAE(nn.Module, ABC):
             4); the last may be missing. Left out, all are 0: neither noise nor blur. Other networks take no
             notice.
         """
-        return self._encode(self.seen(planes), as_factor(factor), conditions)
+        return self._encode(self._given(planes, conditions), as_factor(factor))
+
+    def _given(self, planes: Tensor, conditions: Tensor | None) -> Inputs:
+        """Return what this network sees of planes, and is told of them."""
+        if conditions is None:
+            conditions = planes.new_zeros(len(planes), 0)
+        columns = F.pad(conditions, (0, len(Conditions._fields) - conditions.shape[1]))
+        told = {name: columns[:, Conditions._fields.index(name), None] for name in self.config.told}
+        return Inputs(self.seen(planes), middle(planes), told)
 
     @abstractmethod
-    def _encode(self, planes: Tensor, factor: Factor, conditions: Tensor | None) -> Encoded:
-        """Do as `encode`, with as many frames as the network looks at."""
+    def _encode(self, inputs: Inputs, factor: Factor) -> Encoded:
+        """Do as `encode`, with what the network sees and is told."""
 
     @abstractmethod
     def residuals(self, encoded: Encoded, noise: Sequence[Tensor]) -> Tensor:
@@ -227,11 +254,11 @@ class SuperResolutionVAE(nn.Module, ABC):
         factor, conditions
             As for `encode`.
         """
-        return self._elbo(self.seen(low), high, as_factor(factor), conditions)
+        return self._elbo(self._given(low, conditions), high, as_factor(factor))
 
     @abstractmethod
-    def _elbo(self, low: Tensor, high: Tensor, factor: Factor, conditions: Tensor | None) -> Elbo:
-        """Do as `elbo`, with as many frames as the network looks at."""
+    def _elbo(self, inputs: Inputs, high: Tensor, factor: Factor) -> Elbo:
+        """Do as `elbo`, with what the network sees and is told."""
 
     @property
     def dtype(self) -> torch.dtype:

@@ -153,11 +153,18 @@ class NetworkConfig(BaseModel):
         return self.model_copy(update={"scales": scales, "row_factors": ()})
 
     @property
+    def told(self) -> tuple[str, ...]:
+        """Which of `Conditions` it is told."""
+        if not self.conditioned:
+            return ()
+        return tuple(name for name in Conditions._fields if name != "sections" or self.sections)
+
+    @property
     def input_names(self) -> tuple[int | str, ...]:
-        """What enters the first layer: frames by their distance, and noise and blur where it is told."""
+        """What enters the first layer: frames by their distance, the noise, and what else it is told."""
         reach = self.frames // 2
-        told = ("noise", "blur") if self.conditioned else ()
-        return (*range(-reach, reach + 1), *told, *(("sections",) if self.sections else ()))
+        noise_and_more = ("noise", *self.told[2:]) if self.told else ()
+        return (*range(-reach, reach + 1), *noise_and_more)
 
     @property
     def inputs(self) -> int:

@@ -14,7 +14,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from napari_vaesr.vae.base import Elbo, Encoded, SuperResolutionVAE
+from napari_vaesr.vae.base import Elbo, Encoded, Inputs, SuperResolutionVAE
 from napari_vaesr.vae.config import Factor, NetworkConfig
 from napari_vaesr.vae.factor import factor_name, unshuffle
 from napari_vaesr.vae.fused import rectify
@@ -72,9 +72,9 @@ class ConvVAE(SuperResolutionVAE):
         up = sum(2 * 2 ** (i + 1) for i in range(self.depth))
         return int(down + up + 2**self.depth)
 
-    def _encode(self, planes: Tensor, factor: Factor, conditions: Tensor | None) -> Encoded:
+    def _encode(self, inputs: Inputs, factor: Factor) -> Encoded:
         """Compute ``z_mean`` and ``z_log_var``; the base is the image decoded from ``z_mean``."""
-        x = rectify(self.entry(4 * (planes.to(self.dtype) - 0.5)))
+        x = rectify(self.entry(4 * (inputs.planes.to(self.dtype) - 0.5)))
         for layer in self.down:
             x = rectify(layer(x))
         mean, log_var = self.z_mean(x), self.z_log_var(x).clamp(-10.0, 10.0)
@@ -87,9 +87,9 @@ class ConvVAE(SuperResolutionVAE):
         images = over_samples(partial(self._image, factor=encoded.factor), latents)
         return unshuffle(images - encoded.base, encoded.factor)
 
-    def _elbo(self, low: Tensor, high: Tensor, factor: Factor, conditions: Tensor | None) -> Elbo:
+    def _elbo(self, inputs: Inputs, high: Tensor, factor: Factor) -> Elbo:
         """Evaluate the tutorial's loss: reconstruction and KL to a standard normal."""
-        encoded = self.encode(low, factor)
+        encoded = self._encode(inputs, factor)
         mean, log_var = (part.float() for part in encoded.features)
         image = self.decode(encoded, [torch.randn_like(mean)[None]])[0]
         kl = 0.5 * (mean**2 + log_var.exp() - 1 - log_var).sum(dim=1).mean()

@@ -28,19 +28,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import ClassVar, TypeGuard, cast
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from napari_vaesr.vae.base import Elbo, Encoded, SuperResolutionVAE, middle
+from napari_vaesr.vae.base import Elbo, Encoded, Inputs, SuperResolutionVAE
 from napari_vaesr.vae.config import Factor, NetworkConfig
+from napari_vaesr.vae.consistent import consistent_base, consistent_residual, reach_of, taken_at_word
 from napari_vaesr.vae.factor import factor_name, shuffle, unshuffle
 from napari_vaesr.vae.fused import convolve_add_relu, convolve_rectify, rectify, rectify_
 from napari_vaesr.vae.orientations import ORIENTATIONS
-from napari_vaesr.vae.resize import REACH, unseen, upsample_bicubic, upsample_consistent
-from napari_vaesr.vae.rows import row_weights, with_rows_seen
+from napari_vaesr.vae.resize import upsample_bicubic
 from napari_vaesr.vae.trunk import ResidualBlock, Trunk, conv3x3, noise_map
 
 RESIDUAL_UNIT = 0.04
@@ -187,89 +187,55 @@ class LadderVAE(SuperResolutionVAE):
         """How far, in low-res pixels, a pixel of the result can look in any direction."""
         # The trunk, the 3 x 3 that narrows its features, and the ladder's own blocks.
         reach = self.trunk.reach + 1 + 2 * LADDER_BLOCKS
-        for level in self.levels:
-            reach += level.stride  # the 3 x 3 that mixes the latents in, on this level's grid
+        return reach + max(map(self.sample_reach, self.config.factors), default=0)
+
+    def sample_reach(self, factor: Factor) -> int:
+        """How far what is done for every sample looks, and what the base does beyond the trunk."""
+        reach = sum(level.stride for level in self.levels)  # the 3 x 3 that mixes latents in, on each grid
         reach += self.levels[0].stride - 1  # a coarse cell sees all of its pixels
         if self.config.consistent:
-            reach += 4 * REACH  # twice down and up again
+            reach += reach_of(factor)
         return reach + 1  # the heads
 
-    def _encode(self, planes: Tensor, factor: Factor, conditions: Tensor | None) -> Encoded:
+    def _encode(self, inputs: Inputs, factor: Factor) -> Encoded:
         """Compute the base and the features of every level; see `SuperResolutionVAE`."""
-        features, base, is_clean = self._base(planes, factor, conditions)
-        return self._climb(features, base, factor, is_clean)
+        features, base, word = self._base(inputs, factor)
+        return self._climb(features, base, factor, word)
 
-    def _base(
-        self, planes: Tensor, factor: Factor, conditions: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Return the trunk's features, the deterministic estimate and which planes are clean."""
-        inputs, is_clean = self._inputs(planes, factor, conditions)
-        # A training turns its patches at random, so that one orientation stands for all. Where rows alone
-        # become more, a plane can't be turned.
-        is_turned = not self.training and factor[0] == factor[1]
-        others = ORIENTATIONS[1 : self.config.orientations] if is_turned else ()
+    def _base(self, inputs: Inputs, factor: Factor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return the trunk's features, the deterministic estimate and whose word is taken."""
+        entering = self._entering(inputs)
+        others = ORIENTATIONS[1 : self.config.orientations]
+        # A training turns its patches at random, so that one orientation stands for all.
+        is_turned = not self.training and all(each.keeps(factor) for each in others)
         views = []
-        for orientation in others:
-            view = shuffle(self._looked_at(orientation.apply(inputs), factor)[1], factor)
+        for orientation in others if is_turned else ():
+            view = shuffle(self._looked_at(orientation.apply(entering), factor)[1], factor)
             views.append(unshuffle(orientation.undo(view), factor).float())
-        features, correction = self._looked_at(inputs, factor)
+        features, correction = self._looked_at(entering, factor)
         if views:
             correction = torch.stack([correction.float(), *views]).mean(dim=0).to(correction.dtype)
-        centre = middle(planes)
-        enlarged = self._where_clean(
-            is_clean,
-            factor,
-            upsample_bicubic(centre, factor),
-            lambda _: upsample_consistent(centre, factor[0]),
-        )
-        correction = self._where_clean(is_clean, factor, correction, lambda x: unseen(x, factor[0]))
-        base = enlarged + shuffle(correction.float(), factor)
-        if self._takes_rows_at_their_word(is_clean, factor):
-            base = shuffle(with_rows_seen(unshuffle(base, factor), is_clean, centre.float()), factor)
-        return features, base, is_clean
+        if not self.config.consistent:
+            base = upsample_bicubic(inputs.plane, factor) + shuffle(correction.float(), factor)
+            return features, base, None
+        word = taken_at_word(inputs.told, factor)
+        return features, consistent_base(inputs.plane, correction, factor, word), word
 
-    def _takes_rows_at_their_word(self, is_clean: Tensor | None, factor: Factor) -> TypeGuard[Tensor]:
-        return self.config.consistent and is_clean is not None and factor[0] != factor[1]
-
-    def _inputs(
-        self, planes: Tensor, factor: Factor, conditions: Tensor | None
-    ) -> tuple[Tensor, Tensor | None]:
-        """Return what enters the trunk, scaled to about 1, and which planes are told to be clean."""
-        shifted = 4 * (planes - 0.5)
-        if not self.config.conditioned:
-            return shifted, None
-        if conditions is None:
-            conditions = planes.new_zeros(len(planes), 3)
-        slope, intercept, blur = conditions[:, :3].to(planes.dtype)[..., None, None].chunk(3, dim=1)
-        noise = noise_map(middle(planes), slope, intercept)
-        told = [shifted, 10 * noise, blur.expand_as(noise)]
-        is_clean = (conditions[:, :3] == 0).all(dim=1)
-        sections = conditions[:, 3:] if conditions.shape[1] == 4 else planes.new_zeros(len(planes), 1)
-        if self.config.sections:
-            told.append(sections.to(planes.dtype)[..., None, None].expand_as(noise))
-        if factor[0] != factor[1]:
-            is_clean = is_clean[:, None] * row_weights(sections * self.config.sections, factor[0])
-        return torch.cat(told, dim=1), is_clean
-
-    def _where_clean(
-        self, is_clean: Tensor | None, factor: Factor, usual: Tensor, consistent: Callable[[Tensor], Tensor]
-    ) -> Tensor:
-        """Return `usual`, made consistent for the planes whose input is taken at its word."""
-        if not self.config.consistent or factor[0] != factor[1]:
-            return usual
-        if is_clean is None or bool(is_clean.all()):
-            return consistent(usual)
-        if not bool(is_clean.any()):
-            return usual
-        where = is_clean.reshape(-1, *[1] * (usual.ndim - 1))
-        return torch.where(where, consistent(usual), usual)
+    def _entering(self, inputs: Inputs) -> Tensor:
+        """Return what enters the trunk, scaled to about 1."""
+        shifted = 4 * (inputs.planes - 0.5)
+        if not inputs.told:
+            return shifted
+        slope, intercept, *others = (each[..., None, None].to(shifted) for each in inputs.told.values())
+        noise = noise_map(inputs.plane, slope, intercept)
+        return torch.cat([shifted, 10 * noise, *(each.expand_as(noise) for each in others)], dim=1)
 
     def _looked_at(self, inputs: Tensor, factor: Factor) -> tuple[Tensor, Tensor]:
         """Return the trunk's features and what they would change, (batch, rows * columns, height, width)."""
         features: Tensor = self.trunk(inputs.to(self.dtype).contiguous(memory_format=torch.channels_last))
         return features, self.base_head[factor_name(factor)](features)
 
-    def _climb(self, features: Tensor, base: Tensor, factor: Factor, is_clean: Tensor | None) -> Encoded:
+    def _climb(self, features: Tensor, base: Tensor, factor: Factor, word: Tensor | None) -> Encoded:
         """Compute what the ladder needs of the trunk's features, the same for all samples."""
         finest = convolve_rectify(self.narrow, features)
         for block in self.blocks:
@@ -277,7 +243,7 @@ class LadderVAE(SuperResolutionVAE):
         finest = finest.contiguous(memory_format=torch.channels_last)
         ladder = self._pyramid(finest, self.coarsen)
         priors = (self._rung(level).prior_scale(features) for level, features in enumerate(ladder))
-        return Encoded(base, (*ladder, *priors), factor, is_clean)
+        return Encoded(base, (*ladder, *priors), factor, word)
 
     def residuals(self, encoded: Encoded, noise: Sequence[Tensor]) -> Tensor:
         """Draw from the prior; see `SuperResolutionVAE`."""
@@ -300,25 +266,18 @@ class LadderVAE(SuperResolutionVAE):
         residual = there.sub_(back).mul_(0.5) if not torch.is_grad_enabled() else (there - back) / 2
         if not self.config.consistent:
             return residual.float()
+        return torch.stack(
+            [consistent_residual(each, encoded.factor, encoded.word) for each in residual]
+        ).float()
 
-        is_clean, factor = encoded.is_clean, encoded.factor
-
-        def hidden(each: Tensor) -> Tensor:
-            """Take away from (batch, ...) what downscaling would see."""
-            if self._takes_rows_at_their_word(is_clean, factor):
-                return with_rows_seen(each, is_clean, None)
-            return self._where_clean(is_clean, factor, each, lambda x: unseen(x, factor[0], steps=2))
-
-        return torch.stack([hidden(each) for each in residual]).float()
-
-    def _elbo(self, low: Tensor, high: Tensor, factor: Factor, conditions: Tensor | None) -> Elbo:
+    def _elbo(self, inputs: Inputs, high: Tensor, factor: Factor) -> Elbo:
         """Evaluate the bound for the residual that the base leaves; see `SuperResolutionVAE`."""
         name = factor_name(factor)
-        features, base, is_clean = self._base(low, factor, conditions)
+        features, base, word = self._base(inputs, factor)
         # The base and the trunk learn from the base's own loss: the bound explains what they leave and does
         # not move them. Its gradient grows as sigma falls, and would drown theirs.
         read = features.detach() if self.base_parts else features
-        encoded = self._climb(read, base, factor, is_clean)
+        encoded = self._climb(read, base, factor, word)
         residual = high - base.detach()
         unit = unshuffle(residual / RESIDUAL_UNIT, factor).to(self.dtype)
         truth = self._pyramid(rectify(self.truth[name](unit)), self.coarsen_truth)

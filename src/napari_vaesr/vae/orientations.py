@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from napari_vaesr.vae.config import Factor
+
 
 @dataclass(frozen=True)
 class Orientation:
@@ -23,6 +25,10 @@ class Orientation:
     def undo(self, planes: Tensor) -> Tensor:
         """Lay planes back as they were before `apply`."""
         return self._mirrored(planes.mT if self.transposed else planes)
+
+    def keeps(self, factor: Factor) -> bool:
+        """Whether planes laid this way become larger by the same factor."""
+        return not self.transposed or factor[0] == factor[1]
 
     def _mirrored(self, planes: Tensor) -> Tensor:
         axes = [axis for axis, mirrored in ((-2, self.rows), (-1, self.columns)) if mirrored]

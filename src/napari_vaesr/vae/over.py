@@ -16,7 +16,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from napari_vaesr.vae.base import Encoded, SuperResolutionVAE
+from napari_vaesr.vae.base import Encoded, Inputs, SuperResolutionVAE
 from napari_vaesr.vae.config import Factor, OverConfig
 from napari_vaesr.vae.factor import as_factor, unshuffle
 from napari_vaesr.vae.frozen import Frozen, alignment_with
@@ -88,10 +88,9 @@ class OverVAE(LadderVAE):
         encoded = self._climb(self._features(_luma(colours), luma, factor), luma, factor, None)
         return replace(encoded, chroma=(others - luma) / (2 * (1 - weights)))
 
-    def _base(
-        self, planes: Tensor, factor: Factor, conditions: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
+    def _base(self, inputs: Inputs, factor: Factor) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return the small trunk's features and what the other network makes."""
+        planes = inputs.plane
         grey = self.config.base.colours == "grey"
         enlarged = self._enlarged(planes if grey else planes.expand(-1, 3, -1, -1))
         base = enlarged if grey else _luma(enlarged)

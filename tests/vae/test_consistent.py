@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from napari_vaesr.pairs.degradation import thinned
-from napari_vaesr.vae.rows import row_weights, with_rows_seen
+from napari_vaesr.vae.consistent import row_weights, with_rows_seen
 
 
 @pytest.mark.parametrize("rows", [2, 3, 4, 5])

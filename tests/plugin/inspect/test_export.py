@@ -15,9 +15,9 @@ from PIL import Image as Picture
 
 from napari_vaesr.engine.result import Result
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.plugin.inspect.export import write_movie, write_profile
+from napari_vaesr.plugin.inspect.export import write_movie, write_plane, write_profile
 from napari_vaesr.plugin.inspect.line_profile import line_profile, source_along
-from napari_vaesr.plugin.viewer.layers import layer_tuples
+from napari_vaesr.plugin.viewer.layers import layer_tuples, upscale_layer
 from napari_vaesr.plugin.viewer.results import results
 
 
@@ -54,6 +54,40 @@ def test_the_source_is_read_where_the_mean_is(shown, tmp_path):
         table = list(csv.reader(file))
     assert table[0][1:] == ["mean", "lower bound of 90 %", "upper bound of 90 %", "source"]
     assert len(table) == 1 + len(values) and float(table[1][4]) == pytest.approx(values[0])
+
+
+@pytest.mark.parametrize("extent", [{}, {"Z": range(2, 5), "X": range(3, 13)}], ids=["all", "part"])
+def test_the_plane_of_the_source_is_the_one_that_a_plane_made_lies_in(
+    tmp_path, deep_model_path, monkeypatch, extent
+):
+    stack = np.random.default_rng(0).integers(0, 99, (6, 12, 14)) + 1000 * np.arange(6).reshape(6, 1, 1)
+    source = Image(stack.astype("uint16"), axis_labels=("z", "y", "x"), scale=(2, 1, 1))
+    options = {"scale": {"Z": 2, "Y": 2, "X": 2}, "samples": 2, "extent": extent}
+    made = [Layer.create(*each) for each in upscale_layer(source, model=deep_model_path, **options)]
+    (result,) = results(made)
+    drawn = []
+    monkeypatch.setattr(
+        "napari_vaesr.files.figure.write_figure", lambda path, low, mean, *_: drawn.append((low, mean))
+    )
+    first = extent.get("Z", range(6)).start
+    for number in range(result.mean.data.shape[0]):
+        write_plane(tmp_path / "a.png", result, source, result.mean.data_to_world((number, 0, 0)), None)
+        low, mean = drawn[-1]
+        assert low.shape == (mean.shape[0] // 2, mean.shape[1] // 2)
+        assert low.min() // 1000 == first + number // 2
+        np.testing.assert_array_equal(mean, result.mean.data[number])
+
+
+@pytest.mark.parametrize("dtype, white", [("uint8", 255), ("uint16", 65535), ("float32", 1)])
+def test_a_movie_has_the_colours_that_are_shown(tmp_path, dtype, white):
+    frames = (np.array([0.0, 0.4, 0.8]).reshape(3, 1, 1, 1) * white * np.ones((3, 8, 8, 3))).astype(dtype)
+    write_movie(tmp_path / "samples.gif", Image(frames, rgb=True), (0, 0, 0), None)
+    with Picture.open(tmp_path / "samples.gif") as movie:
+        levels = []
+        for number in range(3):
+            movie.seek(number)
+            levels.append(np.asarray(movie.convert("L"), float).mean())
+    np.testing.assert_allclose(levels, [0, 102, 204], atol=2)
 
 
 def test_samples_are_a_movie(shown, tmp_path):

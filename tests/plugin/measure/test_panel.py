@@ -148,3 +148,22 @@ def test_numbers_have_as_many_digits_as_their_error():
     assert short(Estimate(12.3456, 12.3, 0.123, 12, 13, 1.0)) == "12.35 ± 0.12"
     assert short(Estimate(1234.5, 1234.0, 56.0, 1200, 1300, 1.0)) == "1234 ± 56"
     assert short(Estimate(np.nan, np.nan, np.nan, np.nan, np.nan, 0.0)) == "–"
+
+
+def test_what_a_check_corrected_is_measured_so(viewer, settings, panel):
+    source = viewer.layers["cells"]
+    plain = UpscaleTask(source, "ZYX", settings)._job().calibrations
+    corrected = [each.model_copy(update={"slope": 9 * each.slope}) for each in plain]
+    task = UpscaleTask(source, "ZYX", settings, {"Z": range(1)}, calibrations=corrected)
+    mean, std = (Layer.create(*each) for each in task.layers(finished(task), ["cells"]))
+    errors = []
+    for shown in (viewer.layers["cells x2 mean"], mean):
+        if shown is mean:
+            viewer.layers.extend([mean, std])
+        viewer.layers.selection.active = shown
+        panel.choice.take_active()
+        task = panel._task(panel.result)
+        assert (panel.result.mean is shown) and task.made == panel.result.made
+        (first, *_) = finished(task).fields
+        errors.append(first.samples[0, "intensity_mean"].std())
+    assert errors[1] > 3 * errors[0]

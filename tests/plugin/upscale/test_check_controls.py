@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from napari.layers import Image
 
 from napari_vaesr import sample_path
+from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.files.image import read_image
+from napari_vaesr.plugin.upscale.check_controls import CheckTask
 from napari_vaesr.plugin.upscale.panel import UpscalePanel
 
 
@@ -56,3 +59,16 @@ def test_what_cannot_be_checked_is_said(widget, qtbot, messages):
     widget.form.samples.value = 1
     widget.check.check()
     assert "One sample" in widget.check.words.value
+
+
+@pytest.mark.parametrize("columns", [64, 48])
+def test_departures_of_an_image_whose_columns_come_first(columns):
+    cells = np.asarray(read_image(sample_path("nuclei")).data[14, :64, :columns])
+    settings, found = make_settings(model="tiny", samples=2, device="cpu", precision="float32"), []
+    for pixels, axes in ((cells, "YX"), (cells.T.copy(), "XY")):
+        steps = CheckTask(Image(pixels), axes, settings, {}).steps()
+        with pytest.raises(StopIteration) as end:
+            while True:
+                next(steps)
+        found.append(end.value.value.differences)
+    np.testing.assert_allclose(found[0], found[1], atol=0.3)  # the network is not the same for both

@@ -6,6 +6,7 @@ from napari.components import ViewerModel
 from napari.layers import Image, Layer
 
 from napari_vaesr.engine.progress import Progress
+from napari_vaesr.engine.record import Record
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.viewer.extents import plane_at
@@ -200,3 +201,27 @@ def test_a_result_too_large_for_the_memory_is_lazy(stack, settings, monkeypatch,
 def test_samples_are_not_kept_of_what_is_not_computed(stack, settings):
     _, failure = finish(UpscaleTask(stack, "ZYX", settings, keep_samples=True, lazy=True))
     assert isinstance(failure, Failure) and "all at once" in failure.message
+
+
+@pytest.mark.parametrize("one_channel", [False, True])
+def test_samples_drawn_of_a_result_differ_as_the_result_says(settings, one_channel):
+    """A check has made its std larger, in the second channel most."""
+    pixels = np.random.default_rng(0).integers(0, 4000, (2, 12, 16)).astype("uint16")
+    layer = Image(pixels, name="cells")
+    plain = UpscaleTask(layer, "CYX", settings)._job().calibrations
+    corrected = [
+        each.model_copy(update={"slope": factor * each.slope, "offset": factor * each.offset})
+        for each, factor in zip(plain, (2, 5), strict=True)
+    ]
+    extent = {"C": range(1, 2)}
+    _, result = finish(UpscaleTask(layer, "CYX", settings, extent, calibrations=corrected))
+    source, axes = (Image(pixels[1]), "YX") if one_channel else (layer, "CYX")
+    part = {} if one_channel else extent
+    made = Record.read(result.record)
+    _, drawn = finish(UpscaleTask(source, axes, settings, part, keep_samples=True, made=made))
+    if not one_channel:  # else it is another plane, with noise of its own
+        np.testing.assert_allclose(drawn.std, result.std, rtol=1e-5)
+    assert np.mean(drawn.std) == pytest.approx(np.mean(result.std), rel=0.2)
+    assert not any("corrected by a check" in message for message in drawn.record["messages"])
+    _, uncorrected = finish(UpscaleTask(source, axes, settings, part))
+    assert np.mean(drawn.std) > 2 * np.mean(uncorrected.std)

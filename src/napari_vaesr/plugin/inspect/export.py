@@ -124,14 +124,16 @@ def write_plane(
 
     if source is None:
         raise VaesrError("The source is no longer there, so it cannot be put beside its mean: open it first.")
-    axes, region = source_axes(result.record), result.made.region
+    axes, extent, factors = source_axes(result.record), result.made.extent, result.made.settings.factors
     where = _plane(result.mean, point, units)
-    input_where = tuple(
-        region.get(name, range(size))[0] + at
-        if isinstance(at, int)
-        else slice(region.get(name, range(size)).start, region.get(name, range(size)).stop)
-        for name, at, size in zip(axes, where, source_array(source).shape, strict=False)
-    )
+
+    def in_source(name: str, at: int | slice) -> int | slice:
+        if isinstance(at, slice):
+            return slice(extent[name].start, extent[name].stop)
+        made = factors.made_of(name, extent[name]).start + at
+        return factors.made_from(name, range(made, made + 1)).start
+
+    input_where = tuple(in_source(name, at) for name, at in zip(axes, where, strict=False))
     mean = np.asarray(source_array(result.mean)[where])
     write_figure(
         path,
@@ -162,8 +164,9 @@ def _picture(layer: Any, pixels: Any) -> npt.NDArray[np.uint8]:
     """Return pixels as the layer shows them, 8-bit RGB."""
     values = np.asarray(pixels, np.float64)
     if layer.rgb:
-        whole = 1 if layer.data.dtype == np.uint8 else 255
-        return np.clip(values[..., :3] * whole, 0, 255).astype(np.uint8)
+        dtype = np.dtype(layer.data.dtype)
+        whole = np.iinfo(dtype).max if dtype.kind in "iu" else 1  # as napari shows colours
+        return np.round(np.clip(values[..., :3] / whole, 0, 1) * 255).astype(np.uint8)
     low, high = layer.contrast_limits
     share = np.clip((values - low) / max(high - low, 1e-12), 0, 1) ** layer.gamma
     colours = layer.colormap.map(share.ravel()).reshape(*share.shape, 4)

@@ -142,7 +142,7 @@ def line_task(
         low, high = np.floor(points[:, axis].min()), np.ceil(points[:, axis].max())
         extent[name] = range(max(0, int(low) - around), min(lengths[name], int(high) + around + 1))
     given = {**made.settings.model_dump(), "samples": SAMPLES, "uncertainty": "std"}
-    task = UpscaleTask(source, axes, make_settings(**given), extent, keep_samples=True)
+    task = UpscaleTask(source, axes, make_settings(**given), extent, keep_samples=True, made=made)
     corner = _corner(extent, made.settings.factors, names)
     return task, to_larger(points - corner, factors)
 

@@ -93,7 +93,7 @@ class SamplesSection(Container):
             settings = self._result.made.settings.model_copy(update={"samples": self.number.value})
             axes = source_axes(record)
             extent = chosen_extent(self._viewer, source, axes, "plane", "visible")
-            task = UpscaleTask(source, axes, settings, extent, keep_samples=True)
+            task = UpscaleTask(source, axes, settings, extent, keep_samples=True, made=self._result.made)
             self.draw_button.text = "Cancel"
             self.runner.submit(task)
 

@@ -176,8 +176,8 @@ class MeasurePanel(Panel):
         source = needed_source(told, self._viewer.layers, "measure")
         axes = source_axes(told)
         planes, region = self.part.value
-        settings = Record.read(told).settings
-        given = {**settings.model_dump(), "samples": self.samples.value, "uncertainty": "std"}
+        made = Record.read(told)
+        given = {**made.settings.model_dump(), "samples": self.samples.value, "uncertainty": "std"}
         names = tuple(name.strip() for name in self.properties.value.split(",") if name.strip())
         return MeasureTask(
             source,
@@ -186,6 +186,7 @@ class MeasurePanel(Panel):
             chosen_extent(self._viewer, source, axes, planes, region),
             self._segment(),
             names,
+            made,
         )
 
     def _segment(self) -> Any:

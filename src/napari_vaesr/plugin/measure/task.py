@@ -15,12 +15,13 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes, Source
 from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.plugin.viewer.layers import unique_name, upscaled_place
-from napari_vaesr.plugin.viewer.sources import layer_as_source
+from napari_vaesr.plugin.viewer.sources import calibrate_alike, layer_as_source
 from napari_vaesr.plugin.viewer.task import Failure, first_sentence
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
 
+    from napari_vaesr.engine.record import Record
     from napari_vaesr.trust.measure import Measured
 
 logger = logging.getLogger(__name__)
@@ -69,6 +70,8 @@ class MeasureTask:
         What finds objects; or labels of the part that is measured.
     properties : tuple of str
         As for `napari_vaesr.measure`.
+    made : Record, optional
+        Of the result that is measured, whose calibrations hold.
     """
 
     layer: Any
@@ -77,6 +80,7 @@ class MeasureTask:
     extent: Mapping[str, range]
     segment: Any
     properties: tuple[str, ...]
+    made: Record | None = None
     name: str = field(init=False)
     _source: Source = field(init=False)
     _work: Any = field(init=False, default=None)
@@ -109,6 +113,8 @@ class MeasureTask:
             from napari_vaesr.trust.shared import SharedErrors
 
             job = UpscaleJob(self._source, self.settings, self.extent)
+            if self.made is not None:
+                calibrate_alike(job, self.made, self.axes)
             spacing = Spacing.of(job, self._sizes, self._units, self._offset)
             shared = SharedErrors.of(job)
             result_axes = job.result_axes.without_samples()

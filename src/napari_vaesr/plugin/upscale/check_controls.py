@@ -18,7 +18,7 @@ from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.colour import luma
-from napari_vaesr.imaging.region import Factors, Region
+from napari_vaesr.imaging.region import Factors
 from napari_vaesr.plugin.upscale.pace import flat_settings, patient_part
 from napari_vaesr.plugin.viewer.extents import chosen_extent
 from napari_vaesr.plugin.viewer.layers import KEY, unique_name, upscaled_place
@@ -90,8 +90,8 @@ class CheckTask:
             quick = self.settings.model_copy(update={"samples": 2})
             job = UpscaleJob(self._source, quick, self.extent, model=model)
             yield from job
-            low = _grey(self._source.axes, self._source.array, job.region)
-            mean = _luma(np.squeeze(job.result.mean), self._source.axes.is_rgb)
+            low = _grey(self._source.axes.of_region(job.region), self._source.read(job.region))
+            mean = _grey(job.result_axes, job.result.mean)
             channel = job.region["C"].start if "C" in job.region else 0
             differences = consistency_map(
                 mean, low, self.settings.factors.whole("X"), data_range=job.scalings[channel].gain
@@ -108,19 +108,10 @@ class CheckTask:
         self.layer = self._source = None
 
 
-def _grey(axes: Any, array: Any, region: Region) -> Any:
-    """Read the one plane of a region, colours as their luma."""
-    (number,) = axes.planes_of(region)
-    rows, columns = (slice(region[name].start, region[name].stop) for name in "YX")
-    return _luma(axes.read_plane(array, number, rows, columns), axes.is_rgb)
-
-
-def _luma(plane: Any, is_rgb: bool) -> Any:
-    if not is_rgb:
-        return plane
-    if plane.shape[-1] not in (3, 4):
-        plane = np.moveaxis(plane, 0, -1)
-    return luma(plane[..., :3].astype(np.float32))
+def _grey(axes: Any, array: Any) -> Any:
+    """Return the only plane of an array, (Y, X) whatever its axes, colours as their luma."""
+    plane = axes.read_plane(array, 0, slice(None), slice(None))
+    return luma(plane[..., :3].astype(np.float32)) if axes.is_rgb else plane
 
 
 class CheckControls(Container):

@@ -15,6 +15,7 @@ from napari_vaesr.imaging.axis_names import told_axes
 if TYPE_CHECKING:
     import napari.layers
 
+    from napari_vaesr.engine.job import UpscaleJob
     from napari_vaesr.imaging.intensity import IntensityScaling
 
 AXIS_LETTERS = frozenset("TCZYX")
@@ -162,6 +163,31 @@ def needed_source(told: Told, layers: Iterable[Any], purpose: str) -> Any:
     if source is None:
         raise VaesrError(f"The source '{told['source']['name']}' is no longer there: open it to {purpose}.")
     return source
+
+
+def calibrate_alike(job: UpscaleJob, made: Record, axes: str) -> None:
+    """Let a job on the source of a result say of its uncertainty what the result does.
+
+    A check may have corrected it. What the card tells beyond an older record is kept.
+
+    Parameters
+    ----------
+    job : UpscaleJob
+        On the source, with the model and the factors of the result.
+    made : Record
+        Of the result.
+    axes : str
+        Of the source: without C where it is the one channel of a file that the record is of.
+    """
+    count = len(made.intensity)
+    channels = made.channels if "C" not in axes and count > 1 else range(count)
+    firsts = range(0, len(made.calibration), count)
+    told = [made.calibration[first + channel] for first in firsts for channel in channels]
+    if len(told) == len(job.calibrations) and job.model.card.sha256 == made.model.sha256:
+        pairs = zip(told, job.calibrations, strict=True)
+        job.calibrations = tuple(
+            each.model_copy(update={"shared": each.shared or now.shared}) for each, now in pairs
+        )
 
 
 def has_intensities(pixels: Any, axes: str, made: Record) -> bool:

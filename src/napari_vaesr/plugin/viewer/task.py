@@ -17,12 +17,13 @@ from napari_vaesr.engine.progress import Progress
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.region import Region
 from napari_vaesr.plugin.viewer.layers import RELATIVE_KEY, LayerTuple, layer_tuples, lazy_uncertainty_limits
-from napari_vaesr.plugin.viewer.sources import layer_as_source
+from napari_vaesr.plugin.viewer.sources import calibrate_alike, layer_as_source
 
 if TYPE_CHECKING:
     from napari_vaesr.engine.description import Description
     from napari_vaesr.engine.device import DeviceChoice
     from napari_vaesr.engine.job import UpscaleJob
+    from napari_vaesr.engine.record import Record
     from napari_vaesr.engine.result import Result
     from napari_vaesr.engine.settings import UpscaleSettings
     from napari_vaesr.imaging.intensity import IntensityScaling
@@ -63,6 +64,8 @@ class UpscaleTask:
         Those of an earlier run on the same pixels, which saves the time of finding them.
     calibrations : sequence of Calibration, optional
         One for each channel, from a check on the image; those of the model's card by default.
+    made : Record, optional
+        Of the result that this draws samples of, whose calibrations hold.
 
     Raises
     ------
@@ -79,6 +82,7 @@ class UpscaleTask:
     assess: bool = False
     scalings: Sequence[IntensityScaling] | None = None
     calibrations: Sequence[Calibration] | None = None
+    made: Record | None = None
     name: str = field(init=False)
     pixels: Any = field(init=False)
     _source: Any = field(init=False)
@@ -122,6 +126,8 @@ class UpscaleTask:
             calibrations=self.calibrations,
             keep_samples=self.keep_samples,
         )
+        if self.made is not None:
+            calibrate_alike(job, self.made, self.axes)
         if self.calibrations is not None:
             job.messages.append("The uncertainty was corrected by a check on this image.")
         return job

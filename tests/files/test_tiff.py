@@ -252,3 +252,11 @@ def test_names_of_channels_that_xml_has_no_words_for_can_be_read_again(tmp_path)
     TiffOutput.create(tmp_path / "a.ome.tif", image)
     told = read_image(tmp_path / "a.ome.tif").channel_names
     assert told == ("DAPI\ufffd mean", "DAPI\ufffd std", "µ\ufffd mean", "\t& <std>")
+
+
+def test_a_negative_is_told(tmp_path):
+    pixels = np.arange(30, dtype=np.uint8).reshape(5, 6)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="miniswhite")
+    image = read_image(tmp_path / "a.tif")
+    np.testing.assert_array_equal(image.data, pixels)
+    assert len(image.notes) == 1 and "least value is white" in image.notes[0]

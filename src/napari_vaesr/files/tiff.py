@@ -90,6 +90,11 @@ def read_tiff(path: Path, axes: str | None, series: Series = None) -> ImageFile:
                 path, partial(open_tiff, path, number), tuple(pages.shape), np.dtype(pages.dtype)
             )
             plane = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, 1)
+            if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
+                notes.append(
+                    f"{path.name} says that its least value is white: its numbers are kept, and results are "
+                    "shown with the least as black."
+                )
             native = tuple(dict(zip("YX", plane, strict=True)).get(name, 1) or 1 for name in letters)
             orientation = 1 if images or tiff.is_imagej else int(page.tags.valueof("Orientation", 1) or 1)
     except VaesrError:

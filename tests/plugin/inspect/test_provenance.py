@@ -13,6 +13,8 @@ from napari.layers import Image, Layer
 from typer.testing import CliRunner
 
 from napari_vaesr.cli import app
+from napari_vaesr.engine.job import UpscaleJob
+from napari_vaesr.engine.record import Record
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.inspect.provenance import as_command, as_python, in_words
@@ -97,6 +99,24 @@ def test_the_python_of_a_layer_without_a_file_takes_it_from_the_viewer(tiny_mode
     np.testing.assert_array_equal(run_here(code).mean, result.mean)
     with pytest.raises(VaesrError, match="no command line"):
         as_command(record)
+
+
+def test_the_python_of_a_corrected_uncertainty_corrects_it_too(path, tiny_model_path):
+    layer = Image(tifffile.imread(path), name="a")
+    layer._source = layer.source.model_copy(update={"path": str(path)})
+    _, told = made(layer, "ZYX", tiny_model_path, EXTENTS[1])
+    record = Record.read(told)
+    corrected = [each.model_copy(update={"slope": 3 * each.slope}) for each in record.calibration]
+    job = UpscaleJob.from_record(layer.data, record.model_copy(update={"calibration": tuple(corrected)}))
+    result = job.run()
+    told = {**result.record, "source": told["source"]}
+    np.testing.assert_array_equal(run_here(as_python(told)).std, result.std)
+    with pytest.raises(VaesrError, match="copy as Python"):
+        as_command(told)
+    layer.data = layer.data[:1]
+    told["source"] = {**told["source"], "path": None, "axes": "YX"}
+    with pytest.raises(VaesrError, match="no script"):
+        as_python(told)
 
 
 @pytest.mark.parametrize("extent", EXTENTS, ids=["whole", "part"])

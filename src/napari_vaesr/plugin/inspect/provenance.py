@@ -15,6 +15,9 @@ from napari_vaesr.files.place import is_address
 from napari_vaesr.imaging.region import Region
 from napari_vaesr.plugin.viewer.sources import Told, has_intensities, source_axes
 from napari_vaesr.sample_images import sample_path
+from napari_vaesr.zoo.registry import get_card
+
+CORRECTED = "The uncertainty of this result is another than its model's now, such as after a check"
 
 ALWAYS = ("model", "scale", "samples", "seed", "device", "precision")
 """Settings that are told even where they have their default."""
@@ -61,7 +64,13 @@ def as_python(told: Told) -> str:
     """Write Python that makes the layer again.
 
     The image is read from its file where that is known and holds the same pixels; else it is taken from the
-    layer in the viewer, which works in napari's console.
+    layer in the viewer, which works in napari's console. Where a check has corrected the uncertainty, the
+    script makes it again by its record.
+
+    Raises
+    ------
+    VaesrError
+        If it was corrected, and the source is one channel of an image that is not at hand.
     """
     made = Record.read(told)
     path = _source_path(told, made)
@@ -81,6 +90,12 @@ def as_python(told: Told) -> str:
     options += [f"extent={extent!r}"] if extent else []
     options += ["keep_samples=True"] if made.keep_samples else []
     call = ["result = upscale(", "    image,", *(f"    {option}," for option in options), ")"]
+    if is_corrected(made):
+        if axes != made.axes:
+            raise VaesrError(f"{CORRECTED}, and the source is one channel of several: there is no script for it.")
+        imports = ["import json", "", *(each.replace("upscale", "UpscaleJob") for each in imports)]
+        call = [f"record = json.loads({made.model_dump_json()!r})"]
+        call += ["result = UpscaleJob.from_record(image, record).run()"]
     name = re.sub(r"\W+", "_", f"{told['source'].get('name', 'image')} {made.settings.factors.suffix}")
     kind = "rgb" if "S" in axes else "minisblack"
     saved = [f"tifffile.imwrite({f'{name}_mean.tif'!r}, result.mean, photometric={kind!r})"]
@@ -90,15 +105,29 @@ def as_python(told: Told) -> str:
     return "\n".join(["import tifffile", *imports, "", f"image = {image}", *call, *saved, ""])
 
 
+def is_corrected(made: Record) -> bool:
+    """Whether the uncertainty is another than the model's card says: mostly, for a check corrected it."""
+    try:
+        now = made.asked_again(made.settings, get_card(made.settings.model), made.region, made.axes)
+    except VaesrError:  # there is no such model here
+        return False
+    if now.model.sha256 != made.model.sha256:
+        return False
+    return bool(made.deciding["calibration"] != now.deciding["calibration"])
+
+
 def as_command(told: Told) -> str:
     """Write a command line that makes the layer again, as channels of an OME-TIFF.
 
     Raises
     ------
     VaesrError
-        If the source was not opened from a file, or the file holds something else.
+        If the source was not opened from a file, the file holds something else, or the uncertainty was
+        corrected.
     """
     made = Record.read(told)
+    if is_corrected(made):
+        raise VaesrError(f"{CORRECTED}, for which there is no command line: copy as Python.")
     path = _source_path(told, made)
     if path is None:
         raise VaesrError(

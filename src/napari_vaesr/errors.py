@@ -43,3 +43,22 @@ def needing(extra: str, what: str) -> Iterator[None]:
         raise VaesrError(
             f'{what} {error.name}: install it with pip install "napari-vaesr[{extra}]".'
         ) from error
+
+
+@contextmanager
+def files_spoken_of() -> Iterator[None]:
+    """Turn what the system says of a file, such as that it may not be read, into a sentence.
+
+    Raises
+    ------
+    TryAgain
+        In place of an `OSError` about a file.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None or not error.strerror:
+            raise
+        raise TryAgain(
+            f"{error.filename} cannot be used ({error.strerror}), please check it and try again."
+        ) from error

@@ -122,3 +122,23 @@ def test_no_output_takes_the_place_of_another_input(folder, settings):
     assert own.read_bytes() == before
     (line,) = [line for line in batch.lines if line.target.source.name == "a.tif"]
     assert line.status == "failed" and "is an input as well as an output" in line.message
+
+
+def test_a_file_that_goes_meanwhile_fails_alone(folder, settings):
+    batch = Batch([str(folder)], str(folder.parent / "out"), settings)
+    real = outlook.open_job
+
+    def gone(target, *others):
+        if target.source.name == "a.tif":
+            (folder / "nothing").stat()
+        return real(target, *others)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(outlook, "open_job", gone)
+        list(batch.look())
+        assert (
+            statuses(batch) == ["failed", "waiting", "failed"] and "cannot be used" in batch.lines[0].message
+        )
+        assert not batch.is_over
+    ran(batch)
+    assert statuses(batch) == ["done", "done", "failed"] and batch.is_over

@@ -3,9 +3,12 @@ from __future__ import annotations
 import json
 
 import pytest
+import typer
 
-from napari_vaesr.cli.console import readable_seconds
+from napari_vaesr.cli import console
+from napari_vaesr.cli.console import Failures, free_to_write, readable_seconds, spoken_errors
 from napari_vaesr.engine.progress import readable_bytes
+from napari_vaesr.errors import VaesrError
 
 
 @pytest.mark.parametrize(
@@ -57,3 +60,20 @@ def test_texts_of_files_do_not_steer_the_terminal(run, tmp_path, tiny_model_path
     for arguments in (["upscale", f"no {EVIL}.tif", "o.ome.tif"], ["models", "show", EVIL]):
         result = run(*arguments)
         assert result.exit_code == 2 and not set(result.output) & set("\x1b\x07\x9b\r\u202e")
+
+
+def test_what_the_system_says_of_a_file_is_a_sentence(tmp_path, capsys):
+    failures = Failures(2, debug=False)
+    with failures.of("a.tif"):
+        (tmp_path / "gone.tif").stat()
+    with pytest.raises(typer.Exit), spoken_errors(debug=False):
+        (tmp_path / "gone.tif").stat()
+    told = " ".join(capsys.readouterr().err.split())
+    assert failures.count == 1 and told.count("gone.tif cannot be used (No such file or directory)") == 2
+
+
+def test_a_folder_that_takes_nothing_is_told_before_the_long_part(tmp_path, monkeypatch):
+    free_to_write([tmp_path / "table.csv"], force=False)
+    monkeypatch.setattr(console.os, "access", lambda *_: False)  # who runs the tests may be allowed to
+    with pytest.raises(VaesrError, match="Nothing may be written into"):
+        free_to_write([tmp_path / "table.csv"], force=False)

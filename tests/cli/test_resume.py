@@ -565,3 +565,26 @@ def test_what_was_chosen_before_is_not_what_is_left_to_the_program_now(upscale, 
     result = upscale(three, "out/")
     is_same = before[0] == "--precision"  # of which the record tells what was taken, and not what was asked
     assert ("3 of 3 inputs were upscaled like this before" in result.stderr) == is_same, result.stderr
+
+
+@pytest.mark.parametrize("samples", [2, 3])
+def test_what_another_run_made_meanwhile_is_not_replaced(upscale, three, tmp_path, monkeypatch, samples):
+    real, others = write.open_job, [("--samples", samples)]
+
+    def meanwhile(*arguments):
+        while others:
+            assert upscale(three / "b.tif", tmp_path / "out/b_x2.ome.tif", *others.pop()).exit_code == 0
+            record = tmp_path / "out/b_x2.json"  # as if its input and output were named as here
+            told = json.loads(record.read_text())
+            told["files"]["output"] = "out/b_x2.ome.tif"
+            record.write_text(json.dumps(told))
+        return real(*arguments)
+
+    monkeypatch.setattr(write, "open_job", meanwhile)
+    result = upscale(three, "out/")
+    told = " ".join(result.stderr.split())
+    assert json.loads((tmp_path / "out/b_x2.json").read_text())["settings"]["samples"] == samples
+    if samples == 2:
+        assert result.exit_code == 0 and "b.tif was upscaled like this meanwhile" in told
+    else:
+        assert result.exit_code == 1 and "b_x2.ome.tif exists already" in told

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from napari_vaesr.batch.targets import Target, is_made, plan_targets, refuse_overwriting
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.settings import UpscaleSettings
-from napari_vaesr.errors import Cancelled, VaesrError
+from napari_vaesr.errors import Cancelled, VaesrError, files_spoken_of
 from napari_vaesr.imaging.region import Region
 from napari_vaesr.zoo.registry import Model, get_card
 
@@ -97,6 +97,11 @@ class Batch:
         ]
 
     @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to do, so that another run is to look at the inputs anew."""
+        return all(line.status in ("done", "done before", "failed") for line in self.lines)
+
+    @property
     def seconds(self) -> float:
         """Estimated time for what is left, as far as it is known."""
         left = [each for each in self.lines if each.outlook and each.status not in ("done", "done before")]
@@ -129,10 +134,11 @@ class Batch:
 
         line = self.lines[number]
         try:
-            found = outlook(line.target, self.axes, self.settings, model, Region())
-            self.lines[number] = replace(line, outlook=found, message=" ".join(found.notes))
-            if line.status == "waiting":
-                self._refuse(line.target)
+            with files_spoken_of():
+                found = outlook(line.target, self.axes, self.settings, model, Region())
+                self.lines[number] = replace(line, outlook=found, message=" ".join(found.notes))
+                if line.status == "waiting":
+                    self._refuse(line.target)
         except VaesrError as error:
             self.lines[number] = replace(self.lines[number], status="failed", message=str(error))
 
@@ -170,7 +176,8 @@ class Batch:
                 return
             tell(number, status="running", message="", share=0.0)
             try:
-                messages = self._upscale(line.target, model, number, tell, is_stopped)
+                with files_spoken_of():
+                    messages = self._upscale(line.target, model, number, tell, is_stopped)
                 tell(number, status="done", message=" ".join(messages), share=1.0)
             except Cancelled:
                 tell(number, status="stopped")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
@@ -21,7 +22,7 @@ from rich.console import (
 from rich.markup import escape
 from rich.segment import Segment
 
-from napari_vaesr.errors import Cancelled, VaesrError
+from napari_vaesr.errors import Cancelled, VaesrError, files_spoken_of
 
 TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
@@ -93,7 +94,8 @@ def spoken_errors(debug: bool) -> Iterator[None]:
         Let the traceback through instead.
     """
     try:
-        yield
+        with files_spoken_of():
+            yield
     except (KeyboardInterrupt, Cancelled) as stop:
         err().print(str(stop) or "Stopped; nothing half-written was left behind.", markup=False)
         raise typer.Exit(ExitCode.INTERRUPTED) from None
@@ -122,7 +124,8 @@ class Failures:
     def of(self, about: object) -> Iterator[None]:
         """Work on one input: what the user can put right is told, and the others go on."""
         try:
-            yield
+            with files_spoken_of():
+                yield
         except VaesrError as error:
             if self.debug:
                 raise
@@ -147,6 +150,8 @@ def free_to_write(paths: Iterable[Path], force: bool) -> None:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise VaesrError(f"The folder {folder} can't be made ({error.strerror}).") from error
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise VaesrError(f"Nothing may be written into the folder {folder}, please choose another one.")
 
 
 def readable_seconds(seconds: float) -> str:

@@ -132,6 +132,7 @@ def _run(
     debug: bool,
 ) -> int:
     """Upscale one input after the other and return how many failed."""
+    from napari_vaesr.batch.targets import is_made, refuse_overwriting
     from napari_vaesr.batch.write import upscale_file
 
     from .progress import progress_bars
@@ -141,6 +142,15 @@ def _run(
         for number, target in enumerate(targets, start=1):
             count = f" ({number} of {len(targets)})" if len(targets) > 1 else ""
             with failures.of(target.title):
+                if not restart:  # another run may have made it while those before were made
+                    is_alike = len(targets) > 1 and not calibrate
+                    if is_alike and is_made(target, axes, settings, model.card, extent, figure):
+                        if not quiet:
+                            err().print(
+                                f"Note: {target.title} was upscaled like this meanwhile.", markup=False
+                            )
+                        continue
+                    refuse_overwriting([target], settings.has_spread, figure, False, also=targets)
                 with bars.follow(f"{target.title}{count}") as progress:
                     messages = upscale_file(
                         target,

@@ -114,6 +114,23 @@ def test_it_runs_passes_over_what_is_done_and_opens_a_result(viewer, qtbot, fold
     assert shown.mean.data.shape == (3, 24, 32)
 
 
+def test_a_run_that_is_over_looks_for_new_files(viewer, qtbot, folder):
+    panel = make_panel(viewer, qtbot, folder)
+    panel.run()
+    finish(panel, qtbot)
+    (folder / "broken.png").unlink()
+    (folder / "b.tif").rename(folder / "c.tif")
+    for name in ("a_x2.ome.tif", "a_x2.json"):
+        (folder.parent / "out" / name).unlink()
+    panel.run()
+    finish(panel, qtbot)
+    assert [panel.table.text(number, "file") for number in (0, 1)] == ["a.tif", "c.tif"]
+    assert statuses(panel) == ["done", "done"]
+    panel.run()
+    finish(panel, qtbot)
+    assert statuses(panel) == ["done before", "done before"]
+
+
 def test_it_stops_and_goes_on(viewer, qtbot, folder, monkeypatch):
     panel = make_panel(viewer, qtbot, folder)
     real = Batch.run

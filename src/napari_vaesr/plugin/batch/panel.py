@@ -204,8 +204,10 @@ class BatchPanel(Panel):
         return inputs, self.output.value.strip(), self.settings(), self.axes.value.strip(), self.again.value
 
     def _is_same(self) -> bool:
-        """Whether what is listed is what is asked for, so that a run may go on with it."""
-        return self._batch is not None and self._listed == self._asked() and not self.again.value
+        """Whether what is listed is what is asked for, and not over, so that a run may go on with it."""
+        batch = self._batch
+        is_open = batch is not None and not batch.is_over
+        return is_open and self._listed == self._asked() and not self.again.value
 
     def _begin(self, work: Any, make_anew: bool) -> None:
         if self.is_running:

@@ -92,7 +92,9 @@ def as_python(told: Told) -> str:
     call = ["result = upscale(", "    image,", *(f"    {option}," for option in options), ")"]
     if is_corrected(made):
         if axes != made.axes:
-            raise VaesrError(f"{CORRECTED}, and the source is one channel of several: there is no script for it.")
+            raise VaesrError(
+                f"{CORRECTED}, and the source is one channel of several: there is no script for it."
+            )
         imports = ["import json", "", *(each.replace("upscale", "UpscaleJob") for each in imports)]
         call = [f"record = json.loads({made.model_dump_json()!r})"]
         call += ["result = UpscaleJob.from_record(image, record).run()"]

@@ -56,9 +56,9 @@ SLOWLY = """
 import sys, time
 sys.argv = ["napari-vaesr", *{arguments!r}]
 sys.stderr = open({log!r}, "w")
-from napari_vaesr.engine import blocks, pixels, stream
+from napari_vaesr.engine import passes, pixels, stream
 for name, value in {sizes!r}.items():
-    setattr(blocks, name, value)
+    setattr(passes, name, value)
 for store in (stream.ResultFile, pixels.Stored):
     def slowly(self, piece, real=store.put):
         real(self, piece)

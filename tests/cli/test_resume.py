@@ -14,13 +14,13 @@ import tifffile
 import zarr
 
 from napari_vaesr.batch import write
-from napari_vaesr.engine import blocks
+from napari_vaesr.engine import passes
 from napari_vaesr.files.image import read_image
 
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(blocks, "LARGEST_BLOCK", 64)
+    monkeypatch.setattr(passes, "LARGEST_BLOCK", 64)
 
 
 @pytest.fixture

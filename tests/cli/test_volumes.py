@@ -148,7 +148,7 @@ def test_runs_killed_in_every_pass_go_on_and_make_the_same_file(
     sizes = {"LARGEST_BLOCK": 64, "SIDE": 16, "DEPTH": 16}
     with pytest.MonkeyPatch.context() as patch:
         for name, value in sizes.items():
-            patch.setattr(f"napari_vaesr.engine.blocks.{name}", value)
+            patch.setattr(f"napari_vaesr.engine.passes.{name}", value)
         assert upscale(volume, "whole.ome.tif", *arguments).exit_code == 0
         record = json.loads((tmp_path / "whole.json").read_text())
         job = UpscaleJob.from_record(read_image(volume).data, record, model=load_model(deep_model_path))

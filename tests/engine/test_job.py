@@ -340,7 +340,7 @@ def test_planes_are_read_once(model, reads):
 
 
 def test_a_huge_plane_is_read_block_by_block(model, reads, monkeypatch):
-    monkeypatch.setattr("napari_vaesr.engine.blocks.LARGEST_BLOCK", 16)
+    monkeypatch.setattr("napari_vaesr.engine.passes.LARGEST_BLOCK", 16)
     expected = run(reads.array, "CZYX", model)
     result = run(reads, "CZYX", model)
     np.testing.assert_allclose(result.mean.astype(int), expected.mean.astype(int), atol=1)

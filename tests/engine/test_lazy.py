@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import zarr
 
-from napari_vaesr.engine import blocks, lazy
+from napari_vaesr.engine import lazy, passes
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.lazy import lazy_arrays
 from napari_vaesr.engine.record import Record
@@ -76,7 +76,7 @@ def test_colour(model, axes):
 
 def test_a_large_plane_is_cut_without_seams(model, stack, monkeypatch):
     expected = eager(stack[0].astype(np.float32), "ZXY", settings(), model)
-    monkeypatch.setattr(blocks, "LARGEST_BLOCK", 16)
+    monkeypatch.setattr(passes, "LARGEST_BLOCK", 16)
     mean, std, _ = lazy.lazy_arrays(
         UpscaleJob(Source.of(stack[0].astype(np.float32), "ZXY"), settings(), model=model)
     )
@@ -88,7 +88,7 @@ def test_a_large_plane_is_cut_without_seams(model, stack, monkeypatch):
 def test_parts_of_a_plane_larger_than_the_halo(model, monkeypatch):
     image = np.random.default_rng(3).random((90, 61), dtype=np.float32)
     expected = eager(image, "YX", settings(), model)
-    monkeypatch.setattr(blocks, "LARGEST_BLOCK", 64)
+    monkeypatch.setattr(passes, "LARGEST_BLOCK", 64)
     mean, std, _ = lazily(image, "YX", settings(), model)
     assert mean.numblocks == (3, 2)
     np.testing.assert_allclose(mean.compute(), expected.mean, atol=2e-5)

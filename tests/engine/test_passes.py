@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.lazy import lazy_arrays
-from napari_vaesr.engine.passes import planned, products, settled, split
+from napari_vaesr.engine.passes import planned, split
 from napari_vaesr.engine.pixels import Stored
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.engine.stream import stream_blocks
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes, Source
-from napari_vaesr.imaging.region import Factors, Region
+from napari_vaesr.imaging.region import Factors, Region, products
 from napari_vaesr.imaging.resample import CUBIC, LINEAR, resampled
 from napari_vaesr.vae.config import Level, NetworkConfig
 from napari_vaesr.zoo.card import Calibration
@@ -107,8 +107,8 @@ def test_whole_factors_along_z_that_no_passes_make_are_resampled(asked, made, la
 def test_settings_are_settled_for_an_image(deep, isotropic, depth, scale):
     asked = make_settings(scale={"Z": 2, "Y": 2, "X": 2} if isotropic is None else 2, isotropic=isotropic)
     source = Source.of(np.zeros((5, 8, 8)), "ZYX", {"Z": depth, "Y": 1.0, "X": 1.0})
-    found = settled(asked, source, deep.card)
-    assert found == make_settings(scale=scale) and settled(found, source, deep.card) == found
+    found = asked.settled(source, deep.card)
+    assert found == make_settings(scale=scale) and found.settled(source, deep.card) == found
 
 
 @pytest.mark.parametrize(
@@ -117,8 +117,8 @@ def test_settings_are_settled_for_an_image(deep, isotropic, depth, scale):
 def test_what_planes_are_is_left_open_where_voxels_are_cubic_already(deep, depth, sections):
     asked = make_settings(scale=1, isotropic="exact", sections="thick")
     source = Source.of(np.zeros((5, 8, 8)), "ZYX", {"Z": depth, "Y": 1.0, "X": 1.0})
-    assert settled(asked, source, deep.card).sections == sections
-    assert settled(make_settings(sections="thick"), source, deep.card).sections == "thick", "to be refused"
+    assert asked.settled(source, deep.card).sections == sections
+    assert make_settings(sections="thick").settled(source, deep.card).sections == "thick", "to be refused"
 
 
 def test_cubic_voxels_need_their_size(deep, volume):
@@ -129,7 +129,7 @@ def test_cubic_voxels_need_their_size(deep, volume):
     for depth, side in ((np.nan, 1.0), (np.inf, 1.0), (np.inf, np.inf), (1e-300, 1e300)):  # as a file may say
         source = Source.of(volume, "ZYX", {"Z": depth, "X": side})
         with pytest.raises(VaesrError, match="size of its voxels"):
-            settled(make_settings(isotropic="nearest"), source, deep.card)
+            make_settings(isotropic="nearest").settled(source, deep.card)
 
 
 def test_a_job_and_its_record_have_the_factor_that_cubic_voxels_take(deep, volume):
@@ -213,7 +213,7 @@ def test_a_factor_that_is_no_whole_number_is_made_by_the_next_above_and_resample
 
 
 def test_resampled_volumes_are_the_same_in_parts_lazily_and_streamed(deep, volume, monkeypatch):
-    monkeypatch.setattr("napari_vaesr.engine.blocks.DEPTH", 15)
+    monkeypatch.setattr("napari_vaesr.engine.passes.DEPTH", 15)
     part = volume[:10, :14, :15]
     whole = finish(job(part, "ZYX", deep, scale=RESAMPLED, samples=2))
     assert whole.mean.shape == (25, 28, 30)
@@ -280,9 +280,9 @@ def test_any_part_is_that_part_of_the_whole_in_any_tiles(deep, volume, whole_of,
 
     region = Region({name: part_of(length) for name, length in zip("ZYX", volume.shape, strict=True)})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("napari_vaesr.engine.blocks.LARGEST_BLOCK", 16)
-        patch.setattr("napari_vaesr.engine.blocks.SIDE", 16)
-        patch.setattr("napari_vaesr.engine.blocks.DEPTH", 32)
+        patch.setattr("napari_vaesr.engine.passes.LARGEST_BLOCK", 16)
+        patch.setattr("napari_vaesr.engine.passes.SIDE", 16)
+        patch.setattr("napari_vaesr.engine.passes.DEPTH", 32)
         part = finish(job(volume, "ZYX", deep, region, scale=scale, samples=2, tile=8))
     made = region.enlarged(Factors.of(scale))
     where = tuple(slice(made[name].start, made[name].stop) for name in "ZYX")
@@ -361,8 +361,8 @@ def test_lazy_streamed_and_eager_are_the_same(deep, tmp_path, monkeypatch, axes)
     image = np.random.default_rng(1).integers(0, 255, [lengths[name] for name in axes], dtype=np.uint8)
     scale = {"Z": 2, "Y": 2, "X": 2}
     expected = finish(job(image, axes, deep, scale=scale, uncertainty="interval"))
-    monkeypatch.setattr("napari_vaesr.engine.blocks.LARGEST_BLOCK", 16)
-    monkeypatch.setattr("napari_vaesr.engine.blocks.SIDE", 8)
+    monkeypatch.setattr("napari_vaesr.engine.passes.LARGEST_BLOCK", 16)
+    monkeypatch.setattr("napari_vaesr.engine.passes.SIDE", 8)
     mean, bounds, _ = lazy_arrays(job(image, axes, deep, scale=scale, uncertainty="interval"))
     made, its_bounds = dask.compute(mean, bounds, scheduler="synchronous")
     np.testing.assert_allclose(made.astype(int), expected.mean.astype(int), atol=1)

@@ -256,8 +256,8 @@ def test_files(tmp_path):
 
 SLOWLY = """
 import time
-from napari_vaesr.engine import blocks, stream
-blocks.LARGEST_BLOCK = 64
+from napari_vaesr.engine import passes, stream
+passes.LARGEST_BLOCK = 64
 real = stream.ResultFile.put
 def slowly(*arguments):
     real(*arguments)

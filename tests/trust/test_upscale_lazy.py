@@ -48,7 +48,7 @@ def test_departures_grow_with_what_is_looked_at_and_much_is_told_once(stack, mod
 
 
 def test_parts_of_large_planes_are_looked_at(stack, model, monkeypatch):
-    monkeypatch.setattr("napari_vaesr.engine.blocks.LARGEST_BLOCK", 16)
+    monkeypatch.setattr("napari_vaesr.engine.passes.LARGEST_BLOCK", 16)
     result = lazily(UpscaleJob(Source.of(stack[0], "YX"), asked(), model=model))
     np.asarray(result.mean)
     assert result.record["departures"]["plane"] == 0

@@ -272,9 +272,7 @@ def is_made(
         is_same = told[STATE] == state if STATE in told else written > state["time"]
         record = Record.read(told)
         if not settings.is_settled:  # then the scale is the image's own
-            from napari_vaesr.engine.passes import settled
-
-            settings = settled(settings, read_image(target.source, axes, target.series).source, card)
+            settings = settings.settled(read_image(target.source, axes, target.series).source, card)
         return (
             is_same
             and told["files"] == target.named()

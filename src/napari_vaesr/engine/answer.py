@@ -1,8 +1,9 @@
-"""What a pass says of a region before it is calibrated: of each view of its planes, and of them together."""
+"""What a pass says of a region: of its planes, however they lie in it, and of all of them together."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,15 +13,76 @@ from napari_vaesr.engine.assembly import allocate
 from napari_vaesr.engine.passes import Pass
 from napari_vaesr.engine.planes import spread_out
 from napari_vaesr.engine.settings import UpscaleSettings
-from napari_vaesr.engine.upscaler import TileMoments
-from napari_vaesr.imaging.axes import Axes
+from napari_vaesr.engine.upscaler import Step, TileMoments
+from napari_vaesr.imaging.axes import Axes, Place
 from napari_vaesr.imaging.colour import luma
 from napari_vaesr.imaging.region import Region
-from napari_vaesr.imaging.resample import CUBIC, LINEAR, Kernel, enlarged, resampled
+from napari_vaesr.imaging.resample import CUBIC, LINEAR, Kernel, around, enlarged, resampled
+
+
+def answered(
+    step: Pass,
+    region: Region,
+    blank: Callable[[Region], Answer],
+    look: Callable[[Axes, Place, Region, int], Iterator[Step]],
+    complete: Callable[[Answer], None],
+) -> Generator[Step, None, Answer]:
+    """Look at all planes that a region takes; yields as the work goes on, and returns what is said of it.
+
+    Parameters
+    ----------
+    step : Pass
+        What is done.
+    region : Region
+        What is asked about, every axis named, a single channel.
+    blank : callable
+        Returns an answer about a region that says nothing yet.
+    look : callable
+        Looks at the part of a plane, of such axes and at a place, that lies in a region; its noise has keys
+        from a number.
+    complete : callable
+        Called with the answer, about all that the network makes, to add what is known besides.
+    """
+    answers: list[Answer] = []
+    seen, counted, first = step.looked_at(region), 0, 0
+    for axes in step.planes:
+        answers.append(blank(seen))
+        for index in axes.planes_of(seen):
+            for told in look(axes, axes.plane_coordinates(index), seen, first):
+                if told.finished is not None:
+                    tile = told.finished.tile
+                    where = seen.changed(axes.region(index, tile.rows, tile.columns))
+                    answers[-1].put(axes, where, told.finished)
+                # Planes looked at for the sake of others count as work on those.
+                before = counted * region.size // seen.size
+                counted += told.work
+                yield replace(told, work=counted * region.size // seen.size - before)
+        first += axes.plane_count  # planes that lie in other ways draw noise of their own
+    answer = averaged(answers)
+    del answers
+    with np.errstate(all="ignore"):  # what the caller has set is about his numbers; ours are looked at
+        complete(answer)
+        answer.bring_to(region)
+    return answer
+
+
+def bytes_held(step: Pass, pixels: int, written: int) -> int:
+    """Return the bytes taken by what is said of so many low-res pixels, and by what is written of it.
+
+    Parameters
+    ----------
+    step : Pass
+        What is done.
+    pixels : int
+        Of the region.
+    written : int
+        Bytes for each pixel of the result.
+    """
+    return int(pixels * step.made.size) * (12 * len(step.planes) + written)
 
 
 class Answer:
-    """What the planes of one view say of a region, in unit intensity; axes as the image's less ``S``.
+    """What planes say of a region, in unit intensity; axes as the image's less ``S``.
 
     Parameters
     ----------
@@ -28,12 +90,12 @@ class Answer:
         What is done.
     settings : UpscaleSettings
         How many samples there are, and whether they differ.
-    region : Region
-        What the network enlarges.
     keep_samples : bool
         Whether there is room for every sample, too.
     in_colour : bool
         Whether the network makes the chroma, too.
+    region : Region
+        What the network enlarges.
 
     Attributes
     ----------
@@ -41,17 +103,28 @@ class Answer:
         Float32.
     variance : ndarray of the same shape, or None
         As samples have it; None where they do not differ.
+    std : ndarray of the same shape, or None
+        Calibrated, once that is known.
     samples : ndarray of one axis more, the first, or None
         As they were drawn.
     chroma : ndarray of one axis more, the last, or None
         Blue and red difference.
+    others : ndarray of one axis more, the last, or None
+        These and perhaps alpha, once they are known.
+    close : Region
+        What interpolating beside the network looks at.
     """
 
+    std: Float32Array | None = None
+    others: Float32Array | None = None
+
     def __init__(
-        self, step: Pass, settings: UpscaleSettings, region: Region, keep_samples: bool, in_colour: bool
+        self, step: Pass, settings: UpscaleSettings, keep_samples: bool, in_colour: bool, region: Region
     ) -> None:
         self._step, self._region = step, region
-        shape = step.axes.without_samples().of_enlarged(region, step.made).shape
+        self._axes = step.axes.without_samples()
+        self.close = around(region, step.made, self._axes)
+        shape = self._axes.of_enlarged(region, step.made).shape
         self.mean: Float32Array = allocate(shape, np.float32)
         self.variance = allocate(shape, np.float32) if settings.has_spread else None
         self.samples = allocate((settings.samples, *shape), np.float32) if keep_samples else None
@@ -72,51 +145,56 @@ class Answer:
             for number in range(2):
                 self.chroma[(*index, number)] = outline.arrange_plane(found.chroma[..., number])
 
-    def add_earlier(self, earlier: Float32Array, held: Region) -> None:
-        """Add to each sample what the pass before drew of a region around it, enlarged."""
+    def enlarged(self, part: Float32Array, kernel: Kernel) -> Float32Array:
+        """Interpolate pixels of `close`, perhaps with an axis behind, to what the network makes."""
+        return enlarged(part, self.close, self._region, self._step.made, self._axes, kernel)
+
+    def add_earlier(self, earlier: Float32Array) -> None:
+        """Add to each sample what the pass before drew of `close`, enlarged."""
         assert self.samples is not None
-        axes = self._step.axes.without_samples()
         for sample, before in zip(self.samples, earlier, strict=True):
             grey = before
             if self._step.axes.is_rgb:
                 colours = np.moveaxis(before, self._step.axes.names.index("S"), -1)
                 grey = luma(colours[..., :3])
-            sample += enlarged(grey, held, self._region, self._step.made, axes, LINEAR)
+            sample += self.enlarged(grey, LINEAR)
 
-    def bring_to(self, region: Region, std: Float32Array | None) -> Float32Array | None:
-        """Bring mean and samples to what was asked for, where the network made more; returns their std.
+    def bring_to(self, region: Region) -> None:
+        """Bring it to what was asked for, where the network made more.
 
         The truth between two planes is as uncertain as they are, so variances are interpolated. A sample
         there is an average, which varies less: its distance from the mean is brought to that std.
         """
         if self._step.network is None:
-            return std
-        self.mean = self.brought_to(region, self.mean)
-        if std is not None:
-            std = np.sqrt(self.brought_to(region, std**2, LINEAR))
+            return
+        self.mean = self._brought_to(region, self.mean)
+        if self.std is not None:
+            self.std = np.sqrt(self._brought_to(region, self.std**2, LINEAR))
+        if self.others is not None:
+            self.others = self._brought_to(region, self.others)
         if self.samples is not None:
-            samples = np.stack([self.brought_to(region, sample) for sample in self.samples])
-            if std is not None:
+            samples = np.stack([self._brought_to(region, sample) for sample in self.samples])
+            if self.std is not None:
                 drawn = np.sqrt(np.mean((samples - self.mean) ** 2, axis=0))
                 for sample in samples:
-                    sample[...] = spread_out(sample, self.mean, drawn, std)
+                    sample[...] = spread_out(sample, self.mean, drawn, self.std)
             self.samples = samples
-        return std
 
-    def brought_to(self, region: Region, part: Float32Array, kernel: Kernel = CUBIC) -> Float32Array:
+    def _brought_to(self, region: Region, part: Float32Array, kernel: Kernel = CUBIC) -> Float32Array:
         """Interpolate along axes of which the network made more pixels than were asked for."""
-        step, axes = self._step, self._step.axes.without_samples()
+        step = self._step
         for name in step.resampled:
             whole, wanted = step.axes.upscaled(step.made), step.factors.made_of(name, region[name])
             times = step.made.along(name) / step.factors.along(name)
             positions = to_larger(np.asarray(wanted), times)
             start = self._region[name].start * step.made.whole(name)
-            part = resampled(part, axes.names.index(name), positions, start, whole.lengths[name], kernel)
+            axis = self._axes.names.index(name)
+            part = resampled(part, axis, positions, start, whole.lengths[name], kernel)
         return part
 
 
 def averaged(answers: Sequence[Answer]) -> Answer:
-    """Average the answers of one view or two; where they differ, neither is to be trusted as much."""
+    """Average one answer or two; where they differ, neither is to be trusted as much."""
     if len(answers) == 1:
         return answers[0]
     one, other = answers

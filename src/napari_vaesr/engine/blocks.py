@@ -12,13 +12,6 @@ from napari_vaesr.engine.passes import Pass
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.region import Factors, Region
 
-LARGEST_BLOCK = 2048
-"""Side of a block in pixels of the result; a larger plane is cut."""
-
-SIDE, DEPTH = 256, 512
-"""Sides of the boxes of a pass that has several views, in pixels of the result: along an axis that keeps its
-length, and along the one that is made longer."""
-
 
 @dataclass(frozen=True)
 class BlockGrid:
@@ -43,15 +36,8 @@ class BlockGrid:
 
     @classmethod
     def of(cls, step: Pass) -> BlockGrid:
-        """Return the grid for a pass; sides are powers of two, as chunks of files often are."""
-        axes, factors = step.axes, step.factors
-        if len(step.views) == 1:
-            side = 2 ** (max(LARGEST_BLOCK // factors.whole("Y"), 1).bit_length() - 1)
-            sides = {"Y": side, "X": side}
-        else:
-            seen = sorted({name for view in step.views for name in view})
-            sides = {name: max(DEPTH // factors.whole(name), 1) if name in factors else SIDE for name in seen}
-        return cls(axes, step.region, sides, axes.loop_names + axes.plane)
+        """Return the grid for a pass."""
+        return cls(step.axes, step.region, step.sides, step.axes.loop_names + step.axes.plane)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_vaesr.engine.answer import bytes_held
 from napari_vaesr.engine.pixels import bytes_of
 from napari_vaesr.engine.result import result_dtype
 
@@ -95,24 +96,17 @@ def describe(job: UpscaleJob) -> Description:
 def _describe(job: UpscaleJob, number: int) -> PassDescription:
     step, grid, upscaler = job.passes[number], job.grid(number), job.upscalers[number]
     tiles = computed = memory = 0
-    for view in step.views:
-        shape = step.axes.lengths[view[0]], step.axes.lengths[view[1]]
-        plans = [
-            upscaler.plan(rows, columns, shape)
-            for rows in grid.parts(view[0])
-            for columns in grid.parts(view[1])
-        ]
-        planes = math.prod(len(part) for name, part in step.region.items() if name not in view)
-        tiles += planes * sum(map(len, plans))
-        computed += planes * sum(math.prod(tile.padded_shape) for plan in plans for tile in plan)
-        memory = max(memory, *(upscaler.memory(tile) for plan in plans for tile in plan))
-    block = math.prod(grid.block_shape.values()) * math.prod(map(step.made.whole, step.made))
+    for planes, axes, rows, columns in step.cut(grid.parts):
+        plan = upscaler.plan(rows, columns, (axes.height, axes.width))
+        tiles += planes * len(plan)
+        computed += planes * sum(math.prod(tile.padded_shape) for tile in plan)
+        memory = max(memory, *map(upscaler.memory, plan))
     dtype = result_dtype(job.array.dtype) if step.is_last else np.dtype(np.float32)
-    held = 12 * len(step.views) + dtype.itemsize * job.axes.lengths.get("S", 1)
+    written = dtype.itemsize * job.axes.lengths.get("S", 1)
     return PassDescription(
         factors=str(step.factors),
         tiles=tiles,
         seconds=computed * upscaler.seconds_per_pixel(),
-        memory=memory + block * held,
+        memory=memory + bytes_held(step, math.prod(grid.block_shape.values()), written),
         disk=0 if step.is_last else bytes_of(step, job.settings.has_spread),
     )

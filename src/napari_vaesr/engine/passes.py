@@ -7,27 +7,29 @@ those of ``Z`` and ``Y``, and the two answers are averaged. Larger factors are p
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
 
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes, Source
-from napari_vaesr.imaging.region import Factors, Region
+from napari_vaesr.imaging.region import Factors, Region, products
+from napari_vaesr.imaging.resample import around
 from napari_vaesr.vae.config import Factor
 from napari_vaesr.zoo.card import ModelCard
 
 GOLDEN = 0x9E3779B97F4A7C15
 """Keeps the seeds of passes apart."""
 
-FLAT = ("YX",)
-"""What a pass looks at that does not go along ``Z``."""
-
 AROUND = 1
 """Planes on either side that resampling along ``Z`` looks at, before they are made more."""
 
-CUBIC_ENOUGH = 0.01
-"""Voxels that differ by less than this part along ``Z`` count as cubic."""
+LARGEST_BLOCK = 2048
+"""Side of a block in pixels of the result; a larger plane is cut."""
+
+SIDE, DEPTH = 256, 512
+"""Sides of the boxes of a pass along ``Z``, in pixels of the result: along ``Y`` and ``X``, and that one."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +58,9 @@ class Pass:
     network: Factors | None = None
 
     @property
-    def views(self) -> tuple[str, ...]:
-        """Letters of rows and columns of the planes that it looks at."""
-        return views_of(self.factors)
-
-    @property
-    def factor(self) -> Factor:
-        """The factor of rows and columns that the network enlarges by."""
-        return factor_of(self.made)
+    def planes(self) -> tuple[Axes, ...]:
+        """The axes of the image, once for each way in which the planes lie that it looks at."""
+        return tuple(replace(self.axes, plane=letters) for letters in letters_of(self.factors))
 
     @property
     def is_first(self) -> bool:
@@ -115,7 +112,51 @@ class Pass:
     @property
     def is_flat(self) -> bool:
         """Whether it looks at planes as they are, along ``Y`` and ``X``."""
-        return self.views == FLAT
+        return "Z" not in self.factors
+
+    def read_along(self, along: str) -> str | None:
+        """Return the letter `along` if all planes that it looks at have their neighbours along that axis."""
+        return along if self.is_flat else None
+
+    @property
+    def sides(self) -> dict[str, int]:
+        """Sides of the blocks that it is computed in, low-res pixels, 1 where they are not named.
+
+        In planes they are powers of two, as chunks of files often are.
+        """
+        if self.is_flat:
+            side = 2 ** (max(LARGEST_BLOCK // self.factors.whole("Y"), 1).bit_length() - 1)
+            return {"Y": side, "X": side}
+        return {"Z": max(DEPTH // self.factors.whole("Z"), 1), "Y": SIDE, "X": SIDE}
+
+    def cut(self, parts: Callable[[str], Iterable[range]]) -> Iterator[tuple[int, Axes, range, range]]:
+        """Yield what it looks at: how many planes of which axes, and the rows and columns of a part of them.
+
+        Parameters
+        ----------
+        parts : callable
+            Returns how an axis is cut.
+        """
+        for axes in self.planes:
+            count = math.prod(len(part) for name, part in self.region.items() if name not in axes.plane)
+            for rows, columns in product(*map(parts, axes.plane)):
+                yield count, axes, rows, columns
+
+    def reads(self, region: Region, seen: Callable[[Axes, Region], Region]) -> Region:
+        """Return what it reads for a region.
+
+        Parameters
+        ----------
+        region : Region
+            What is to be enlarged, every axis named.
+        seen : callable
+            Returns what planes of such axes look at for a region.
+        """
+        region = self.looked_at(region)
+        read = around(region, self.made, self.axes)  # what is interpolated beside the network
+        for axes in self.planes:
+            read = read.joined(seen(axes, region))
+        return read
 
     @property
     def work(self) -> int:
@@ -124,18 +165,18 @@ class Pass:
 
     def work_of(self, pixels: int) -> int:
         """Return how many pixels the network looks at for so many pixels of the region."""
-        return pixels * len(self.views)
+        return pixels * len(self.planes)
 
 
-def views_of(factors: Factors) -> tuple[str, ...]:
+def letters_of(factors: Factors) -> tuple[str, ...]:
     """Return the letters of rows and columns of the planes that a pass with these factors looks at."""
-    return ("ZX", "ZY") if "Z" in factors else FLAT
+    return ("ZX", "ZY") if "Z" in factors else ("YX",)
 
 
 def factor_of(factors: Factors) -> Factor:
     """Return the factor of rows and columns of a pass with these factors."""
-    view = views_of(factors)[0]
-    return factors.whole(view[0]), factors.whole(view[1])
+    letters = letters_of(factors)[0]
+    return factors.whole(letters[0]), factors.whole(letters[1])
 
 
 @dataclass(frozen=True)
@@ -163,7 +204,7 @@ class Chain:
             When the image lacks an axis, the model can't make what is asked for, or the size of voxels is
             needed and not known.
         """
-        settings = settled(settings, source, card)
+        settings = settings.settled(source, card)
         factors, axes = settings.factors, source.axes
         if missing := [name for name in factors if name not in axes.names]:
             raise VaesrError(
@@ -286,55 +327,6 @@ def planned(factors: Factors, parts: Sequence[Factors]) -> list[tuple[Factors, F
     return steps
 
 
-def settled(settings: UpscaleSettings, source: Source, card: ModelCard) -> UpscaleSettings:
-    """Return the settings with the scale that they come to for an image: nothing of it is left open.
-
-    Where voxels are to be cubic, exact is the factor along ``Z`` that makes a whole number of planes and
-    comes nearest to them; planes are never made fewer, nor more than the model can. Nearest is the nearest
-    factor that the model can make. Where that leaves planes as many as they are, what they are is left open.
-
-    Parameters
-    ----------
-    settings : UpscaleSettings
-        As they were asked for.
-    source : Source
-        The image.
-    card : ModelCard
-        The model's, which says what it can make.
-
-    Raises
-    ------
-    VaesrError
-        When voxels are to be cubic and their size is not known, or there is no ``Z``.
-    """
-    factors, lengths = settings.factors, source.axes.lengths
-    if not settings.is_settled:
-        if "Z" not in lengths:
-            raise VaesrError("The image has no axis Z to upscale along, please leave isotropic out.")
-        ratio = _cubic(source.pixel_size) * factors.along("X")
-        depths = {rows for rows, columns in card.network.factors if columns == 1}
-        choices = [1, *products(depths)] if depths else [1, max(round(ratio), 1)]
-        nearest = min(choices, key=lambda factor: abs(math.log(ratio / factor)))
-        is_near = settings.isotropic == "nearest" or abs(ratio / nearest - 1) < CUBIC_ENOUGH
-        is_made = not is_near and 1 < ratio < choices[-1]
-        factors = Factors({**factors, "Z": ratio if is_made else nearest})
-    factors, told = factors.fitted(lengths), {}
-    if not settings.is_settled and "Z" not in factors:
-        told["sections"] = "unknown"
-    return settings.model_copy(update={"scale": factors.setting, "isotropic": None, **told})
-
-
-def _cubic(pixel_size: Mapping[str, float]) -> float:
-    """Return how many times as many planes make voxels of this size cubic."""
-    depth, side = pixel_size.get("Z", 0.0), pixel_size.get("X", 0.0)
-    times = depth / side if min(depth, side) > 0 else 0.0
-    if not 0 < times < math.inf:
-        raise VaesrError(
-            "The image does not tell the size of its voxels, please give the factor along Z, such as Z=4."
-        )
-    return times
-
-
 def _product(factor: int, known: set[int], model: str, along: str) -> list[int]:
     """Write a factor as a product of as few known ones as possible, the largest first."""
     if factor == 1:
@@ -354,12 +346,6 @@ def _product(factor: int, known: set[int], model: str, along: str) -> list[int]:
             f"The model {model} can't upscale {factor} times{along}, please choose from {choices}."
         )
     return shortest[factor]
-
-
-def products(known: Iterable[int]) -> list[int]:
-    """Return the factors that one pass or two make, in order."""
-    single = set(known)
-    return sorted(single | {first * second for first in single for second in single})
 
 
 def seeded(settings: UpscaleSettings, number: int) -> UpscaleSettings:

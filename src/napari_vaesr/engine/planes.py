@@ -30,24 +30,24 @@ class Box:
         Axes in the image's order, ``S`` whole.
     region : Region
         Where it is, every axis named.
-    axes : Axes
-        Of the whole image.
     """
 
     pixels: Array
     region: Region
-    axes: Axes
 
-    def plane(self, view: str, place: Place, rows: slice, columns: slice) -> Array:
-        """Return a part of a plane, (rows, columns) or with ``S`` behind; indices are those of the image."""
+    def plane(self, axes: Axes, place: Place, rows: slice, columns: slice) -> Array:
+        """Return a part of a plane of `axes`, (rows, columns) or with ``S`` behind.
+
+        Indices are those of the image.
+        """
         index: dict[str, int | slice] = {"S": slice(None)}
         index |= {name: at - self.region[name].start for name, at in place.items()}
-        for name, part in zip(view, (rows, columns), strict=True):
+        for name, part in zip(axes.plane, (rows, columns), strict=True):
             start = self.region[name].start
             index[name] = slice(part.start - start, part.stop - start)
-        own: Array = self.pixels[tuple(index[name] for name in self.axes.names)]
-        kept = [name for name in self.axes.names if name in view + "S"]
-        return np.transpose(own, [kept.index(name) for name in view + "S" if name in kept])
+        own: Array = self.pixels[tuple(index[name] for name in axes.names)]
+        kept = axes.plane_names
+        return np.transpose(own, [kept.index(name) for name in axes.plane + "S" if name in kept])
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ class SourcePlane:
     ----------
     box : Box
         Holds all that is needed of it.
-    view : str
-        Letters of its rows and columns.
+    axes : Axes
+        Of the whole image, with the letters of its rows and columns.
     place : mapping of str to int
         Where it is.
     scaling : IntensityScaling
@@ -73,7 +73,7 @@ class SourcePlane:
     """
 
     box: Box
-    view: str
+    axes: Axes
     place: Place
     scaling: IntensityScaling
     conditions: Conditions
@@ -88,12 +88,12 @@ class SourcePlane:
     @property
     def height(self) -> int:
         """Rows of the whole plane."""
-        return self.box.axes.lengths[self.view[0]]
+        return self.axes.height
 
     @property
     def width(self) -> int:
         """Columns of the whole plane."""
-        return self.box.axes.lengths[self.view[1]]
+        return self.axes.width
 
     def luma(self, rows: slice, columns: slice) -> Float32Array:
         """Read unit intensities of shape (rows, columns, planes); see `Plane`."""
@@ -102,14 +102,14 @@ class SourcePlane:
     @property
     def is_rgb(self) -> bool:
         """Whether it has colours."""
-        return self.box.axes.is_rgb
+        return self.axes.is_rgb
 
     def colours(self, rows: slice, columns: slice) -> Float32Array:
         """Read unit intensities of shape (rows, columns, 3); see `Plane`."""
-        return self.scaling.to_unit(self.box.plane(self.view, self.place, rows, columns)[..., :3])
+        return self.scaling.to_unit(self.box.plane(self.axes, self.place, rows, columns)[..., :3])
 
     def _luma(self, place: Place, rows: slice, columns: slice) -> Float32Array:
-        pixels = self.box.plane(self.view, place, rows, columns)
+        pixels = self.box.plane(self.axes, place, rows, columns)
         return self.scaling.unit_luma(pixels, self.is_rgb)
 
 

@@ -20,9 +20,10 @@ from pydantic import (
 
 from napari_vaesr.engine.conditions import Noise, Optics, SectionsSetting
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.imaging.region import Factors
+from napari_vaesr.imaging.axes import Source
+from napari_vaesr.imaging.region import Factors, products
 from napari_vaesr.vae.config import NetworkConfig
-from napari_vaesr.zoo.card import ANY
+from napari_vaesr.zoo.card import ANY, ModelCard
 
 UncertaintyKind = Literal["std", "variance", "relative", "interval"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
@@ -32,6 +33,9 @@ ContextSetting = Literal["auto", "Z", "T", "none"]
 GROWING = "ZYX"
 """Axes that can be made longer."""
 
+
+CUBIC_ENOUGH = 0.01
+"""Voxels that differ by less than this part along ``Z`` count as cubic."""
 
 ONE_SAMPLE = "One sample has no spread, so there is no uncertainty: draw 2 samples or more to get one."
 NO_TEMPERATURE = "At temperature 0 all samples agree, so there is no uncertainty: raise it to 1 to get one."
@@ -180,10 +184,57 @@ class UpscaleSettings(BaseModel):
         """Whether nothing of it is left to the image."""
         return self.isotropic is None
 
+    def settled(self, source: Source, card: ModelCard) -> UpscaleSettings:
+        """Return the settings with the scale that they come to for an image: nothing of it is left open.
+
+        Where voxels are to be cubic, exact is the factor along ``Z`` that makes a whole number of planes and
+        comes nearest to them; planes are never made fewer, nor more than the model can. Nearest is the
+        nearest factor that the model can make. Where that leaves planes as many as they are, what they are
+        is left open.
+
+        Parameters
+        ----------
+        source : Source
+            The image.
+        card : ModelCard
+            The model's, which says what it can make.
+
+        Raises
+        ------
+        VaesrError
+            When voxels are to be cubic and their size is not known, or there is no ``Z``.
+        """
+        factors, lengths = self.factors, source.axes.lengths
+        if not self.is_settled:
+            if "Z" not in lengths:
+                raise VaesrError("The image has no axis Z to upscale along, please leave isotropic out.")
+            ratio = _cubic(source.pixel_size) * factors.along("X")
+            depths = {rows for rows, columns in card.network.factors if columns == 1}
+            choices = [1, *products(depths)] if depths else [1, max(round(ratio), 1)]
+            nearest = min(choices, key=lambda factor: abs(math.log(ratio / factor)))
+            is_near = self.isotropic == "nearest" or abs(ratio / nearest - 1) < CUBIC_ENOUGH
+            is_made = not is_near and 1 < ratio < choices[-1]
+            factors = Factors({**factors, "Z": ratio if is_made else nearest})
+        factors, told = factors.fitted(lengths), {}
+        if not self.is_settled and "Z" not in factors:
+            told["sections"] = "unknown"
+        return self.model_copy(update={"scale": factors.setting, "isotropic": None, **told})
+
     @property
     def has_spread(self) -> bool:
         """Whether samples differ, so that there is an uncertainty."""
         return self.samples > 1 and self.temperature > 0
+
+
+def _cubic(pixel_size: Mapping[str, float]) -> float:
+    """Return how many times as many planes make voxels of this size cubic."""
+    depth, side = pixel_size.get("Z", 0.0), pixel_size.get("X", 0.0)
+    times = depth / side if min(depth, side) > 0 else 0.0
+    if not 0 < times < math.inf:
+        raise VaesrError(
+            "The image does not tell the size of its voxels, please give the factor along Z, such as Z=4."
+        )
+    return times
 
 
 class Asked(TypedDict, total=False):

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from napari_vaesr.arrays import Array, Float32Array
-from napari_vaesr.engine.answer import Answer, averaged
+from napari_vaesr.engine.answer import Answer, answered
 from napari_vaesr.engine.passes import Pass
-from napari_vaesr.engine.pixels import Pixels
+from napari_vaesr.engine.pixels import Pixels, index_of
 from napari_vaesr.engine.planes import Box, SourcePlane, spread_out
 from napari_vaesr.engine.result import Piece, maps_shape, uncertainty_map
 from napari_vaesr.engine.settings import UncertaintyKind
 from napari_vaesr.engine.surroundings import Surroundings
 from napari_vaesr.engine.upscaler import Step, Upscaler
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.axes import Axes, Place
 from napari_vaesr.imaging.colour import luma_chroma_to_rgb, rgb_to_luma_chroma, straight
 from napari_vaesr.imaging.intensity import IntensityScaling
 from napari_vaesr.imaging.region import Region
-from napari_vaesr.imaging.resample import CUBIC, LINEAR, around, enlarged
+from napari_vaesr.imaging.resample import CUBIC, LINEAR
 from napari_vaesr.vae.config import Conditions
 from napari_vaesr.zoo.card import Calibration
 
@@ -94,23 +96,17 @@ class Stage:
         """
         held = self.needs(region)
         yield from self.pixels.prepare(held)
-        box = Box(self.pixels.read(held), held, self.step.axes)
-        settings = self.upscaler.settings
+        box = Box(self.pixels.read(held), held)
         in_colour = self.step.axes.is_rgb and self.upscaler.network.sees_colours
-        answers: list[Answer] = []
-        seen, counted = self.step.looked_at(region), 0
-        for number in range(len(self.step.views)):
-            answer = Answer(self.step, settings, seen, keep_samples, in_colour)
-            for step in self._look(number, box, seen, answer):
-                # Planes looked at for the sake of others count as work on those.
-                before = counted * region.size // seen.size
-                counted += step.work
-                yield replace(step, work=counted * region.size // seen.size - before)
-            answers.append(answer)
-        answer = averaged(answers)
-        del answers
+        answer = yield from answered(
+            self.step,
+            region,
+            partial(Answer, self.step, self.upscaler.settings, keep_samples, in_colour),
+            partial(self._look, box, keep_samples),
+            partial(self._complete, box, _channel(region)),
+        )
         with np.errstate(all="ignore"):  # what the caller has set is about his numbers; ours are looked at
-            piece = self._finished(region, box, answer)
+            piece = self._written(region, answer)
         for numbers in (piece.mean, piece.std, piece.uncertainty, piece.samples):
             if numbers is not None and not np.isfinite(numbers).all():
                 raise VaesrError(
@@ -119,60 +115,50 @@ class Stage:
                 )
         return piece
 
-    def _look(self, number: int, box: Box, region: Region, answer: Answer) -> Iterator[Step]:
-        """Look at all planes of a view."""
-        view, channel = self.step.views[number], _channel(region)
-        axes = replace(self.step.axes, plane=view)
-        rows, columns = (region[name] for name in view)
-        # The views of a pass draw noise of their own.
-        first = sum(replace(axes, plane=each).plane_count for each in self.step.views[:number])
-        for index in axes.planes_of(region):
-            place = axes.plane_coordinates(index)
-            plane = SourcePlane(
-                box,
-                view,
-                place,
-                self.reading[channel],
-                self.conditions[channel],
-                self.surroundings.around(axes, place, first),
-                self.calibrations[channel].factors,
-            )
-            keep = answer.samples is not None
-            for step in self.upscaler.moments(plane, rows, columns, keep_samples=keep):
-                if step.message:
-                    self.messages.append(step.message)
-                if step.finished is not None:
-                    tile = step.finished.tile
-                    where = Region({**region, **axes.region(index, tile.rows, tile.columns)})
-                    answer.put(axes, where, step.finished)
-                yield step
+    def _look(
+        self, box: Box, keep_samples: bool, axes: Axes, place: Place, region: Region, first: int
+    ) -> Iterator[Step]:
+        """Look at the part of a plane that lies in a region; its noise has keys from `first`."""
+        channel = _channel(region)
+        plane = SourcePlane(
+            box,
+            axes,
+            place,
+            self.reading[channel],
+            self.conditions[channel],
+            self.surroundings.around(axes, place, first),
+            self.calibrations[channel].factors,
+        )
+        rows, columns = (region[name] for name in axes.plane)
+        for step in self.upscaler.moments(plane, rows, columns, keep_samples=keep_samples):
+            if step.message:
+                self.messages.append(step.message)
+            yield step
 
-    def _finished(self, region: Region, box: Box, answer: Answer) -> Piece:
-        """Add what is known of the pass before, calibrate, and bring all to the intensities to write."""
-        outline, channel = self.step.axes.without_samples(), _channel(region)
-        calibration, scaling = self.calibrations[channel], self.writing[channel]
-        seen, made = self.step.looked_at(region), self.step.made
-        close = around(seen, made, outline)
-        if answer.samples is not None and (earlier := self.pixels.residuals(close)) is not None:
-            answer.add_earlier(earlier, close)
-        expected: Float32Array | None = None
+    def _complete(self, box: Box, channel: int, answer: Answer) -> None:
+        """Add what is known of the pass before and of colours, and calibrate."""
+        if answer.samples is not None and (earlier := self.pixels.residuals(answer.close)) is not None:
+            answer.add_earlier(earlier)
         if answer.variance is not None:
-            variance, before = answer.variance, self.pixels.variance(close)
+            variance, before = answer.variance, self.pixels.variance(answer.close)
             if before is not None:  # law of total variance, as if this pass were linear
-                variance += enlarged(before, close, seen, made, outline, LINEAR)
+                variance += answer.enlarged(before, LINEAR)
             drawn_std = np.sqrt(variance, out=variance)
-            expected = calibration.apply(drawn_std)
+            answer.std = self.calibrations[channel].apply(drawn_std)
             if answer.samples is not None:
                 for number, sample in enumerate(answer.samples):
-                    answer.samples[number] = spread_out(sample, answer.mean, drawn_std, expected)
-        others = self._others(seen, box, close) if self.step.axes.is_rgb else None
-        if others is not None and answer.chroma is not None:
-            others[..., :2] = answer.chroma  # the network saw the colours, too
-        expected = answer.bring_to(region, expected)
-        others = None if others is None else answer.brought_to(region, others)
+                    answer.samples[number] = spread_out(sample, answer.mean, drawn_std, answer.std)
+        if self.step.axes.is_rgb:
+            answer.others = answer.enlarged(self._others(box, channel, answer.close), CUBIC)
+            if answer.chroma is not None:
+                answer.others[..., :2] = answer.chroma  # the network saw the colours, too
+
+    def _written(self, region: Region, answer: Answer) -> Piece:
+        """Bring an answer to the intensities to write."""
+        scaling, calibration = self.writing[_channel(region)], self.calibrations[_channel(region)]
         std = shown = None
-        if expected is not None:
-            std = scaling.std_from_unit(expected)
+        if answer.std is not None:
+            std = scaling.std_from_unit(answer.std)
             shown = std
             if self.kind != "std":
                 shown = np.empty(maps_shape(self.kind, std.shape), np.float32)
@@ -180,25 +166,18 @@ class Stage:
                     centre = scaling.from_unit(answer.mean[index], np.float32)
                     maps = uncertainty_map(self.kind, centre, std[index], scaling.gain, calibration.interval)
                     shown[(..., *index, slice(None), slice(None))] = maps
-        mean = self._in_source(answer.mean, others, scaling)
+        mean = self._in_source(answer.mean, answer.others, scaling)
         drawn = None
         if answer.samples is not None:
-            drawn = np.stack([self._in_source(sample, others, scaling) for sample in answer.samples])
+            drawn = np.stack([self._in_source(sample, answer.others, scaling) for sample in answer.samples])
         return Piece(region, mean, std, shown, drawn)
 
-    def _others(self, region: Region, box: Box, close: Region) -> Float32Array:
-        """Return bicubic chroma and alpha, axes as the image's less ``S``, and (2 or 3) last."""
+    def _others(self, box: Box, channel: int, region: Region) -> Float32Array:
+        """Return chroma and alpha of a region as it is, axes as the image's less ``S``, and (2 or 3) last."""
         axes = self.step.axes
-        where = tuple(
-            slice(close[name].start - box.region[name].start, close[name].stop - box.region[name].start)
-            if name != "S"
-            else slice(None)
-            for name in axes.names
-        )
-        colours = np.moveaxis(box.pixels[where], axes.names.index("S"), -1)
-        unit = self.reading[_channel(region)].to_unit(colours)
-        others = np.concatenate([rgb_to_luma_chroma(unit[..., :3])[1], unit[..., 3:]], axis=-1)
-        return enlarged(others, close, region, self.step.made, axes.without_samples(), CUBIC)
+        colours = np.moveaxis(box.pixels[index_of(region, box.region, axes)], axes.names.index("S"), -1)
+        unit = self.reading[channel].to_unit(colours)
+        return np.concatenate([rgb_to_luma_chroma(unit[..., :3])[1], unit[..., 3:]], axis=-1)
 
     def _in_source(self, luma: Float32Array, others: Float32Array | None, scaling: IntensityScaling) -> Array:
         """Bring unit intensities, with chroma and alpha if there are any, to those to write."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,7 +18,6 @@ from napari_vaesr.imaging.axes import Axes, Place, Source
 from napari_vaesr.imaging.intensity import IntensityScaling
 from napari_vaesr.imaging.likeness import Cuts, IsJoined
 from napari_vaesr.imaging.region import Region
-from napari_vaesr.imaging.resample import around
 from napari_vaesr.imaging.tiling import plan_tiles, reflect_indices
 from napari_vaesr.zoo.card import ModelCard
 
@@ -60,11 +59,8 @@ class Surroundings:
 
     Attributes
     ----------
-    plane : str
-        Letters of the planes that the image is made of.
     along : str or None
-        Letter of the axis that neighbours of these lie along; those of other planes lie across them. None:
-        none are seen.
+        Letter of the axis that neighbours of planes lie along. None: none are seen.
     reach : int
         How many are seen on either side.
     alike : float
@@ -75,7 +71,6 @@ class Surroundings:
         Channels whose planes have too little in common, and see no neighbours.
     """
 
-    plane: str
     along: str | None
     reach: int
     alike: float
@@ -95,16 +90,17 @@ class Surroundings:
         cuts = Cuts(source, scalings) if along == "T" and reach else None
         chosen = settings.context == "auto"
         apart = frozenset(number for number, each in enumerate(scalings) if chosen and each.apart)
-        return cls(source.axes.plane, along, reach, card.alike_planes, cuts, apart)
+        return cls(along, reach, card.alike_planes, cuts, apart)
 
     def around(self, axes: Axes, place: Place, first: int) -> Around:
         """Return what one of the planes of `axes` shares with others; its noise has keys from `first`."""
-        neighbours = neighbours_of(axes, place, self._letter(axes), self.reach, self._joined(axes, place))
+        along = self._letter(axes)
+        neighbours = neighbours_of(axes, place, along, self.reach, self._joined(axes, place, along))
         return Around(noise_keys(axes, place, axes.across, self.alike, first), neighbours)
 
-    def _joined(self, axes: Axes, place: Place) -> IsJoined:
+    def _joined(self, axes: Axes, place: Place, along: str | None) -> IsJoined:
         """Return what tells which of a plane's neighbours belong to it."""
-        if axes.plane != self.plane:
+        if along != self.along:  # nothing was asked about these
             return always
         if place.get("C", 0) in self.apart:
             return never
@@ -122,27 +118,21 @@ class Surroundings:
         halo, alignment : int
             Of tiles, in low-res pixels.
         """
-        lengths, region = step.axes.lengths, step.looked_at(region)
-        ranges = dict(region)
 
-        def widen(name: str, wanted: range) -> None:
-            start, stop = min(ranges[name].start, wanted.start), max(ranges[name].stop, wanted.stop)
-            ranges[name] = range(max(0, start), min(lengths[name], stop))
-
-        for view in step.views:
-            axes = replace(step.axes, plane=view)
+        def seen(axes: Axes, region: Region) -> Region:
             shape = axes.height, axes.width
-            rows, columns = (region[name] for name in view)
+            rows, columns = (region[name] for name in axes.plane)
             (tile,) = plan_tiles(rows, columns, max(*shape, 1), halo, alignment, shape)
-            for name, padded in zip(view, (tile.padded_rows, tile.padded_columns), strict=True):
-                inside = reflect_indices(padded, lengths[name])
-                widen(name, range(int(inside.min()), int(inside.max()) + 1))
-            along = self._letter(axes)
-            if along is not None and along in region:
-                widen(along, range(region[along].start - self.reach, region[along].stop + self.reach))
-        for name in step.made:  # what is interpolated beside the network
-            widen(name, around(region, step.made, step.axes)[name])
-        return Region(ranges)
+            ranges: dict[str, range] = {}
+            for name, padded in zip(axes.plane, (tile.padded_rows, tile.padded_columns), strict=True):
+                inside = reflect_indices(padded, axes.lengths[name])
+                ranges[name] = range(int(inside.min()), int(inside.max()) + 1)
+            if (along := self._letter(axes)) is not None:
+                first, last = region[along].start - self.reach, region[along].stop + self.reach
+                ranges[along] = range(max(0, first), min(axes.lengths[along], last))
+            return region.changed(ranges)
+
+        return step.reads(region, seen)
 
     def order(self, step: Pass) -> str:
         """Return in which order a pass goes over its axes: what was read for one block serves the next."""
@@ -156,11 +146,11 @@ class Surroundings:
 
     def _letter(self, axes: Axes) -> str | None:
         """Return the letter of the axis that the neighbours of planes lie along."""
-        return self.along if self.along is None or axes.plane == self.plane else axes.across
+        return None if self.along is None else axes.beside(self.along)
 
     def _read_along(self, step: Pass) -> str | None:
         """Return the letter of the axis that a pass reads planes of its input along, one after the other."""
-        return self.along if self.reach and step.views == (self.plane,) else None
+        return step.read_along(self.along) if self.along is not None and self.reach else None
 
 
 class Remembered:

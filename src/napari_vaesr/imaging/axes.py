@@ -136,6 +136,10 @@ class Axes:
         """Letter of the axis of a volume that lies across the plane: ``Z`` of ``Y`` and ``X``."""
         return next(name for name in "ZYX" if name not in self.plane)
 
+    def beside(self, along: str) -> str:
+        """Letter of the axis that neighbours lie along: of planes of ``Y`` and ``X`` `along`, else across."""
+        return along if self.plane == "YX" else self.across
+
     @property
     def stacked_along(self) -> str | None:
         """Letter of the axis that planes are stacked along: ``Z``, else ``T``; None for single ones."""

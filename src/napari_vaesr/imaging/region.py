@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -133,6 +133,11 @@ class Region(Mapping[str, range]):
     def changed(self, ranges: Mapping[str, range]) -> Region:
         """Return the region with other ranges along some axes."""
         return Region({**self._ranges, **ranges})
+
+    def joined(self, other: Region) -> Region:
+        """Return the smallest region that holds this one and another with the same axes."""
+        both = ((name, part, other[name]) for name, part in self.items())
+        return Region({name: range(min(a.start, b.start), max(a.stop, b.stop)) for name, a, b in both})
 
     def enlarged(self, factors: Factors) -> Region:
         """Return what becomes of the region in the image made larger.
@@ -294,3 +299,9 @@ class Factors(Mapping[str, float]):
         if isinstance(setting, int):
             return f"x{setting}"
         return "".join(f"{name.lower()}{factor:.3g}" for name, factor in setting.items())
+
+
+def products(known: Iterable[int]) -> list[int]:
+    """Return the factors that are known and products of two of them, in order."""
+    single = set(known)
+    return sorted(single | {first * second for first in single for second in single})

@@ -9,11 +9,10 @@ from typing import Any
 
 from magicgui.widgets import ComboBox
 
-from napari_vaesr.engine.passes import products, settled
 from napari_vaesr.engine.settings import CubicWay, UpscaleSettings, about, make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Source
-from napari_vaesr.imaging.region import Factors
+from napari_vaesr.imaging.region import Factors, products
 from napari_vaesr.plugin.widgets.setting_inputs import WIDTH, input_of
 from napari_vaesr.zoo.card import ModelCard
 
@@ -139,7 +138,7 @@ class FactorInputs:
         card = self._card()
         assert card is not None
         asked = make_settings(scale=self.scale.value, isotropic=way)
-        return settled(asked, source(), card).factors.along("Z")
+        return asked.settled(source(), card).factors.along("Z")
 
     def _offer_depths(self, *_: Any) -> None:
         """Offer along Z what the image and the model allow, and show it where there is such an axis."""

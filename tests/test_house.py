@@ -53,6 +53,7 @@ PLACES = {
             "plugin/viewer/preferences.py",
             "plugin/widgets/factor_inputs.py",
             "training/config.py",
+            "training/told.py",
             "training/truths.py",
             "vae/config.py",
             "vae/consistent.py",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from napari_vaesr.vae.factor import as_factor, factor_name, shuffle, unshuffle
+from napari_vaesr.vae.config import factor_name
+from napari_vaesr.vae.factor import as_factor, shuffle, unshuffle
 
 
 @pytest.mark.parametrize("factor", [(2, 2), (3, 1), (1, 4), (2, 3)])

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from napari_vaesr.engine.passes import factor_of, split
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.imaging.region import Factors
+from napari_vaesr.vae.config import factor_name
 from napari_vaesr.zoo.card import Calibration, ModelCard
 
 UNCALIBRATED = (
@@ -24,8 +25,7 @@ def calibration_keys(card: ModelCard, factors: Factors) -> list[str]:
         As `split`.
     """
     parts = split(factors, card.network.factors, card.name)
-    pairs = [factor_of(part) for part in parts]
-    keys = [str(rows) if rows == columns else f"{rows}x{columns}" for rows, columns in pairs]
+    keys = [factor_name(factor_of(part)) for part in parts]
     whole = chain_key(parts)
     if len(parts) > 1 and whole in card.calibration:
         keys[-1] = whole

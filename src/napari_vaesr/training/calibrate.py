@@ -27,7 +27,7 @@ from napari_vaesr.trust.levels import (
     with_shared,
 )
 from napari_vaesr.vae.base import SuperResolutionVAE
-from napari_vaesr.vae.factor import factor_name
+from napari_vaesr.vae.config import factor_name
 from napari_vaesr.zoo.card import ANY, Calibrations, ModelCard
 from napari_vaesr.zoo.registry import Model
 

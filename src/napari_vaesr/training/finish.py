@@ -25,7 +25,7 @@ from napari_vaesr.training.watch import best_weights, read_checks
 from napari_vaesr.trust.reliability import rank_correlation
 from napari_vaesr.vae.base import SuperResolutionVAE
 from napari_vaesr.vae.build import build
-from napari_vaesr.vae.factor import factor_name
+from napari_vaesr.vae.config import factor_name
 from napari_vaesr.vae.resize import upsample_bicubic
 from napari_vaesr.zoo.bases import with_base
 from napari_vaesr.zoo.card import ModelCard

@@ -21,8 +21,8 @@ from napari_vaesr.training.muon import Muon
 from napari_vaesr.trust.block_means import SIDES
 from napari_vaesr.vae.base import Elbo, SuperResolutionVAE
 from napari_vaesr.vae.build import build
-from napari_vaesr.vae.config import Factor
-from napari_vaesr.vae.factor import factor_name, shuffle
+from napari_vaesr.vae.config import Factor, factor_name
+from napari_vaesr.vae.factor import shuffle
 from napari_vaesr.zoo.bases import with_base
 
 VALIDATION_SAMPLES = 8

@@ -74,16 +74,17 @@ def told(
     generator : torch.Generator, optional
         Source of randomness.
     """
-    slope, intercept, blur, *others = conditions.unbind(dim=1)
+    truth = dict(zip(Conditions._fields, conditions.unbind(dim=1), strict=True))
     each, both, third = torch.randn(3, len(plane), generator=generator)
-    slope = slope * torch.exp(2 * JITTER * (0.7 * each + 0.7 * both))
-    intercept = intercept * torch.exp(2 * JITTER * (0.7 * both - 0.7 * each))
-    blur = blur * torch.exp(0.5 * JITTER * third)
+    slope = truth["slope"] * torch.exp(2 * JITTER * (0.7 * each + 0.7 * both))
+    intercept = truth["intercept"] * torch.exp(2 * JITTER * (0.7 * both - 0.7 * each))
+    blur = truth["blur"] * torch.exp(0.5 * JITTER * third)
     is_misled = torch.rand(len(plane), generator=generator) < misled
     estimate = estimated_noise(plane[:, 0]).square()
     slope, intercept = torch.where(is_misled, 0.0, slope), torch.where(is_misled, estimate, intercept)
     is_said = torch.rand(len(plane), generator=generator) >= UNSAID
-    return torch.stack([slope, intercept, blur, *(each * is_said for each in others)], dim=1)
+    sections = truth["sections"] * is_said
+    return torch.stack([slope, intercept, blur, sections], dim=1)
 
 
 def estimated_noise(planes: Tensor) -> Tensor:

@@ -24,8 +24,7 @@ from napari_vaesr.training.events import Check, Listen, Losses, Pictures, Verdic
 from napari_vaesr.training.module import Training, validation_scores
 from napari_vaesr.training.validation import FixedPairs
 from napari_vaesr.vae.base import SuperResolutionVAE
-from napari_vaesr.vae.config import Factor
-from napari_vaesr.vae.factor import factor_name
+from napari_vaesr.vae.config import Factor, factor_name
 from napari_vaesr.vae.resize import upsample_bicubic
 
 EVERY = 5

@@ -21,6 +21,13 @@ from pydantic_core import ErrorDetails
 Factor = tuple[int, int]
 """How many times more rows and columns; (3, 1) makes three rows of every one and leaves the columns."""
 
+
+def factor_name(factor: Factor) -> str:
+    """Name a factor as the weights and the cards do: ``2`` of both axes, ``3x1`` of rows alone."""
+    rows, columns = factor
+    return str(rows) if rows == columns else f"{rows}x{columns}"
+
+
 Scale = Annotated[int, Field(ge=1, le=64)]
 
 

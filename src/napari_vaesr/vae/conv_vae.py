@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from napari_vaesr.vae.base import Elbo, Encoded, Inputs, SuperResolutionVAE
-from napari_vaesr.vae.config import Factor, NetworkConfig
-from napari_vaesr.vae.factor import factor_name, unshuffle
+from napari_vaesr.vae.config import Factor, NetworkConfig, factor_name
+from napari_vaesr.vae.factor import unshuffle
 from napari_vaesr.vae.fused import rectify
 from napari_vaesr.vae.ladder import over_samples
 from napari_vaesr.vae.trunk import conv3x3

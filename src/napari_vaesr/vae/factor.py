@@ -13,12 +13,6 @@ def as_factor(factor: int | Factor) -> Factor:
     return (factor, factor) if isinstance(factor, int) else (factor[0], factor[1])
 
 
-def factor_name(factor: Factor) -> str:
-    """Name a factor as the weights and the cards do: ``2`` of both axes, ``3x1`` of rows alone."""
-    rows, columns = factor
-    return str(rows) if rows == columns else f"{rows}x{columns}"
-
-
 def shuffle(pixels: Tensor, factor: int | Factor) -> Tensor:
     """Bring high-res pixels from channels to their places.
 

@@ -35,9 +35,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from napari_vaesr.vae.base import Elbo, Encoded, Inputs, SuperResolutionVAE
-from napari_vaesr.vae.config import Factor, NetworkConfig
+from napari_vaesr.vae.config import Factor, NetworkConfig, factor_name
 from napari_vaesr.vae.consistent import consistent_base, consistent_residual, reach_of, taken_at_word
-from napari_vaesr.vae.factor import factor_name, shuffle, unshuffle
+from napari_vaesr.vae.factor import shuffle, unshuffle
 from napari_vaesr.vae.fused import convolve_add_relu, convolve_rectify, rectify, rectify_
 from napari_vaesr.vae.orientations import ORIENTATIONS
 from napari_vaesr.vae.resize import upsample_bicubic

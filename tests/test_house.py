@@ -40,8 +40,11 @@ PLACES = {
             "row_weights",
             "read_along",
             "bring_to",
+            "settled",
+            "flat_settings",
         },
         {
+            "batch/targets.py",
             "engine/answer.py",
             "engine/conditions.py",
             "engine/passes.py",
@@ -49,7 +52,9 @@ PLACES = {
             "engine/surroundings.py",
             "pairs/degradation.py",
             "pairs/settings.py",
+            "plugin/upscale/check_controls.py",
             "plugin/upscale/pace.py",
+            "plugin/upscale/preview_controls.py",
             "plugin/viewer/preferences.py",
             "plugin/widgets/factor_inputs.py",
             "training/config.py",
@@ -60,7 +65,7 @@ PLACES = {
         },
     ),
 }
-"""By capability the names that it has in code, and where they may be: others ask in words of their own."""
+"""By capability the names that it has in code, and where they may be: the files to change without it."""
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(SOURCE).as_posix())

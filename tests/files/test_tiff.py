@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.files.image import read_image
+from napari_vaesr.files.image import read_image, series_names
 from napari_vaesr.files.output import OutputImage
 from napari_vaesr.files.tiff_output import TiffOutput
 from napari_vaesr.imaging.axes import Axes
@@ -260,3 +260,15 @@ def test_a_negative_is_told(tmp_path):
     image = read_image(tmp_path / "a.tif")
     np.testing.assert_array_equal(image.data, pixels)
     assert len(image.notes) == 1 and "least value is white" in image.notes[0]
+
+
+def test_images_of_one_name_are_told_apart(tmp_path):
+    path = tmp_path / "a.ome.tif"
+    with tifffile.TiffWriter(path, ome=True) as file:
+        for number, name in enumerate(("field", "field", "other", "field 1", "field")):
+            file.write(np.full((8, 9), number, np.uint8), metadata={"axes": "YX", "Name": name})
+    names = series_names(path)
+    assert names == ["field", "field 1 1", "other", "field 1", "field 4"]
+    for number, name in enumerate(names):
+        for image in (read_image(path, series=name), read_image(path, series=number)):
+            assert image.series == name and np.unique(np.asarray(image.data)).tolist() == [number]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -283,6 +283,24 @@ def chosen_series(path: Place, names: Sequence[str], series: Series) -> int:
     raise VaesrError(
         f"{path} holds no image {series!r}, please choose one of {_listed(names)}, by its name or from 0 on."
     )
+
+
+def told_apart(names: Iterable[str]) -> list[str]:
+    """Return the names of images so that each is meant by its own: the first of several alike keeps it.
+
+    Examples
+    --------
+    >>> told_apart(["field", "field", "other"])
+    ['field', 'field 1', 'other']
+    """
+    listed = list(names)
+    own, found = set(listed), dict[str, None]()
+    for number, name in enumerate(listed):
+        apart = name
+        while apart in found or (apart != name and apart in own):
+            apart = f"{apart} {number}"
+        found[apart] = None
+    return list(found)
 
 
 def told_of_others(path: Place, names: Sequence[str], series: Series) -> list[str]:

@@ -21,6 +21,7 @@ from napari_vaesr.files.image import (
     ask_for_axes,
     chosen_series,
     image_name,
+    told_apart,
     told_of_others,
 )
 from napari_vaesr.files.limits import check_piece
@@ -63,20 +64,24 @@ def read_zarr(place: Place, axes: str | None, series: Series = None, labels: boo
         entries = list(_entries(root))
         if not entries:
             raise VaesrError(f"{place} is no OME-Zarr image, please choose an image or an array inside it.")
-        names = [entry.name for entry in entries]
-        entry = entries[chosen_series(place, names, series)]
-        several = len(entries) > 1
-        name = image_name(place, entry.name if several and series is not None else "")
+        names = told_apart(entry.name for entry in entries)
+        number = chosen_series(place, names, series)
+        entry, own = entries[number], names[number] if len(entries) > 1 else ""
+        name = image_name(place, own if series is not None else "")
         notes = told_of_others(place, names, series)
         image = _multiscale(place, entry.where, entry.number, axes, 0, labels)
-        return replace(image, name=name, series=entry.name if several else "", notes=(*notes, *image.notes))
+        return replace(image, name=name, series=own, notes=(*notes, *image.notes))
 
 
 def zarr_series(place: Place) -> list[str]:
     """Return the names of the images in a store, as `read_zarr` takes them: wells and fields of a plate."""
     with _spoken(place):
         root = zarr_root(place)
-        return [""] if isinstance(root.node(), zarr.Array) else [entry.name for entry in _entries(root)]
+        return (
+            [""]
+            if isinstance(root.node(), zarr.Array)
+            else told_apart(entry.name for entry in _entries(root))
+        )
 
 
 def is_plate(place: Place) -> bool:

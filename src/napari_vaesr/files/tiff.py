@@ -23,6 +23,7 @@ from napari_vaesr.files.image import (
     ask_for_axes,
     chosen_series,
     image_name,
+    told_apart,
     told_of_others,
 )
 from napari_vaesr.files.limits import check_described, check_piece
@@ -191,8 +192,8 @@ def _images(path: Path, tiff: tifffile.TiffFile) -> tuple[list[str], list[OmeIma
         check_described(path, tiff.ome_metadata)
         images = images_in(path, tiff.ome_metadata)
         if images:
-            return [image.name for image in images], images
-    return [series.name or str(number) for number, series in enumerate(tiff.series)], []
+            return told_apart(image.name for image in images), images
+    return told_apart(series.name or str(number) for number, series in enumerate(tiff.series)), []
 
 
 def _axes(path: Path, tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> str:

@@ -17,6 +17,7 @@ from napari_vaesr.files.image import (
     ask_for_axes,
     chosen_series,
     image_name,
+    told_apart,
     told_of_others,
 )
 from napari_vaesr.files.units import find_unit
@@ -36,7 +37,7 @@ def read_vendor(path: Path, axes: str | None, series: Series = None) -> ImageFil
     """
     image = _opened(path)
     try:
-        names = [str(name) for name in image.scenes]
+        names = told_apart(map(str, image.scenes))
         number = chosen_series(path, names, series)
         image.set_scene(number)
         order, shape = str(image.dims.order), tuple(map(int, image.shape))
@@ -65,7 +66,7 @@ def read_vendor(path: Path, axes: str | None, series: Series = None) -> ImageFil
 def vendor_series(path: Path) -> list[str]:
     """Return the names of the scenes in a file."""
     image = _opened(path)
-    return [str(name) for name in image.scenes]
+    return told_apart(map(str, image.scenes))
 
 
 def open_vendor(path: Path, number: int) -> Any:

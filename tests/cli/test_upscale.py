@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+import zarr
 
 from napari_vaesr import upscale as upscale_in_python
 from napari_vaesr.files.image import read_image
@@ -320,3 +321,22 @@ def test_an_extent_outside_is_told_before_anything_is_written(upscale, stack, tm
     result = upscale(stack, tmp_path / "part.ome.tif", "--extent", "Z=3")
     assert result.exit_code == 2 and "please choose from 0 to 3 along Z" in " ".join(result.stderr.split())
     assert not (tmp_path / "part.ome.tif").exists()
+
+
+def test_an_output_around_or_inside_an_input_is_refused(upscale, tmp_path):
+    """To replace it would take the input along."""
+    group = zarr.create_group(tmp_path / "in.zarr")
+    group.create_array("0", data=np.random.default_rng(0).integers(0, 99, (12, 16), dtype=np.uint16))
+    for source, output in (("in.zarr/0", "in.zarr"), ("in.zarr/0", "in.zarr/0/out.zarr")):
+        result = upscale(source, output, "--axes", "YX", "--force")
+        assert result.exit_code == 2 and "one inside the other" in " ".join(result.stderr.split())
+    np.testing.assert_array_equal(zarr.open_array(tmp_path / "in.zarr/0").shape, (12, 16))
+
+
+def test_what_float32_cannot_hold_is_no_file(upscale, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 1200, (12, 16), dtype=np.uint32)
+    tifffile.imwrite(tmp_path / "a.tif", pixels + np.uint32(4_000_000_000))
+    result = upscale("a.tif", "b.ome.tif")
+    assert result.exit_code == 2 and "too little for their size" in " ".join(result.stderr.split())
+    tifffile.imwrite(tmp_path / "a.tif", pixels + np.uint32(1_000_000))
+    assert upscale("a.tif", "b.ome.tif").exit_code == 0

@@ -238,11 +238,16 @@ def refuse_overwriting(
         A file that would be written exists and ``force`` is not set, or an output is one of the inputs.
     """
     inputs = {os.path.realpath(target.source) for target in (*targets, *also)}
+    around = {str(folder) for each in inputs for folder in Path(each).parents}
     for target in targets:
         begun = partial_folder(target.output).exists()
         for path in target.files(spread, figure):
             if os.path.realpath(path) in inputs:  # of links that lead to themselves, too
                 raise VaesrError(f"{path} is an input as well as an output; choose another output.")
+            if os.path.realpath(path) in around or inputs & set(
+                map(str, Path(os.path.realpath(path)).parents)
+            ):
+                raise VaesrError(f"{path} and an input lie one inside the other; choose another output.")
             if path.is_dir() and not (path == target.output and target.is_zarr and can_read(path)):
                 raise VaesrError(f"{path} is a folder; choose another name for the output.")
             if target.is_zarr and path == target.output and path.is_file():

@@ -68,6 +68,12 @@ def open_job(
             "uncertainty can hold: pass --axes with another letter, such as Z, for C."
         )
     dtype = np.dtype(image.data.dtype)
+    is_wide = dtype.kind in "iu" and dtype.itemsize > 2
+    if is_wide and not target.is_png and not all(scaling.fits_float32 for scaling in job.scalings):
+        raise VaesrError(
+            f"The intensities of {target.source} differ too little for their size to be told apart in "
+            "float32, in which files are written: please subtract their least value first."
+        )
     if target.is_png and (
         job.result_axes.plane_count > 1 or dtype.newbyteorder("=") not in (np.uint8, np.uint16)
     ):

@@ -67,6 +67,12 @@ class IntensityScaling(BaseModel):
             raise ValueError("slope and intercept are finite numbers from 0")
         return line
 
+    @property
+    def fits_float32(self) -> bool:
+        """Whether float32 can tell the intensities apart, as they are; a constant image has gain 1."""
+        largest = max(abs(self.offset), abs(self.offset + self.gain))
+        return self.gain == 1 or self.gain >= FEWEST_STEPS * float(np.spacing(np.float32(largest)))
+
     def to_unit(self, values: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Return unit intensities; computed in float64, kept in float32."""
         unit: npt.NDArray[np.float64] = (np.asarray(values, dtype=np.float64) - self.offset) / self.gain

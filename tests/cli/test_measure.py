@@ -109,3 +109,14 @@ def test_volumes_are_measured_with_cubic_voxels(run, deep_model_path, tmp_path):
     ]
     assert scales == [2, {"Z": 4, "Y": 2, "X": 2}, {"Z": 2, "Y": 2, "X": 2}]
     assert {row["unit"] for row in rows_of(tmp_path / "cubic.csv") if row["quantity"] == "area"} == {"µm³"}
+
+
+@pytest.mark.parametrize("command", ["measure", "check"])
+def test_a_file_with_other_images_is_told(run, tiny_model_path, tmp_path, command):
+    with tifffile.TiffWriter(tmp_path / "scenes.ome.tif", ome=True) as file:
+        for seed in range(2):
+            pixels = np.random.default_rng(seed).integers(0, 4000, (40, 44), dtype=np.uint16)
+            file.write(pixels, metadata={"axes": "YX"})
+    result = run(command, "scenes.ome.tif", "--model", tiny_model_path, "--samples", 2)
+    assert result.exit_code == 0, result.output
+    assert "holds 2 images" in " ".join(result.stderr.split())

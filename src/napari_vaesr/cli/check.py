@@ -68,8 +68,10 @@ def check(
         with progress_bars(quiet=False) as bars:
             for path in paths:
                 with failures.of(path), bars.follow(path.name) as progress:
-                    source = read_image(path, axes).source
+                    image = read_image(path, axes)
+                    source = image.source
                     done[str(path)] = check_source(source, settings, region, loaded, progress=progress)
+                    notes += image.notes
                     if strange := unlike(source, loaded, region):
                         notes.append(f"{path.name}: {strange}" if len(paths) > 1 else strange)
         if not done:

@@ -184,7 +184,7 @@ def _measure_all(
                 tables.append(table)
                 ranges = SAMPLES_ALONE if SharedErrors.of(job) is None else WITH_SHARED
                 records.append({"files": {"input": str(path)}, "ranges": ranges, **job.record().plain()})
-                for message in [] if quiet else job.messages:
+                for message in [] if quiet else [*image.notes, *job.messages]:
                     err().print(f"Note: {message}", markup=False)
     return tables, records
 

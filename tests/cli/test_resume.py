@@ -549,6 +549,26 @@ def test_a_link_to_a_zarr_is_replaced_and_not_what_it_leads_to(upscale, three, t
     assert sorted(path.stat().st_mtime_ns for path in (tmp_path / "real.zarr").rglob("*")) == before
 
 
+def test_a_zarr_that_was_still_written_is_not_passed_over(upscale, tmp_path):
+    arrays = [
+        zarr.create_array(
+            tmp_path / f"in/{name}.zarr",
+            shape=(12, 16),
+            chunks=(6, 16),
+            dtype="u2",
+            dimension_names=["y", "x"],
+        )
+        for name in "ab"
+    ]
+    for array in arrays:
+        array[:6] = np.random.default_rng(0).integers(0, 99, (6, 16))
+    assert upscale("in", "out/").exit_code == 0
+    assert "2 of 2 inputs were upscaled like this before" in upscale("in", "out/").stderr
+    arrays[1][6:] = 50
+    result = upscale("in", "out/")
+    assert result.exit_code == 2 and "b_x2.ome.tif exists already" in " ".join(result.stderr.split())
+
+
 def test_inputs_that_changed_places_are_not_passed_over(upscale, three):
     """Moving keeps their times, which are older than the results."""
     assert upscale(three, "out/").exit_code == 0

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from os import PathLike
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
 from napari_vaesr.errors import VaesrError
+
+MOST_LOOKED_AT = 10_000
+"""Files of a folder that are asked when they were written."""
+
+LEFT_BY_VIEWERS = (".DS_Store", "Thumbs.db", "desktop.ini")
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|file:/", re.IGNORECASE)
 
@@ -100,9 +107,24 @@ def fingerprint(place: Place) -> tuple[int, int]:
 
 
 def file_state(place: Place) -> dict[str, int]:
-    """Return the same by name, ready for JSON."""
+    """Return what tells whether an input has changed, ready for JSON; of a folder by the files in it.
+
+    A Zarr may still be written when it is read first, and its description stays as it is then. Of very many
+    files the first ones are looked at.
+    """
     size, time = fingerprint(place)
+    if isinstance(place, Path) and place.is_dir():
+        stats = [each.stat() for each in islice(_files_in(place), MOST_LOOKED_AT)]
+        size = sum(each.st_size for each in stats)
+        time = max((each.st_mtime_ns for each in stats), default=time)
     return {"size": size, "time": time}
+
+
+def _files_in(folder: Path) -> Iterator[Path]:
+    """Yield the files in a folder, in an order that stays; what viewers of folders leave there is none."""
+    for parent, folders, names in os.walk(folder):
+        folders.sort()
+        yield from (Path(parent, name) for name in sorted(names) if name not in LEFT_BY_VIEWERS)
 
 
 def _is_windows() -> bool:

@@ -206,6 +206,10 @@ def test_an_image_in_several_files_is_upscaled_once(upscale, tmp_path):
     assert result.exit_code == 0 and "further parts" in result.stderr
     assert [path.name for path in Path("out").glob("*.tif")] == ["s0_x2.ome.tif"]
     assert read_image("out/s0_x2.ome.tif").axes == "ZCYX"
+    before = Path("in/s1.ome.tif").read_bytes()
+    refused = upscale("in/s0.ome.tif", "in/s1.ome.tif", "--force")
+    assert refused.exit_code == 2 and "is an input as well" in " ".join(refused.stderr.split())
+    assert Path("in/s1.ome.tif").read_bytes() == before
 
 
 def test_what_is_written_is_valid_ome_xml(upscale, case):

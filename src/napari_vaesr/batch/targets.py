@@ -17,6 +17,7 @@ from napari_vaesr.files.image import (
     expand_inputs,
     image_name,
     is_plate,
+    parts_in_files,
     read_image,
     series_names,
     without_repeats,
@@ -237,7 +238,10 @@ def refuse_overwriting(
     VaesrError
         A file that would be written exists and ``force`` is not set, or an output is one of the inputs.
     """
-    inputs = {os.path.realpath(target.source) for target in (*targets, *also)}
+    sources = dict.fromkeys(target.source for target in (*targets, *also))
+    inputs = {os.path.realpath(each) for each in sources}
+    if force:  # else nothing that exists is replaced
+        inputs |= {os.path.realpath(part) for each in sources for part in parts_in_files(each)}
     around = {str(folder) for each in inputs for folder in Path(each).parents}
     for target in targets:
         begun = partial_folder(target.output).exists()

@@ -240,18 +240,22 @@ def series_names(path: str | PathLike[str]) -> list[str]:
     return [""]
 
 
+def parts_in_files(place: Place) -> list[Path]:
+    """Return the files that an image is spread over; none where it is in one. Never raises."""
+    if not isinstance(place, Path) or not place.name.lower().endswith((".ome.tif", ".ome.tiff")):
+        return []
+    from napari_vaesr.files.tiff import spread_over
+
+    return [place.with_name(name) for name in spread_over(place) if name and name == Path(name).name]
+
+
 def without_repeats(places: Sequence[Place]) -> list[Place]:
     """Leave out files whose image is spread over several, and begins in another of them."""
     known = set(places)
 
     def is_repeat(place: Place) -> bool:
-        if not isinstance(place, Path) or not place.name.lower().endswith((".ome.tif", ".ome.tiff")):
-            return False
-        from napari_vaesr.files.tiff import spread_over
-
-        names = spread_over(place)
-        earlier = names[: names.index(place.name)] if place.name in names else []
-        return any(place.with_name(name) in known for name in earlier)
+        parts = parts_in_files(place) if isinstance(place, Path) else []
+        return place in parts and any(part in known for part in parts[: parts.index(place)])
 
     return [place for place in places if not is_repeat(place)]
 

@@ -9,7 +9,7 @@ import pytest
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files import place
 from napari_vaesr.files.image import can_read
-from napari_vaesr.files.place import Address, as_place
+from napari_vaesr.files.place import Address, as_place, is_same_state
 
 on_posix = pytest.mark.skipif(os.name == "nt", reason="paths of POSIX")
 
@@ -52,3 +52,16 @@ def test_addresses_of_windows(monkeypatch, address, path):
 def test_other_addresses():
     assert as_place("s3://bucket/a.zarr") == Address("s3://bucket/a.zarr")
     assert as_place("C:/a.tif") == Path("C:/a.tif")
+
+
+def test_a_time_that_was_cut_to_seconds_is_no_change_and_another_time_is() -> None:
+    before = {"size": 7, "time": 1_700_000_001_234_567_890}
+    assert is_same_state(dict(before), before)
+    for cut in (1_700_000_001, 1_700_000_000, 1_700_000_002):  # FAT keeps every second second
+        assert is_same_state({"size": 7, "time": cut * 10**9}, before)
+    for other in (
+        {"size": 8, "time": before["time"]},
+        {"size": 7, "time": before["time"] + 1},
+        {"size": 7, "time": 1_700_000_004 * 10**9},
+    ):
+        assert not is_same_state(other, before)

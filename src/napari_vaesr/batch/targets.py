@@ -24,7 +24,7 @@ from napari_vaesr.files.image import (
 )
 from napari_vaesr.files.made import is_result
 from napari_vaesr.files.partial import partial_folder
-from napari_vaesr.files.place import Place, as_place, file_state
+from napari_vaesr.files.place import Place, as_place, file_state, is_same_state
 from napari_vaesr.imaging.region import Factors, Region
 
 if TYPE_CHECKING:
@@ -278,7 +278,7 @@ def is_made(
         told = json.loads(target.record.read_text(encoding="utf-8"))
         state, written = file_state(target.source), target.record.stat().st_mtime_ns
         # A file may be moved into the place of another, and be older; records of 0.2 do not tell.
-        is_same = told[STATE] == state if STATE in told else written > state["time"]
+        is_same = is_same_state(state, told[STATE]) if STATE in told else written > state["time"]
         record = Record.read(told)
         if not settings.is_settled:  # then the scale is the image's own
             settings = settings.settled(read_image(target.source, axes, target.series).source, card)

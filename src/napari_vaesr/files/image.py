@@ -12,14 +12,13 @@ from typing import Any
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.limits import check_kind
-from napari_vaesr.files.place import Address, Place, as_place, is_address
+from napari_vaesr.files.place import ZIPPED_ZARR, Address, Place, as_place, is_address, is_zarr
 from napari_vaesr.files.units import comparable
 from napari_vaesr.imaging.axes import Source
 
 TIFF_SUFFIXES = (".tif", ".tiff", ".btf", ".lsm", ".stk", ".svs")
 VENDOR_SUFFIXES = (".czi", ".nd2", ".lif", ".dv", ".r3d")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
-ZIPPED_ZARR = ".zarr.zip"
 SUFFIXES = (*TIFF_SUFFIXES, *PICTURE_SUFFIXES, ".npy", ".zarr", ZIPPED_ZARR, *VENDOR_SUFFIXES)
 """Endings of what can be read, in lower case."""
 
@@ -129,7 +128,7 @@ def read_image(
         known or don't fit.
     """
     path = as_place(path)
-    if _is_zarr(path) or (isinstance(path, Path) and path.suffix.lower() == ".zarr" and path.is_dir()):
+    if is_zarr(path) or (isinstance(path, Path) and path.suffix.lower() == ".zarr" and path.is_dir()):
         from napari_vaesr.files.ome_zarr import read_zarr
 
         return read_zarr(path, axes, series, labels)
@@ -161,7 +160,7 @@ def can_read(path: str | PathLike[str]) -> bool:
     try:
         place = as_place(path)
         if isinstance(place, Address) or place.is_dir():
-            return _is_zarr(place)
+            return is_zarr(place)
         return place.name.lower().endswith(SUFFIXES) and place.is_file()
     except (OSError, TypeError, ValueError):  # for example a null character in the name
         return False
@@ -194,7 +193,7 @@ def expand_inputs(paths: Sequence[str]) -> list[Place]:
         path = path.expanduser()
         matches: list[Path]
         _check_name(path)
-        if path.is_dir() and not _is_zarr(path):
+        if path.is_dir() and not is_zarr(path):
             matches = [
                 child for child in path.iterdir() if can_read(child) and not child.name.startswith(".")
             ]
@@ -224,7 +223,7 @@ def series_names(path: str | PathLike[str]) -> list[str]:
         When the file cannot be read.
     """
     path = as_place(path)
-    if _is_zarr(path):
+    if is_zarr(path):
         from napari_vaesr.files.ome_zarr import zarr_series
 
         return zarr_series(path)
@@ -262,7 +261,7 @@ def without_repeats(places: Sequence[Place]) -> list[Place]:
 
 def is_plate(path: Place) -> bool:
     """Whether this holds wells of a plate; never raises."""
-    if not _is_zarr(path):
+    if not is_zarr(path):
         return False
     from napari_vaesr.files.ome_zarr import is_plate
 
@@ -395,13 +394,3 @@ def _check_readable(path: Path) -> None:
         raise
     except (OSError, ValueError) as error:
         raise VaesrError(f"{path} cannot be opened, please check that you may read it.") from error
-
-
-def _is_zarr(path: Place) -> bool:
-    """Whether this is a Zarr by its metadata; by its name alone where it is on another machine, or a file."""
-    if isinstance(path, Address):
-        return ".zarr" in path.text.lower() and not path.name.lower().endswith(".zip")
-    if path.name.lower().endswith(ZIPPED_ZARR):
-        return path.is_file()
-    names = (".zattrs", ".zgroup", ".zarray", "zarr.json")
-    return path.is_dir() and any((path / name).is_file() for name in names)

@@ -17,7 +17,12 @@ from napari_vaesr.errors import VaesrError
 MOST_LOOKED_AT = 10_000
 """Files of a folder that are asked when they were written."""
 
+SECOND = 10**9
+"""In nanoseconds."""
+
 LEFT_BY_VIEWERS = (".DS_Store", "Thumbs.db", "desktop.ini")
+
+ZIPPED_ZARR = ".zarr.zip"
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|file:/", re.IGNORECASE)
 
@@ -97,6 +102,16 @@ def as_place(path: str | PathLike[str] | Address) -> Place:
     return Path(url2pathname(parts.path))
 
 
+def is_zarr(path: Place) -> bool:
+    """Whether this is a Zarr by its metadata; by its name alone where it is on another machine, or a file."""
+    if isinstance(path, Address):
+        return ".zarr" in path.text.lower() and not path.name.lower().endswith(".zip")
+    if path.name.lower().endswith(ZIPPED_ZARR):
+        return path.is_file()
+    names = (".zattrs", ".zgroup", ".zarray", "zarr.json")
+    return path.is_dir() and any((path / name).is_file() for name in names)
+
+
 def fingerprint(place: Place) -> tuple[int, int]:
     """Return size and time of a file, which tell whether it has changed; zeros where nothing tells."""
     if isinstance(place, Address):
@@ -118,6 +133,12 @@ def file_state(place: Place) -> dict[str, int]:
         size = sum(each.st_size for each in stats)
         time = max((each.st_mtime_ns for each in stats), default=time)
     return {"size": size, "time": time}
+
+
+def is_same_state(now: dict[str, int], before: dict[str, int]) -> bool:
+    """Whether an input is as it was: archives and some disks keep its time in whole seconds, or in two."""
+    is_cut = now["time"] % SECOND == 0 and abs(now["time"] - before["time"]) < 2 * SECOND
+    return now["size"] == before["size"] and (now["time"] == before["time"] or is_cut)
 
 
 def _files_in(folder: Path) -> Iterator[Path]:

@@ -114,10 +114,6 @@ class Pass:
         """Whether it looks at planes as they are, along ``Y`` and ``X``."""
         return "Z" not in self.factors
 
-    def read_along(self, along: str) -> str | None:
-        """Return the letter `along` if all planes that it looks at have their neighbours along that axis."""
-        return along if self.is_flat else None
-
     @property
     def sides(self) -> dict[str, int]:
         """Sides of the blocks that it is computed in, low-res pixels, 1 where they are not named.

@@ -149,8 +149,9 @@ class Surroundings:
         return None if self.along is None else axes.beside(self.along)
 
     def _read_along(self, step: Pass) -> str | None:
-        """Return the letter of the axis that a pass reads planes of its input along, one after the other."""
-        return step.read_along(self.along) if self.along is not None and self.reach else None
+        """Return the letter of the axis along which all planes that a pass looks at have their neighbours."""
+        letters = {self._letter(axes) for axes in step.planes} if self.reach else set()
+        return letters.pop() if len(letters) == 1 else None
 
 
 class Remembered:

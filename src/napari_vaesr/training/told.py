@@ -83,8 +83,9 @@ def told(
     estimate = estimated_noise(plane[:, 0]).square()
     slope, intercept = torch.where(is_misled, 0.0, slope), torch.where(is_misled, estimate, intercept)
     is_said = torch.rand(len(plane), generator=generator) >= UNSAID
-    sections = truth["sections"] * is_said
-    return torch.stack([slope, intercept, blur, sections], dim=1)
+    nearly = {"slope": slope, "intercept": intercept, "blur": blur}
+    others = {name: value * is_said for name, value in truth.items() if name not in nearly}
+    return torch.stack([*nearly.values(), *others.values()], dim=1)
 
 
 def estimated_noise(planes: Tensor) -> Tensor:

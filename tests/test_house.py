@@ -52,6 +52,7 @@ PLACES = {
             "pairs/settings.py",
             "plugin/upscale/check_controls.py",
             "plugin/upscale/pace.py",
+            "plugin/upscale/preview_controls.py",
             "plugin/viewer/preferences.py",
             "plugin/widgets/factor_inputs.py",
             "training/config.py",
@@ -61,7 +62,10 @@ PLACES = {
         },
     ),
 }
-"""By capability the names that it has in code, and where they may be: the files to change without it."""
+"""By capability the names that it has in code, and where they may be.
+
+Names stand for knowledge: a file that knows of it in other words is not among these.
+"""
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(SOURCE).as_posix())

@@ -33,19 +33,14 @@ QUICK_FIRST = (
 
 
 def flat_settings(settings: UpscaleSettings) -> UpscaleSettings:
-    """Return settings for planes as they are: along ``Y`` and ``X`` alone, where these grow."""
-    scale = settings.factors.along("Y")
-    flat = {"scale": scale, "sections": "unknown"}
-    return settings if scale == 1 else settings.model_copy(update=flat)
-
-
-def quick_settings(settings: UpscaleSettings) -> UpscaleSettings:
-    """Return settings of what is shown first.
+    """Return settings for planes as they are: along ``Y`` and ``X`` alone, where these grow.
 
     To make planes along ``Z`` takes all that lies in the network's reach above and below, a hundred times
     the pixels of a plane; so a preview shows the plane as it is first.
     """
-    return flat_settings(settings)
+    scale = settings.factors.along("Y")
+    flat = {"scale": scale, "sections": "unknown"}
+    return settings if scale == 1 else settings.model_copy(update=flat)
 
 
 def takes_patience(settings: UpscaleSettings) -> bool:
@@ -126,7 +121,7 @@ class Pace:
         """
         key = _speed_key(settings)
         # What is not known of planes along Z is guessed from planes as they are.
-        source = key if key in self._halo else _speed_key(quick_settings(settings))
+        source = key if key in self._halo else _speed_key(flat_settings(settings))
         height, width = len(extent["Y"]), len(extent["X"])
         halo = self._halo.get(source, USUAL_HALO if takes_patience(settings) else 0)
         known = self._seconds_per_pixel.get(source)

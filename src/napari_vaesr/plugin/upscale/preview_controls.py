@@ -20,10 +20,10 @@ from napari_vaesr.plugin.upscale.pace import (
     SECONDS,
     WORTHWHILE,
     Pace,
+    flat_settings,
     left_out,
     patient_part,
     planes_in_words,
-    quick_settings,
     takes_patience,
 )
 from napari_vaesr.plugin.upscale.preview import PreviewLayers, live_settings, preview_tuples
@@ -154,7 +154,7 @@ class PreviewControls(Container):
             return
         try:
             asked = form.settings()
-            settings = asked if patient else quick_settings(asked)
+            settings = asked if patient else flat_settings(asked)
             if live:
                 settings = live_settings(settings, form.networks())
             layer, axes = form.layer.value, form.axes.value

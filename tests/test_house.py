@@ -61,6 +61,17 @@ PLACES = {
             "vae/consistent.py",
         },
     ),
+    "own kinds of network": (
+        {"ladder_vae", "conv_vae", "LadderVAE", "ConvVAE"},
+        {
+            "training/request.py",
+            "vae/build.py",
+            "vae/config.py",
+            "vae/conv_vae.py",
+            "vae/ladder.py",
+            "vae/over.py",
+        },
+    ),
 }
 """By capability the names that it has in code, and where they may be.
 

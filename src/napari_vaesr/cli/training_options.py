@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from napari_vaesr.vae import config
+
 Images = Annotated[
     list[Path],
     typer.Argument(
@@ -85,7 +87,7 @@ RunsCode = Annotated[
 Config = Annotated[
     Path | None, typer.Option(help="A JSON file of settings that replace the recipe's, see the docs.")
 ]
-Size = Annotated[Literal["tiny", "base", "conv_vae"] | None, typer.Option(help="Size of the network.")]
+Size = Annotated[config.Size | None, typer.Option(help="Size of the network.")]
 Steps = Annotated[int | None, typer.Option(help="Length of the training in steps.")]
 Hours = Annotated[float | None, typer.Option(help="Length in hours of training, kept over interruptions.")]
 Devices = Annotated[int, typer.Option(min=1, help="GPUs, or processes on a CPU, that share every batch.")]

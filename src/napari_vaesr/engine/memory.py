@@ -49,11 +49,7 @@ class TileMemory:
     def __init__(
         self, config: NetworkConfig, factor: Factor, choice: DeviceChoice, limit: int | None
     ) -> None:
-        item, pixels = choice.dtype.itemsize, factor[0] * factor[1]
-        latents = sum(4 * level.channels // level.stride**2 for level in config.levels)
-        self.encoding = 4 * config.width * item + 4 * (3 + config.orientations) * pixels + config.base_bytes
-        self.kept = 2 * config.decoder_width * item + 4 * 4 * pixels  # with the running moments
-        self.each = 4 * config.decoder_width * item + 4 * latents + 4 * 4 * pixels
+        self.encoding, self.kept, self.each = config.activation_bytes(factor, choice.dtype.itemsize)
         self.is_cpu = choice.device == "cpu"
         self.budget = _free(choice.device) if limit is None else limit * 2**20
 

@@ -19,7 +19,6 @@ from napari_vaesr.imaging.tiling import Tile
 from napari_vaesr.vae.base import Encoded, SuperResolutionVAE
 from napari_vaesr.vae.config import Factor
 from napari_vaesr.vae.fused import convolve_add, laid_out, rectify_
-from napari_vaesr.vae.ladder import LADDER_BLOCKS, LadderVAE
 from napari_vaesr.vae.trunk import Trunk
 
 
@@ -77,8 +76,9 @@ class TrimmedTrunk(nn.Module):
 
 def trimmed(network: SuperResolutionVAE) -> SuperResolutionVAE:
     """Give a network such a trunk, where it has one that sees planes as they lie; returns it."""
-    if isinstance(network, LadderVAE) and network.config.orientations == 1:
-        network.trunk = TrimmedTrunk(network.trunk)  # type: ignore[assignment]
+    trunk = getattr(network, "trunk", None)
+    if isinstance(trunk, Trunk) and network.config.orientations == 1:
+        network.trunk = TrimmedTrunk(trunk)
     return network
 
 
@@ -95,11 +95,10 @@ def sparing(network: SuperResolutionVAE, factor: Factor, tile: Tile) -> Iterator
     tile : Tile
         What is encoded, halo included.
     """
-    if not isinstance(network, LadderVAE):
+    reach = network.trunk_reach(factor)
+    if reach is None:
         yield
         return
-    # What comes between the trunk and what is done for every sample: a 3 x 3 and the ladder's own blocks.
-    reach = network.sample_reach(factor) + 1 + 2 * LADDER_BLOCKS
     token = _spare.set(_halo(tile).less(reach))
     try:
         yield
@@ -121,9 +120,10 @@ def without_halo(
     tile : Tile
         Where it is.
     """
-    if not isinstance(network, LadderVAE):
+    reach = network.sample_reach(factor)
+    if reach is None:
         return encoded, tile
-    spare = _halo(tile).less(network.sample_reach(factor))
+    spare = _halo(tile).less(reach)
     spare = Margins(*(side // network.alignment * network.alignment for side in spare))
     if spare == NONE:
         return encoded, tile

@@ -14,7 +14,7 @@ from torch import Tensor
 from napari_vaesr.files.atomic import atomic_path
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.vae.base import SuperResolutionVAE
-from napari_vaesr.vae.config import PRESETS, BaseNetwork, OverConfig
+from napari_vaesr.vae.config import PRESETS, SIZES, BaseNetwork, OverConfig, Size
 from napari_vaesr.vae.frozen import Frozen
 from napari_vaesr.vae.over import OverVAE
 
@@ -103,7 +103,7 @@ def _of_run(run: Path | None) -> BaseNetwork | None:
     return network.base if isinstance(network, OverConfig) else None
 
 
-def over_network(base: BaseNetwork, size: str | None = None) -> OverConfig:
+def over_network(base: BaseNetwork, size: Size | None = None) -> OverConfig:
     """Return the configuration of a ladder over a network.
 
     Parameters
@@ -115,7 +115,7 @@ def over_network(base: BaseNetwork, size: str | None = None) -> OverConfig:
     """
     own: dict[str, Any] = OWN_SIZES
     if size is not None:
-        own = PRESETS[size].model_dump(include={"width", "blocks", "decoder_width", "levels"})
+        own = PRESETS[size].model_dump(include=SIZES)
     return OverConfig(base=base, scales=(base.factor,), **own)
 
 

@@ -18,11 +18,9 @@ from napari_vaesr.training.input_statistics import Seen
 from napari_vaesr.training.over import OVER_SETTINGS, described_base, over_network
 from napari_vaesr.training.recorded_patches import RecordedPatches, for_pairs, recorded_checks
 from napari_vaesr.training.validation import FixedPairs, ValidationPairs
-from napari_vaesr.vae.config import PRESETS
+from napari_vaesr.vae.config import PRESETS, SIZES, Size
 from napari_vaesr.zoo.card import DataSource
 from napari_vaesr.zoo.registry import Model, load_model, user_models
-
-Size = Literal["tiny", "base", "conv_vae"]
 
 
 @dataclass(frozen=True)
@@ -201,11 +199,11 @@ class TrainingRequest:
             # A group such as `degradation` changes what it names and keeps the rest.
             group = isinstance(value, dict) and isinstance(fields.get(key), dict)
             fields[key] = fields[key] | value if group else value
-        if size == "conv_vae":
-            fields["network"] = PRESETS[size].model_dump()
-        elif size is not None:  # what the network looks at and makes stays that of the recipe
-            sizes = {"width", "blocks", "decoder_width", "levels"}
-            fields["network"] |= PRESETS[size].model_dump(include=sizes)
+        if size is not None:
+            preset = PRESETS[size]
+            # Of the same architecture, what the network looks at and makes stays that of the recipe.
+            is_alike = preset.architecture == fields["network"]["architecture"]
+            fields["network"] |= preset.model_dump(include=SIZES if is_alike else None)
         fields |= {key: value for key, value in options.items() if value is not None}
         if "scale_weights" not in asked:
             made = checked_config({**fields, "scale_weights": None}).network.factors
@@ -222,8 +220,8 @@ class TrainingRequest:
         """Return what a model over another network has of its own, and name it."""
         if self.start is not None or self.begin_with is not None:
             raise VaesrError("--over begins with another network: leave --start and --begin-with out.")
-        if self.size == "conv_vae":
-            raise VaesrError("A conv_vae stands on no other network: leave --size out.")
+        if self.size is not None and PRESETS[self.size].architecture != "ladder_vae":
+            raise VaesrError(f"A {self.size} stands on no other network: leave --size out.")
         options["name"] = options.get("name") or f"{other.path.stem}-sure"
         base = described_base(
             other.path,

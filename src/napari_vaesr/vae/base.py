@@ -159,6 +159,20 @@ class SuperResolutionVAE(nn.Module, ABC):
     def receptive_radius(self) -> int:
         """How far, in low-res pixels, a pixel of the result can look in any direction."""
 
+    def sample_reach(self, factor: Factor) -> int | None:
+        """Return how far `residuals` and the base look at what was encoded, in low-res pixels.
+
+        Where it is known, what they do not look at is left out. None: it is not, and all of it is kept.
+        """
+        return None
+
+    def trunk_reach(self, factor: Factor) -> int | None:
+        """Return how far all that comes after the features of ``trunk`` looks at them, as `sample_reach`.
+
+        None: the network has no such part, `napari_vaesr.vae.trunk.Trunk`, that could leave something out.
+        """
+        return None
+
     def encode(self, planes: Tensor, factor: int | Factor, conditions: Tensor | None = None) -> Encoded:
         """Compute everything that all samples share.
 

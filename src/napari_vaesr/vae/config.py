@@ -51,6 +51,24 @@ class Conditions(NamedTuple):
     sections: float = 0.0
 
 
+class ActivationBytes(NamedTuple):
+    """Estimate of the memory that a network takes for every low-res pixel, in bytes.
+
+    Attributes
+    ----------
+    encoding : int
+        While a plane is encoded.
+    kept : int
+        Of what all samples share, with the running moments of the samples.
+    each : int
+        Of one sample while it is decoded.
+    """
+
+    encoding: int
+    kept: int
+    each: int
+
+
 class Level(BaseModel):
     """One level of latent variables."""
 
@@ -178,10 +196,24 @@ class NetworkConfig(BaseModel):
         """How many planes enter the first layer."""
         return len(self.input_names)
 
-    @property
-    def base_bytes(self) -> int:
-        """Bytes for every low-res pixel that a base which is another network takes while it runs."""
-        return 0
+    def activation_bytes(self, factor: Factor, itemsize: int) -> ActivationBytes:
+        """Return what the network takes for every low-res pixel where it makes a factor.
+
+        Parameters
+        ----------
+        factor : (int, int)
+            How many times more rows and columns it makes.
+        itemsize : int
+            Bytes of a number in the precision that it runs in.
+        """
+        image = 4 * factor[0] * factor[1]  # of float32
+        latents = sum(4 * level.channels // level.stride**2 for level in self.levels)
+        trunk, decoder = 4 * self.width * itemsize, 2 * self.decoder_width * itemsize
+        return ActivationBytes(
+            encoding=trunk + (3 + self.orientations) * image,
+            kept=decoder + 4 * image,
+            each=2 * decoder + 4 * latents + 4 * image,
+        )
 
     def extends(self, other: NetworkConfig) -> bool:
         """Tell whether a network of these sizes can begin with the weights of one of the other's.
@@ -280,10 +312,10 @@ class OverConfig(NetworkConfig):
         """Planes that enter the first layer: the input and the pixels that the base makes of each of its."""
         return 1 + self.base.factor**2
 
-    @property
-    def base_bytes(self) -> int:
-        """Bytes for every low-res pixel that the base takes while it runs."""
-        return self.base.bytes_per_pixel
+    def activation_bytes(self, factor: Factor, itemsize: int) -> ActivationBytes:
+        """Return what a ladder takes, and the base with it while a plane is encoded."""
+        own = super().activation_bytes(factor, itemsize)
+        return own._replace(encoding=own.encoding + self.base.bytes_per_pixel)
 
 
 def _kind(value: Any) -> str:
@@ -306,7 +338,13 @@ def field_name(problem: ErrorDetails) -> str:
     return ".".join(path)
 
 
-PRESETS: dict[str, NetworkConfig] = {
+Size = Literal["tiny", "base", "conv_vae"]
+"""A name of `PRESETS`."""
+
+SIZES = {"width", "blocks", "decoder_width", "levels"}
+"""Fields of a configuration that say how large a ladder is, and nothing of what it looks at and makes."""
+
+PRESETS: dict[Size, NetworkConfig] = {
     "tiny": NetworkConfig(width=32, blocks=3, decoder_width=16),
     "base": NetworkConfig(),
     "conv_vae": NetworkConfig(

@@ -185,9 +185,7 @@ class LadderVAE(SuperResolutionVAE):
     @property
     def receptive_radius(self) -> int:
         """How far, in low-res pixels, a pixel of the result can look in any direction."""
-        # The trunk, the 3 x 3 that narrows its features, and the ladder's own blocks.
-        reach = self.trunk.reach + 1 + 2 * LADDER_BLOCKS
-        return reach + max(map(self.sample_reach, self.config.factors), default=0)
+        return self.trunk.reach + max(map(self.trunk_reach, self.config.factors), default=0)
 
     def sample_reach(self, factor: Factor) -> int:
         """How far what is done for every sample looks, and what the base does beyond the trunk."""
@@ -196,6 +194,10 @@ class LadderVAE(SuperResolutionVAE):
         if self.config.consistent:
             reach += reach_of(factor)
         return reach + 1  # the heads
+
+    def trunk_reach(self, factor: Factor) -> int:
+        """How far the 3 x 3 that narrows the features looks, the ladder's own blocks, and what follows."""
+        return 1 + 2 * LADDER_BLOCKS + self.sample_reach(factor)
 
     def _encode(self, inputs: Inputs, factor: Factor) -> Encoded:
         """Compute the base and the features of every level; see `SuperResolutionVAE`."""

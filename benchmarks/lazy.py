@@ -16,7 +16,7 @@ import numpy as np
 import zarr
 
 from napari_vaesr.engine.job import UpscaleJob
-from napari_vaesr.engine.lazy import lazy_arrays
+from napari_vaesr.engine.lazy import lazy_result
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.files.image import read_image
 
@@ -44,9 +44,11 @@ def main() -> None:
         for what in ("first", "second"):  # the first loads the model
             start, cpu = time.perf_counter(), time.process_time()
             image = read_image(path)
-            mean, std, _ = lazy_arrays(UpscaleJob(image.source, settings), look_ahead=True)
+            result = lazy_result(UpscaleJob(image.source, settings), look_ahead=True)
+            mean, std = result.mean, result.uncertainty
             taken, cpu = time.perf_counter() - start, time.process_time() - cpu
             print(f"{what} time: {planes} planes after {taken:.2f} s, {cpu:.2f} CPU-s", flush=True)
+        assert std is not None
         for name, layer in (("mean", mean), ("std of the same plane", std)):
             start = time.perf_counter()
             layer[0].compute()

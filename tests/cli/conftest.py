@@ -56,10 +56,10 @@ SLOWLY = """
 import sys, time
 sys.argv = ["napari-vaesr", *{arguments!r}]
 sys.stderr = open({log!r}, "w")
-from napari_vaesr.engine import passes, pixels, stream
+from napari_vaesr.engine import passes, pixels, result_file
 for name, value in {sizes!r}.items():
     setattr(passes, name, value)
-for store in (stream.ResultFile, pixels.Stored):
+for store in (result_file.ResultFile, pixels.Stored):
     def slowly(self, piece, real=store.put):
         real(self, piece)
         time.sleep(0.03)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from napari_vaesr.engine.job import UpscaleJob
-from napari_vaesr.engine.lazy import lazy_arrays
+from napari_vaesr.engine.lazy import lazy_result
 from napari_vaesr.engine.settings import ONE_SAMPLE, make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Source
@@ -91,11 +91,11 @@ def test_an_interval_is_its_two_bounds(calibrated, stack, axes):
 def test_an_interval_is_the_same_lazy_streamed_and_in_part(calibrated, axes, shape):
     image = np.random.default_rng(0).integers(0, 4000, shape, dtype=np.uint16)
     whole = run(image, axes, calibrated, uncertainty="interval")
-    _, lazy, record = lazy_arrays(
+    found = lazy_result(
         UpscaleJob(Source.of(image, axes), settings(uncertainty="interval"), model=calibrated)
     )
-    np.testing.assert_allclose(lazy.compute(), whole.uncertainty, rtol=1e-4, atol=0.1)
-    assert record["calibration"] == whole.record["calibration"]
+    np.testing.assert_allclose(found.uncertainty.compute(), whole.uncertainty, rtol=1e-4, atol=0.1)
+    assert found.record["calibration"] == whole.record["calibration"]
     job = UpscaleJob(Source.of(image, axes), settings(uncertainty="interval"), model=calibrated)
     outline = job.result_axes.without_samples()
     for piece in job.pieces():

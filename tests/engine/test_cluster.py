@@ -17,8 +17,9 @@ import tifffile
 from napari_vaesr.engine import cluster
 from napari_vaesr.engine.cluster import Task, cluster_blocks, cluster_client, workers_choice
 from napari_vaesr.engine.job import UpscaleJob
+from napari_vaesr.engine.result_file import ResultFile
 from napari_vaesr.engine.settings import make_settings
-from napari_vaesr.engine.stream import ResultFile, stream_blocks
+from napari_vaesr.engine.stream import stream_blocks
 from napari_vaesr.errors import TryAgain, VaesrError
 from napari_vaesr.files.image import read_image
 from napari_vaesr.files.output import OutputImage

@@ -14,7 +14,6 @@ import zarr
 
 from napari_vaesr.engine import lazy, passes
 from napari_vaesr.engine.job import UpscaleJob
-from napari_vaesr.engine.lazy import lazy_arrays
 from napari_vaesr.engine.record import Record
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.engine.stage import Stage
@@ -30,6 +29,11 @@ def settings(**changes):
     return make_settings(**{"samples": 2, "device": "cpu", "precision": "float32", **changes})
 
 
+def lazy_arrays(job, look_ahead=False):
+    result = lazy.lazy_result(job, look_ahead)
+    return result.mean, result.uncertainty, result.record
+
+
 def lazily(array, axes, chosen, model):
     return lazy_arrays(UpscaleJob(Source.of(array, axes), chosen, model=model))
 
@@ -43,9 +47,7 @@ def eager(array, axes, chosen, model):
 @pytest.mark.parametrize("container", [np.asarray, lambda a: da.from_array(a, chunks=5), zarr.array])
 def test_lazy_equals_eager(model, stack, container):
     expected = eager(stack, "CZYX", settings(), model)
-    mean, std, record = lazy.lazy_arrays(
-        UpscaleJob(Source.of(container(stack), "CZYX"), settings(), model=model)
-    )
+    mean, std, record = lazy_arrays(UpscaleJob(Source.of(container(stack), "CZYX"), settings(), model=model))
     assert mean.shape == expected.mean.shape and mean.dtype == expected.mean.dtype
     assert mean.chunks[:2] == ((1, 1), (1, 1, 1))
     np.testing.assert_array_equal(mean.compute(), expected.mean)
@@ -67,7 +69,7 @@ def test_colour(model, axes):
     image = np.random.default_rng(0).integers(0, 255, (11, 14, 3), dtype=np.uint8)
     image = image if axes == "YXS" else np.moveaxis(image, -1, 0)
     expected = eager(image, axes, settings(uncertainty="variance"), model)
-    mean, uncertainty, _ = lazy.lazy_arrays(
+    mean, uncertainty, _ = lazy_arrays(
         UpscaleJob(Source.of(image, axes), settings(uncertainty="variance"), model=model)
     )
     np.testing.assert_array_equal(mean.compute(), expected.mean)
@@ -77,7 +79,7 @@ def test_colour(model, axes):
 def test_a_large_plane_is_cut_without_seams(model, stack, monkeypatch):
     expected = eager(stack[0].astype(np.float32), "ZXY", settings(), model)
     monkeypatch.setattr(passes, "LARGEST_BLOCK", 16)
-    mean, std, _ = lazy.lazy_arrays(
+    mean, std, _ = lazy_arrays(
         UpscaleJob(Source.of(stack[0].astype(np.float32), "ZXY"), settings(), model=model)
     )
     assert max(max(lengths) for lengths in mean.chunks) <= 16 and mean.numblocks == (3, 3, 3)
@@ -133,7 +135,7 @@ def test_memory_is_released_after_every_chunk(model, stack, monkeypatch):
 
 
 def test_one_sample(model, stack):
-    mean, uncertainty, record = lazy.lazy_arrays(
+    mean, uncertainty, record = lazy_arrays(
         UpscaleJob(Source.of(stack, "CZYX"), settings(samples=1), model=model)
     )
     assert uncertainty is None and record["messages"]
@@ -196,9 +198,7 @@ def wait_for(condition):
 def test_neighbours_are_computed_ahead_where_one_is_heading(model, stack, computed):
     source = np.concatenate([stack[0]] * 4)
     expected = eager(source, "ZYX", settings(), model)
-    mean, std, _ = lazy.lazy_arrays(
-        UpscaleJob(Source.of(source, "ZYX"), settings(), model=model), look_ahead=True
-    )
+    mean, std, _ = lazy_arrays(UpscaleJob(Source.of(source, "ZYX"), settings(), model=model), look_ahead=True)
     mean[5].compute()
     wait_for(lambda: computed == [5, 6, 7, 4])
     mean[4].compute()  # back: it is there already, and the way on is computed
@@ -225,9 +225,7 @@ def test_what_is_asked_for_comes_before_what_is_ahead(model, stack, computed, mo
             yield step
 
     monkeypatch.setattr(Stage, "compute", paused)
-    mean, _, _ = lazy.lazy_arrays(
-        UpscaleJob(Source.of(source, "ZYX"), settings(), model=model), look_ahead=True
-    )
+    mean, _, _ = lazy_arrays(UpscaleJob(Source.of(source, "ZYX"), settings(), model=model), look_ahead=True)
     mean[0].compute()
     assert started.wait(30)
     reader = Thread(target=lambda: mean[9].compute())
@@ -251,14 +249,14 @@ def test_looking_ahead_tells_nothing_and_leaves_the_warnings_of_others_alone(
 
     monkeypatch.setattr(Upscaler, "_encode", encode)
     job = UpscaleJob(Source.of(stack[0], "ZYX"), settings(), model=model)
-    mean, _, _ = lazy.lazy_arrays(job, look_ahead=True)
+    mean, _, _ = lazy_arrays(job, look_ahead=True)
     mean[1].compute()
     wait_for(lambda: computed == [1, 2, 0])  # a warning, which is an error here, would have stopped it
     assert filters == [warnings.filters] and "Memory ran out" in job.messages[0]
 
 
 def test_nothing_ahead_of_a_single_plane(model, stack, computed):
-    mean, _, _ = lazy.lazy_arrays(
+    mean, _, _ = lazy_arrays(
         UpscaleJob(Source.of(stack[0, 0], "YX"), settings(), model=model), look_ahead=True
     )
     mean.compute()
@@ -269,7 +267,7 @@ def test_nothing_ahead_of_a_single_plane(model, stack, computed):
 def test_a_part_is_that_part_of_the_whole(model, stack):
     expected = eager(stack, "CZYX", settings(), model)
     job = UpscaleJob(Source.of(stack, "CZYX"), settings(), PART, model=model)
-    mean, std, record = lazy.lazy_arrays(job)
+    mean, std, record = lazy_arrays(job)
     part = np.s_[1:2, 1:3, 6:30, 2:40]
     np.testing.assert_allclose(mean.compute().astype(int), expected.mean[part].astype(int), atol=1)
     np.testing.assert_allclose(std.compute(), expected.std[part], rtol=1e-3, atol=0.1)
@@ -338,9 +336,7 @@ def test_who_waits_for_the_same_plane_gets_it_and_who_does_not_want_it_does_not_
 def test_many_readers_all_get_their_planes_while_others_give_up(model, stack, computed):
     source = np.concatenate([stack[0]] * 4)
     expected = eager(source, "ZYX", settings(), model)
-    mean, std, _ = lazy.lazy_arrays(
-        UpscaleJob(Source.of(source, "ZYX"), settings(), model=model), look_ahead=True
-    )
+    mean, std, _ = lazy_arrays(UpscaleJob(Source.of(source, "ZYX"), settings(), model=model), look_ahead=True)
     with ThreadPoolExecutor(8) as pool:
         passing = [pool.submit(given_up_after, number % 3, mean[number]) for number in range(12)]
         kept = pool.map(lambda number: dask.compute(mean[number], std[number]), reversed(range(12)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import dask
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
 from napari_vaesr.engine.job import UpscaleJob
-from napari_vaesr.engine.lazy import lazy_arrays
+from napari_vaesr.engine.lazy import lazy_result
 from napari_vaesr.engine.passes import planned, split
 from napari_vaesr.engine.pixels import Stored
 from napari_vaesr.engine.settings import make_settings
@@ -225,7 +226,9 @@ def test_resampled_volumes_are_the_same_in_parts_lazily_and_streamed(deep, volum
         inside = np.s_[where.start : where.stop, :, 4:18]
         np.testing.assert_allclose(work.result.mean, whole.mean[inside], atol=2e-5)
         np.testing.assert_allclose(work.result.std, whole.std[inside], atol=2e-5)
-    mean, std, _ = lazy_arrays(job(part, "ZYX", deep, scale=RESAMPLED, samples=2))
+    found = lazy_result(job(part, "ZYX", deep, scale=RESAMPLED, samples=2))
+    mean: Any = found.mean
+    std = found.std
     with dask.config.set(scheduler="synchronous"):
         np.testing.assert_allclose(mean.compute(), whole.mean, atol=2e-5)
         np.testing.assert_allclose(std.compute(), whole.std, atol=2e-5)
@@ -314,7 +317,8 @@ def test_chains_see_their_neighbours_and_are_the_same_as_one_scrolls(quadruple, 
     expected, factors = finish(work), Factors.of(scale)
     assert len(work.passes) == 2
     shape = tuple(factors.whole(name) * size for name, size in zip("ZYX", volume.shape, strict=True))
-    mean, std, record = lazy_arrays(job(volume, "ZYX", quadruple, scale=scale, context=context))
+    found = lazy_result(job(volume, "ZYX", quadruple, scale=scale, context=context))
+    mean, std, record = found.mean, found.uncertainty, found.record
     assert mean.shape == expected.mean.shape == shape
     made, its_std = dask.compute(mean, std, scheduler="synchronous")
     reach = float(np.ptp(expected.mean))
@@ -343,7 +347,9 @@ def test_what_planes_are_is_told_lazily_in_parts_and_by_the_record(told, scale, 
         assert conditions.sections == (0.0 if step.is_flat else sign)
     expected = finish(work)
     assert not np.allclose(expected.mean, finish(job(volume, "ZYX", told, scale=scale, noise=0.0)).mean)
-    mean, _, record = lazy_arrays(job(volume, "ZYX", told, **asked))
+    found = lazy_result(job(volume, "ZYX", told, **asked))
+    mean: Any = found.mean
+    record = found.record
     reach = float(np.ptp(expected.mean))
     np.testing.assert_allclose(mean.compute(scheduler="synchronous"), expected.mean, atol=2e-5 * reach)
     part = Region(Z=range(2, 6), Y=range(4, 5))
@@ -363,7 +369,8 @@ def test_lazy_streamed_and_eager_are_the_same(deep, tmp_path, monkeypatch, axes)
     expected = finish(job(image, axes, deep, scale=scale, uncertainty="interval"))
     monkeypatch.setattr("napari_vaesr.engine.passes.LARGEST_BLOCK", 16)
     monkeypatch.setattr("napari_vaesr.engine.passes.SIDE", 8)
-    mean, bounds, _ = lazy_arrays(job(image, axes, deep, scale=scale, uncertainty="interval"))
+    found = lazy_result(job(image, axes, deep, scale=scale, uncertainty="interval"))
+    mean, bounds = found.mean, found.uncertainty
     made, its_bounds = dask.compute(mean, bounds, scheduler="synchronous")
     np.testing.assert_allclose(made.astype(int), expected.mean.astype(int), atol=1)
     np.testing.assert_allclose(its_bounds, expected.uncertainty, atol=0.02)

@@ -256,13 +256,13 @@ def test_files(tmp_path):
 
 SLOWLY = """
 import time
-from napari_vaesr.engine import passes, stream
+from napari_vaesr.engine import passes, result_file
 passes.LARGEST_BLOCK = 64
-real = stream.ResultFile.put
+real = result_file.ResultFile.put
 def slowly(*arguments):
     real(*arguments)
     time.sleep(0.05)
-stream.ResultFile.put = slowly
+result_file.ResultFile.put = slowly
 from napari_vaesr.cli import main
 main()
 """

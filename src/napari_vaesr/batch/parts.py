@@ -10,7 +10,8 @@ from pathlib import Path
 from napari_vaesr.engine.blocks import BlockGrid
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.pixels import Pixels, Stored
-from napari_vaesr.engine.stream import ResultFile, Store
+from napari_vaesr.engine.result_file import ResultFile
+from napari_vaesr.engine.stream import Store
 from napari_vaesr.files.output import Output
 
 

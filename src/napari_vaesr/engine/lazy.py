@@ -47,16 +47,6 @@ Watch = Callable[[Piece], None]
 """Called with every block as it is done."""
 
 
-def lazy_arrays(
-    job: UpscaleJob, look_ahead: bool = False
-) -> tuple[da.Array, da.Array | None, dict[str, Any]]:
-    """Return mean, uncertainty and record of `lazy_result`."""
-    result = lazy_result(job, look_ahead)
-    mean: Any = result.mean
-    uncertainty: Any = result.uncertainty
-    return mean, uncertainty, result.record
-
-
 def lazy_result(job: UpscaleJob, look_ahead: bool = False, watch: Watch | None = None) -> Result:
     """Return what a job makes as Dask arrays that compute it where they are read.
 

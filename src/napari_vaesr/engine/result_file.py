@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_vaesr.engine.passes import Pass
 from napari_vaesr.engine.record import Record
-from napari_vaesr.engine.result import map_names, result_dtype
+from napari_vaesr.engine.result import Piece, map_names, result_dtype
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.atomic import atomic_folder, atomic_path
 from napari_vaesr.files.image import ImageFile
@@ -24,6 +25,7 @@ from napari_vaesr.files.output import Output, OutputImage
 from napari_vaesr.files.tiff_output import TiffOutput
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.colour import COLOURS
+from napari_vaesr.imaging.region import Region
 from napari_vaesr.imaging.tiling import round_up
 
 if TYPE_CHECKING:
@@ -117,6 +119,55 @@ def as_planes(channels: npt.NDArray[Any], parts: Sequence[Part]) -> list[npt.NDA
         planes.append(own[0] if part.channels == 1 else np.moveaxis(own, 0, -1))
         first += part.channels
     return planes
+
+
+@dataclass(frozen=True)
+class ResultFile:
+    """The file of a result, as a place for the pieces of its last pass: a `napari_vaesr.engine.stream.Store`.
+
+    Attributes
+    ----------
+    output : Output
+        The file: the mean, or its colours, and its uncertainty as float32 channels.
+    step : Pass
+        The last pass.
+    """
+
+    output: Output
+    step: Pass
+
+    def put(self, piece: Piece) -> None:
+        """Write a piece, plane by plane."""
+        inside = piece.inside(self.step.region, self.step.factors)
+        whole = self.step.result_axes
+        own = whole.with_lengths({name: part.stop - part.start for name, part in inside.items()})
+        outline = own.without_samples()
+        everything = slice(None)
+        for number in range(own.plane_count):
+            place = own.plane_coordinates(number)
+            at = {
+                name: range(inside[name].start + index, inside[name].start + index + 1)
+                for name, index in place.items()
+            }
+            at |= {name: range(inside[name].start, inside[name].stop) for name in own.plane}
+            parts = [own.read_plane(piece.mean, number, everything, everything)]
+            parts += [outline.read_plane(each, number, everything, everything) for each in piece.maps]
+            self.output.write(Region(at), as_channels(parts))
+            self.output.settle(Region(at))
+
+    def stored(self, block: Region) -> int | None:
+        """Return a checksum of a block; see `Store`."""
+        inside = block.enlarged(self.step.factors).within(self.step.result_region)
+        made = Region({name: range(part.start, part.stop) for name, part in inside.items()})
+        whole = self.step.result_axes.without_samples()
+        checksum = 0
+        for number in whole.planes_of(made):
+            plane = whole.region(number, *(made[name] for name in whole.plane))
+            own = self.output.stored(plane)
+            if own is None:
+                return None
+            checksum = checksum * 31 + own & 0xFFFFFFFF
+        return checksum
 
 
 def lay_out(path: Path, image: OutputImage, block: tuple[int, int]) -> Output:

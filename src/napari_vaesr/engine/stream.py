@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Protocol
 
 from napari_vaesr.engine.blocks import BlockGrid
 from napari_vaesr.engine.device import memory_released
-from napari_vaesr.engine.passes import Pass
 from napari_vaesr.engine.result import Piece
-from napari_vaesr.engine.result_file import as_channels
 from napari_vaesr.engine.stage import Stage
-from napari_vaesr.files.output import Output
 from napari_vaesr.imaging.region import Region
 
 WRITERS = 1
@@ -32,55 +28,6 @@ class Store(Protocol):
 
     def stored(self, block: Region) -> int | None:
         """Return a checksum of what was made of a block, as it is on the disk; None where it is not."""
-
-
-@dataclass(frozen=True)
-class ResultFile:
-    """The file of a result, as a place for the pieces of its last pass.
-
-    Attributes
-    ----------
-    output : Output
-        The file: the mean, or its colours, and its uncertainty as float32 channels.
-    step : Pass
-        The last pass.
-    """
-
-    output: Output
-    step: Pass
-
-    def put(self, piece: Piece) -> None:
-        """Write a piece, plane by plane."""
-        inside = piece.inside(self.step.region, self.step.factors)
-        whole = self.step.result_axes
-        own = whole.with_lengths({name: part.stop - part.start for name, part in inside.items()})
-        outline = own.without_samples()
-        everything = slice(None)
-        for number in range(own.plane_count):
-            place = own.plane_coordinates(number)
-            at = {
-                name: range(inside[name].start + index, inside[name].start + index + 1)
-                for name, index in place.items()
-            }
-            at |= {name: range(inside[name].start, inside[name].stop) for name in own.plane}
-            parts = [own.read_plane(piece.mean, number, everything, everything)]
-            parts += [outline.read_plane(each, number, everything, everything) for each in piece.maps]
-            self.output.write(Region(at), as_channels(parts))
-            self.output.settle(Region(at))
-
-    def stored(self, block: Region) -> int | None:
-        """Return a checksum of a block; see `Store`."""
-        inside = block.enlarged(self.step.factors).within(self.step.result_region)
-        made = Region({name: range(part.start, part.stop) for name, part in inside.items()})
-        whole = self.step.result_axes.without_samples()
-        checksum = 0
-        for number in whole.planes_of(made):
-            plane = whole.region(number, *(made[name] for name in whole.plane))
-            own = self.output.stored(plane)
-            if own is None:
-                return None
-            checksum = checksum * 31 + own & 0xFFFFFFFF
-        return checksum
 
 
 def stream_blocks(

@@ -9,13 +9,11 @@ from typing import Any
 import tifffile
 from PIL import Image
 
+from napari_vaesr.files.output import KEY
 from napari_vaesr.files.place import Place
 
 SOFTWARE = "napari-vaesr"
 """What the tag or the text ``Software`` of a result says."""
-
-KEY = "napari_vaesr"
-"""Attribute of a Zarr group that is a result."""
 
 HEAD = 2048
 """Bytes at the beginning of a PNG in which its maker is told."""

@@ -25,6 +25,7 @@ from napari_vaesr.files.image import (
     told_of_others,
 )
 from napari_vaesr.files.limits import check_piece
+from napari_vaesr.files.output import KEY
 from napari_vaesr.files.place import Address, Place
 from napari_vaesr.files.zarr_store import ZarrPlace, unreachable, zarr_root
 from napari_vaesr.imaging.axes import Axes
@@ -184,7 +185,7 @@ def _multiscale(
     lengths = sized((name, abs(size), unit) for name, size, unit in sizes)
     about = Described(lengths, placed(starts), *_channels(told))
     image = _image(place, where / dataset["path"], array, axes or letters, about, mirrored)
-    note = attributes.get("napari_vaesr")
+    note = attributes.get(KEY)
     return replace(
         image,
         annotation=dict(note) if isinstance(note, Mapping) else {},

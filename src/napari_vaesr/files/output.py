@@ -16,6 +16,9 @@ from napari_vaesr.files.units import find_unit
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.region import Region
 
+KEY = "napari_vaesr"
+"""Under which name a Zarr group's attributes, or a layer's metadata, tell how a result was made."""
+
 FARTHEST = 1e300
 """Distances stay below this, so that none of a result's is infinite; in any unit."""
 

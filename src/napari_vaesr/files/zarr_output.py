@@ -18,7 +18,7 @@ from zarr.codecs import BloscCodec
 
 from napari_vaesr.centres import to_larger
 from napari_vaesr.files.atomic import sync
-from napari_vaesr.files.output import Output, OutputImage
+from napari_vaesr.files.output import KEY, Output, OutputImage
 from napari_vaesr.files.units import spell_out
 from napari_vaesr.imaging.region import Region
 from napari_vaesr.imaging.tiling import chunk_side
@@ -148,7 +148,7 @@ class ZarrOutput(Output):
         for leftover in self.path.rglob("*.partial"):
             leftover.unlink()
         (self.path / "zarr.json").unlink(missing_ok=True)
-        zarr.create_group(self.path, attributes={"ome": self._metadata(), "napari_vaesr": dict(record)})
+        zarr.create_group(self.path, attributes={"ome": self._metadata(), KEY: dict(record)})
         sync(self.path / "zarr.json")
 
     def _place(self, plane: int) -> dict[str, slice]:

@@ -127,7 +127,7 @@ def plan_tiles(
         raise VaesrError(f"The tile size is {tile}, please choose at least 1 pixel.")
     if halo < 0 or alignment < 1:
         raise VaesrError(
-            f"Tiles need a halo from 0 and an alignment from 1, please mend {halo} and {alignment}."
+            f"Tiles need a halo from 0 and an alignment from 1, please change {halo} and {alignment}."
         )
     for extent in (rows, columns):
         if extent.step != 1 or not extent:

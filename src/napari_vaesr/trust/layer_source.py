@@ -10,9 +10,7 @@ from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.record import Record
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.image import read_image
-
-KEY = "napari_vaesr"
-"""Where a layer's metadata tell how it was made."""
+from napari_vaesr.files.output import KEY
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_vaesr.files.output import KEY as KEY
 from napari_vaesr.imaging.geometry import Placement, shear_matrix
 from napari_vaesr.imaging.region import Factors
 from napari_vaesr.plugin.viewer.sources import layer_as_source, source_array
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from napari_vaesr.engine.result import Result
 
 LayerTuple = tuple[Any, dict[str, Any], str]
-
-KEY = "napari_vaesr"
-"""Where a layer's metadata tell how it was made."""
 
 STD_KEY = "napari_vaesr_std"
 """Where a layer that shows another uncertainty keeps the standard deviation."""

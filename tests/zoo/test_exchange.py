@@ -33,6 +33,19 @@ def test_a_model_survives_its_file(exported, saved, network):
     assert import_model(exported) == card  # once more changes nothing and is no clash
 
 
+@pytest.mark.parametrize("left", [None, 1000])
+def test_weights_that_are_gone_or_damaged_come_back(exported, saved, left):
+    import_model(exported)
+    weights = user_models() / "tiny-test.safetensors"
+    if left is None:
+        weights.unlink()
+    else:
+        weights.write_bytes(weights.read_bytes()[:left])
+    import_model(exported)
+    assert weights.read_bytes() == saved.read_bytes()
+    assert load_model("tiny-test").card == get_card(saved)
+
+
 def test_a_model_in_memory_is_exported_too(network, make_card, tmp_path):
     file = export_model(Model(make_card(), network), tmp_path)
     assert file == tmp_path / "tiny-test.zip"
@@ -46,6 +59,16 @@ def test_a_name_that_is_taken_is_refused_until_one_says_what_to_do(exported, net
     assert models()["tiny-test"].title == "Mine"
     assert import_model(exported, "other").name == "other"
     assert models()["other"].title == "Random weights"
+    import_model(exported, replace=True)
+    assert models()["tiny-test"].title == "Random weights"
+
+
+def test_a_name_in_a_file_of_another_name_is_taken_too(exported, network, make_card):
+    path = save_model(user_models(), network, make_card(title="Mine", version="2"))
+    path.with_suffix(".json").rename(user_models() / "z.json")
+    path.rename(user_models() / "z.safetensors")
+    with pytest.raises(VaesrError, match="You have another model"):
+        import_model(exported)
     import_model(exported, replace=True)
     assert models()["tiny-test"].title == "Random weights"
 

@@ -24,6 +24,15 @@ def test_bundled_and_own_models_are_listed_and_own_ones_win(network, make_card):
     assert get_card("photo").title == load_model("photo").card.title == "My own"
 
 
+@pytest.mark.parametrize("aside", ["tiny-test-before", "tiny-test_before", "before"])
+def test_a_copy_put_aside_does_not_take_the_place_of_its_model(network, make_card, aside):
+    save_model(user_models() / f"{aside}.safetensors", network, make_card(title="Before"))
+    assert models()["tiny-test"].title == "Before"  # as long as there is no other
+    save_model(user_models(), network, make_card(title="Now"))
+    assert models()["tiny-test"].title == "Now"
+    assert get_card("tiny-test").title == "Now"
+
+
 def test_a_broken_card_of_the_user_is_left_out_with_a_warning(network, make_card):
     save_model(registry.BUNDLED_MODELS, network, make_card("microscopy"))
     user_models().mkdir()

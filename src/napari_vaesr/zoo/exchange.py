@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.vae.config import OverConfig
+from napari_vaesr.zoo import registry
 from napari_vaesr.zoo.bases import base_from_bytes, base_path, unshared_base
 from napari_vaesr.zoo.card import LARGEST_CARD, LARGEST_WEIGHTS, ModelCard, checked_name, parse_card
 from napari_vaesr.zoo.download import MODEL_SUFFIXES
@@ -124,18 +126,29 @@ def import_model(file: str | Path, name: str | None = None, *, replace: bool = F
         card = card.model_copy(update={"name": checked_name(name)})
     known = models().get(card.name)
     own = user_models() / f"{card.name}.json"
-    if known == card:
-        return card
-    if known is not None and not own.exists():
-        raise NameTaken(f"A bundled model is called {card.name!r} already: give this one another name.")
-    if (known is not None or own.exists()) and not replace:
-        raise NameTaken(
-            f"You have another model called {card.name!r} already: give this one another name, or replace it."
-        )
+    is_bundled = known is not None and card_path(card.name).parent == registry.BUNDLED_MODELS
+    if known != card:
+        if is_bundled:
+            raise NameTaken(f"A bundled model is called {card.name!r} already: give this one another name.")
+        if (known is not None or own.exists()) and not replace:
+            raise NameTaken(
+                f"You have another model called {card.name!r} already: give this one another name, or "
+                "replace it."
+            )
     if base is not None and isinstance(card.network, OverConfig):
         base_from_bytes(base, card.network.base)
-    write_model(own.with_suffix(".safetensors"), data, card)
+    if known != card or not (is_bundled or _has_weights(card)):  # they may be gone
+        write_model(own.with_suffix(".safetensors"), data, card)
     return card
+
+
+def _has_weights(card: ModelCard) -> bool:
+    """Tell whether the weights of a model are there, as its card says."""
+    try:
+        data = card_path(card.name).with_suffix(".safetensors").read_bytes()
+    except OSError:
+        return False
+    return sha256(data).hexdigest() == card.sha256
 
 
 def _members(file: Path) -> tuple[ModelCard, bytes, bytes | None]:

@@ -58,8 +58,9 @@ def download_cache() -> Path:
 def models() -> dict[str, ModelCard]:
     """Return the cards of the bundled models and of those in the user's folder, by name.
 
-    A model of the user takes the place of a bundled one of the same name. A card in the user's folder that
-    can't be read is left out with a warning.
+    A model of the user takes the place of a bundled one of the same name, and a file called like its model
+    that of another with this name in its card. A card in the user's folder that can't be read is left out
+    with a warning.
     """
     return {card.name: card for card, _ in _listed()}
 
@@ -130,14 +131,17 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 
 def _listed() -> Iterator[tuple[ModelCard, Path]]:
-    """Yield cards and their paths, the user's after the bundled."""
+    """Yield cards and their paths, the user's after the bundled; of one name, that of the file comes last."""
     for path in sorted(BUNDLED_MODELS.glob("*.json")):
         yield read_card(path), path
+    found = []
     for path in sorted(user_models().glob("*.json")):
         try:
-            yield read_card(path), path
+            found.append((read_card(path), path))
         except VaesrError as error:
             warnings.warn(str(error), stacklevel=3)
+    # A copy that somebody has put aside has the name of the model in its card.
+    yield from sorted(found, key=lambda each: each[0].name == each[1].stem)
 
 
 def card_path(reference: str | Path, progress: Report | None = None) -> Path:

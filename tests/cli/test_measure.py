@@ -59,6 +59,19 @@ def test_labels_of_a_volume_that_do_not_name_their_axes(measure, stack, tmp_path
     assert float(values[0]) == pytest.approx(3 * 36 * 0.5 * 0.125**2)
 
 
+def test_labels_whose_axes_come_in_another_order(measure, tmp_path):
+    """As long as each other, they would be taken for those of other time points."""
+    movie = np.random.default_rng(0).integers(0, 4000, (2, 2, 16, 16)).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "movie.tif", movie, imagej=True, metadata={"axes": "TZYX"})
+    labels = np.zeros((2, 2, 32, 32), np.uint16)  # Z, T, ...
+    labels[:, 1, 3:9, 4:10] = 5
+    tifffile.imwrite(tmp_path / "labels.ome.tif", labels, metadata={"axes": "ZTYX"}, ome=True)
+    result = measure("movie.tif", "--labels", "labels.ome.tif", "--out", "table.csv", "-p", "area")
+    assert result.exit_code == 0, result.output
+    rows = [row for row in rows_of(tmp_path / "table.csv") if row["object"] == "5"]
+    assert [(row["T"], float(row["value"])) for row in rows] == [("1", 72.0)]
+
+
 def test_labels_fix_the_objects(measure, picture, tmp_path):
     labels = np.zeros((24, 30), np.uint16)
     labels[3:9, 4:10] = 5

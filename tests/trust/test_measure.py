@@ -126,6 +126,55 @@ def test_labels_of_the_whole_are_not_taken_for_those_of_a_part(model, stack):
     assert dict(zip(areas["T"], areas["value"], strict=True)) == {1: 64, 2: 96}
 
 
+@pytest.mark.parametrize("axes", ["XY", "ZTYX", "YXT"])
+def test_labels_have_the_order_of_their_image(model, axes):
+    """Where lengths are alike, another order fits as well, and is that of other pixels."""
+    pixels = {"XY": (20, 20), "ZTYX": (2, 2, 20, 20), "YXT": (20, 20, 2)}[axes]
+    image = np.random.default_rng(0).integers(0, 4000, pixels).astype(np.uint16)
+    result = upscale(image, axes, model=model, samples=2, keep_samples=True)
+    labels = np.zeros(result.mean.shape, int)
+    part = {"X": slice(4, 10), "Y": slice(20, 32), "Z": slice(None), "T": 1}
+    labels[tuple(part[name] for name in axes)] = 1
+    job = UpscaleJob(Source.of(image, axes), make_settings(samples=2), model=model)
+    for source in (result, job):
+        table = measure(source, labels, ("intensity_sum",))
+        sums = table[(table["object"] == 1) & (table["quantity"] == "intensity_sum")]
+        assert float(sums["value"].iloc[0]) == result.mean[labels == 1].sum(dtype=float)
+        assert len(sums) == 1 and ("T" not in axes or sums["T"].tolist() == [1])
+
+
+def test_numbers_of_objects_may_be_far_apart(monkeypatch):
+    """What counts by number would take as much memory as the largest asks for."""
+    monkeypatch.setattr("napari_vaesr.trust.segment.COUNTED", 10)
+    counted = np.bincount
+
+    def bincount(numbers, *others, **options):
+        assert numbers.max(initial=0) < 10_000
+        return counted(numbers, *others, **options)
+
+    monkeypatch.setattr(np, "bincount", bincount)
+    labels = np.zeros((32, 40), np.int64)
+    labels[4:10, 5:11], labels[20:24, 20:28] = 2_000_000_000, 1_999_999_999
+    quantities = ("area", "perimeter", "intensity_mean")
+    for segment in (labels, lambda _: labels):
+        table = measure(np.stack([squares()] * 2), segment, quantities)
+        assert set(table["object"]) == {0, 1_999_999_999, 2_000_000_000}
+        assert number(table, "intensity_mean", thing=2_000_000_000) == 100
+        assert number(table, "area", "mean", thing=1_999_999_999) == 32
+        assert (table["presence"] == 1).all()
+
+
+def test_letters_of_pixel_sizes_may_be_small_and_a_time_alone_is_no_length():
+    samples = np.stack([squares()] * 2)
+    table = measure(samples, pixel_size={"y": 0.5, "x": 0.5}, units={"y": "um", "x": "um"}, offset={"y": 7})
+    expected = measure(
+        samples, pixel_size={"Y": 0.5, "X": 0.5}, units={"Y": "um", "X": "um"}, offset={"Y": 7}
+    )
+    assert table.equals(expected) and "µm²" in set(table["unit"])
+    timed = measure(samples, pixel_size={"T": 3.0}, units={"T": "second"})
+    assert timed.equals(measure(samples))
+
+
 def test_a_crop_tells_the_same_places_as_the_whole(model, stack):
     """With the pixel size, centroids are those of the image that was upscaled, halves of pixels and all."""
 

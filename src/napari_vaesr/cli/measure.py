@@ -129,14 +129,17 @@ def measure(
 
 
 def _read_labels(path: Path, axes: str) -> Any:
-    """Return labels whose axes are those of their image, less its colours, where their file does not say."""
+    """Return labels in the order of their image, less its colours, which holds where their file says none."""
     from napari_vaesr.files.image import UnknownAxes, read_image
 
+    wanted = axes.upper().replace("S", "")
     try:
-        return read_image(path, labels=True).data
+        found = read_image(path, labels=True)
     except UnknownAxes as error:
-        named = axes.upper().replace("S", "")
-        return read_image(path, named[-len(error.shape) :], labels=True).data
+        return read_image(path, wanted[-len(error.shape) :], labels=True).data
+    if len(wanted) > 2 and sorted(found.axes) == sorted(wanted):  # of two, no file says which they are
+        return found.data.transpose([found.axes.index(name) for name in wanted])
+    return found.data
 
 
 def _level(threshold: str) -> str | float:

@@ -192,10 +192,10 @@ def measure_fields(
     labels = None if callable(segment) or not hasattr(segment, "shape") or not segment.shape else segment
     find = None if labels is not None else as_segmentation(segment)
     shared = SharedErrors.of(made or source)
-    count, fields = _fields(source, axes, progress)
+    whole, count, fields = _fields(source, axes, progress)
     for number, field in enumerate(fields):
         field = field if shared is None else shared(field)
-        fixed = None if labels is None else _labels_of(labels, field, number, count)
+        fixed = None if labels is None else _labels_of(labels, whole, field, number, count)
         yield measure_field(field, find, fixed, quantities, spacing, overlap)
 
 
@@ -286,14 +286,16 @@ def prediction_range(values: npt.NDArray[np.float64], level: float = LEVEL) -> t
 
 def _fields(
     source: Result | UpscaleJob | Array, axes: str | None, progress: Callable[[Progress], None] | None
-) -> tuple[int, Iterator[Field]]:
-    """Return how many fields there are, and all of them."""
+) -> tuple[Axes, int, Iterator[Field]]:
+    """Return the axes of the upscaled image, how many fields there are, and all of them."""
     if isinstance(source, UpscaleJob):
         if not source.settings.has_spread:
             raise VaesrError("One sample has no spread, draw 2 samples or more, better 32.")
-        return count_fields(source.axes.of_region(source.region)), fields_of_job(source, progress)
+        count = count_fields(source.axes.of_region(source.region))
+        return source.result_axes, count, fields_of_job(source, progress)
     if isinstance(source, Result):
-        return count_fields(Axes.parse(source.axes, source.mean.shape)), fields_of_result(source)
+        whole = Axes.parse(source.axes, source.mean.shape)
+        return whole, count_fields(whole), fields_of_result(source)
     samples = np.asanyarray(source)
     if samples.ndim < 3:
         raise VaesrError(
@@ -305,16 +307,20 @@ def _fields(
             f"The axes of samples of shape {samples.shape} are not known, please name those of the image, "
             "for example axes='ZYX'."
         )
-    axes = axes or "YX"
-    return count_fields(Axes.parse(axes, samples.shape[1:])), fields_of_arrays(None, samples, axes)
+    whole = Axes.parse(axes or "YX", samples.shape[1:])
+    return whole, count_fields(whole), fields_of_arrays(None, samples, whole.names)
 
 
-def _labels_of(labels: Any, field: Field, number: int, count: int) -> Labels:
+def _labels_of(labels: Any, whole: Axes, field: Field, number: int, count: int) -> Labels:
     """Return the labels of one of so many fields: its own, or the same ones for every field."""
-    own = field.mean.shape
-    if tuple(labels.shape) == own:
-        return checked_labels(labels, own)
-    array = np.asarray(labels)
+    own, array = field.mean.shape, labels
+    alone = whole.without_samples()
+    if tuple(labels.shape) == alone.shape:  # in the order of the image, where that of a field is ZYX
+        others = [name for name in alone.names if name not in field.axes]
+        array = np.transpose(np.asarray(labels), [alone.names.index(name) for name in (*others, *field.axes)])
+    if tuple(array.shape) == own:
+        return checked_labels(array, own)
+    array = np.asarray(array)
     if array.ndim > len(own) and array.shape[-len(own) :] == own:
         fields = array.reshape(-1, *own)
         if len(fields) == count:

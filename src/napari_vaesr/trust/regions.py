@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from napari_vaesr.engine.result import Result
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.units import comparable, symbol
 from napari_vaesr.imaging.region import Factors, Region
+from napari_vaesr.trust.segment import without_gaps
+
+T = TypeVar("T")
 
 ALL = 0
 """The object that stands for all of them together."""
@@ -172,19 +175,19 @@ class Spacing:
     ) -> Spacing:
         """Return the spacing of what was made of an image with these pixels.
 
-        Without `pixel_size` lengths are in pixels of the upscaled image, from its own first pixel.
+        Without `pixel_size` in space lengths are in pixels of the upscaled image, from its own first pixel.
 
         Raises
         ------
         VaesrError
             When a size is not positive.
         """
-        if pixel_size is None:
+        pixel_size, told, offset = _by_letter(pixel_size), _by_letter(units), _by_letter(offset)
+        if not pixel_size.keys() & {*"ZYX"}:
             return cls()
         if not all(size > 0 and np.isfinite(size) for size in pixel_size.values()):
             raise VaesrError("The pixel size has to be above 0 along every axis, please correct it.")
         # Volumes and distances need one unit, that of X; what can't be told in it stays as it is.
-        told, offset = units or {}, offset or {}
         alike = comparable(pixel_size, told)
         offset = {**offset, **comparable({name: offset[name] for name in alike if name in offset}, told)}
         pixel_size = {**pixel_size, **alike}
@@ -250,6 +253,7 @@ def regions(
         becomes one for each, such as ``centroid_y``.
     """
     sizes = tuple(spacing.size[name] for name in axes)
+    own, labels = without_gaps(labels)
     single = _counted(labels, image, sizes, quantities.properties)
     found: dict[tuple[int, str], float] = {(ALL, COUNT): float(single["label"].size)}
     mask = (labels > 0).astype(np.uint8)
@@ -259,7 +263,7 @@ def regions(
         for name, column in columns.items():
             quantity, shift = _named(name, axes, spacing)
             for number, value in zip(numbers, column, strict=True):
-                key = (ALL if part is mask else int(number), quantity)
+                key = (ALL if part is mask else int(own[number]), quantity)
                 found[key] = float(value) + shift
     if not single["label"].size:  # nothing there: sums are 0, and means are not known
         for name in quantities.table(np.ones_like(mask), np.ones(mask.shape), sizes):
@@ -277,6 +281,11 @@ def _named(name: str, axes: str, spacing: Spacing) -> tuple[str, float]:
         shift = spacing.origin[letter] if base in POSITIONS else 0.0
         return f"{base}_{letter.lower()}", shift
     return name, 0.0
+
+
+def _by_letter(told: Mapping[str, T] | None) -> dict[str, T]:
+    """Return what is told of axes by their letters, which may be small ones."""
+    return {str(name).upper(): value for name, value in (told or {}).items()}
 
 
 def _factors_and_region(source: Any) -> tuple[Factors, Region]:

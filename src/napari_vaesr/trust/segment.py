@@ -24,6 +24,9 @@ CACHED = 32_768
 COUNTED = 4_000_000
 """Pairs of objects up to which pixels are counted for each pair, which is faster than to sort them."""
 
+LARGEST = 2**31 - 1
+"""Number of an object."""
+
 
 @dataclass(frozen=True)
 class Threshold:
@@ -178,8 +181,10 @@ def checked_labels(labels: Any, shape: tuple[int, ...]) -> Labels:
         from skimage import measure
 
         array = measure.label(array, connectivity=array.ndim)  # type: ignore[no-untyped-call]
-    if array.dtype.kind not in "iu" or array.min(initial=0) < 0 or array.max(initial=0) > 2**31 - 1:
-        raise VaesrError("Labels are whole numbers from 0, the background, please convert them.")
+    if array.dtype.kind not in "iu" or array.min(initial=0) < 0 or array.max(initial=0) > LARGEST:
+        raise VaesrError(
+            f"Labels are whole numbers from 0, the background, to {LARGEST}, please convert them."
+        )
     return array.astype(np.int32)
 
 
@@ -194,6 +199,7 @@ def matched(reference: Labels, labels: Labels, overlap: float) -> dict[int, int]
     dict of int to int
         Label in `labels` by label in `reference`, for those that were found.
     """
+    (own, reference), (other_own, labels) = without_gaps(reference), without_gaps(labels)
     mine, others = _foreground(reference), _foreground(labels)
     sizes, other_sizes = (np.bincount(each.ravel()[at]) for each, at in ((reference, mine), (labels, others)))
     width = max(1, other_sizes.size)
@@ -212,7 +218,21 @@ def matched(reference: Labels, labels: Labels, overlap: float) -> dict[int, int]
     np.maximum.at(other_most, theirs, shared)
     union = sizes[ours] + other_sizes[theirs] - shared
     same = (shared == most[ours]) & (shared == other_most[theirs]) & (shared >= overlap * union)
-    return {int(one): int(other) for one, other in zip(ours[same], theirs[same], strict=True)}
+    found = zip(own[ours[same]], other_own[theirs[same]], strict=True)
+    return {int(one): int(other) for one, other in found}
+
+
+def without_gaps(labels: Array) -> tuple[Array, Array]:
+    """Return the number that an object had by the one that it has now, and labels of the latter.
+
+    What counts by number has room for all up to the largest: those in the thousands of millions, as some
+    programs give them, are numbered anew. Others stay.
+    """
+    largest = int(labels.max(initial=0))
+    if largest <= max(labels.size, COUNTED):
+        return np.arange(largest + 1), labels
+    own, dense = np.unique(np.append(labels.ravel(), 0), return_inverse=True)
+    return own, dense[:-1].reshape(labels.shape).astype(np.int32)
 
 
 def _foreground(labels: Labels) -> npt.NDArray[np.intp]:

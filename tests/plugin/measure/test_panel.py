@@ -10,10 +10,12 @@ from qtpy.QtWidgets import QApplication
 
 from napari_vaesr import Source, Threshold, UpscaleJob, load_model, measure
 from napari_vaesr.engine.settings import make_settings
+from napari_vaesr.imaging.region import Factors
 from napari_vaesr.plugin.measure.panel import NOTHING, MeasurePanel
 from napari_vaesr.plugin.measure.table import short
-from napari_vaesr.plugin.measure.task import MeasureTask
+from napari_vaesr.plugin.measure.task import Measurement, MeasureTask
 from napari_vaesr.plugin.viewer.task import Failure, UpscaleTask
+from napari_vaesr.trust.measure import Measured
 from napari_vaesr.trust.profile import Estimate
 
 
@@ -129,6 +131,53 @@ def test_labels_that_fit(panel, shown, qtbot):
     panel.measure()
     qtbot.waitUntil(lambda: not panel.runner.is_running, timeout=20000)
     assert "shape" in panel.status.value
+
+
+def test_objects_have_the_numbers_of_their_layer_in_the_table_that_is_saved(viewer, settings, qtbot):
+    """Also those of a Labels layer, in which one object is in several time points."""
+    movie = np.random.default_rng(0).integers(100, 4000, (2, 20, 24)).astype(np.uint16)
+    layer = viewer.add_image(movie, name="cells")
+    task = UpscaleTask(layer, "TYX", settings)
+    for each in task.layers(finished(task), ["cells"]):
+        viewer.add_layer(Layer.create(*each))
+    panel = MeasurePanel(viewer)
+    qtbot.addWidget(panel.native)
+    panel.samples.value = 2
+    panel.part.value = ("all", "whole")
+    panel.properties.value = "area"
+
+    def measured():
+        panel.measure()
+        qtbot.waitUntil(lambda: not panel.runner.is_running, timeout=20000)
+        objects = [each for each in viewer.layers if "objects" in each.name][-1]
+        for _, row in panel.frame().query("object > 0").iterrows():
+            assert row["value"] == np.count_nonzero(objects.data[row["T"]] == row["object"]) > 0
+        return objects
+
+    measured()
+    labels = np.zeros((2, 40, 48), int)
+    labels[0, 4:10, 4:12], labels[1, 20:26, 30:40] = 2_000_000_000, 2_000_000_000
+    viewer.add_labels(labels, name="mine")
+    panel.objects.value = "labels"
+    panel.marked.value = viewer.layers["mine"]
+    objects = measured()
+    np.testing.assert_array_equal(objects.data, labels)
+    lines = [[panel.table.item(row, column).text() for column in (0, 1)] for row in range(4)]
+    panel.table.selectRow(lines.index(["1", "2000000000"]))
+    assert viewer.dims.point[0] == 1
+
+
+def test_more_objects_than_napari_has_colours_for_are_shown(viewer, settings):
+    layer = viewer.add_image(np.zeros((200, 400), np.uint8), name="cells")
+    task = MeasureTask(layer, "YX", settings, {}, Threshold(), ("area",))
+    labels = np.arange(1, 80_001, dtype=np.int32).reshape(200, 400)
+    presence = {0: 1.0, 1: 0.5} | dict.fromkeys(range(2, 80_001), 1.0)
+    for least in (1.0, 0.5):
+        presence[80_000] = least
+        field = Measured({}, labels, presence, {}, {}, {})
+        found = Measurement([field], labels, [()], "YX")
+        assert (found.colours is None) == (least < 1)
+        viewer.add_layer(task.labels_layer(found, Factors(), []))
 
 
 def test_a_wrong_property_is_said_at_once(panel, messages):

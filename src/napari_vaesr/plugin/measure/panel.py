@@ -293,10 +293,10 @@ class MeasurePanel(Panel):
             self._viewer.add_layer(layer)
             self._show()
             count = sum(len(field.presence) - 1 for field in outcome.fields)
-            self._say(
-                f"{count} objects in the mean, measured on {task.settings.samples} samples. Blue objects are "
-                "in all samples, orange ones in few."
-            )
+            said = f"{count} objects in the mean, measured on {task.settings.samples} samples."
+            if outcome.colours is not None:
+                said += " Blue objects are in all samples, orange ones in few."
+            self._say(said)
 
     def _show(self) -> None:
         self.table.show_measurement(self._found)
@@ -327,9 +327,10 @@ class MeasurePanel(Panel):
         layer = self._layer
         if label == ALL or layer is None or layer not in self._viewer.layers:
             return
-        unique = self._found.numbers[number][label]
-        layer.selected_label = unique
-        places = np.argwhere(np.asarray(layer.data) == unique)
+        layer.selected_label = label
+        where, there = self._found.places[number], np.zeros(layer.data.shape, bool)
+        there[where] = np.asarray(layer.data[where]) == label
+        places = np.argwhere(there)
         if not len(places):
             return
         world = to_world(layer, np.median(places, axis=0), self._viewer.dims.units)

@@ -81,7 +81,7 @@ class MeasurementTable(QTableWidget):
             share = field.presence[label]
             cells = [Cell(str(field.place[name]), field.place[name]) for name in places]
             cells += [
-                Cell(str(found.numbers[number].get(label, "all")), found.numbers[number].get(label, 0)),
+                Cell(str(label or "all"), label),
                 Cell(f"{share:.0%}" if label else "", share),
             ]
             for name in quantities:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +29,9 @@ logger = logging.getLogger(__name__)
 ABSENT, PRESENT = np.array([1.0, 0.51, 0.12, 1.0]), np.array([0.29, 0.7, 1.0, 1.0])
 """Colours of objects that are in none and in all of the samples."""
 
+MOST_COLOURED = 2**16
+"""Largest number of an object that napari gives a colour of its own."""
+
 
 @dataclass(frozen=True)
 class Measurement:
@@ -37,19 +40,32 @@ class Measurement:
     Attributes
     ----------
     fields : list of Measured
-        One for each plane or stack.
+        One for each plane or stack; objects that were found are numbered through all of them.
     labels : ndarray
-        All objects, numbered through all fields, with the axes of the source less ``S``.
-    numbers : list of dict of int to int
-        For each field the number in `labels` of every object.
+        All objects by their numbers, with the axes of the source less ``S``.
+    places : list of tuple
+        For each field where in `labels` it is.
     axes : str
         Of `labels`.
     """
 
     fields: list[Measured]
     labels: Any
-    numbers: list[dict[int, int]]
+    places: list[tuple[int | slice, ...]]
     axes: str
+
+    @property
+    def colours(self) -> dict[int | None, Any] | None:
+        """Colours by number, of all that are not told None: by the share of samples that have an object.
+
+        Nothing where napari has no room for them.
+        """
+        shares = {number: share for each in self.fields for number, share in each.presence.items()}
+        told = {number: share for number, share in shares.items() if share < 1}
+        if max(told, default=0) > MOST_COLOURED:
+            return None
+        colours: dict[int | None, Any] = {None: PRESENT, 0: np.zeros(4)}
+        return colours | {number: share * PRESENT + (1 - share) * ABSENT for number, share in told.items()}
 
 
 @dataclass(eq=False, repr=False)
@@ -120,7 +136,7 @@ class MeasureTask:
             result_axes = job.result_axes.without_samples()
             labels = np.zeros(result_axes.shape, np.int32)
             fields: list[Measured] = []
-            numbers: list[dict[int, int]] = []
+            places: list[tuple[int | slice, ...]] = []
             for step in draws(job):
                 if not isinstance(step, Field):
                     yield Progress(step.done, step.total, "Drawing samples")
@@ -130,9 +146,12 @@ class MeasureTask:
                 find = self.segment if fixed is None else None
                 own = step if shared is None else shared(step)
                 measured = measure_field(own, find, fixed, self._quantities, spacing)
+                if fixed is None:
+                    measured = _numbered_on(measured, max((max(each.presence) for each in fields), default=0))
                 fields.append(measured)
-                numbers.append(_put(measured, step.axes, labels, result_axes, job.region))
-            return Measurement(fields, labels, numbers, result_axes.names)
+                places.append(_index(measured.place, result_axes, job.region))
+                _arranged(labels[places[-1]], result_axes, step.axes)[...] = measured.labels
+            return Measurement(fields, labels, places, result_axes.names)
         except VaesrError as error:
             return Failure(str(error))
         except Exception as error:
@@ -160,17 +179,13 @@ class MeasureTask:
         from napari.layers import Labels
         from napari.utils.colormaps import DirectLabelColormap
 
-        colours: dict[int | None, Any] = {None: np.zeros(4), 0: np.zeros(4)}
-        for measured, numbers in zip(found.fields, found.numbers, strict=True):
-            for label, number in numbers.items():
-                share = measured.presence[label]
-                colours[number] = share * PRESENT + (1 - share) * ABSENT
+        colours = found.colours
         origin = {name: part.start for name, part in self.extent.items()}
         place = upscaled_place(self.layer, self.axes.replace("S", ""), factors, origin)
         return Labels(
             found.labels,
             name=unique_name(f"{self.name} {factors.suffix} objects", taken),
-            colormap=DirectLabelColormap(color_dict=colours),
+            colormap=None if colours is None else DirectLabelColormap(color_dict=colours),
             opacity=0.6,
             **place,
         )
@@ -204,14 +219,16 @@ def _arranged(part: Any, axes: Axes, wanted: str) -> Any:
     return np.transpose(part, [have.index(name) for name in wanted])
 
 
-def _put(measured: Measured, own: str, labels: Any, axes: Axes, region: Region) -> dict[int, int]:
-    """Put the objects of a field in their place, numbered on from those before."""
-    start = int(labels.max(initial=0))
+def _numbered_on(measured: Measured, start: int) -> Measured:
+    """Return the measurement of a field with its objects numbered from the first after `start`."""
     objects = sorted(number for number in measured.presence if number)
-    numbers = {label: start + count for count, label in enumerate(objects, 1)}
-    table = np.zeros(max(objects, default=0) + 1, np.int32)
-    for label, number in numbers.items():
-        table[label] = number
-    view = _arranged(labels[_index(measured.place, axes, region)], axes, own)
-    view[...] = table[measured.labels]
-    return numbers
+    numbers = {0: 0} | {label: start + count for count, label in enumerate(objects, 1)}
+    table = np.zeros(max(numbers) + 1, np.int32)
+    table[list(numbers)] = list(numbers.values())
+    return replace(
+        measured,
+        labels=table[measured.labels],
+        presence={numbers[label]: share for label, share in measured.presence.items()},
+        value={(numbers[label], name): value for (label, name), value in measured.value.items()},
+        samples={(numbers[label], name): values for (label, name), values in measured.samples.items()},
+    )

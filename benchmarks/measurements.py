@@ -43,7 +43,7 @@ from napari_vaesr.engine.conditions import noise_level
 from napari_vaesr.engine.draws import Field, fields_of_arrays, fields_of_job
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.files.atomic import write_json
-from napari_vaesr.imaging.intensity import estimate_noise
+from napari_vaesr.imaging.noise import estimate_noise
 from napari_vaesr.pairs.pair import Pair
 from napari_vaesr.pairs.settings import Degradation
 from napari_vaesr.pairs.sources import DegradationKind, EvaluationImage, find_sources, made_pairs

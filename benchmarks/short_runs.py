@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from napari_vaesr.engine.moments import PairedMoments, smoothed
-from napari_vaesr.imaging.intensity import estimate_noise
+from napari_vaesr.imaging.noise import estimate_noise
 from napari_vaesr.pairs.degradation import Batch
 from napari_vaesr.training.config import RECIPES, TrainingConfig
 from napari_vaesr.training.module import Training, psnr

@@ -7,7 +7,7 @@ import pytest
 import tifffile
 
 from napari_vaesr.batch import outlook
-from napari_vaesr.batch.queue import Batch
+from napari_vaesr.batch.queue import Queue
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.errors import VaesrError
 
@@ -27,7 +27,7 @@ def folder(tmp_path):
     return tmp_path / "in"
 
 
-def ran(batch: Batch, stops_at: tuple[int, float] | None = None):
+def ran(batch: Queue, stops_at: tuple[int, float] | None = None):
     """Run, and stop once a line has come so far; returns what was told of each line."""
     told: dict[int, list] = {}
     stopped = []
@@ -41,12 +41,12 @@ def ran(batch: Batch, stops_at: tuple[int, float] | None = None):
     return told
 
 
-def statuses(batch: Batch) -> list[str]:
+def statuses(batch: Queue) -> list[str]:
     return [line.status for line in batch.lines]
 
 
 def test_it_tells_what_it_would_do_and_what_cannot_be_read(folder, settings):
-    batch = Batch([str(folder)], str(folder.parent / "out"), settings)
+    batch = Queue([str(folder)], str(folder.parent / "out"), settings)
     assert statuses(batch) == ["waiting"] * 3
     assert list(batch.look()) == [0, 1, 2]
     first, second, broken = batch.lines
@@ -59,21 +59,21 @@ def test_it_tells_what_it_would_do_and_what_cannot_be_read(folder, settings):
 
 def test_it_does_all_that_can_be_done_and_passes_over_it_afterwards(folder, settings):
     output = folder.parent / "out"
-    batch = Batch([str(folder)], str(output), settings)
+    batch = Queue([str(folder)], str(output), settings)
     told = ran(batch)
     assert statuses(batch) == ["done", "done", "failed"]
     shares = [line.share for line in told[1]]
     assert shares == sorted(shares) and shares[0] == 0 and shares[-1] == 1 and len(set(shares)) > 2
     assert tifffile.imread(output / "b_x2.ome.tif").shape == (3, 2, 24, 32)
-    again = Batch([str(folder)], str(output), settings)
+    again = Queue([str(folder)], str(output), settings)
     assert statuses(again) == ["done before", "done before", "waiting"]
     assert set(ran(again)) == {2}
-    assert statuses(Batch([str(folder)], str(output), settings, replace=True)) == ["waiting"] * 3
+    assert statuses(Queue([str(folder)], str(output), settings, replace=True)) == ["waiting"] * 3
 
 
 def test_it_goes_on_where_it_was_stopped(folder, settings):
     output = folder.parent / "out"
-    batch = Batch([str(folder)], str(output), settings)
+    batch = Queue([str(folder)], str(output), settings)
     ran(batch, stops_at=(1, 0.6))
     assert statuses(batch) == ["done", "stopped", "waiting"]
     assert not (output / "b_x2.ome.tif").exists()
@@ -86,28 +86,28 @@ def test_what_exists_is_replaced_when_told_to_alone(folder, settings):
     output = folder.parent / "out"
     output.mkdir()
     (output / "a_x2.ome.tif").write_bytes(b"somebody's")
-    batch = Batch([str(folder / "a.tif")], str(output), settings)
+    batch = Queue([str(folder / "a.tif")], str(output), settings)
     ran(batch)
     assert statuses(batch) == ["failed"] and "tick Replace to" in batch.lines[0].message
     assert (output / "a_x2.ome.tif").read_bytes() == b"somebody's"
-    ran(replacing := Batch([str(folder / "a.tif")], str(output), settings, replace=True))
+    ran(replacing := Queue([str(folder / "a.tif")], str(output), settings, replace=True))
     assert statuses(replacing) == ["done"]
 
 
 def test_no_images_and_no_such_scale(folder, settings, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(VaesrError):
-        Batch([str(tmp_path / "empty")], str(tmp_path / "out"), settings)
+        Queue([str(tmp_path / "empty")], str(tmp_path / "out"), settings)
     wrong = settings.model_copy(update={"scale": {"Z": 4, "Y": 2, "X": 2}})
     with pytest.raises(VaesrError):
-        list(Batch([str(folder)], str(tmp_path / "out"), wrong).look())
+        list(Queue([str(folder)], str(tmp_path / "out"), wrong).look())
 
 
 def test_the_model_is_loaded_once(folder, settings, monkeypatch):
     loaded = []
     real = outlook.load_once
     monkeypatch.setattr(outlook, "load_once", lambda settings: loaded.append(1) or real(settings))
-    ran(Batch([str(folder)], str(folder.parent / "out"), settings))
+    ran(Queue([str(folder)], str(folder.parent / "out"), settings))
     assert len(loaded) == 1 and Path(folder.parent / "out" / "a_x2.json").is_file()
 
 
@@ -117,7 +117,7 @@ def test_no_output_takes_the_place_of_another_input(folder, settings):
     pixels = np.random.default_rng(1).integers(0, 4000, (2, 24, 32)).astype("uint16")
     tifffile.imwrite(own, pixels, metadata={"axes": "ZYX"}, ome=True)
     before = own.read_bytes()
-    batch = Batch([str(folder)], str(folder), settings, replace=True)
+    batch = Queue([str(folder)], str(folder), settings, replace=True)
     ran(batch)
     assert own.read_bytes() == before
     (line,) = [line for line in batch.lines if line.target.source.name == "a.tif"]
@@ -125,7 +125,7 @@ def test_no_output_takes_the_place_of_another_input(folder, settings):
 
 
 def test_a_file_that_goes_meanwhile_fails_alone(folder, settings):
-    batch = Batch([str(folder)], str(folder.parent / "out"), settings)
+    batch = Queue([str(folder)], str(folder.parent / "out"), settings)
     real = outlook.open_job
 
     def gone(target, *others):

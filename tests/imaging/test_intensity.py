@@ -15,9 +15,9 @@ from napari_vaesr.imaging.intensity import (
     IntensityScaling,
     check_array,
     check_finite,
-    estimate_noise,
     fit_scalings,
 )
+from napari_vaesr.imaging.noise import estimate_noise
 
 
 @given(

@@ -31,7 +31,7 @@ def test_a_clean_image_has_next_to_none() -> None:
 
 
 def test_textures_count_less_than_by_the_usual_estimate() -> None:
-    from napari_vaesr.imaging.intensity import estimate_noise
+    from napari_vaesr.imaging.noise import estimate_noise
 
     image = scene()
     image[:, :128] += 0.1 * np.random.default_rng(2).random((256, 128))

@@ -16,7 +16,7 @@ from napari_vaesr.pairs.pair import Pair
 from napari_vaesr.pairs.settings import Degradation
 from napari_vaesr.training import finish
 from napari_vaesr.training.config import TrainingConfig, finetune_config
-from napari_vaesr.training.events import PATIENCE, Check, Losses, Pictures, Verdict
+from napari_vaesr.training.events import PATIENCE, Losses, Pictures, Validation, Verdict
 from napari_vaesr.training.finetune import FineTune, estimated_degradation, fitting_patch
 from napari_vaesr.training.fit import fit, newest_checkpoint
 from napari_vaesr.training.module import SIDES, Training
@@ -200,7 +200,7 @@ def test_what_is_missing_is_said(prepared: FineTune, tmp_path: Path) -> None:
 
 def test_the_verdict() -> None:
     def verdict(*scores: float) -> Verdict:
-        return Verdict(tuple(Check(step=100 * i, scores={"2": score}) for i, score in enumerate(scores)))
+        return Verdict(tuple(Validation(step=100 * i, scores={"2": score}) for i, score in enumerate(scores)))
 
     fresh = verdict(30)
     assert (fresh.gain, fresh.is_worse, fresh.has_stalled) == (0, False, False)

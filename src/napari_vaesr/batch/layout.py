@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from napari_vaesr.batch.parts import Parts
+from napari_vaesr.batch.job_blocks import JobBlocks
 from napari_vaesr.engine import result_file
 from napari_vaesr.engine.cluster import Task
 from napari_vaesr.engine.job import UpscaleJob
@@ -98,7 +98,7 @@ def _first_pixel(image: ImageFile, job: UpscaleJob) -> dict[str, float]:
     }
 
 
-def worker_task(image: ImageFile, parts: Parts, number: int) -> Task:
+def worker_task(image: ImageFile, parts: JobBlocks, number: int) -> Task:
     """Tell workers what to do in a pass, with paths that mean the same in another folder."""
     job, store, made = parts.job, parts.stores[number], parts.read_by(number)
     if isinstance(store, ResultFile):

@@ -47,7 +47,7 @@ class Line:
 Report = Callable[[int, Line], None]
 
 
-class Batch:
+class Queue:
     """A run over many inputs.
 
     Parameters

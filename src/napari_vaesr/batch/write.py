@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_vaesr.batch.job_blocks import JobBlocks
 from napari_vaesr.batch.layout import made_from, middle_plane, output_image, worker_task
-from napari_vaesr.batch.parts import Parts
 from napari_vaesr.batch.targets import STATE, Target
 from napari_vaesr.engine.cluster import cluster_blocks, workers_choice
 from napari_vaesr.engine.job import UpscaleJob
@@ -223,7 +223,7 @@ def _write_blocks(
         told = {"files": named, **job.record().plain()}
         described = output_image(image, job, told)
         output = _laid_out(target, partial, described, job, restart)
-        parts = Parts.of(job, partial.folder, output)
+        parts = JobBlocks.of(job, partial.folder, output)
         partial.keep(parts.sound(partial.done))
         if partial.done:
             job.messages.append(f"{len(partial.done)} of {len(parts)} parts were there from an earlier run.")
@@ -254,7 +254,7 @@ def _write_blocks(
 
 
 def _run(
-    parts: Parts,
+    parts: JobBlocks,
     partial: PartialOutput,
     image: ImageFile,
     client: Client | None,

@@ -12,7 +12,7 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes, SourceArray
 from napari_vaesr.imaging.colour import luma, premultiplied
 from napari_vaesr.imaging.likeness import are_apart
-from napari_vaesr.imaging.noise import fit_noise
+from napari_vaesr.imaging.noise import estimate_noise, fit_noise
 from napari_vaesr.imaging.sampling import evenly_spaced, middle_part
 
 IntensityMethod = Literal["percentile", "dtype", "minmax"]
@@ -169,29 +169,6 @@ def fit_scalings(array: SourceArray, axes: Axes, method: IntensityMethod) -> tup
     check_array(array, axes)
     channels = axes.shape[axes.names.index("C")] if "C" in axes.names else 1
     return tuple(_fit_channel(array, axes, channel, method) for channel in range(channels))
-
-
-def estimate_noise(plane: npt.NDArray[Any]) -> float:
-    """Estimate the standard deviation of white noise in a plane.
-
-    The median absolute value of the finest diagonal details of the Haar wavelet, over 0.6745 (Donoho and
-    Johnstone, 1994): structure has few such details, noise has them everywhere. What looks like noise counts
-    as noise, fine texture too.
-
-    Parameters
-    ----------
-    plane : array of shape (Y, X)
-        Neighbouring pixels, not a sparse sample of them.
-
-    Returns
-    -------
-    float
-        In the unit of the plane; 0 where it has fewer than two rows or columns.
-    """
-    height, width = (size // 2 * 2 for size in plane.shape)
-    even = plane[:height, :width].astype(np.float64)
-    detail = (even[::2, ::2] - even[::2, 1::2] - even[1::2, ::2] + even[1::2, 1::2]) / 2
-    return float(np.median(np.abs(detail))) / 0.6745 if detail.size else 0.0
 
 
 def _fit_channel(array: SourceArray, axes: Axes, channel: int, method: IntensityMethod) -> IntensityScaling:

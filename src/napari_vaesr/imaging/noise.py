@@ -25,6 +25,48 @@ BINS, PER_BIN = 12, 24
 PATCH = 2 * CELLS
 
 
+NORMAL_MEDIAN = 0.6745
+"""The median absolute value of normal numbers, in units of their standard deviation."""
+
+
+def finest_details(even: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the diagonal details of the Haar wavelet: what white noise is in them, with the same std.
+
+    Parameters
+    ----------
+    even : array of shape (Y, X)
+        Neighbouring pixels, even numbers of rows and columns.
+
+    Returns
+    -------
+    array of shape (Y / 2, X / 2)
+        In the unit of the pixels.
+    """
+    return (even[::2, ::2] - even[::2, 1::2] - even[1::2, ::2] + even[1::2, 1::2]) / 2
+
+
+def estimate_noise(plane: npt.NDArray[Any]) -> float:
+    """Estimate the standard deviation of white noise in a plane.
+
+    The median absolute value of the finest diagonal details, over 0.6745 (Donoho and Johnstone, 1994):
+    structure has few such details, noise has them everywhere. What looks like noise counts as noise, fine
+    texture too.
+
+    Parameters
+    ----------
+    plane : array of shape (Y, X)
+        Neighbouring pixels, not a sparse sample of them.
+
+    Returns
+    -------
+    float
+        In the unit of the plane; 0 where it has fewer than two rows or columns.
+    """
+    height, width = (size // 2 * 2 for size in plane.shape)
+    detail = finest_details(plane[:height, :width].astype(np.float64))
+    return float(np.median(np.abs(detail))) / NORMAL_MEDIAN if detail.size else 0.0
+
+
 def fit_noise(planes: Sequence[npt.NDArray[Any]]) -> tuple[float, float]:
     """Fit the line of the noise's variance to planes of one channel.
 
@@ -64,7 +106,7 @@ def _patches(
         if not height or not width:
             continue
         even = np.asarray(plane[:height, :width], np.float64)
-        detail = (even[::2, ::2] - even[::2, 1::2] - even[1::2, ::2] + even[1::2, 1::2]) / 2
+        detail = finest_details(even)
         mean = _tiled(even, PATCH).mean(axis=-1)
         variance = (_tiled(detail, CELLS) ** 2).mean(axis=-1)
         # A camera's full well has no noise, which says nothing of what is darker.

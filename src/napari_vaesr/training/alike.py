@@ -13,7 +13,8 @@ from napari_vaesr.arrays import Array
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.imaging.axes import Axes, Source
-from napari_vaesr.imaging.intensity import estimate_noise, fit_scalings
+from napari_vaesr.imaging.intensity import fit_scalings
+from napari_vaesr.imaging.noise import estimate_noise
 from napari_vaesr.imaging.region import Factors
 from napari_vaesr.pairs.images import find_images
 from napari_vaesr.pairs.settings import Degradation

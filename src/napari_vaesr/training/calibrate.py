@@ -11,7 +11,7 @@ import numpy as np
 
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.imaging.intensity import estimate_noise
+from napari_vaesr.imaging.noise import estimate_noise
 from napari_vaesr.imaging.region import Factors
 from napari_vaesr.imaging.sampling import evenly_spaced
 from napari_vaesr.pairs.images import find_images, grey

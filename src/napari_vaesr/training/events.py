@@ -16,7 +16,7 @@ PATIENCE = 5
 """After so many checks without a new best, it has stopped helping."""
 
 
-class Check(BaseModel):
+class Validation(BaseModel):
     """What a check on the held-out images found.
 
     Attributes
@@ -44,24 +44,24 @@ class Verdict:
 
     Attributes
     ----------
-    checks : tuple of Check
+    checks : tuple of Validation
         In their order, at least one; the first is of the model that it started from.
     """
 
-    checks: tuple[Check, ...]
+    checks: tuple[Validation, ...]
 
     @property
-    def start(self) -> Check:
+    def start(self) -> Validation:
         """The check of the model that it started from."""
         return self.checks[0]
 
     @property
-    def best(self) -> Check:
+    def best(self) -> Validation:
         """The best check since then; the start's own before any other."""
         return max(self.checks[1:], key=lambda check: check.score, default=self.start)
 
     @property
-    def latest(self) -> Check:
+    def latest(self) -> Validation:
         """The last check."""
         return self.checks[-1]
 

@@ -22,7 +22,7 @@ from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.image import image_name
 from napari_vaesr.imaging.colour import luma
-from napari_vaesr.imaging.intensity import estimate_noise
+from napari_vaesr.imaging.noise import estimate_noise
 from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.imaging.sampling import middle_of
 from napari_vaesr.pairs.degradation import Batch

@@ -19,7 +19,8 @@ from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.files.image import read_image
 from napari_vaesr.imaging.axes import Axes, Source
-from napari_vaesr.imaging.intensity import estimate_noise, fit_scalings
+from napari_vaesr.imaging.intensity import fit_scalings
+from napari_vaesr.imaging.noise import estimate_noise
 from napari_vaesr.imaging.region import Factors
 from napari_vaesr.imaging.sampling import middle_part
 from napari_vaesr.pairs.degradation import degrade, thinned

@@ -20,7 +20,7 @@ from napari_vaesr.errors import Cancelled, VaesrError
 from napari_vaesr.files.atomic import atomic_path
 from napari_vaesr.imaging.sampling import middle_part
 from napari_vaesr.pairs.degradation import Batch
-from napari_vaesr.training.events import Check, Listen, Losses, Pictures, Verdict
+from napari_vaesr.training.events import Listen, Losses, Pictures, Validation, Verdict
 from napari_vaesr.training.module import Training, validation_scores
 from napari_vaesr.training.validation import FixedPairs
 from napari_vaesr.vae.base import SuperResolutionVAE
@@ -75,7 +75,7 @@ class Watch(Callback):
         # What was checked after the checkpoint that the training goes on from is done again.
         self.checks = [check for check in self.checks if check.step <= training.steps_done]
         if not self.checks:
-            self._add(Check(step=0, scores=self._scores(trainer, training, first=True)))
+            self._add(Validation(step=0, scores=self._scores(trainer, training, first=True)))
         self.listen(self.verdict)
         self._show(training)
 
@@ -92,7 +92,7 @@ class Watch(Callback):
         names = sorted({factor_name(pair.factor) for pair in self.pairs.pairs})
         self._take(
             training,
-            Check(
+            Validation(
                 step=training.steps_done,
                 scores={name: float(metrics[f"psnr_mean_x{name}"]) for name in names},
             ),
@@ -102,9 +102,9 @@ class Watch(Callback):
         """Check the end of the run too, which seldom falls on a validation."""
         training = cast(Training, module)
         if training.progress >= 1 and self.checks[-1].step < training.steps_done:
-            self._take(training, Check(step=training.steps_done, scores=self._scores(trainer, training)))
+            self._take(training, Validation(step=training.steps_done, scores=self._scores(trainer, training)))
 
-    def _take(self, training: Training, check: Check) -> None:
+    def _take(self, training: Training, check: Validation) -> None:
         best = self.verdict.best
         if best.step == 0 or check.score > best.score:
             state = {name: weight.contiguous() for name, weight in training.averaged.state_dict().items()}
@@ -114,7 +114,7 @@ class Watch(Callback):
         self.listen(self.verdict)
         self._show(training)
 
-    def _add(self, check: Check) -> None:
+    def _add(self, check: Validation) -> None:
         self.checks.append(check)
         with atomic_path(self.folder / "checks.json") as temporary:
             temporary.write_bytes(_CHECKS.dump_json(self.checks))
@@ -170,10 +170,10 @@ def _mean(network: SuperResolutionVAE, pair: Batch) -> Tensor:
     return network.decode(encoded, noise).mean(dim=0)
 
 
-_CHECKS = TypeAdapter(list[Check])
+_CHECKS = TypeAdapter(list[Validation])
 
 
-def read_checks(run: Path) -> list[Check]:
+def read_checks(run: Path) -> list[Validation]:
     """Read the checks of a run; none where there are none yet, or the file is damaged."""
     try:
         return _CHECKS.validate_json((run / "checks.json").read_bytes())

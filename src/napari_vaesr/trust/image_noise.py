@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_vaesr.arrays import Array, Float64Array
+from napari_vaesr.imaging.noise import NORMAL_MEDIAN, finest_details
 
 BINS = 12
 """Groups of pixels of similar intensity that the noise is estimated in."""
@@ -51,7 +52,7 @@ def noise_model(plane: Array) -> NoiseModel:
     """Estimate the noise of a plane at its dark and at its bright places.
 
     The median absolute value of the finest diagonal differences, as in
-    `napari_vaesr.imaging.intensity.estimate_noise`, in groups of similar intensity, with a straight line
+    `napari_vaesr.imaging.noise.estimate_noise`, in groups of similar intensity, with a straight line
     through their squares (Foi et al., 2008, "Practical Poissonian-Gaussian noise modeling and fitting for
     single-image raw-data"). What looks like noise counts as noise, fine texture too.
 
@@ -67,15 +68,14 @@ def noise_model(plane: Array) -> NoiseModel:
     """
     height, width = (size // 2 * 2 for size in plane.shape)
     even = np.asarray(plane[:height, :width], np.float64)
-    quads = even[::2, ::2], even[::2, 1::2], even[1::2, ::2], even[1::2, 1::2]
-    detail = (quads[0] - quads[1] - quads[2] + quads[3]).ravel() / 2
-    level = sum(quads).ravel() / 4  # type: ignore[union-attr]
+    detail = finest_details(even).ravel()
+    level = (even[::2, ::2] + even[::2, 1::2] + even[1::2, ::2] + even[1::2, 1::2]).ravel() / 4
     black = float(level.min(initial=0.0)) if level.size else 0.0
     if level.size < FEWEST:
         return NoiseModel(0.0, 0.0, black)
     parts = np.array_split(np.argsort(level, kind="stable"), min(BINS, level.size // FEWEST))
     centres = np.array([level[part].mean() for part in parts]) - black
-    variances = np.array([(np.median(np.abs(detail[part])) / 0.6745) ** 2 for part in parts])
+    variances = np.array([(np.median(np.abs(detail[part])) / NORMAL_MEDIAN) ** 2 for part in parts])
     spread = centres - centres.mean()
     power = float(np.sum(spread**2))
     shot = float(np.sum(spread * variances)) / power if power > 0 else 0.0

@@ -7,7 +7,7 @@ import pytest
 import tifffile
 from qtpy.QtWidgets import QFileDialog
 
-from napari_vaesr.batch.queue import Batch
+from napari_vaesr.batch.queue import Queue
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.plugin.batch.panel import HINT, BatchPanel
 from napari_vaesr.plugin.viewer.layers import KEY
@@ -133,7 +133,7 @@ def test_a_run_that_is_over_looks_for_new_files(viewer, qtbot, folder):
 
 def test_it_stops_and_goes_on(viewer, qtbot, folder, monkeypatch):
     panel = make_panel(viewer, qtbot, folder)
-    real = Batch.run
+    real = Queue.run
 
     def run(batch, report, is_stopped):
         def told(number, line):
@@ -144,7 +144,7 @@ def test_it_stops_and_goes_on(viewer, qtbot, folder, monkeypatch):
         real(batch, told, is_stopped)
 
     with monkeypatch.context() as first:
-        first.setattr(Batch, "run", run)
+        first.setattr(Queue, "run", run)
         panel.run()
         finish(panel, qtbot)
     assert statuses(panel)[0] == "done" and statuses(panel)[1].startswith("stopped, ")

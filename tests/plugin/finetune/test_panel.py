@@ -12,7 +12,7 @@ from napari_vaesr.plugin.finetune.form import TOOLTIPS
 from napari_vaesr.plugin.finetune.panel import FineTunePanel, advice
 from napari_vaesr.plugin.finetune.task import unfinished
 from napari_vaesr.plugin.upscale.panel import UpscalePanel
-from napari_vaesr.training.events import PATIENCE, Check, Verdict
+from napari_vaesr.training.events import PATIENCE, Validation, Verdict
 from napari_vaesr.zoo.registry import get_card, models
 
 pytestmark = pytest.mark.filterwarnings("ignore:::lightning", "ignore::Warning:lightning.*")
@@ -181,7 +181,7 @@ def test_start_is_off_as_long_as_no_layer_is_there(docked, window):
 def test_no_gain_is_said(widget, qtbot, messages, monkeypatch):
     from napari_vaesr.training.finetune import FineTune
 
-    worse = Verdict((Check(step=0, scores={"2": 30.0}), Check(step=9, scores={"2": 29.5})))
+    worse = Verdict((Validation(step=0, scores={"2": 30.0}), Validation(step=9, scores={"2": 29.5})))
     monkeypatch.setattr(FineTune, "verdict", worse)
     widget.start()
     finished(widget, qtbot)
@@ -263,7 +263,7 @@ def test_models_go_out_and_in(widget, viewer, qtbot, tmp_path, monkeypatch, mess
 
 def test_the_advice_says_what_the_checks_mean():
     def verdict(*scores):
-        return Verdict(tuple(Check(step=100 * i, scores={"2": score}) for i, score in enumerate(scores)))
+        return Verdict(tuple(Validation(step=100 * i, scores={"2": score}) for i, score in enumerate(scores)))
 
     assert "the start has 30.00 dB" in advice(verdict(30))
     assert "best 31.00 dB (+1.00 dB)" in advice(verdict(30, 31))

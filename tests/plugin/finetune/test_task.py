@@ -20,7 +20,7 @@ from napari_vaesr.plugin.finetune.task import (
     unfinished,
 )
 from napari_vaesr.plugin.viewer.task import Failure
-from napari_vaesr.training.events import Check, Losses, Pictures, Verdict
+from napari_vaesr.training.events import Losses, Pictures, Validation, Verdict
 from napari_vaesr.zoo.registry import get_card, models, user_models
 
 pytestmark = pytest.mark.filterwarnings("ignore:::lightning", "ignore::Warning:lightning.*")
@@ -141,7 +141,7 @@ def test_cancelled_nothing_is_kept(request_):
 def test_without_gain_nothing_is_saved_until_one_asks(request_, monkeypatch):
     from napari_vaesr.training.finetune import FineTune
 
-    worse = Verdict((Check(step=0, scores={"2": 30.0}), Check(step=9, scores={"2": 29.5})))
+    worse = Verdict((Validation(step=0, scores={"2": 30.0}), Validation(step=9, scores={"2": 29.5})))
     monkeypatch.setattr(FineTune, "verdict", worse)
     task = FineTuneTask(request_)
     assert task.run().kind == "no gain" and "mine" not in models()

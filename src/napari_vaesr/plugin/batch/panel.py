@@ -14,7 +14,7 @@ from napari.utils.notifications import show_error, show_warning
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog
 
-from napari_vaesr.batch.queue import Batch, Line
+from napari_vaesr.batch.queue import Line, Queue
 from napari_vaesr.engine.progress import readable_bytes
 from napari_vaesr.engine.settings import UpscaleSettings, about, make_settings
 from napari_vaesr.errors import VaesrError
@@ -68,7 +68,7 @@ class BatchPanel(Panel):
         self._viewer = viewer
         self._start = or_defaults(starting_settings)
         self._cards = known_cards(self._start.model)
-        self._batch: Batch | None = None
+        self._batch: Queue | None = None
         self._worker: Any = None
         self._stop = Event()
         self._updates: SimpleQueue[tuple[int, Line]] = SimpleQueue()
@@ -218,7 +218,7 @@ class BatchPanel(Panel):
             if not inputs or not output:
                 raise VaesrError(HINT)
             if make_anew:
-                self._batch = Batch(inputs, output, settings, axes or None, again)
+                self._batch = Queue(inputs, output, settings, axes or None, again)
                 self._listed = asked
         except VaesrError as error:
             self.status.value = str(error)
@@ -233,13 +233,13 @@ class BatchPanel(Panel):
         self._timer.start(EVERY)
         self._worker.start()
 
-    def _look(self, batch: Batch) -> None:
+    def _look(self, batch: Queue) -> None:
         for number in batch.look():
             self._updates.put((number, batch.lines[number]))
             if self._stop.is_set():
                 return
 
-    def _upscale(self, batch: Batch) -> None:
+    def _upscale(self, batch: Queue) -> None:
         if any(line.outlook is None for line in batch.lines):
             self._look(batch)
         batch.run(lambda number, line: self._updates.put((number, line)), self._stop.is_set)
@@ -311,7 +311,7 @@ class BatchPanel(Panel):
             show_warning("The panel was closed, so its files were stopped; the next run goes on from there.")
 
 
-def _outcome(work: Any, batch: Batch) -> Failure | None:
+def _outcome(work: Any, batch: Queue) -> Failure | None:
     """For a worker: what is wrong comes back in a sentence."""
     try:
         work(batch)
@@ -323,7 +323,7 @@ def _outcome(work: Any, batch: Batch) -> Failure | None:
         return Failure(f"The batch failed: {first_sentence(error)}")
 
 
-def _summary(batch: Batch) -> str:
+def _summary(batch: Queue) -> str:
     """Say how far a batch is."""
     count = {
         status: sum(line.status == status for line in batch.lines)

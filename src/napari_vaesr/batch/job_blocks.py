@@ -16,7 +16,7 @@ from napari_vaesr.files.output import Output
 
 
 @dataclass(frozen=True)
-class Parts:
+class JobBlocks:
     """All blocks of a job.
 
     Attributes
@@ -34,7 +34,7 @@ class Parts:
     stores: tuple[Store, ...]
 
     @classmethod
-    def of(cls, job: UpscaleJob, folder: Path, output: Output) -> Parts:
+    def of(cls, job: UpscaleJob, folder: Path, output: Output) -> JobBlocks:
         """Open what was begun in a folder, and lay out the rest."""
         grids = tuple(job.grid(number) for number in range(len(job.passes)))
         stores: list[Store] = []

@@ -70,6 +70,12 @@ def test_labels_whose_axes_come_in_another_order(measure, tmp_path):
     assert result.exit_code == 0, result.output
     rows = [row for row in rows_of(tmp_path / "table.csv") if row["object"] == "5"]
     assert [(row["T"], float(row["value"])) for row in rows] == [("1", 72.0)]
+    both = np.stack([movie, movie], axis=2)  # of several channels, the same in each
+    tifffile.imwrite(tmp_path / "both.tif", both, imagej=True, metadata={"axes": "TZCYX"})
+    result = measure("both.tif", "--labels", "labels.ome.tif", "--out", "both.csv", "-p", "area")
+    assert result.exit_code == 0, result.output
+    rows = [row for row in rows_of(tmp_path / "both.csv") if row["object"] == "5"]
+    assert [(row["T"], row["C"], float(row["value"])) for row in rows] == [("1", "0", 72.0), ("1", "1", 72.0)]
 
 
 def test_labels_fix_the_objects(measure, picture, tmp_path):
@@ -86,6 +92,7 @@ def test_labels_fix_the_objects(measure, picture, tmp_path):
     ("arguments", "message"),
     [
         (["--threshold", "otso"], "no threshold"),
+        (["--threshold", "nan"], "finite"),
         (["--properties", "aera"], "no such property"),
         (["--samples", "1"], "no spread"),
         (["--out", "table.xls"], ".csv"),

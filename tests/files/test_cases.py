@@ -241,6 +241,18 @@ def test_imagej_windows_and_colours(tmp_path):
     assert image.windows == ((10, 99), (5, 500))
 
 
+def test_black_is_no_colour_to_see_a_channel_in(tmp_path):
+    about = {"axes": "CYX", "Channel": {"Name": ["a", "b"], "Color": [0x000000FF, 0x00FF00FF]}}
+    tifffile.imwrite(tmp_path / "c.ome.tif", np.zeros((2, 8, 9), np.uint16), metadata=about)
+    assert read_image(tmp_path / "c.ome.tif").colours == ("", "00FF00")
+
+
+def test_the_distance_of_planes_of_imagej_has_no_sign(tmp_path):
+    about = {"axes": "ZYX", "unit": "um", "spacing": -1.5}
+    tifffile.imwrite(tmp_path / "z.tif", np.zeros((3, 8, 9), np.uint16), imagej=True, metadata=about)
+    assert read_image(tmp_path / "z.tif").pixel_size["Z"] == 1.5
+
+
 def test_a_lone_channel_of_imagej_keeps_its_colour(tmp_path):
     ramp = np.arange(256, dtype=np.uint8)
     metadata = {

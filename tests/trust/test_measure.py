@@ -143,6 +143,20 @@ def test_labels_have_the_order_of_their_image(model, axes):
         assert len(sums) == 1 and ("T" not in axes or sums["T"].tolist() == [1])
 
 
+def test_labels_may_be_those_of_every_channel():
+    samples = np.stack([np.stack([[squares(), 2 * squares()], [0 * squares(), squares()]])] * 2)  # T, C
+    labels = np.zeros((2, 32, 40), int)
+    labels[0, 4:10, 5:11], labels[1, 20:24, 20:28] = 1, 2
+    table = measure(samples, labels, ("intensity_mean",), axes="TCYX").query("object > 0")
+    told = {(row["T"], row["C"], row["object"]): row["value"] for _, row in table.iterrows()}
+    assert told == {(0, 0, 1): 100, (0, 1, 1): 200, (1, 0, 2): 0, (1, 1, 2): 50}
+
+
+def test_in_what_is_flat_to_the_last_digits_there_is_nothing():
+    image = (30_000 + 0.004 * np.random.default_rng(0).random((32, 40))).astype(np.float32)
+    assert number(measure(np.stack([image] * 2), Threshold("otsu")), "count") == 0
+
+
 def test_numbers_of_objects_may_be_far_apart(monkeypatch):
     """What counts by number would take as much memory as the largest asks for."""
     monkeypatch.setattr("napari_vaesr.trust.segment.COUNTED", 10)
@@ -268,11 +282,18 @@ def test_the_range_holds_nine_tenths_of_further_values(count):
         (np.ones((4, 4), int), ("area",), "do not fit"),
         (np.full((32, 40), -1), ("area",), "whole numbers"),
         (None, ("area",), "threshold"),
+        (np.nan, ("area",), "finite"),
     ],
 )
 def test_what_is_wrong_is_said(segment, properties, message):
     with pytest.raises(VaesrError, match=message):
         measure(np.stack([squares()] * 2), segment, properties)
+
+
+@pytest.mark.parametrize("wrong", [{"method": np.inf}, {"smoothing": np.nan}, {"split": np.nan}])
+def test_a_threshold_is_made_of_finite_numbers(wrong):
+    with pytest.raises(VaesrError, match="finite"):
+        Threshold(**wrong)
 
 
 def test_a_result_without_samples_is_refused(model, stack):

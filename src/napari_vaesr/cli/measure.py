@@ -137,8 +137,8 @@ def _read_labels(path: Path, axes: str) -> Any:
         found = read_image(path, labels=True)
     except UnknownAxes as error:
         return read_image(path, wanted[-len(error.shape) :], labels=True).data
-    if len(wanted) > 2 and sorted(found.axes) == sorted(wanted):  # of two, no file says which they are
-        return found.data.transpose([found.axes.index(name) for name in wanted])
+    if len(found.axes) > 2 and set(found.axes) <= set(wanted):  # of two, no file says which they are
+        return found.data.transpose([found.axes.index(name) for name in wanted if name in found.axes])
     return found.data
 
 

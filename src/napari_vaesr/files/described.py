@@ -50,13 +50,14 @@ class Described:
         """Return what an `ImageFile` of these axes takes from it."""
         sizes = {name: self.sizes[name] for name in axes if name in self.sizes and name not in "CS"}
         channels = dict(zip(axes, shape, strict=True)).get("C", 0)
+        colours = tuple("" if colour == "000000" else colour for colour in self.colours)  # nobody sees black
         starts = {name: self._start(name) for name in axes if name in self.starts and name not in "CS"}
         return {
             "pixel_size": {name: size for name, (size, _) in sizes.items()},
             "units": {name: unit for name, (_, unit) in sizes.items() if unit},
             "offset": {name: start for name, start in starts.items() if start},
             "channel_names": self.channel_names if "C" in axes else (),
-            "colours": self.colours if len(self.colours) == max(channels, 1) and any(self.colours) else (),
+            "colours": colours if len(colours) == max(channels, 1) and any(colours) else (),
             "windows": self.windows if len(self.windows) == max(channels, 1) and any(self.windows) else (),
         }
 

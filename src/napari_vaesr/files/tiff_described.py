@@ -45,7 +45,8 @@ def resolution(page: tifffile.TiffPage) -> tuple[float, float]:
 def _imagej(metadata: Mapping[str, Any], across: float, down: float) -> Described:
     unit = str(metadata.get("unit", ""))
     units = {"X": unit, "Y": str(metadata.get("yunit", unit)), "Z": str(metadata.get("zunit", unit))}
-    sizes = {"X": across, "Y": down, "Z": metadata.get("spacing")}
+    # The sign of the distance of planes tells ImageJ nothing.
+    sizes = {"X": across, "Y": down, "Z": abs(as_number(metadata.get("spacing")))}
     if not unit:  # without one, the resolution is about printing
         sizes = {"Z": sizes["Z"]}
     lengths = sized((name, size, units[name]) for name, size in sizes.items())

@@ -110,8 +110,9 @@ def measure(
         drawn then, in the layer's or the file's units. Fields are measured one
         by one: planes, or volumes where there is an axis ``Z``. Colours are measured by their luma.
     segment : labels, Threshold, str, float or callable
-        Labels of the upscaled image's shape (then objects are fixed and only intensities vary), the name of a
-        threshold (``otsu``, ``li``, ``triangle``), an intensity, or a function from an image to labels.
+        Labels of the upscaled image's shape, with or without its channels (then objects are fixed and only
+        intensities vary), the name of a threshold (``otsu``, ``li``, ``triangle``), an intensity, or a
+        function from an image to labels.
     properties : sequence of str
         Of scikit-image's ``regionprops_table``, those that are numbers; and ``intensity_sum``.
     extra : sequence of callable
@@ -313,14 +314,19 @@ def _fields(
 
 def _labels_of(labels: Any, whole: Axes, field: Field, number: int, count: int) -> Labels:
     """Return the labels of one of so many fields: its own, or the same ones for every field."""
-    own, array = field.mean.shape, labels
-    alone = whole.without_samples()
-    if tuple(labels.shape) == alone.shape:  # in the order of the image, where that of a field is ZYX
-        others = [name for name in alone.names if name not in field.axes]
-        array = np.transpose(np.asarray(labels), [alone.names.index(name) for name in (*others, *field.axes)])
-    if tuple(array.shape) == own:
-        return checked_labels(array, own)
-    array = np.asarray(array)
+    own, lengths = field.mean.shape, whole.without_samples().lengths
+    plain = {name: length for name, length in lengths.items() if name != "C"}
+    for told in (lengths, plain):  # of every channel, or the same for all
+        if tuple(labels.shape) == tuple(told.values()):
+            others = {name: length for name, length in lengths.items() if name not in field.axes}
+            place = np.unravel_index(number, tuple(others.values()))
+            at = {name: int(index) for name, index in zip(others, place, strict=True)}
+            part = np.asarray(labels[tuple(at.get(name, slice(None)) for name in told)])
+            order = [name for name in told if name not in at]  # where that of a field is ZYX
+            return checked_labels(part.transpose([order.index(name) for name in field.axes]), own)
+    if tuple(labels.shape) == own:
+        return checked_labels(labels, own)
+    array = np.asarray(labels)
     if array.ndim > len(own) and array.shape[-len(own) :] == own:
         fields = array.reshape(-1, *own)
         if len(fields) == count:

@@ -21,6 +21,9 @@ METHODS = ("otsu", "li", "triangle")
 CACHED = 32_768
 """Pixels that are smoothed at a time."""
 
+STEPS = 1024
+"""Steps of float32 within which an image is flat: a threshold is found in a histogram of 256 parts."""
+
 COUNTED = 4_000_000
 """Pairs of objects up to which pixels are counted for each pair, which is faster than to sort them."""
 
@@ -56,6 +59,9 @@ class Threshold:
                 f"There is no threshold {self.method!r}, please choose from {', '.join(METHODS)} "
                 "or give an intensity."
             )
+        numbers = [each for each in (self.method, self.smoothing, self.split) if not isinstance(each, str)]
+        if not np.isfinite(numbers).all():
+            raise VaesrError("Threshold, smoothing and split are finite numbers, please correct them.")
         if min(self.smoothing, self.smallest, self.split) < 0:
             raise VaesrError("Smoothing, smallest and split can't be negative, please use 0 for none.")
 
@@ -85,7 +91,7 @@ def _level(image: Array, method: str) -> float:
     from skimage import filters
 
     least, greatest = image.min(), image.max()
-    if least == greatest:
+    if greatest - least <= STEPS * np.spacing(max(abs(least), abs(greatest))):
         return float(greatest)
     return float(getattr(filters, f"threshold_{method}")(image))
 

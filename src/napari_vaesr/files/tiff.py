@@ -68,15 +68,10 @@ def read_tiff(path: Path, axes: str | None, series: Series = None) -> ImageFile:
             if not _is_complete(tiff, pages):
                 raise VaesrError(f"{path} is cut off or lacks some of its planes, please get it anew.")
             page = pages.keyframe
+            tile = (page.tilelength, page.tilewidth) if page.is_tiled else None
             if page.compression != tifffile.COMPRESSION.NONE:
-                piece = (
-                    (page.tilelength, page.tilewidth)
-                    if page.is_tiled
-                    else (page.rowsperstrip, page.imagewidth)
-                )
-                check_piece(
-                    path, (*map(int, piece), int(page.samplesperpixel)), np.dtype(pages.dtype).itemsize
-                )
+                piece = (*(tile or (page.rowsperstrip, page.imagewidth)), page.samplesperpixel)
+                check_piece(path, tuple(map(int, piece)), np.dtype(pages.dtype).itemsize)
             told = images[number].described() if images else described(tiff, page)
             note = annotation(first.pages.first.description) if images else {}
             narrow = _narrow(tiff)
@@ -90,7 +85,7 @@ def read_tiff(path: Path, axes: str | None, series: Series = None) -> ImageFile:
             pixels = FileArray(
                 path, partial(open_tiff, path, number), tuple(pages.shape), np.dtype(pages.dtype)
             )
-            plane = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, 1)
+            plane = tile or (page.rowsperstrip, 1)
             if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
                 notes.append(
                     f"{path.name} says that its least value is white: its numbers are kept, and results are "

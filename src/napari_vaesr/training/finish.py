@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from pydantic import JsonValue
+from torch import Tensor
 
 from napari_vaesr.engine.moments import PairedMoments, smoothed
 from napari_vaesr.engine.progress import Progress
@@ -82,32 +84,12 @@ def finish_training(
         )
     config = TrainingConfig.model_validate_json((run / "config.json").read_text())
     content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    weights = best_weights(run)
-    if weights is None:
-        prefix = "average.module."
-        state = content["state_dict"].items()
-        weights = {name.removeprefix(prefix): each for name, each in state if name.startswith(prefix)}
     network = with_base(build(config.network)).eval()
-    network.load_state_dict(weights)
+    network.load_state_dict(best_weights(run) or _averaged(content["state_dict"]))
     pairs = validate if isinstance(validate, FixedPairs) else ValidationPairs(validate, config, images=IMAGES)
     metrics = network_scores(network, pairs)
     if start is not None:
-        before = network_scores(start.network, pairs)
-        scored = {pair.factor for pair in pairs.pairs}
-        metrics |= {
-            f"psnr_start_x{factor_name(factor)}": before[f"psnr_mean_x{factor_name(factor)}"]
-            for factor in sorted(scored)
-        }
-    reached = content["progress"]
-    begun: dict[str, JsonValue] = {}
-    if config.start is not None:
-        begun["start"] = config.start.model_dump()
-    checks = read_checks(run)
-    if checks:
-        begun["weights_of_step"] = Verdict(tuple(checks)).best.step
-    settings = config.model_dump(
-        mode="json", exclude={"name", "title", "description", "network", "intensity", "sources", "start"}
-    )
+        metrics |= _scores_before(start, pairs)
     bare = ModelCard(
         name=config.name,
         title=config.title or config.name,
@@ -116,16 +98,9 @@ def finish_training(
         receptive_radius=network.receptive_radius,
         intensity=config.intensity,
         training_data=config.sources,
-        training={
-            "command": command,
-            "steps": reached["steps"],
-            "hours": round(reached["seconds"] / 3600, 2),
-            "date": datetime.now(UTC).date().isoformat(),
-            **begun,
-            "settings": settings,
-        },
+        training=_told(run, config, command, content["progress"]),
         metrics=metrics,
-        limits=f"{LIMITS} {TUNED_LIMITS}" if checks else LIMITS,
+        limits=f"{LIMITS} {TUNED_LIMITS}" if read_checks(run) else LIMITS,
     )
     if isinstance(validate, FixedPairs):
         fitted = calibrate_on_pairs(network, pairs, None if start is None else start.card)
@@ -139,6 +114,42 @@ def finish_training(
         **fitted.changes(),
     }
     return save_model(destination, network, bare.model_copy(update=changes))
+
+
+def _scores_before(start: Model, pairs: FixedPairs) -> dict[str, float]:
+    """Return the scores of the model that was fine-tuned."""
+    before = network_scores(start.network, pairs)
+    names = [factor_name(factor) for factor in sorted({pair.factor for pair in pairs.pairs})]
+    return {f"psnr_start_x{name}": before[f"psnr_mean_x{name}"] for name in names}
+
+
+def _averaged(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the averaged weights of a checkpoint's."""
+    prefix = "average.module."
+    return {name.removeprefix(prefix): each for name, each in state.items() if name.startswith(prefix)}
+
+
+def _told(
+    run: Path, config: TrainingConfig, command: str, reached: Mapping[str, Any]
+) -> dict[str, JsonValue]:
+    """Return what the card tells of the run."""
+    begun: dict[str, JsonValue] = {}
+    if config.start is not None:
+        begun["start"] = config.start.model_dump()
+    checks = read_checks(run)
+    if checks:
+        begun["weights_of_step"] = Verdict(tuple(checks)).best.step
+    settings = config.model_dump(
+        mode="json", exclude={"name", "title", "description", "network", "intensity", "sources", "start"}
+    )
+    return {
+        "command": command,
+        "steps": reached["steps"],
+        "hours": round(reached["seconds"] / 3600, 2),
+        "date": datetime.now(UTC).date().isoformat(),
+        **begun,
+        "settings": settings,
+    }
 
 
 LIMITS = (

@@ -93,6 +93,20 @@ def fit(
     trainer = _trainer(config, run, callbacks, precision, devices)
     batches = train(first_step) if callable(train) else Patches(train, config, first_step)
     pairs = validate if isinstance(validate, FixedPairs) else ValidationPairs(validate, config)
+    _run(trainer, module, batches, pairs, checkpoint, workers)
+    trainer.save_checkpoint(run / f"step={module.steps_done}.ckpt")
+    return module
+
+
+def _run(
+    trainer: lightning.Trainer,
+    module: Training,
+    batches: IterableDataset[Batch],
+    pairs: FixedPairs,
+    checkpoint: Path | None,
+    workers: int,
+) -> None:
+    """Train to the end of the run."""
     with warnings.catch_warnings():
         # On a CPU patches are made in the training process on purpose: it needs all cores itself.
         warnings.filterwarnings("ignore", ".*does not have many workers.*")
@@ -116,8 +130,6 @@ def fit(
                 "A process that makes patches has ended, perhaps for want of memory or of shared memory "
                 "(/dev/shm): give fewer --workers; the run goes on from its last checkpoint."
             ) from error
-    trainer.save_checkpoint(run / f"step={module.steps_done}.ckpt")
-    return module
 
 
 def _check(config: TrainingConfig, start: Model | None, teacher: Model | None, devices: int) -> None:

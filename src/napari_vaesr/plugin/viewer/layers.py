@@ -98,16 +98,14 @@ def layer_tuples(
     placement = upscaled_place(layer, spatial_axes, factors, origin or {})
     identity = uuid.uuid4().hex
 
-    mean_name = unique_name(f"{layer.name} {factors.suffix} mean", taken_names)
+    def own(role: str) -> dict[str, Any]:
+        return {
+            "name": unique_name(f"{layer.name} {factors.suffix} {role}", taken_names),
+            "metadata": metadata(result.record, layer, axes, role, identity),
+        }
+
     look = {key: getattr(layer, key) for key in (SHARED_LOOK if layer.rgb else SHARED_LOOK + GREY_LOOK)}
-    mean = {
-        **placement,
-        **look,
-        "name": mean_name,
-        "rgb": bool(layer.rgb),
-        "visible": True,
-        "metadata": metadata(result.record, layer, axes, "mean", identity),
-    }
+    mean = {**placement, **look, **own("mean"), "rgb": bool(layer.rgb), "visible": True}
     behind = _stand_in(result.mean, layer, spatial_axes, factors, origin or {})
     tuples: list[LayerTuple] = [(as_scrolled(result.mean, behind), mean, "image")]
 
@@ -116,31 +114,19 @@ def layer_tuples(
     maps = () if result.uncertainty is None else result.uncertainty if is_interval else (result.uncertainty,)
     for name, data in zip(names, maps, strict=False):
         if is_interval:
-            own = {"contrast_limits": layer.contrast_limits} if layer.rgb else {k: look[k] for k in GREY_LOOK}
+            looked_at = ("contrast_limits",) if layer.rgb else GREY_LOOK
+            shown = {key: getattr(layer, key) for key in looked_at}
         else:
             limits = uncertainty_range or uncertainty_limits(data)
-            own = {"colormap": UNCERTAINTY_COLORMAP, "contrast_limits": limits}
-        attributes = {
-            **placement,
-            **own,
-            "name": unique_name(f"{layer.name} {factors.suffix} {name}", {*taken_names, mean_name}),
-            "rgb": False,
-            "visible": False,
-            "metadata": metadata(result.record, layer, axes, name, identity),
-        }
+            shown = {"colormap": UNCERTAINTY_COLORMAP, "contrast_limits": limits}
+        attributes = {**placement, **shown, **own(name), "rgb": False, "visible": False}
         if result.std is not None and result.std is not result.uncertainty:
             attributes["metadata"][STD_KEY] = as_scrolled(result.std)
         likeness = behind if is_interval and not layer.rgb else None
         tuples.append((as_scrolled(data, likeness), attributes, "image"))
     if result.samples is not None:
-        attributes = {
-            **look,
-            **_behind_samples(placement),
-            "name": unique_name(f"{layer.name} {factors.suffix} samples", taken_names),
-            "rgb": bool(layer.rgb),
-            "visible": False,
-            "metadata": metadata(result.record, layer, axes, "samples", identity),
-        }
+        there = _behind_samples(placement)
+        attributes = {**look, **there, **own("samples"), "rgb": bool(layer.rgb), "visible": False}
         tuples.append((result.samples, attributes, "image"))
     return tuples
 

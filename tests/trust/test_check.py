@@ -7,12 +7,12 @@ import json
 import numpy as np
 import pytest
 
-from napari_vaesr import Source, UpscaleJob, VaesrError, check, load_model, sample_path
+from napari_vaesr import Source, UpscaleJob, VaesrError, check, load_model, sample_path, upscale
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.files.image import read_image
 from napari_vaesr.pairs.degradation import downscaled
-from napari_vaesr.trust.check import check_source, with_noise
-from napari_vaesr.trust.consistency import consistency_map, inconsistent_share
+from napari_vaesr.trust.check import Check, check_source, with_noise
+from napari_vaesr.trust.consistency import consistency_map, departure_share, inconsistent_share
 from napari_vaesr.trust.image_noise import NoiseModel, noise_model
 from napari_vaesr.trust.plots import write_check
 from napari_vaesr.trust.rivals import bicubic
@@ -59,6 +59,52 @@ def test_a_stack_and_colours_are_checked(nuclei, model):
     assert check(colours, "YXS", model=model).psnr["bicubic"] == pytest.approx(
         check(nuclei, model=model).psnr["bicubic"], abs=0.1
     )
+
+
+def test_planes_with_nothing_to_see_are_passed_over(nuclei, model):
+    blank = np.full_like(nuclei, 50)
+    for around in ([blank, nuclei, blank], [nuclei, blank, nuclei]):
+        assert check(np.stack(around), "ZYX", model=model).psnr["bicubic"] == pytest.approx(
+            check(nuclei, model=model).psnr["bicubic"], abs=0.5
+        )
+    torn = nuclei.astype(np.float32)
+    torn[64, 64] = np.nan
+    images = np.stack([nuclei] * 30).astype(np.float32)
+    images[14] = torn
+    with pytest.raises(VaesrError, match="NaN"):
+        check(images, "ZYX", model=model)
+
+
+def test_colours_that_nobody_sees_play_no_part(nuclei, model):
+    """Below an alpha of 0 there may be anything."""
+    alpha = np.full(nuclei.shape, 255, np.uint16) * 257
+    alpha[:64] = 0
+    hidden = np.random.default_rng(0).integers(0, 65535, (64, 128))
+    image = np.stack([nuclei.astype(np.uint16)] * 3 + [alpha], axis=-1)
+    other = image.copy()
+    other[:64, :, :3] = hidden[..., None]
+    first, second = (check(each, "YXS", model=model) for each in (image, other))
+    assert first.psnr == second.psnr and first.noise == second.noise
+    result = upscale(other, "YXS", model=model, samples=2)
+    assert departure_share(result.mean, other, 2, data_range=4000.0) == pytest.approx(
+        departure_share(result.mean, image, 2, data_range=4000.0)
+    )
+    assert departure_share(result.mean[:100], other[:50], 2, data_range=4000.0) == 0
+
+
+@pytest.mark.parametrize(
+    ("coverage", "ratio", "says"),
+    [
+        (0.6, 2.0, "the uncertainty is too small by a factor of 2.0"),
+        (0.99, 0.5, "the uncertainty is too large by a factor of 2.0"),
+        (0.79, 1.03, "hold 79 % of the pixels: they are too narrow"),
+        (0.7, 0.6, "they are too narrow"),
+        (0.98, 1.5, "they are too wide"),
+    ],
+)
+def test_the_sentence_says_what_is_off(coverage, ratio, says):
+    psnr = {"model": 30.0, "bicubic": 28.0, "Lanczos": 28.5}
+    assert says in Check("tiny", 2, psnr, coverage, ratio, 0.01, ()).sentence
 
 
 @pytest.mark.parametrize(

@@ -96,3 +96,18 @@ def test_small_crops_of_nuclei_are_like_what_microscopy_learnt(side):
     model, stack = load_model("microscopy"), np.asarray(read_image(sample_path("nuclei")).data)
     crop = stack[10:16, 60 : 60 + side, 80 : 80 + side]
     assert unlike(Source.of(crop[None, :, None], "TZCYX"), model) == ""
+
+
+def test_colours_that_nobody_sees_are_not_looked_at(noise, tiny_model_path, monkeypatch):
+    """Below an alpha of 0 there may be anything."""
+    plain, looked_at = load_model(tiny_model_path), []
+    model = Model(plain.card.model_copy(update={"inputs": (knowing(noise),)}), plain.network)
+    monkeypatch.setattr(
+        "napari_vaesr.trust.familiar.strangeness", lambda plane, _: looked_at.append(plane) or 0.0
+    )
+    colours = np.full((64, 64, 4), 200, np.uint8)
+    colours[..., 3] = 255
+    colours[:20, :, 3] = 0
+    unlike(Source.of(colours, "YXS"), model)
+    (plane,) = looked_at
+    assert plane[:20].max() == 0 and plane[20:].min() == pytest.approx(200)

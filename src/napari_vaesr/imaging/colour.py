@@ -71,6 +71,11 @@ def luma(rgb: npt.NDArray[Float]) -> npt.NDArray[Float]:
     return found
 
 
+def visible_luma(pixels: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Return the luma (...) of colours (..., 3 or 4) of any type, weighted by their alpha, if any."""
+    return luma(premultiplied(pixels)[..., :3].astype(np.float32))
+
+
 def rgb_to_luma_chroma(rgb: npt.NDArray[Float]) -> tuple[npt.NDArray[Float], npt.NDArray[Float]]:
     """Split colours into luma and chroma.
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from napari_vaesr.arrays import Array, Float32Array
+from napari_vaesr.arrays import Float32Array
 from napari_vaesr.engine.arguments import as_source
 from napari_vaesr.engine.conditions import conditions_of, noise_level
 from napari_vaesr.engine.job import UpscaleJob
@@ -17,7 +17,7 @@ from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.settings import UpscaleSettings, make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Source
-from napari_vaesr.imaging.colour import luma
+from napari_vaesr.imaging.colour import premultiplied
 from napari_vaesr.imaging.intensity import IntensityScaling, fit_scalings
 from napari_vaesr.imaging.region import Region
 from napari_vaesr.imaging.sampling import evenly_spaced, middle_of
@@ -33,6 +33,9 @@ PLANES, SIDE = 3, 512
 
 SMALLEST = 16
 """Pixels a side, of the image made small, that tell something."""
+
+FLAT = 1e-3
+"""Part of the intensity range that a plane has to span to be looked at."""
 
 BETTER = 0.1
 """dB over interpolation from which on a model is better."""
@@ -107,7 +110,12 @@ class Check:
         first = f"On this image the model is {self.gain:.1f} dB better than interpolation, and {held}"
         if self.is_honest:
             return f"{first}."
-        size = "small" if self.coverage < 0.9 else "large"
+        is_small = self.coverage < 0.9
+        if (
+            self.factor < 1.05 or (self.ratio > 1) != is_small
+        ):  # the std itself is right, or off the other way
+            return f"{first}: they are too {'narrow' if is_small else 'wide'}; calibrate them here."
+        size = "small" if is_small else "large"
         return f"{first}: the uncertainty is too {size} by a factor of {self.factor:.1f}; calibrate it here."
 
     @property
@@ -143,7 +151,7 @@ def check(
     The image is made small again by antialiased bicubic interpolation, given as much noise as it has itself,
     upscaled, and compared with itself, beside bicubic and Lanczos interpolation. It cannot see what the
     optics removed: that is neither in the image nor in any result. At most three planes are looked at, 512
-    pixels a side in their middle.
+    pixels a side in their middle; those with nothing to see tell nothing.
 
     Parameters
     ----------
@@ -221,7 +229,12 @@ def check_source(
         plane = axes.read_plane(
             source.array, number, slice(rows.start, rows.stop), slice(columns.start, columns.stop)
         )
-        done.append(_check_plane(plane, axes.channel_of(number), settings, model, scalings, tell))
+        channel = axes.channel_of(number)
+        truth = scalings[channel].unit_luma(premultiplied(plane) if axes.is_rgb else plane, axes.is_rgb)
+        if not np.ptp(truth) < FLAT:  # NaN is refused where it is read
+            done.append(_check_plane(truth, channel, settings, model, scalings, tell))
+    if not done:
+        raise VaesrError("There is nothing to see in this part of the image: check where there is structure.")
     return _summed(done, settings, model, len(scalings))
 
 
@@ -239,7 +252,7 @@ class _Plane:
 
 
 def _check_plane(
-    plane: Array,
+    truth: Float32Array,
     channel: int,
     settings: UpscaleSettings,
     model: Model,
@@ -247,10 +260,6 @@ def _check_plane(
     progress: Callable[[Progress], None],
 ) -> _Plane:
     scale = settings.factors.whole("X")
-    truth = scalings[channel].to_unit(plane[..., :3] if plane.ndim == 3 else plane)
-    truth = luma(truth) if truth.ndim == 3 else truth
-    if np.ptp(truth) < 1e-3:
-        raise VaesrError("There is nothing to see in this part of the image: check where there is structure.")
     noise = noise_model(truth)
     said = conditions_of(settings, scalings[channel])
     small = with_noise(_small(truth, scale, said.blur), noise, scale, settings.seed, said.blur)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.imaging.colour import luma
+from napari_vaesr.imaging.colour import visible_luma
 from napari_vaesr.pairs.degradation import downscaled
 from napari_vaesr.trust.metrics import psnr
 
@@ -130,5 +130,5 @@ def departure_share(
         for image, factor in ((source, 1), (result, scale))
     )
     if low.ndim == 3:
-        low, high = (luma(each[..., :3].astype(np.float32)) for each in (low, high))
+        low, high = visible_luma(low), visible_luma(high)
     return inconsistent_share(consistency_map(high, low, scale, data_range=data_range))

@@ -14,7 +14,7 @@ import numpy as np
 
 from napari_vaesr.arrays import Array, Float64Array
 from napari_vaesr.imaging.axes import Source
-from napari_vaesr.imaging.colour import luma
+from napari_vaesr.imaging.colour import visible_luma
 from napari_vaesr.imaging.region import Region
 from napari_vaesr.imaging.sampling import evenly_spaced, middle_of
 from napari_vaesr.trust.features import SIDE, features
@@ -100,7 +100,7 @@ def unlike(source: Source, model: Model, region: Mapping[str, range] | None = No
     for place in evenly_spaced(len(numbers), PLANES):
         plane = axes.read_plane(source.array, numbers[place], *middle)
         if plane.ndim == 3:
-            plane = luma(plane[..., :3].astype(np.float32))
+            plane = visible_luma(plane)
         if np.isfinite(plane).all():
             found.append(strangeness(plane, inputs))
     if not found or float(np.median(found)) <= 0:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from magicgui.widgets import CheckBox, Container, PushButton
 from napari.layers import Image
 from napari.utils.notifications import show_error
@@ -17,7 +16,7 @@ from qtpy.compat import isalive
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.imaging.colour import luma
+from napari_vaesr.imaging.colour import visible_luma
 from napari_vaesr.imaging.region import Factors
 from napari_vaesr.plugin.upscale.pace import flat_settings, patient_part
 from napari_vaesr.plugin.viewer.extents import chosen_extent
@@ -111,7 +110,7 @@ class CheckTask:
 def _grey(axes: Any, array: Any) -> Any:
     """Return the only plane of an array, (Y, X) whatever its axes, colours as their luma."""
     plane = axes.read_plane(array, 0, slice(None), slice(None))
-    return luma(plane[..., :3].astype(np.float32)) if axes.is_rgb else plane
+    return visible_luma(plane) if axes.is_rgb else plane
 
 
 class CheckControls(Container):

@@ -230,3 +230,21 @@ def start(tiny_model_path: Path) -> Model:
     from napari_vaesr.zoo.registry import load_model
 
     return load_model(tiny_model_path)
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """Three small pictures of blobs, 8-bit, 16-bit and colour."""
+    from skimage.io import imsave
+
+    folder = tmp_path / "images" / "blobs"
+    folder.mkdir(parents=True)
+    rows, columns = np.mgrid[:48, :60]
+    rng = np.random.default_rng(0)
+    for index, dtype in enumerate((np.uint8, np.uint16, np.uint8)):
+        centres = rng.random((8, 2)) * (48, 60)
+        blobs = sum(np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / 12) for y, x in centres)
+        plane = (blobs / blobs.max() * np.iinfo(dtype).max).astype(dtype)
+        image = np.stack([plane] * 3, axis=-1) if index == 2 else plane
+        imsave(folder / f"{index}.{'tif' if dtype == np.uint16 else 'png'}", image, check_contrast=False)
+    return folder.parent

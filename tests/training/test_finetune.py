@@ -16,7 +16,7 @@ from napari_vaesr.pairs.pair import Pair
 from napari_vaesr.pairs.settings import Degradation
 from napari_vaesr.training import finish
 from napari_vaesr.training.config import TrainingConfig, finetune_config
-from napari_vaesr.training.events import PATIENCE, Losses, Pictures, Validation, Verdict
+from napari_vaesr.training.events import Losses, Pictures, Verdict
 from napari_vaesr.training.finetune import FineTune, estimated_degradation, fitting_patch
 from napari_vaesr.training.fit import fit, newest_checkpoint
 from napari_vaesr.training.module import SIDES, Training
@@ -196,18 +196,3 @@ def test_what_is_missing_is_said(prepared: FineTune, tmp_path: Path) -> None:
     (prepared.folder / "images.npz").unlink()
     with pytest.raises(VaesrError, match="images of the fine-tuning"):
         prepared.run()
-
-
-def test_the_verdict() -> None:
-    def verdict(*scores: float) -> Verdict:
-        return Verdict(tuple(Validation(step=100 * i, scores={"2": score}) for i, score in enumerate(scores)))
-
-    fresh = verdict(30)
-    assert (fresh.gain, fresh.is_worse, fresh.has_stalled) == (0, False, False)
-    assert verdict(30, 29).gain == pytest.approx(-1)
-    assert verdict(30, 29).is_worse
-    stalled = verdict(30, 31, *[30.5] * PATIENCE)
-    assert stalled.has_stalled and stalled.best.step == 100 and not stalled.is_worse
-    assert not verdict(30, 31, *[30.5] * (PATIENCE - 1)).has_stalled
-    tied = verdict(30, 31, 31)
-    assert tied.best.step == 100

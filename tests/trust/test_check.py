@@ -10,10 +10,8 @@ import pytest
 from napari_vaesr import Source, UpscaleJob, VaesrError, check, load_model, sample_path, upscale
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.files.image import read_image
-from napari_vaesr.pairs.degradation import downscaled
-from napari_vaesr.trust.check import Check, check_source, with_noise
+from napari_vaesr.trust.check import Check, check_source
 from napari_vaesr.trust.consistency import consistency_map, departure_share, inconsistent_share
-from napari_vaesr.trust.image_noise import NoiseModel, noise_model
 from napari_vaesr.trust.plots import write_check
 from napari_vaesr.trust.rivals import bicubic
 
@@ -132,22 +130,6 @@ def test_a_chain_is_corrected_in_its_last_pass(nuclei, model, tmp_path):
 def test_scales_along_z_are_not_checked(nuclei, model):
     with pytest.raises(VaesrError, match="one number"):
         check(np.stack([nuclei] * 2), "ZYX", model=model, scale={"Z": 2})
-
-
-def test_the_noise_is_found_at_every_intensity():
-    generator = np.random.default_rng(0)
-    ramp = np.tile(np.linspace(0.05, 1, 256), (256, 1))
-    noisy = generator.poisson(ramp * 100) / 100 + generator.normal(0, 0.03, ramp.shape)
-    model = noise_model(noisy)
-    for level in (0.1, 0.5, 0.9):
-        assert float(model.std(np.array(level))) == pytest.approx(np.sqrt(level / 100 + 0.03**2), rel=0.15)
-
-
-def test_a_small_image_gets_its_noise_back():
-    noise = NoiseModel(shot=0.0, camera=0.01, black=0.0)
-    large = np.random.default_rng(1).normal(0.5, 0.1, (256, 256)).astype(np.float32)
-    small = with_noise(downscaled(large, 2), noise, 2, seed=0)
-    assert small.std() == pytest.approx(0.1, rel=0.05)
 
 
 def test_what_is_not_in_the_input_is_inconsistent():

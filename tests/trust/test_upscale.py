@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_vaesr import VaesrError, load_model, upscale
+from napari_vaesr import UnlikeTrainingWarning, VaesrError, load_model, make_settings, upscale
+from napari_vaesr.trust import familiar
+from napari_vaesr.trust.upscale import lazy_upscale
 from napari_vaesr.zoo.registry import Model
 
 EXACT: dict[str, Any] = {"axes": "ZYX", "samples": 2, "device": "cpu", "precision": "float32"}
@@ -61,3 +63,11 @@ def test_what_can_not_be_told_is_refused(told, volume, deep_model_path):
             upscale(volume, model=told, scale=scale, sections="thick", **EXACT)
     with pytest.raises(VaesrError, match=r"The setting sections is 'fat'.*'unknown', 'thin' or 'thick'"):
         upscale(volume, model=told, scale={"Z": 2}, sections="fat", **EXACT)  # type: ignore[arg-type]
+
+
+def test_what_is_unlike_the_training_is_told_at_once(told, volume, monkeypatch):
+    monkeypatch.setattr(familiar, "unlike", lambda *_: "This image is unlike.")
+    settings = make_settings(samples=2, device="cpu", precision="float32")
+    with pytest.warns(UnlikeTrainingWarning, match="unlike"):
+        _, _, record = lazy_upscale(volume, "ZYX", settings, model=told)
+    assert "This image is unlike." in record["messages"]

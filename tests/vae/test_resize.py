@@ -112,3 +112,12 @@ def test_it_agrees_with_matlab_to_one_grey_level(name: str) -> None:
     ours = downsample_bicubic(channels, 2)[0].movedim(0, -1).numpy().round().clip(0, 255)
     assert np.abs(ours - matlab).max() <= 1
     assert (ours == matlab).mean() > 0.99
+
+
+def test_rows_alone_are_enlarged_about_their_centres() -> None:
+    """A slope along the rows stays a slope; columns are left alone."""
+    planes = (torch.arange(12.0)[:, None] + 100 * torch.arange(6.0)[None]).expand(1, 1, 12, 6)
+    enlarged = upsample_bicubic(planes, (3, 1))[0, 0]
+    rows = (torch.arange(36.0) + 0.5) / 3 - 0.5
+    expected = rows[:, None] + 100 * torch.arange(6.0)[None]
+    torch.testing.assert_close(enlarged[6:-6], expected[6:-6])

@@ -8,8 +8,7 @@ import torch
 from napari_vaesr.vae.base import SuperResolutionVAE
 from napari_vaesr.vae.build import build
 from napari_vaesr.vae.config import Level, NetworkConfig
-from napari_vaesr.vae.resize import downsample_bicubic, upsample_bicubic
-from napari_vaesr.vae.trunk import noise_map
+from napari_vaesr.vae.resize import downsample_bicubic
 
 CONFIG = NetworkConfig(
     scales=(2, 3),
@@ -128,28 +127,6 @@ def test_a_missing_neighbour_is_the_middle_plane_again() -> None:
     assert torch.equal(network_of(OLD).seen(seen), planes[:, 1:2])
 
 
-def test_noise_follows_the_signal() -> None:
-    flat = torch.full((1, 1, 9, 9), 0.5)
-    one = torch.ones(1, 1, 1, 1)
-    torch.testing.assert_close(noise_map(flat, 0.02 * one, 0.01 * one), torch.full_like(flat, 0.02**0.5))
-    assert noise_map(-flat, one, 0 * one).max() == 0
-
-
-def test_rows_alone_are_enlarged_about_their_centres() -> None:
-    """A slope along the rows stays a slope; columns are left alone."""
-    planes = (torch.arange(12.0)[:, None] + 100 * torch.arange(6.0)[None]).expand(1, 1, 12, 6)
-    enlarged = upsample_bicubic(planes, (3, 1))[0, 0]
-    rows = (torch.arange(36.0) + 0.5) / 3 - 0.5
-    expected = rows[:, None] + 100 * torch.arange(6.0)[None]
-    torch.testing.assert_close(enlarged[6:-6], expected[6:-6])
-
-
-@pytest.mark.parametrize("wrong", [{"frames": 2}, {"row_factors": (1,)}])
-def test_what_cannot_be_is_refused(wrong: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=r"odd|2 or more"):
-        NetworkConfig(**wrong)  # type: ignore[arg-type]
-
-
 @torch.no_grad()
 def test_a_network_takes_as_many_planes_as_it_looks_at() -> None:
     network, planes = network_of(CONFIG), torch.rand(2, 7, 16, 16)
@@ -157,11 +134,3 @@ def test_a_network_takes_as_many_planes_as_it_looks_at() -> None:
         one, other = network.encode(given, 2), network.encode(network.seen(given), 2)
         assert torch.equal(one.base, other.base)
     assert torch.isfinite(network.elbo(planes[:, 3, None], torch.rand(2, 1, 32, 32), 2).nll)
-
-
-def test_whole_sides_hold_whole_latents_at_every_factor() -> None:
-    config = CONFIG.model_copy(update={"scales": (2,), "row_factors": (3, 4)})
-    stride = config.levels[0].stride
-    assert config.whole_side == 12 * stride
-    assert all(config.whole_side % (stride * side) == 0 for factor in config.factors for side in factor)
-    assert config.making((3,)).factors == ((3, 3),)

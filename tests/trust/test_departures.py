@@ -1,14 +1,13 @@
-"""Lazy results say what is found out about them."""
+"""What lazy results say of how they depart from their input."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from napari_vaesr import Source, UnlikeTrainingWarning, UpscaleJob, load_model, make_settings
-from napari_vaesr.trust import familiar
+from napari_vaesr import Source, UpscaleJob, load_model, make_settings
 from napari_vaesr.trust.departures import with_departures
-from napari_vaesr.trust.upscale import lazily, lazy_upscale
+from napari_vaesr.trust.upscale import lazily
 
 
 @pytest.fixture(scope="module")
@@ -59,10 +58,3 @@ def test_planes_that_have_no_counterpart_have_no_departures(stack, deep_model_pa
     result = lazily(UpscaleJob(Source.of(stack, "ZYX"), asked(scale={"Z": 2}), model=deep))
     np.asarray(result.mean)
     assert "departures" not in result.record
-
-
-def test_what_is_unlike_the_training_is_told_at_once(stack, model, monkeypatch):
-    monkeypatch.setattr(familiar, "unlike", lambda *_: "This image is unlike.")
-    with pytest.warns(UnlikeTrainingWarning, match="unlike"):
-        _, _, record = lazy_upscale(stack, "ZYX", asked(), model=model)
-    assert "This image is unlike." in record["messages"]

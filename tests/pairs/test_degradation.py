@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from napari_vaesr.pairs.degradation import degrade, gaussian_blur, microscope
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.pairs.degradation import degrade, downscaled, gaussian_blur, microscope
 from napari_vaesr.pairs.settings import Degradation
 from napari_vaesr.vae.resize import downsample_bicubic
 
@@ -16,6 +20,15 @@ def test_without_ranges_it_is_plain_bicubic() -> None:
     low, truth, *_ = degrade(high, 3, Degradation())
     assert torch.equal(truth, high)
     torch.testing.assert_close(low, downsample_bicubic(high, 3))
+
+
+@pytest.mark.parametrize("scale", [0, -1, 1.5])
+def test_an_image_is_made_small_by_whole_factors(scale: float) -> None:
+    with pytest.raises(VaesrError, match="times smaller"):
+        downscaled(np.ones((12, 12)), scale)  # type: ignore[arg-type]
+    small: Any = 2.0
+    listed: Any = [[1, 2], [3, 4]]
+    np.testing.assert_array_equal(downscaled(listed, small), downscaled(np.array(listed), 2))
 
 
 def test_quantised_patches_have_the_levels_of_an_image_file() -> None:

@@ -51,6 +51,24 @@ def test_the_sentence_names_the_share_and_the_least_sure_place():
     assert f"plane 1, row {found.place['Y']}, column {found.place['X']}" in found.sentence
 
 
+def test_axes_without_a_name_are_numbered():
+    mean = np.random.default_rng(0).random((2, 3, 40, 50))
+    std = np.full(mean.shape, 0.01)
+    std[1, 2, 10:20, 20:30] = 1.0
+    found = certainty(mean, std)
+    assert list(found.place) == ["0", "1", "Y", "X"] and (found.place["0"], found.place["1"]) == (1, 2)
+    assert "axis 0 at 1, axis 1 at 2, row" in found.sentence
+    assert certainty(mean, std, "tzyx").place == certainty(mean, std, "TZYX").place
+
+
+@pytest.mark.parametrize("answer", [certainty, joint_map])
+def test_what_is_no_number_is_refused(answer):
+    mean = np.random.default_rng(0).random((40, 50))
+    mean[3, 4] = np.nan
+    with pytest.raises(VaesrError, match="NaN"):
+        answer(mean, np.ones(mean.shape))
+
+
 def test_brightness_is_the_mean_and_colour_the_certainty():
     mean, std = cells()
     picture = joint_map(mean, std, top=0.4)

@@ -9,7 +9,7 @@ import pytest
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.pairs.degradation import downscaled
-from napari_vaesr.trust.consistency import low_res_psnr
+from napari_vaesr.trust.consistency import consistency_map, low_res_psnr
 
 
 @pytest.fixture
@@ -34,6 +34,16 @@ def test_what_interpolates_is_consistent_and_what_moves_is_not():
     result = 0.5 + 0.4 * np.sin(9 * x) * np.cos(7 * y)
     source = downscaled(result, 2)
     assert low_res_psnr(np.roll(result, 1, axis=1), source, 2) < 35
+
+
+def test_what_cannot_be_compared_is_told(result: np.ndarray):
+    small = downscaled(result, 2)
+    with pytest.raises(VaesrError, match="data range"):
+        low_res_psnr(result, small + 1, 2, data_range=0.0)
+    with pytest.raises(VaesrError, match="One plane"):
+        consistency_map(result, small, 2, data_range=1.0)
+    shown = consistency_map(result[0].tolist(), small[0].tolist(), 2, data_range=1.0)
+    np.testing.assert_allclose(shown, consistency_map(result[0], small[0], 2, data_range=1.0), atol=1e-3)
 
 
 def test_planes_are_made_small_one_by_one(result: np.ndarray):

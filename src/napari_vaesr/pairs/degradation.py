@@ -225,6 +225,10 @@ def downscaled(image: NDArray[Any], scale: int) -> NDArray[np.float32]:
     VaesrError
         When the sizes are not divisible by `scale`.
     """
+    image = np.asarray(image)
+    if image.ndim < 2 or scale < 1 or scale != int(scale):
+        raise VaesrError(f"An image of shape {image.shape} can't be made {scale} times smaller.")
+    scale = int(scale)
     height, width = image.shape[-2:]
     if height % scale or width % scale:
         raise VaesrError(f"A {height} x {width} image can't be made {scale} times smaller, crop it first.")

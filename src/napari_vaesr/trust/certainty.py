@@ -74,7 +74,7 @@ class Certainty:
     tolerance : float
         Standard deviation over the contrast above background.
     place : dict of str to int
-        The least sure place, a pixel of the result by axis letter.
+        The least sure place, a pixel of the result by axis letter; by number along axes without one.
     there : float
         The relative uncertainty of the patch there.
     """
@@ -92,7 +92,7 @@ class Certainty:
     def told_of(self, what: str) -> str:
         """Say it of something else, such as ``"this plane"``."""
         names = {"T": "time", "C": "channel", "Z": "plane", "Y": "row", "X": "column"}
-        where = ", ".join(f"{names[name]} {index}" for name, index in self.place.items())
+        where = ", ".join(f"{names.get(name, f'axis {name} at')} {at}" for name, at in self.place.items())
         return (
             f"{100 * self.share:.0f} % of {what} is sure to within {100 * self.tolerance:.0f} % of its "
             f"contrast; least sure: ± {100 * self.there:.0f} % at {where}."
@@ -180,7 +180,7 @@ def joint_map(
     >>> picture = joint_map(result.mean, result.std)  # doctest: +SKIP
     """
     mean, std, names = _checked(mean, std, axes)
-    relative = relative_uncertainty(mean, std, names)
+    relative = _finite(relative_uncertainty(mean, std, names))
     return painted(mean, relative, names, nice_top(relative) if top is None else top)
 
 
@@ -234,7 +234,7 @@ def certainty(mean: Array, std: Array, axes: str | None = None, *, tolerance: fl
         As `relative_uncertainty`.
     """
     mean, std, names = _checked(mean, std, axes)
-    return certainty_of(relative_uncertainty(mean, std, names), names, tolerance)
+    return certainty_of(_finite(relative_uncertainty(mean, std, names)), names, tolerance)
 
 
 def certainty_of(relative: Float32Array, axes: str, tolerance: float = TOLERANCE) -> Certainty:
@@ -263,6 +263,13 @@ def _relative(mean: Array, std: Array, contrast: Contrast, smoothing: float) -> 
     return np.asarray(spread / np.maximum(np.abs(level - np.float32(contrast.background)), least), np.float32)
 
 
+def _finite(relative: Float32Array) -> Float32Array:
+    """Return a relative uncertainty, or refuse it: where the mean or the std is no number, nor is it."""
+    if not np.isfinite(relative).all():
+        raise VaesrError("The mean or the std holds NaN or infinite values, please replace them first.")
+    return relative
+
+
 def _checked(mean: Array, std: Array, axes: str | None) -> tuple[Array, Array, str]:
     """Return the mean in grey, the std and the axes of both."""
     mean, std = np.asarray(mean), np.asarray(std)
@@ -271,7 +278,8 @@ def _checked(mean: Array, std: Array, axes: str | None) -> tuple[Array, Array, s
         raise VaesrError(
             f"The mean has shape {mean.shape} and the std {std.shape}, give those of one result."
         )
-    names = (axes or "?" * (std.ndim - 2) + "YX").replace("S", "")
+    numbers = "".join(map(str, range(std.ndim - 2)))
+    names = (axes or f"{numbers}YX").upper().replace("S", "")
     if len(names) != std.ndim or not {"Y", "X"} <= set(names):
         raise VaesrError(
             f"The axes {names!r} do not fit the shape {std.shape}, give one letter for each axis."

@@ -42,6 +42,7 @@ def low_res_psnr(
     VaesrError
         When the shapes don't belong together or a value is not finite.
     """
+    result, source = np.asarray(result), np.asarray(source)
     expected = (*source.shape[:-2], source.shape[-2] * scale, source.shape[-1] * scale)
     if result.shape != expected:
         raise VaesrError(
@@ -93,6 +94,9 @@ def consistency_map(
     """
     from napari_vaesr.trust.image_noise import noise_model
 
+    result, source = np.asarray(result), np.asarray(source)
+    if source.ndim != 2:
+        raise VaesrError(f"One plane is compared at a time, give (Y, X) and not an image of {source.shape}.")
     if result.shape != (source.shape[0] * scale, source.shape[1] * scale):
         raise VaesrError(
             f"A result of shape {result.shape} was not made {scale} times larger "

@@ -50,6 +50,8 @@ def psnr(estimate: Array, truth: Array, *, data_range: float = 1.0, border: int 
         When the shapes differ, a value is not finite or the border leaves nothing.
     """
     estimate, truth = _comparable(estimate, truth, border)
+    if not 0 < data_range < math.inf:
+        raise VaesrError(f"The data range is {data_range}, please give the distance between black and white.")
     error = float(np.mean((estimate - truth) ** 2))
     return 10 * math.log10(data_range**2 / error) if error else math.inf
 

@@ -7,24 +7,7 @@ import typer
 
 from napari_vaesr.cli import console
 from napari_vaesr.cli.console import Failures, free_to_write, readable_seconds, spoken_errors
-from napari_vaesr.engine.progress import readable_bytes
 from napari_vaesr.errors import VaesrError
-
-
-@pytest.mark.parametrize(
-    "count, words",
-    [
-        (0, "0 bytes"),
-        (999, "999 bytes"),
-        (1500, "1.5 kB"),
-        (250_000, "250 kB"),
-        (1.4e9, "1.4 GB"),
-        (3e12, "3.0 TB"),
-        (5e15, "5000.0 TB"),
-    ],
-)
-def test_readable_bytes(count, words):
-    assert readable_bytes(count) == words
 
 
 @pytest.mark.parametrize(

@@ -311,55 +311,6 @@ def test_a_record_of_something_else_is_refused(model, stack):
         UpscaleJob.from_record(stack, record, model=model)
 
 
-def test_the_stream_equals_the_result(model, stack):
-    result, steps = finish(UpscaleJob(Source.of(stack, "CZYX"), settings(tile=8), model=model))
-    job = UpscaleJob(Source.of(stack, "CZYX"), settings(tile=8), model=model)
-    seen, count = [], 0
-    for count, piece in enumerate(job.pieces(seen.append)):
-        where = tuple(piece.inside(job.region, job.factors).values())
-        assert [part.start for part in where] == [*np.unravel_index(count, (2, 3)), 0, 0]
-        np.testing.assert_array_equal(piece.mean, result.mean[where])
-        np.testing.assert_array_equal(piece.std, result.std[where])
-    assert count == 5 and seen == steps
-
-
-def test_the_progress_callback_can_cancel_a_stream(model, stack):
-    def stop(progress):
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        next(UpscaleJob(Source.of(stack, "CZYX"), settings(), model=model).pieces(stop))
-
-
-def test_planes_are_read_once(model, reads):
-    job = UpscaleJob(Source.of(reads, "CZYX"), settings(tile=8), model=model)
-    reads.count = 0
-    list(job)
-    assert reads.count == 6 and job.describe().tiles > 6
-    assert reads.largest <= 17 * 22
-
-
-def test_a_huge_plane_is_read_block_by_block(model, reads, monkeypatch):
-    monkeypatch.setattr("napari_vaesr.engine.passes.LARGEST_BLOCK", 16)
-    expected = run(reads.array, "CZYX", model)
-    result = run(reads, "CZYX", model)
-    np.testing.assert_allclose(result.mean.astype(int), expected.mean.astype(int), atol=1)
-    np.testing.assert_allclose(result.std, expected.std, rtol=1e-3, atol=0.1)
-
-
-def test_a_description_costs_little_and_computes_nothing(model, reads):
-    job = UpscaleJob(Source.of(reads, "CZYX"), settings(tile=8), model=model)
-    reads.count = 0
-    description = job.describe()
-    assert reads.count == 0
-    assert description.planes == 6 and description.tiles == 6 * 3 * 3
-    assert description.shape == (2, 3, 34, 44)
-    assert description.result_bytes == 2 * 3 * 34 * 44 * (2 + 4)
-    assert description.memory > 0 and 0 < description.seconds < 60
-    assert (description.device, description.precision) == ("cpu", "float32")
-    assert description.reason
-
-
 def test_the_spread_of_many_samples_is_the_std(model):
     image = np.random.default_rng(3).random((8, 9)).astype("float32")
     many = finish(UpscaleJob(Source.of(image, "YX"), settings(samples=200), model=model, keep_samples=True))[

@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from napari_vaesr.engine import memory
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.engine.upscaler import Upscaler, prepare_network
 from napari_vaesr.errors import VaesrError
@@ -344,15 +343,6 @@ def test_prepared_networks_are_kept(model):
     choice = upscaler(model).choice
     assert prepare_network(model.network, choice) is prepare_network(model.network, choice)
     assert prepare_network(model.network, choice) is not model.network
-
-
-def test_an_automatic_tile_fits_the_memory(model, monkeypatch):
-    roomy = upscaler(model)
-    assert roomy.tile == memory.LARGEST_CPU_TILE
-    monkeypatch.setattr(memory, "CPU_BUDGET", 2**22)
-    tight = upscaler(model)
-    assert tight.network.alignment <= tight.tile < 300
-    assert tight.memory(tight.plan(range(900), range(900), (900, 900))[0]) <= 1.1 * 2**22
 
 
 def test_time_is_estimated(model):

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import tifffile
 import zarr
-from PIL import Image, ImageOps
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.image import image_name, read_image, series_names
@@ -25,79 +24,6 @@ def sizes(image) -> dict[str, tuple[float, str | None]]:
 def page(name: str, number: int = 0):
     with tifffile.TiffFile(CASES / name) as tiff:
         return tiff.pages[number].asarray()
-
-
-@pytest.mark.parametrize(
-    ("name", "axes", "size"),
-    [
-        ("run_MMStack_Pos0.ome.tif", "TYX", 0.1),
-        ("run_MMStack_Pos1.ome.tif", "TYX", 0.25),
-        ("p_Pos0.ome.tif", "YX", None),
-        ("p_Pos1.ome.tif", "YX", None),
-        ("second.ome.tif", "YX", 0.4),
-        ("second2.ome.tif", "YX", 0.4),
-        ("renamed.ome.tif", "ZYX", None),
-    ],
-)
-def test_an_ome_tiff_gives_its_own_pixels_and_sizes(name, axes, size):
-    image = read_image(CASES / name)
-    assert image.axes == axes and series_names(CASES / name) == series_names(CASES / name)[:1]
-    assert sizes(image) == ({"Y": (size, MICRO), "X": (size, MICRO)} if size else {})
-    first = image.data[(0,) * (len(axes) - 2)]
-    np.testing.assert_array_equal(first, page(name))
-    np.testing.assert_array_equal(image.data[(-1,) * (len(axes) - 2)], page(name, -1))
-
-
-def test_a_renamed_file_is_found_by_its_uuid(tmp_path):
-    for name in ("p_Pos0.ome.tif", "p_Pos1.ome.tif"):
-        shutil.copy(CASES / name, tmp_path)
-    shutil.copy(CASES / "p_Pos1.ome.tif", tmp_path / "other name.ome.tif")
-    np.testing.assert_array_equal(read_image(tmp_path / "other name.ome.tif").data, page("p_Pos1.ome.tif"))
-
-
-def test_a_companion_file_tells_of_the_images(tmp_path):
-    pixels = np.arange(2 * 3 * 8 * 9, dtype=np.uint16).reshape(2, 3, 8, 9)
-    ids = ["urn:uuid:00000000-0000-4000-8000-00000000000" + digit for digit in "01"]
-    images = ""
-    for number, each in enumerate(ids):
-        name = f"w{number}.ome.tif"
-        planes = "".join(
-            f'<TiffData IFD="{z}" FirstZ="{z}" PlaneCount="1">'
-            f'<UUID FileName="{name}">{each}</UUID></TiffData>'
-            for z in range(3)
-        )
-        images += (
-            f'<Image ID="Image:{number}"><Pixels ID="Pixels:{number}" DimensionOrder="XYZCT" '
-            f'Type="uint16" SizeX="9" SizeY="8" SizeZ="3" SizeC="1" SizeT="1" PhysicalSizeZ="{number + 1}">'
-            f'<Channel ID="Channel:{number}:0" SamplesPerPixel="1"/>{planes}</Pixels></Image>'
-        )
-        only = (
-            f'<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="{each}">'
-            f'<BinaryOnly MetadataFile="all.companion.ome" UUID="urn:uuid:9"/></OME>'
-        )
-        tifffile.imwrite(
-            tmp_path / name, pixels[number], description=only, metadata=None, photometric="minisblack"
-        )
-    whole = f'<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid:9">{images}</OME>'
-    (tmp_path / "all.companion.ome").write_text(whole)
-    for number in range(2):
-        image = read_image(tmp_path / f"w{number}.ome.tif")
-        assert (image.axes, image.pixel_size["Z"]) == ("ZYX", number + 1)
-        np.testing.assert_array_equal(image.data, pixels[number])
-
-
-def test_scenes_are_told_of_and_chosen():
-    path = CASES / "scenes.ome.tif"
-    assert series_names(path) == ["scene A", "scene B"]
-    first = read_image(path)
-    assert first.series == "scene A" and "'scene B'" in first.notes[0] and "--series" in first.notes[0]
-    for choice in ("scene B", 1, "1"):
-        second = read_image(path, series=choice)
-        assert second.name == "scenes scene B" and second.notes == ()
-        assert sizes(second)["X"] == (0.4, MICRO)
-        np.testing.assert_array_equal(second.data, page(path.name, 1))
-    with pytest.raises(VaesrError, match="no image 'scene C', please choose one of 'scene A', 'scene B'"):
-        read_image(path, series="scene C")
 
 
 @pytest.mark.parametrize(
@@ -124,61 +50,9 @@ def test_pixel_sizes(name, expected):
     }
 
 
-def test_an_unknown_unit_takes_its_number_along(tmp_path):
-    path = tmp_path / "odd.ome.tif"
-    metadata = {"axes": "ZYX", "PhysicalSizeX": 3, "PhysicalSizeXUnit": "cubit", "PhysicalSizeZ": 2}
-    tifffile.imwrite(path, np.zeros((2, 8, 9), np.uint8), metadata=metadata, photometric="minisblack")
-    assert read_image(path).pixel_size == {"Z": 2}
-
-
 def test_places():
     assert read_image(CASES / "tile.zarr").offset == {"Z": 3, "Y": 100, "X": -40}
     assert read_image(CASES / "ij_origin.tif").offset == pytest.approx({"Z": -3, "Y": -4, "X": -2})
-
-
-def test_the_place_of_an_ome_tiff_is_in_the_unit_of_its_pixels(tmp_path):
-    path = tmp_path / "placed.ome.tif"
-    place = {"PositionX": [0.5] * 2, "PositionXUnit": ["mm"] * 2, "PositionY": [7.0] * 2}
-    metadata = {"axes": "ZYX", "PhysicalSizeX": 250, "PhysicalSizeXUnit": "nm", "Plane": place}
-    tifffile.imwrite(path, np.zeros((2, 8, 9), np.uint8), metadata=metadata, photometric="minisblack")
-    assert read_image(path).offset == {"X": 500_000}  # that of Y is in the frame of an unknown stage
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("ending", ["jpg", "png", "tif"])
-def test_pictures_stand_upright(tmp_path, orientation, ending):
-    path = tmp_path / f"photo.{ending}"
-    pixels = np.zeros((24, 40, 3), np.uint8)
-    pixels[:8, :8], pixels[-8:, :16, 1], pixels[8:16, -8:, 2] = 255, 200, 150
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    exif[0x011A], exif[0x011B], exif[0x0128] = 100.0, 200.0, 3
-    picture = Image.fromarray(pixels)
-    if ending == "tif":
-        tags = [(0x0112, 3, 1, orientation, True)]
-        tifffile.imwrite(
-            path, pixels, extratags=tags, photometric="rgb", resolution=(100, 200), resolutionunit=3
-        )
-    else:
-        picture.save(path, exif=exif, quality=95, dpi=(100, 200))
-    picture = Image.open(path)
-    expected = np.asarray(ImageOps.exif_transpose(picture).convert("RGB"), int)
-    image = read_image(path)
-    assert np.abs(np.asarray(image.data, int) - expected).max() <= 3
-    across, down = image.dots
-    assert (down / across) == pytest.approx(0.5 if orientation > 4 else 2, rel=1e-3)
-    if ending == "tif":
-        assert (image.pixel_size["X"] > image.pixel_size["Y"]) == (orientation <= 4)
-
-
-@pytest.mark.parametrize(("number", "shape"), [(3, (24, 40)), (6, (40, 24)), (8, (40, 24))])
-def test_photos_of_the_cases_stand_upright(number, shape):
-    image = read_image(CASES / f"photo_o{number}.jpg")
-    assert image.data.shape[:2] == shape
-    corner = {3: (-4, -4), 6: (4, -4), 8: (-4, 4)}[
-        number
-    ]  # where the bright corner of the stored pixels goes
-    assert image.data[corner][0] > 200
 
 
 @pytest.mark.parametrize("place", ["img.zarr/labels/cells", "img.zarr/labels/cells/0"])

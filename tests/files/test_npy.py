@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -45,4 +47,44 @@ def test_an_archive_is_no_array(tmp_path):
     with (tmp_path / "a.npy").open("wb") as file:
         np.savez(file, np.zeros((3, 3)))
     with pytest.raises(VaesrError, match=r"numpy\.save"):
+        read_image(tmp_path / "a.npy")
+
+
+GREY = np.arange(20 * 30).reshape(20, 30)
+
+
+def test_npy(tmp_path):
+    stack = np.arange(60.0).reshape(3, 4, 5)
+    np.save(tmp_path / "stack.npy", stack)
+    with pytest.raises(VaesrError, match=r"\(3, 4, 5\)"):
+        read_image(tmp_path / "stack.npy")
+    image = read_image(tmp_path / "stack.npy", "TYX")
+    assert image.data.chunks[0] == (1, 1, 1) and image.axes == "TYX"
+    np.testing.assert_array_equal(image.data, stack)
+    np.save(tmp_path / "plane.npy", stack[0])
+    assert read_image(tmp_path / "plane.npy").axes == "YX"
+
+
+def test_npy_never_unpickles(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "sprung"),)
+
+    np.save(tmp_path / "trap.npy", np.array([[Trap()]], dtype=object))
+    with pytest.raises(VaesrError, match="no plain array"):
+        read_image(tmp_path / "trap.npy")
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY\x01\x00v", b"garbage"])
+def test_damaged_npy(tmp_path, content):
+    (tmp_path / "a.npy").write_bytes(content)
+    with pytest.raises(VaesrError, match="damaged"):
+        read_image(tmp_path / "a.npy")
+
+
+def test_an_archive_called_npy(tmp_path):
+    with (tmp_path / "a.npy").open("wb") as file:
+        np.savez(file, first=GREY)
+    with pytest.raises(VaesrError, match="several arrays"):
         read_image(tmp_path / "a.npy")

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import tifffile
 import torch
-from skimage.filters import gaussian
 from skimage.io import imread, imsave
 from typer.testing import CliRunner
 
@@ -18,13 +17,12 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.pairs.degradation import Batch
 from napari_vaesr.pairs.settings import Degradation
 from napari_vaesr.pairs.sources import low_res
-from napari_vaesr.training.alike import WIDTHS, fit_alike_planes
 from napari_vaesr.training.calibrate import (
     calibrate,
     calibrate_on_pairs,
     is_noisy_truth,
 )
-from napari_vaesr.training.spreads import originals, spreads_of_file
+from napari_vaesr.training.spreads import spreads_of_file
 from napari_vaesr.training.validation import FixedPairs
 from napari_vaesr.trust.evaluation import own_domain
 from napari_vaesr.vae.build import build
@@ -113,14 +111,6 @@ def test_images_are_scaled_by_their_own_dtype(folders: Path, model: Model) -> No
     assert spread.gradient is not None and spread.gradient.shape == spread.error.shape
     steepness = np.mean(np.hypot(*np.gradient(mean / 255)))
     assert np.mean(spread.gradient) == pytest.approx(steepness, rel=0.2)  # rounded and clipped there
-
-
-def test_crops_share_an_original_unless_numbers_are_all_that_tells_files_apart() -> None:
-    crops = [Path("cells") / name for name in ("a_0.png", "a_1.ome.tif", "b_0.png")]
-    assert [*originals(crops).values()] == ["a", "a", "b"]
-    numbered = [Path("cells") / f"image_{number:03}.png" for number in range(3)]
-    assert len(set(originals([*crops, *numbered]).values())) == 3
-    assert len(set(originals(numbered).values())) == 3
 
 
 def test_what_trainings_read_can_calibrate(folders: Path, model: Model, tmp_path: Path) -> None:
@@ -287,26 +277,3 @@ def test_chains_are_added_to_what_a_card_has(tiny_model_path: Path, folders: Pat
     assert set(made.calibration) == {*known.calibration, "6"}
     assert all(made.calibration[name] == levels for name, levels in known.calibration.items())
     assert "coverage90_x6" in made.metrics
-
-
-def test_samples_of_planes_are_as_alike_as_the_errors_of_planes(
-    deep_model_path: Path, tmp_path: Path
-) -> None:
-    """Copies of one plane are wrong in the same way everywhere, planes of their own each in its own."""
-    rng, clean = np.random.default_rng(0), Degradation()
-    model = load_model(deep_model_path)
-    own = (4000 * gaussian(rng.random((8, 24, 24)), (0, 2, 2))).astype(np.uint16)
-    stacks = {"same": own[:1].repeat(8, axis=0), "own": own}
-    widths = {}
-    for name, stack in stacks.items():
-        folder = tmp_path / name
-        folder.mkdir()
-        tifffile.imwrite(folder / "stack.tif", stack, imagej=True, metadata={"axes": "ZYX", "spacing": 1.0})
-        widths[name] = fit_alike_planes(model, [folder], clean)
-    assert widths["own"] < 1 < widths["same"] == WIDTHS[-1]
-    assert fit_alike_planes(model, [], clean) is None
-    command = ["calibrate", str(deep_model_path), str(tmp_path / "same"), "--keep", "--stacks"]
-    result = CliRunner().invoke(app, [*command, str(tmp_path / "same"), "--output", str(tmp_path / "made")])
-    assert result.exit_code == 0, result.output
-    made = load_model(tmp_path / "made" / deep_model_path.name).card
-    assert made.alike_planes == widths["same"] and made.calibration == model.card.calibration

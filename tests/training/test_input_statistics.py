@@ -9,9 +9,8 @@ from scipy import ndimage
 from napari_vaesr.pairs.settings import Degradation
 from napari_vaesr.training.config import RECIPES, finetune_config
 from napari_vaesr.training.input_statistics import Seen, input_statistics
-from napari_vaesr.training.strangers import alone, looks, mask, processed, sharpened
+from napari_vaesr.training.strangers import alone, mask, sharpened
 from napari_vaesr.trust.familiar import strangeness
-from napari_vaesr.trust.features import FEATURES
 
 
 def blobs(seed: int, side: int = 128) -> np.ndarray:
@@ -56,18 +55,6 @@ def test_planes_are_seen_small_and_as_they_are(make_card):
         True
     ]
     assert seen.inputs[0].dtype == np.uint8
-
-
-def test_every_way_of_processing_changes_a_plane():
-    plane = blobs(0)
-    made = processed(plane, np.random.default_rng(0), 6)
-    assert len(made) == 6
-    assert all(other.shape != plane.shape or not np.allclose(other, plane) for other in made)
-
-
-@pytest.mark.parametrize("subject", ["microscopy", "photographs"])
-def test_bundled_looks_are_those_known_now(subject):
-    assert looks(subject).shape[1] == FEATURES and np.isfinite(looks(subject)).all()
 
 
 def test_recipes_say_what_their_images_are_of():

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 from napari.components import ViewerModel
+from napari.layers import Layer
 from napari.settings import get_settings
 from napari.utils.notifications import notification_manager
 
 from napari_vaesr.engine.settings import make_settings
+from napari_vaesr.plugin.viewer.results import results
+from napari_vaesr.plugin.viewer.task import UpscaleTask
 
 
 @pytest.fixture
@@ -44,3 +47,25 @@ def asynchronous(window):
     before, experimental.async_ = experimental.async_, True
     yield
     experimental.async_ = before
+
+
+@pytest.fixture(scope="session")
+def make_result():
+    """Upscale a layer into a viewer: the result as found among its layers, and as the engine gave it."""
+
+    def make_result(viewer, layer, axes, model_path, extent=None, **changes):
+        settings = make_settings(
+            **{"model": str(model_path), "samples": 4, "device": "cpu", "precision": "float32", **changes}
+        )
+        task = UpscaleTask(layer, axes, settings, extent or {})
+        steps = task.steps()
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                made = end.value
+                break
+        viewer.layers.extend(Layer.create(*each) for each in task.layers(made, []))
+        return results(viewer.layers)[-1], made
+
+    return make_result

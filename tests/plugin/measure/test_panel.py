@@ -12,11 +12,9 @@ from napari_vaesr import Source, Threshold, UpscaleJob, load_model, measure
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.imaging.region import Factors
 from napari_vaesr.plugin.measure.panel import NOTHING, MeasurePanel
-from napari_vaesr.plugin.measure.table import short
 from napari_vaesr.plugin.measure.task import Measurement, MeasureTask
 from napari_vaesr.plugin.viewer.task import Failure, UpscaleTask
 from napari_vaesr.trust.measure import Measured
-from napari_vaesr.trust.profile import Estimate
 
 
 def finished(task):
@@ -191,12 +189,6 @@ def test_a_failure_is_a_sentence(shown, settings):
     wrong = settings.model_copy(update={"model": "not there"})
     task = MeasureTask(shown.layers["cells"], "ZYX", wrong, {}, Threshold(), ("area",))
     assert isinstance(finished(task), Failure)
-
-
-def test_numbers_have_as_many_digits_as_their_error():
-    assert short(Estimate(12.3456, 12.3, 0.123, 12, 13, 1.0)) == "12.35 ± 0.12"
-    assert short(Estimate(1234.5, 1234.0, 56.0, 1200, 1300, 1.0)) == "1234 ± 56"
-    assert short(Estimate(np.nan, np.nan, np.nan, np.nan, np.nan, 0.0)) == "–"
 
 
 def test_what_a_check_corrected_is_measured_so(viewer, settings, panel):

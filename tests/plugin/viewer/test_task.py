@@ -11,7 +11,6 @@ from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.viewer.extents import plane_at
 from napari_vaesr.plugin.viewer.task import Failure, UpscaleTask
-from napari_vaesr.plugin.widgets.timing import TimeLeft, duration
 
 
 @pytest.fixture
@@ -147,28 +146,6 @@ def test_the_plane_on_show_is_kept_inside_the_layer(stack):
     assert plane_at(stack, "ZYX", viewer.dims.point, viewer.dims.units) == {"Z": 1}
     assert plane_at(stack, "ZYX", (0, 999, 0, 0), None) == {"Z": 2}
     assert plane_at(stack, "ZYX", (0, -999, 0, 0), None) == {"Z": 0}
-
-
-def test_time_left():
-    now = [0.0]
-    left = TimeLeft(clock=lambda: now[0])
-    assert left.update(0, 10) == ""
-    now[0] = 50  # loading the model
-    assert left.update(1, 10) == ""
-    now[0] = 52
-    assert left.update(2, 10) == "16 s left"
-    now[0] = 54
-    assert left.update(10, 10) == ""
-    assert left.update(1, 1000) == "", "another piece of work has a clock of its own"
-    now[0] = 55
-    assert left.update(501, 1000) == "1 s left"
-    assert [duration(seconds) for seconds in (0.2, 89, 100, 3600, 7800)] == [
-        "1 s",
-        "89 s",
-        "2 min",
-        "60 min",
-        "2 h 10 min",
-    ]
 
 
 def test_a_lazy_result_is_there_at_once_and_equals_the_eager_one(stack, settings, monkeypatch):

@@ -6,6 +6,8 @@ import os
 import signal
 import socket
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -133,13 +135,38 @@ def test_an_error_of_a_worker_is_that_of_the_run(client, source, tiny_model_path
         list(cluster_blocks(client, job, task, range(3)))
 
 
-def test_no_scheduler(monkeypatch):
+@pytest.mark.parametrize("protocol", ["tcp", "tls"])
+def test_no_scheduler(monkeypatch, protocol):
     monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1)
     with (
-        pytest.raises(VaesrError, match="No scheduler answers at tcp"),
-        cluster_client("tcp://127.0.0.1:1", None),
+        pytest.raises(VaesrError, match=f"No scheduler answers at {protocol}"),
+        cluster_client(f"{protocol}://127.0.0.1:1", None),
     ):
         pass
+
+
+def test_what_is_read_here_is_not_read_by_workers(client, source, monkeypatch):
+    """They may be in another folder, where a path means something else."""
+    monkeypatch.chdir(source.parent)
+    pixels = read_image(Path(source.name)).data
+    np.testing.assert_array_equal(np.asarray(pixels), tifffile.imread(source))
+
+
+def test_a_scheduler_that_is_gone_is_one_sentence(source, tiny_model_path):
+    """What was done is kept, so the same command goes on when there is one again."""
+    from distributed import LocalCluster
+
+    job, task = prepared(source, tiny_model_path, "lost.tif")
+    with (
+        LocalCluster(n_workers=0, dashboard_address=None, processes=False, silence_logs=50) as local,
+        cluster_client(local.scheduler_address, None) as client,
+    ):
+        waiting = ThreadPoolExecutor(1).submit(list, cluster_blocks(client, job, task, range(3)))
+        while not local.scheduler.tasks:
+            time.sleep(0.05)
+        local.close()
+        with pytest.raises(TryAgain, match="connection to the scheduler is lost"):
+            waiting.result(timeout=60)
 
 
 def test_without_the_package(monkeypatch):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from napari_vaesr.engine.stage import Stage
     from napari_vaesr.engine.stream import Done, Store
     from napari_vaesr.imaging.region import Region
+
 
 CONNECT_SECONDS = 20
 AHEAD = 3
@@ -108,13 +110,14 @@ def cluster_client(scheduler: str | None, workers: int | None) -> Iterator[Clien
                 scheduler_kwargs={"dashboard_address": "localhost:0"},
                 silence_logs=50,
             ) as cluster,
-            Client(cluster) as client,
+            Client(cluster, set_as_default=False) as client,
         ):
             yield client
         return
     try:
-        client = Client(scheduler, timeout=CONNECT_SECONDS)
-    except (OSError, ValueError) as error:
+        # As Dask's own scheduler it would be sent what is read here, by paths that mean nothing there.
+        client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError, TypeError) as error:
         raise VaesrError(
             f"No scheduler answers at {scheduler}, please check its address and that it runs."
         ) from error
@@ -130,9 +133,11 @@ def cluster_blocks(
     Raises
     ------
     TryAgain
-        When a worker raises an error, or workers die again and again over the same block.
+        When a worker raises an error, workers die again and again over the same block, or the scheduler is
+        gone.
     """
     from distributed import KilledWorker, as_completed
+    from distributed.comm import CommClosedError
 
     waiting = iter(numbers)
 
@@ -142,8 +147,9 @@ def cluster_blocks(
         # Any worker may do it again should the first one die, but no result is taken from an earlier run.
         return [client.submit(_on_worker, task, n, pure=False) for n in islice(waiting, count)]
 
-    running = as_completed(submit(0))
+    running: Any = None
     try:
+        running = as_completed(submit(0), loop=client.loop)
         for future in running:
             number, messages = future.result()
             job.messages.extend(messages)
@@ -158,8 +164,11 @@ def cluster_blocks(
         raise _lacking(error) from error
     except VaesrError as error:
         raise TryAgain(f"A worker says: {error}") from error  # another one may have done much already
+    except (CancelledError, CommClosedError) as error:
+        raise _lost() from error
     finally:
-        client.cancel(list(running.futures))
+        if running is not None:
+            client.cancel(list(running.futures))
 
 
 def work_of(job: UpscaleJob, number: int, block: Region) -> int:
@@ -173,8 +182,10 @@ def workers_choice(client: Client, settings: UpscaleSettings) -> DeviceChoice:
     Raises
     ------
     VaesrError
-        When it has no such device, or lacks a package.
+        When it has no such device, or lacks a package, or the scheduler is gone.
     """
+    from distributed.comm import CommClosedError
+
     from napari_vaesr.engine.device import choose_device
 
     try:
@@ -183,7 +194,15 @@ def workers_choice(client: Client, settings: UpscaleSettings) -> DeviceChoice:
         ).result()
     except ModuleNotFoundError as error:
         raise _lacking(error) from error
+    except (CancelledError, CommClosedError) as error:
+        raise _lost() from error
     return choice
+
+
+def _lost() -> VaesrError:
+    return TryAgain(
+        "The connection to the scheduler is lost: please check that it runs, and give the same command again."
+    )
 
 
 def _lacking(error: ModuleNotFoundError) -> VaesrError:

@@ -137,7 +137,7 @@ def cluster_blocks(
         gone.
     """
     from distributed import KilledWorker, as_completed
-    from distributed.comm import CommClosedError
+    from distributed.comm.core import CommClosedError
 
     waiting = iter(numbers)
 
@@ -184,7 +184,7 @@ def workers_choice(client: Client, settings: UpscaleSettings) -> DeviceChoice:
     VaesrError
         When it has no such device, or lacks a package, or the scheduler is gone.
     """
-    from distributed.comm import CommClosedError
+    from distributed.comm.core import CommClosedError
 
     from napari_vaesr.engine.device import choose_device
 

@@ -49,7 +49,7 @@ from napari_vaesr.trust.reliability import fit_calibration
 from napari_vaesr.trust.rivals import RIVALS
 from napari_vaesr.trust.sparsification import sparsification
 from napari_vaesr.trust.summary import Summary, summarise
-from napari_vaesr.zoo.registry import BUNDLED_MODELS
+from napari_vaesr.zoo.folders import BUNDLED_MODELS
 
 CLASSICAL = ("bicubic", "Lanczos", "Richardson-Lucy")
 SCALES = (2, 3, 4)

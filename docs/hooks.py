@@ -24,7 +24,7 @@ from napari_vaesr.pairs.settings import Degradation
 from napari_vaesr.training.config import RECIPES, TrainingConfig
 from napari_vaesr.vae.config import Level, NetworkConfig
 from napari_vaesr.zoo.card import ModelCard, read_card
-from napari_vaesr.zoo.registry import BUNDLED_MODELS
+from napari_vaesr.zoo.folders import BUNDLED_MODELS
 
 LINE = re.compile(r"^<!-- from the code: (.+) -->$", re.MULTILINE)
 SCORES = re.compile(r"^<!-- from the scores: (.+) -->$", re.MULTILINE)

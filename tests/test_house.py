@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,31 @@ def test_files_and_functions_are_short(path):
 def lines_of(function: ast.FunctionDef) -> int:
     """Return the length of a function, with its docstring."""
     return (function.end_lineno or 0) - function.lineno + 1
+
+
+def test_no_module_needs_one_that_needs_it():
+    """Not even where it imports it late, inside a function; what is imported for types alone is left out."""
+    names = {".".join(path.relative_to(SOURCE.parent).with_suffix("").parts): path for path in FILES}
+    needs = {name: imported_by(name, path) & names.keys() for name, path in names.items()}
+    assert all(needs[name] for name in ("napari_vaesr.engine.job", "napari_vaesr.cli.train"))
+    list(TopologicalSorter(needs).static_order())  # raises CycleError
+
+
+def imported_by(name: str, path: Path) -> set[str]:
+    """Return the modules, and what may be modules, that a module imports anywhere while it runs."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            above = name.rsplit(".", node.level)[0] if node.level else ""
+            module = ".".join(filter(None, (above, node.module)))
+            found |= {module, *(f"{module}.{each.name}" for each in node.names)}
+        elif isinstance(node, ast.Import):
+            found |= {each.name for each in node.names}
+    return found
 
 
 @pytest.mark.parametrize("capability", PLACES)

@@ -11,7 +11,8 @@ import tifffile
 import zarr
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.files.image import image_name, read_image, series_names
+from napari_vaesr.files.image import read_image, series_names
+from napari_vaesr.files.image_file import image_name
 
 CASES = Path(__file__).parents[1] / "cases"
 MICRO = "micrometer"

@@ -7,7 +7,8 @@ import pytest
 import tifffile
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.files.image import ImageFile, can_read, expand_inputs, read_image
+from napari_vaesr.files.image import can_read, expand_inputs, read_image
+from napari_vaesr.files.image_file import ImageFile
 
 GREY = np.arange(20 * 30).reshape(20, 30)
 

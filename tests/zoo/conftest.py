@@ -15,7 +15,7 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the user's own models and cache out of the tests, and the tests out of them."""
     monkeypatch.setenv("NAPARI_VAESR_MODELS", str(tmp_path / "user"))
     monkeypatch.setenv("NAPARI_VAESR_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("napari_vaesr.zoo.registry.BUNDLED_MODELS", tmp_path / "bundled")
+    monkeypatch.setattr("napari_vaesr.zoo.folders.BUNDLED_MODELS", tmp_path / "bundled")
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,8 @@ import pytest
 
 from napari_vaesr.errors import Cancelled, VaesrError
 from napari_vaesr.zoo.download import download_model
-from napari_vaesr.zoo.registry import download_cache, get_card, load_model
+from napari_vaesr.zoo.folders import download_cache
+from napari_vaesr.zoo.registry import get_card, load_model
 from napari_vaesr.zoo.weights import save_model
 
 

@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.zoo import registry
+from napari_vaesr.zoo import folders
 from napari_vaesr.zoo.card import Calibration
 from napari_vaesr.zoo.exchange import export_model, import_model
-from napari_vaesr.zoo.registry import Model, get_card, load_model, models, user_models
+from napari_vaesr.zoo.folders import user_models
+from napari_vaesr.zoo.registry import Model, get_card, load_model, models
 from napari_vaesr.zoo.weights import save_model
 
 
@@ -74,7 +75,7 @@ def test_a_name_in_a_file_of_another_name_is_taken_too(exported, network, make_c
 
 
 def test_a_bundled_model_is_never_replaced(exported, network, make_card):
-    save_model(registry.BUNDLED_MODELS, network, make_card(), precision="float16")
+    save_model(folders.BUNDLED_MODELS, network, make_card(), precision="float16")
     with pytest.raises(VaesrError, match="bundled model"):
         import_model(exported, replace=True)
     assert not user_models().exists()

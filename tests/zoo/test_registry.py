@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.zoo import registry
-from napari_vaesr.zoo.registry import get_card, load_model, models, user_models
+from napari_vaesr.zoo import folders
+from napari_vaesr.zoo.folders import user_models
+from napari_vaesr.zoo.registry import get_card, load_model, models
 from napari_vaesr.zoo.weights import save_model
 
 
 def test_bundled_and_own_models_are_listed_and_own_ones_win(network, make_card):
     assert models() == {}
-    save_model(registry.BUNDLED_MODELS, network, make_card("microscopy"))
-    save_model(registry.BUNDLED_MODELS, network, make_card("photo"))
+    save_model(folders.BUNDLED_MODELS, network, make_card("microscopy"))
+    save_model(folders.BUNDLED_MODELS, network, make_card("photo"))
     save_model(user_models(), network, make_card("mine"))
     save_model(user_models(), network, make_card("photo", title="My own"))
     assert set(models()) == {"microscopy", "photo", "mine"}
@@ -34,7 +35,7 @@ def test_a_copy_put_aside_does_not_take_the_place_of_its_model(network, make_car
 
 
 def test_a_broken_card_of_the_user_is_left_out_with_a_warning(network, make_card):
-    save_model(registry.BUNDLED_MODELS, network, make_card("microscopy"))
+    save_model(folders.BUNDLED_MODELS, network, make_card("microscopy"))
     user_models().mkdir()
     (user_models() / "broken.json").write_text("{")
     with pytest.warns(UserWarning, match=r"broken\.json"):
@@ -42,7 +43,7 @@ def test_a_broken_card_of_the_user_is_left_out_with_a_warning(network, make_card
 
 
 def test_an_unknown_name_lists_the_known(network, make_card):
-    save_model(registry.BUNDLED_MODELS, network, make_card("microscopy"))
+    save_model(folders.BUNDLED_MODELS, network, make_card("microscopy"))
     for find in (load_model, get_card):
         with pytest.raises(VaesrError, match="no model named 'microscope'; choose from microscopy"):
             find("microscope")
@@ -115,7 +116,7 @@ def test_the_hash_of_a_file_url_is_checked(saved: Path):
 def test_the_folders_default_to_those_of_the_platform(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("NAPARI_VAESR_MODELS")
     monkeypatch.delenv("NAPARI_VAESR_CACHE")
-    for folder in (registry.user_models(), registry.download_cache()):
+    for folder in (folders.user_models(), folders.download_cache()):
         assert "napari-vaesr" in folder.parts
         assert folder.name == "models"
-    assert registry.user_models() != registry.download_cache()
+    assert folders.user_models() != folders.download_cache()

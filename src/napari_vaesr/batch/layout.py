@@ -16,7 +16,7 @@ from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.pixels import Stored
 from napari_vaesr.engine.result import uncertainty_range
 from napari_vaesr.engine.result_file import ResultFile, parts_of
-from napari_vaesr.files.image import ImageFile
+from napari_vaesr.files.image_file import ImageFile
 from napari_vaesr.files.output import OutputImage
 from napari_vaesr.files.place import file_state
 from napari_vaesr.imaging.axes import Axes

@@ -15,13 +15,13 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.image import (
     can_read,
     expand_inputs,
-    image_name,
     is_plate,
     parts_in_files,
     read_image,
     series_names,
     without_repeats,
 )
+from napari_vaesr.files.image_file import image_name
 from napari_vaesr.files.made import is_result
 from napari_vaesr.files.partial import partial_folder
 from napari_vaesr.files.place import Place, as_place, file_state, is_same_state

@@ -26,7 +26,8 @@ from napari_vaesr.engine.stream import stream_blocks
 from napari_vaesr.errors import Cancelled, TryAgain, VaesrError
 from napari_vaesr.files.atomic import atomic_path, write_json
 from napari_vaesr.files.figure import write_figure
-from napari_vaesr.files.image import ImageFile, read_image
+from napari_vaesr.files.image import read_image
+from napari_vaesr.files.image_file import ImageFile
 from napari_vaesr.files.output import Output, OutputImage
 from napari_vaesr.files.partial import PartialOutput, partial_output
 from napari_vaesr.files.place import file_state

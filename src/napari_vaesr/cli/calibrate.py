@@ -81,7 +81,8 @@ def calibrate(
         from napari_vaesr.imaging.region import Factors
         from napari_vaesr.pairs.settings import Degradation
         from napari_vaesr.zoo.card import checked_name
-        from napari_vaesr.zoo.registry import card_path, load_model, user_models
+        from napari_vaesr.zoo.folders import user_models
+        from napari_vaesr.zoo.registry import card_path, load_model
         from napari_vaesr.zoo.weights import write_model
 
         loaded = load_model(model)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from napari_vaesr.engine.job import UpscaleJob
     from napari_vaesr.engine.progress import Progress
-    from napari_vaesr.files.image import ImageFile
+    from napari_vaesr.files.image_file import ImageFile
     from napari_vaesr.files.place import Place
     from napari_vaesr.imaging.region import Region
     from napari_vaesr.zoo.registry import Model
@@ -130,7 +130,8 @@ def measure(
 
 def _read_labels(path: Path, axes: str) -> Any:
     """Return labels in the order of their image, less its colours, which holds where their file says none."""
-    from napari_vaesr.files.image import UnknownAxes, read_image
+    from napari_vaesr.files.image import read_image
+    from napari_vaesr.files.image_file import UnknownAxes
 
     wanted = axes.upper().replace("S", "")
     try:

@@ -24,8 +24,8 @@ def models(context: typer.Context) -> None:
     """List the models at hand, or print one model's card with `models show NAME`."""
     if context.invoked_subcommand is not None:
         return
+    from napari_vaesr.zoo.folders import user_models
     from napari_vaesr.zoo.registry import models as known_models
-    from napari_vaesr.zoo.registry import user_models
 
     with spoken_errors(debug=False):
         table = Table("name", "version", "scales", "for", "licence", box=box.SIMPLE_HEAD)
@@ -126,7 +126,7 @@ def base_command(
     ] = False,
 ) -> None:
     """Keep a network of other makers for the models that stand on it."""
-    from napari_vaesr.zoo.bases import add_base
+    from napari_vaesr.zoo.exchange import add_base
 
     with spoken_errors(debug=False):
         out().print(f"Kept for {', '.join(add_base(file, runs_code=runs_code))}.", markup=False)

@@ -20,7 +20,7 @@ from napari_vaesr.engine.record import Record
 from napari_vaesr.engine.result import Piece, map_names, result_dtype
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.atomic import atomic_folder, atomic_path
-from napari_vaesr.files.image import ImageFile
+from napari_vaesr.files.image_file import ImageFile
 from napari_vaesr.files.output import Output, OutputImage
 from napari_vaesr.files.tiff_output import TiffOutput
 from napari_vaesr.imaging.axes import Axes

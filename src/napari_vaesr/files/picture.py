@@ -16,7 +16,7 @@ from PIL import Image
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.file_array import FileArray, as_dask, reason
-from napari_vaesr.files.image import ImageFile, ask_for_axes, image_name
+from napari_vaesr.files.image_file import ImageFile, ask_for_axes, image_name
 from napari_vaesr.files.limits import check_picture
 from napari_vaesr.files.npy import NpyArray
 from napari_vaesr.files.orientation import TURNED, upright

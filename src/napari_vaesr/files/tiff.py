@@ -17,7 +17,7 @@ import zarr
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.described import as_number
 from napari_vaesr.files.file_array import FileArray, as_dask, reason
-from napari_vaesr.files.image import (
+from napari_vaesr.files.image_file import (
     ImageFile,
     Series,
     ask_for_axes,

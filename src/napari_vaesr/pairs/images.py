@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.files.image import UnknownAxes, read_image
+from napari_vaesr.files.image import read_image
+from napari_vaesr.files.image_file import UnknownAxes
 from napari_vaesr.files.made import is_mask, is_result
 from napari_vaesr.imaging.axes import STACKING, Axes
 from napari_vaesr.imaging.colour import BLUE, GREEN, RED, luma

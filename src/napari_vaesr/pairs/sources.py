@@ -13,7 +13,8 @@ import numpy as np
 
 from napari_vaesr.arrays import Array
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.files.image import SUFFIXES, can_read, image_name
+from napari_vaesr.files.image import SUFFIXES, can_read
+from napari_vaesr.files.image_file import image_name
 from napari_vaesr.imaging.sampling import evenly_spaced
 from napari_vaesr.pairs.images import as_dtype, grey, read_planes, with_intensities
 from napari_vaesr.pairs.pair import Pair

@@ -26,7 +26,8 @@ from napari_vaesr.training.input_statistics import Seen
 from napari_vaesr.training.material_patches import MaterialPatches, checked_pairs
 from napari_vaesr.training.watch import Watch, read_checks
 from napari_vaesr.zoo.card import DataSource
-from napari_vaesr.zoo.registry import Model, load_model, user_models
+from napari_vaesr.zoo.folders import user_models
+from napari_vaesr.zoo.registry import Model, load_model
 from napari_vaesr.zoo.weights import save_model
 
 

@@ -20,7 +20,8 @@ from napari_vaesr.training.recorded_patches import RecordedPatches, for_pairs, r
 from napari_vaesr.training.validation import FixedPairs, ValidationPairs
 from napari_vaesr.vae.config import PRESETS, SIZES, Size
 from napari_vaesr.zoo.card import DataSource
-from napari_vaesr.zoo.registry import Model, load_model, user_models
+from napari_vaesr.zoo.folders import user_models
+from napari_vaesr.zoo.registry import Model, load_model
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from napari_vaesr.engine.conditions import noise_level
 from napari_vaesr.engine.moments import PairedMoments, broad_means, smoothed
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.files.image import image_name
+from napari_vaesr.files.image_file import image_name
 from napari_vaesr.imaging.colour import luma
 from napari_vaesr.imaging.noise import estimate_noise
 from napari_vaesr.imaging.region import Factors, Region

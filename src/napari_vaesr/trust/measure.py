@@ -106,9 +106,8 @@ def measure(
     source : Result, UpscaleJob, array or napari layer
         What to measure. A job draws its samples as they are needed, and never holds all of them; a result
         must have kept them; an array has one axis of samples before those of `axes`; a layer is that of
-        samples that were kept, or another of a result whose source lies in a file, from which samples are
-        drawn then, in the layer's or the file's units. Fields are measured one
-        by one: planes, or volumes where there is an axis ``Z``. Colours are measured by their luma.
+        samples kept, or another of a result whose source lies in a file, from which samples are drawn then,
+        in its units. Fields (planes, or volumes if there is a ``Z``) come one by one, colours by their luma.
     segment : labels, Threshold, str, float or callable
         Labels of the upscaled image's shape, with or without its channels (then objects are fixed and only
         intensities vary), the name of a threshold (``otsu``, ``li``, ``triangle``), an intensity, or a

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.vae.config import BaseNetwork, OverConfig
 from napari_vaesr.zoo.card import LARGEST_WEIGHTS, ModelCard, read_regular
-from napari_vaesr.zoo.registry import models, user_models
+from napari_vaesr.zoo.folders import user_models
 
 if TYPE_CHECKING:
     from napari_vaesr.vae.base import SuperResolutionVAE
@@ -48,33 +48,6 @@ def keep_base(data: bytes, told: BaseNetwork) -> Path:
     except OSError as error:
         raise VaesrError(f"{place} can't be written ({error.strerror or error}).") from error
     return place
-
-
-def add_base(file: Path, *, runs_code: bool = False) -> list[str]:
-    """Keep a network for the models that stand on it, and return their names.
-
-    Parameters
-    ----------
-    file : Path
-        The network.
-    runs_code : bool
-        Whether a TorchScript graph is trusted; see `read_base`.
-
-    Raises
-    ------
-    VaesrError
-        When none of the user's models stands on it, or it can't be loaded or kept.
-    """
-    read = read_base(file, runs_code=runs_code)
-    over = {card.name: card.network for card in models().values() if isinstance(card.network, OverConfig)}
-    found = {name: network.base for name, network in over.items() if network.base.sha256 == read.sha256}
-    if not found:
-        raise VaesrError(
-            f"No model here stands on {file.name}: take in the model first, or train one --over it."
-        )
-    for base in found.values():
-        keep_base(read.data, base)
-    return list(found)
 
 
 def unshared_base(card: ModelCard) -> BaseNetwork | None:

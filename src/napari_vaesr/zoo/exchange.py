@@ -9,11 +9,12 @@ from pathlib import Path, PurePosixPath
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.vae.config import OverConfig
-from napari_vaesr.zoo import registry
-from napari_vaesr.zoo.bases import base_from_bytes, base_path, unshared_base
+from napari_vaesr.zoo import folders
+from napari_vaesr.zoo.bases import base_from_bytes, base_path, keep_base, read_base, unshared_base
 from napari_vaesr.zoo.card import LARGEST_CARD, LARGEST_WEIGHTS, ModelCard, checked_name, parse_card
 from napari_vaesr.zoo.download import MODEL_SUFFIXES
-from napari_vaesr.zoo.registry import Model, card_path, models, user_models
+from napari_vaesr.zoo.folders import user_models
+from napari_vaesr.zoo.registry import Model, card_path, models
 
 KINDS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """How members may be packed: in ways that unpack no more than they say."""
@@ -126,7 +127,7 @@ def import_model(file: str | Path, name: str | None = None, *, replace: bool = F
         card = card.model_copy(update={"name": checked_name(name)})
     known = models().get(card.name)
     own = user_models() / f"{card.name}.json"
-    is_bundled = known is not None and card_path(card.name).parent == registry.BUNDLED_MODELS
+    is_bundled = known is not None and card_path(card.name).parent == folders.BUNDLED_MODELS
     if known != card:
         if is_bundled:
             raise NameTaken(f"A bundled model is called {card.name!r} already: give this one another name.")
@@ -197,3 +198,30 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise VaesrError(f"{path} can't be read ({error.strerror}); get the model again.") from error
+
+
+def add_base(file: Path, *, runs_code: bool = False) -> list[str]:
+    """Keep a network for the models that stand on it, and return their names.
+
+    Parameters
+    ----------
+    file : Path
+        The network.
+    runs_code : bool
+        Whether a TorchScript graph is trusted; see `read_base`.
+
+    Raises
+    ------
+    VaesrError
+        When none of the user's models stands on it, or it can't be loaded or kept.
+    """
+    read = read_base(file, runs_code=runs_code)
+    over = {card.name: card.network for card in models().values() if isinstance(card.network, OverConfig)}
+    found = {name: network.base for name, network in over.items() if network.base.sha256 == read.sha256}
+    if not found:
+        raise VaesrError(
+            f"No model here stands on {file.name}: take in the model first, or train one --over it."
+        )
+    for base in found.values():
+        keep_base(read.data, base)
+    return list(found)

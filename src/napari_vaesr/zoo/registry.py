@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,16 +12,15 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from platformdirs import user_cache_path, user_data_path
-
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.zoo import folders
+from napari_vaesr.zoo.bases import with_base
 from napari_vaesr.zoo.card import ModelCard, read_card
 from napari_vaesr.zoo.download import MODEL_SUFFIXES, Report, download_model, is_url, split_hash
+from napari_vaesr.zoo.folders import download_cache, user_models
 
 if TYPE_CHECKING:
     from napari_vaesr.vae.base import SuperResolutionVAE
-
-BUNDLED_MODELS = Path(__file__).parent / "models"
 
 
 @dataclass(frozen=True)
@@ -39,20 +37,6 @@ class Model:
 
     card: ModelCard
     network: SuperResolutionVAE
-
-
-def user_models() -> Path:
-    """Return the folder of the user's own models, which the variable NAPARI_VAESR_MODELS may name."""
-    folder = os.environ.get("NAPARI_VAESR_MODELS")
-    return Path(folder).expanduser() if folder else user_data_path("napari-vaesr", appauthor=False) / "models"
-
-
-def download_cache() -> Path:
-    """Return the folder of downloaded models, which the variable NAPARI_VAESR_CACHE may name."""
-    folder = os.environ.get("NAPARI_VAESR_CACHE")
-    return (
-        Path(folder).expanduser() if folder else user_cache_path("napari-vaesr", appauthor=False) / "models"
-    )
 
 
 def models() -> dict[str, ModelCard]:
@@ -114,7 +98,6 @@ def load_model(reference: str | Path | Model, *, progress: Report | None = None)
 @lru_cache(maxsize=8)
 def _load(path: Path, card_stamp: tuple[int, int], weights_stamp: tuple[int, int]) -> Model:
     """Read a model; the stamps make it read again when a file has changed."""
-    from napari_vaesr.zoo.bases import with_base
     from napari_vaesr.zoo.weights import load_network
 
     card = read_card(path)
@@ -132,7 +115,7 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 def _listed() -> Iterator[tuple[ModelCard, Path]]:
     """Yield cards and their paths, the user's after the bundled; of one name, that of the file comes last."""
-    for path in sorted(BUNDLED_MODELS.glob("*.json")):
+    for path in sorted(folders.BUNDLED_MODELS.glob("*.json")):
         yield read_card(path), path
     found = []
     for path in sorted(user_models().glob("*.json")):

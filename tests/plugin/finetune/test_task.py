@@ -21,7 +21,8 @@ from napari_vaesr.plugin.finetune.task import (
 )
 from napari_vaesr.plugin.viewer.task import Failure
 from napari_vaesr.training.events import Losses, Pictures, Validation, Verdict
-from napari_vaesr.zoo.registry import get_card, models, user_models
+from napari_vaesr.zoo.folders import user_models
+from napari_vaesr.zoo.registry import get_card, models
 
 pytestmark = pytest.mark.filterwarnings("ignore:::lightning", "ignore::Warning:lightning.*")
 

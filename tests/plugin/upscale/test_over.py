@@ -12,7 +12,7 @@ from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.plugin.upscale.panel import UpscalePanel
 from napari_vaesr.training.over import described_base, over_network
 from napari_vaesr.zoo.card import Calibration
-from napari_vaesr.zoo.registry import user_models
+from napari_vaesr.zoo.folders import user_models
 from napari_vaesr.zoo.weights import save_model
 
 

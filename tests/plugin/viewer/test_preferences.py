@@ -17,7 +17,7 @@ from napari_vaesr.plugin.viewer.preferences import (
     remember,
     starting_settings,
 )
-from napari_vaesr.zoo.registry import download_cache
+from napari_vaesr.zoo.folders import download_cache
 
 SHARED = ("samples", "uncertainty", "device", "seed")
 """Preferences that are settings of an upscaling."""

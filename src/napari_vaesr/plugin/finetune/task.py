@@ -26,7 +26,8 @@ from napari_vaesr.plugin.viewer.task import Failure, first_sentence
 from napari_vaesr.training.config import finetune_config
 from napari_vaesr.training.events import Event, Verdict
 from napari_vaesr.zoo.card import ModelCard, checked_name
-from napari_vaesr.zoo.registry import get_card, models, user_models
+from napari_vaesr.zoo.folders import user_models
+from napari_vaesr.zoo.registry import get_card, models
 
 if TYPE_CHECKING:
     import napari.layers

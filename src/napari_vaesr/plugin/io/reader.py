@@ -18,7 +18,7 @@ from napari_vaesr.plugin.viewer.layers import KEY, LayerTuple, layer_tuples, laz
 
 if TYPE_CHECKING:
     from napari_vaesr.engine.result import Result
-    from napari_vaesr.files.image import ImageFile
+    from napari_vaesr.files.image_file import ImageFile
     from napari_vaesr.files.place import Place
 
 Paths = str | PathLike[str] | Sequence[str | PathLike[str]]
@@ -108,7 +108,8 @@ def image_layer(image: ImageFile, **attributes: Any) -> LayerTuple:
 
 
 def _read(path: Place, series: str | None) -> ImageFile:
-    from napari_vaesr.files.image import UnknownAxes, read_image
+    from napari_vaesr.files.image import read_image
+    from napari_vaesr.files.image_file import UnknownAxes
 
     try:
         return _colours_last(read_image(path, series=series))

@@ -27,7 +27,7 @@ from napari_vaesr.plugin.viewer.layers import KEY, UNCERTAINTY_COLORMAP, LayerTu
 from napari_vaesr.plugin.viewer.results import KINDS
 
 if TYPE_CHECKING:
-    from napari_vaesr.files.image import ImageFile
+    from napari_vaesr.files.image_file import ImageFile
     from napari_vaesr.files.output import OutputImage
 
 ROLES = ("mean", *KINDS, "lower", "upper")
@@ -171,7 +171,7 @@ def saved_layers(image: ImageFile) -> list[LayerTuple] | None:
     image : ImageFile
         As `napari_vaesr.files.image.read_image` opens it.
     """
-    from napari_vaesr.files.image import image_name
+    from napari_vaesr.files.image_file import image_name
 
     parts = stored_parts(image)
     if parts is None:

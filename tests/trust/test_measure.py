@@ -87,6 +87,20 @@ def test_lengths_and_places_are_physical():
     assert units["area"] == "µm²" and units["centroid_y"] == units["perimeter"] == "µm"
 
 
+def test_places_of_what_is_mirrored_fall(model, stack):
+    """As in a layer whose scale is below 0 along an axis."""
+    result = upscale(stack[0], model=model, samples=2, keep_samples=True)
+    labels = np.zeros(result.mean.shape, int)
+    labels[4:12, 6:10] = 1
+    sizes, at = {"Y": -2.0, "X": 0.5}, {"Y": 100.0, "X": 7.0}
+    table = measure(result, labels, ("area", "centroid"), pixel_size=sizes, offset=at)
+    assert number(table, "area", thing=1) == 8 * 4 * 1.0 * 0.25
+    assert number(table, "centroid_y", thing=1) == 100 - 2.0 * (7.5 / 2 - 0.25)
+    assert number(table, "centroid_x", thing=1) == 7 + 0.5 * (7.5 / 2 - 0.25)
+    with pytest.raises(VaesrError, match="is 0"):
+        measure(result, labels, ("area",), pixel_size={"Y": 0.0})
+
+
 def test_lengths_in_a_unit_that_was_not_told_have_none():
     samples = np.stack([squares()] * 2)
     assert "px²" in set(measure(samples)["unit"])

@@ -159,11 +159,14 @@ class Spacing:
         Position of the centre of the first pixel.
     units : dict of str to str
         Of both; empty for pixels.
+    mirrored : str
+        Letters of the axes along which positions fall.
     """
 
     size: dict[str, float] = field(default_factory=dict)
     origin: dict[str, float] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
+    mirrored: str = ""
 
     @classmethod
     def of(
@@ -180,24 +183,24 @@ class Spacing:
         Raises
         ------
         VaesrError
-            When a size is not positive.
+            When a size is 0 or no number; below 0 it is that of an axis that is mirrored.
         """
         pixel_size, told, offset = _by_letter(pixel_size), _by_letter(units), _by_letter(offset)
         if not pixel_size.keys() & {*"ZYX"}:
             return cls()
-        if not all(size > 0 and np.isfinite(size) for size in pixel_size.values()):
-            raise VaesrError("The pixel size has to be above 0 along every axis, please correct it.")
+        if not all(size and np.isfinite(size) for size in pixel_size.values()):
+            raise VaesrError("The pixel size is 0 or no number along an axis, please correct it.")
         # Volumes and distances need one unit, that of X; what can't be told in it stays as it is.
         alike = comparable(pixel_size, told)
         offset = {**offset, **comparable({name: offset[name] for name in alike if name in offset}, told)}
         pixel_size = {**pixel_size, **alike}
         units = {**told, **(dict.fromkeys(alike, told["X"]) if "X" in told else {})}
         factors, region = _factors_and_region(source)
-        size = {name: pixel_size.get(name, 1.0) / factors.along(name) for name in "ZYX"}
+        size = {name: abs(pixel_size.get(name, 1.0)) / factors.along(name) for name in "ZYX"}
         first = dict.fromkeys("ZYX", 0.0) | region.first_pixel(factors)
         origin = {name: offset.get(name, 0.0) + first[name] * pixel_size.get(name, 1.0) for name in "ZYX"}
         symbols = {name: symbol(unit) or unit for name, unit in units.items()}
-        return cls(size, origin, symbols)
+        return cls(size, origin, symbols, "".join(name for name in "ZYX" if pixel_size.get(name, 1.0) < 0))
 
     def within(self, own: Field) -> Spacing:
         """Return the spacing along the axes of a field, in their order."""
@@ -261,26 +264,27 @@ def regions(
         columns = quantities.table(part, image, sizes, counted)
         numbers = columns.pop("label")
         for name, column in columns.items():
-            quantity, shift = _named(name, axes, spacing)
+            quantity, sign, shift = _named(name, axes, spacing)
             for number, value in zip(numbers, column, strict=True):
                 key = (ALL if part is mask else int(own[number]), quantity)
-                found[key] = float(value) + shift
+                found[key] = sign * float(value) + shift
     if not single["label"].size:  # nothing there: sums are 0, and means are not known
         for name in quantities.table(np.ones_like(mask), np.ones(mask.shape), sizes):
-            quantity, _ = _named(name, axes, spacing)
+            quantity, *_ = _named(name, axes, spacing)
             found[ALL, quantity] = 0.0 if quantity in AREAS | {"intensity_sum", "perimeter"} else np.nan
         del found[ALL, "label"]
     return dict(sorted(found.items(), key=lambda item: item[0][0]))
 
 
-def _named(name: str, axes: str, spacing: Spacing) -> tuple[str, float]:
-    """Return the name of a column with letters for axes, and what is added to bring it to its origin."""
+def _named(name: str, axes: str, spacing: Spacing) -> tuple[str, float, float]:
+    """Return the name of a column with letters for axes, and its sign and shift in the frame of the image."""
     base, _, index = name.rpartition("-")
     if base in LENGTHS and index.isdecimal() and int(index) < len(axes):
         letter = axes[int(index)]
-        shift = spacing.origin[letter] if base in POSITIONS else 0.0
-        return f"{base}_{letter.lower()}", shift
-    return name, 0.0
+        is_place = base in POSITIONS
+        sign = -1.0 if is_place and letter in spacing.mirrored else 1.0
+        return f"{base}_{letter.lower()}", sign, spacing.origin[letter] if is_place else 0.0
+    return name, 1.0, 0.0
 
 
 def _by_letter(told: Mapping[str, T] | None) -> dict[str, T]:

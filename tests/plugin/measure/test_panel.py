@@ -165,6 +165,29 @@ def test_objects_have_the_numbers_of_their_layer_in_the_table_that_is_saved(view
     assert viewer.dims.point[0] == 1
 
 
+def test_a_mirrored_layer_is_measured_and_negative_labels_are_refused(viewer, settings, qtbot):
+    pixels = np.random.default_rng(0).integers(100, 4000, (20, 24)).astype(np.uint16)
+    layer = viewer.add_image(pixels, name="cells", scale=(-0.5, 0.5), translate=(9, 0), units=("um", "um"))
+    for each in (task := UpscaleTask(layer, "YX", settings)).layers(finished(task), ["cells"]):
+        viewer.add_layer(Layer.create(*each))
+    panel = MeasurePanel(viewer)
+    qtbot.addWidget(panel.native)
+    panel.samples.value = 2
+    panel.properties.value = "centroid"
+    panel.measure()
+    qtbot.waitUntil(lambda: not panel.runner.is_running, timeout=20000)
+    objects = viewer.layers["cells x2 objects"]
+    world = objects.data_to_world(np.argwhere(objects.data == 1).mean(axis=0))
+    told = panel.frame().query("object == 1")["value"]
+    np.testing.assert_allclose(told, world)
+    viewer.add_labels(-objects.data, name="negative")
+    panel.objects.value = "labels"
+    panel.marked.value = viewer.layers["negative"]
+    panel.measure()
+    qtbot.waitUntil(lambda: not panel.runner.is_running, timeout=20000)
+    assert "whole numbers" in panel.status.value
+
+
 def test_more_objects_than_napari_has_colours_for_are_shown(viewer, settings):
     layer = viewer.add_image(np.zeros((200, 400), np.uint8), name="cells")
     task = MeasureTask(layer, "YX", settings, {}, Threshold(), ("area",))

@@ -6,7 +6,7 @@ import dask.array as da
 import numpy as np
 import pytest
 from napari.components import ViewerModel
-from napari.layers import Image, Layer
+from napari.layers import Image, Labels, Layer
 
 from napari_vaesr.engine.result import Result
 from napari_vaesr.errors import VaesrError
@@ -202,6 +202,13 @@ def test_upscale_layer_without_a_viewer(tiny_model_path):
     np.testing.assert_allclose(corners(mean), corners(layer), atol=1e-9)
     with pytest.raises(VaesrError, match="axes"):
         upscale_layer(Image(pixels, name="cells"), **settings)
+
+
+def test_a_layer_without_intensities_is_refused(tiny_model_path):
+    from napari_vaesr import upscale_layer
+
+    with pytest.raises(VaesrError, match="a layer of Labels"):
+        upscale_layer(Labels(np.zeros((8, 9), int), name="nuclei"), model=str(tiny_model_path))
 
 
 @pytest.mark.parametrize("stepped", ["Z", "Y", "X"])

@@ -17,6 +17,7 @@ from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.plugin.viewer.layers import unique_name, upscaled_place
 from napari_vaesr.plugin.viewer.sources import calibrate_alike, layer_as_source
 from napari_vaesr.plugin.viewer.task import Failure, first_sentence
+from napari_vaesr.trust.segment import checked_labels
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
@@ -166,7 +167,8 @@ class MeasureTask:
                 f"The labels have the shape {array.shape} and what is measured {axes.shape}: choose the part "
                 "'Everything', and labels that were made on the mean."
             )
-        return _arranged(array[_index(step.place, axes, region)], axes, step.axes)
+        part = _arranged(array[_index(step.place, axes, region)], axes, step.axes)
+        return checked_labels(part, part.shape)
 
     def close(self) -> None:
         """Stop where it stands and let go of the source."""

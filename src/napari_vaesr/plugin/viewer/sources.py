@@ -117,8 +117,10 @@ def layer_as_source(layer: napari.layers.Image, axes: str | None) -> Source:
     Raises
     ------
     VaesrError
-        As `checked_axes`, or when the axes do not fit the pixels.
+        As `checked_axes`, or when the axes do not fit the pixels or there are no intensities.
     """
+    if not hasattr(layer, "rgb"):
+        raise VaesrError(f"'{layer.name}' is a layer of {type(layer).__name__}, please give one of an image.")
     source = Source.of(source_array(layer), checked_axes(layer, axes))
     names = source.axes.names.replace("S", "")
     units = {name: str(unit) for name, unit in zip(names, layer.units, strict=True)}

@@ -239,5 +239,6 @@ def test_a_batch_that_cannot_be_shared_is_refused(tmp_path: Path) -> None:
     (tmp_path / "few.json").write_text(json.dumps({"batch": 3}))
     imsave(tmp_path / "a.png", np.random.default_rng(0).integers(0, 255, (400, 400), np.uint8))
     command = ["train", str(tmp_path / "a.png"), "--steps", "1", "--run", str(tmp_path / "run")]
+    command += ["--output", str(tmp_path / "models")]
     done = CliRunner().invoke(app, [*command, "--config", str(tmp_path / "few.json"), "--devices", "2"])
     assert done.exit_code == 2 and "choose a divisor" in done.output

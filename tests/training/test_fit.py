@@ -56,6 +56,15 @@ def test_a_checkpoint_cut_short_is_passed_over(
     assert newest_checkpoint(run) == good
 
 
+def test_settings_that_are_gone_or_damaged_are_said(small_config: TrainingConfig, tmp_path: Path) -> None:
+    torch.save({}, tmp_path / "step=1.ckpt")
+    with pytest.raises(VaesrError, match="missing or damaged"):
+        fit(small_config, [], [], tmp_path)
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(VaesrError, match="missing or damaged"):
+        fit(small_config, [], [], tmp_path)
+
+
 def test_other_settings_do_not_go_on_from_here(
     small_config: TrainingConfig, images: Path, tmp_path: Path
 ) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from skimage.io import imsave
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.training.config import RECIPES, TrainingConfig
-from napari_vaesr.training.request import TrainingRequest
+from napari_vaesr.training.request import Prepared, TrainingRequest
 
 
 def settings(tmp_path: Path, content: object | None = None, **given: object) -> TrainingConfig:
@@ -46,3 +49,61 @@ def test_a_model_of_ones_own_does_not_boast_of_the_recipes_images(tmp_path: Path
 def test_wrong_settings_get_one_sentence(tmp_path: Path, content: object, message: str) -> None:
     with pytest.raises(VaesrError, match=message):
         settings(tmp_path, content)
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """Five images, the last two of them in a folder below."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "images" / "held").mkdir(parents=True)
+    for number in range(5):
+        folder = tmp_path / "images" / ("held" if number > 2 else "")
+        imsave(folder / f"{number}.png", rng.integers(0, 255, (96, 96), np.uint8), check_contrast=False)
+    return tmp_path / "images"
+
+
+def prepared(images: Path, name: str = "mine", **given: object) -> Prepared:
+    options = {"name": name, "steps": 1}
+    given = {"run": images.parent / "run", "output": images.parent / "models"} | given
+    return TrainingRequest([images], recipe="tiny", options=options, **given).prepare(print)  # type: ignore[arg-type]
+
+
+def test_a_run_does_not_go_on_with_other_images(images: Path) -> None:
+    """The same command in another place is another training, though it looks like one that was stopped."""
+    run = prepared(images).folder
+    torch.save({}, run / "step=1.ckpt")
+    images = images.rename(images.parent / "moved")
+    prepared(images)
+    before = (images / "0.png").read_bytes()
+    imsave(images / "0.png", np.zeros((96, 96), np.uint8), check_contrast=False)
+    with pytest.raises(VaesrError, match="has learnt from other images"):
+        prepared(images)
+    (images / "0.png").write_bytes(before)
+    with pytest.raises(VaesrError, match="or held others out"):
+        prepared(images, validate=[images / "1.png"])
+    prepared(images)
+    (run / "images.sha256").unlink()  # as of an earlier version
+    prepared(images)
+
+
+def test_what_is_validated_on_is_not_learnt_from(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = prepared(images, validate=[images / "held"])
+    assert made.learn == [images / f"{number}.png" for number in range(3)]
+    assert "2 images are validated on, and not learnt from" in capsys.readouterr().out
+    with pytest.raises(VaesrError, match="none is left"):
+        prepared(images, validate=[images])
+
+
+def test_the_place_of_a_bundled_model_is_not_taken(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NAPARI_VAESR_MODELS", str(tmp_path / "own"))
+    with pytest.raises(VaesrError, match="--name of its own"):
+        prepared(images, "tiny", output=None)
+    assert prepared(images, "tiny").models == tmp_path / "models"
+    assert prepared(images, output=None).models == tmp_path / "own"
+
+
+def test_that_a_model_can_not_be_written_is_said_first(images: Path) -> None:
+    with pytest.raises(VaesrError, match="no folder"):
+        prepared(images, output=images / "0.png")

@@ -38,7 +38,9 @@ HoldOut = Annotated[
         "from them.",
     ),
 ]
-Name = Annotated[str | None, typer.Option(help="Name of the model; left out, the recipe's.")]
+Name = Annotated[
+    str | None, typer.Option(help="Name of the model; left out, the recipe's, which takes --output.")
+]
 Recipe = Annotated[
     Literal["microscopy", "photo", "tiny"],
     typer.Option(help="The bundled model whose settings to start from."),

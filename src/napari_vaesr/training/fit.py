@@ -13,6 +13,7 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
+from pydantic import ValidationError
 from torch.utils.data import DataLoader, IterableDataset
 
 from napari_vaesr.engine.device import choose_device
@@ -159,7 +160,12 @@ def _prepared(run: Path, config: TrainingConfig) -> Path | None:
     # What was trained with other settings cannot go on with these; the length alone may change.
     settings = run / "config.json"
     if checkpoint is not None:
-        before = TrainingConfig.model_validate_json(settings.read_text())
+        try:
+            before = TrainingConfig.model_validate_json(settings.read_bytes())
+        except (OSError, ValidationError) as error:
+            raise VaesrError(
+                f"{settings} is missing or damaged, without which the run can't go on: use another folder."
+            ) from error
         free: Any = dict.fromkeys(("steps", "hours", "title", "description", "sources", "subject"), True)
         free["network"] = {"orientations"}  # which no weights depend on
         if before.model_dump(exclude=free) != config.model_dump(exclude=free):

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.pairs.images import hold_out, hold_out_listed
+from napari_vaesr.files.image import SUFFIXES
+from napari_vaesr.files.place import file_state
+from napari_vaesr.pairs.images import find_images, hold_out, hold_out_listed, with_intensities
 from napari_vaesr.pairs.recorded import read_recorded
 from napari_vaesr.training.config import RECIPES, ModelUsed, TrainingConfig, checked_config, finetune_config
 from napari_vaesr.training.fit import Supply, newest_checkpoint
@@ -20,8 +24,11 @@ from napari_vaesr.training.recorded_patches import RecordedPatches, for_pairs, r
 from napari_vaesr.training.validation import FixedPairs, ValidationPairs
 from napari_vaesr.vae.config import PRESETS, SIZES, Size
 from napari_vaesr.zoo.card import DataSource
-from napari_vaesr.zoo.folders import user_models
+from napari_vaesr.zoo.folders import is_bundled, user_models
 from napari_vaesr.zoo.registry import Model, load_model
+
+BEGINNING = 2**20
+"""Bytes of an image by which it is known again."""
 
 
 @dataclass(frozen=True)
@@ -121,13 +128,8 @@ class TrainingRequest:
         if teacher is not None:
             settings = settings.model_copy(update={"teacher": ModelUsed.of(teacher.card)})
         prepared = self._material(settings, tuned, first or tuned, teacher, say)
-        if (prepared.models / f"{prepared.settings.name}.json").exists() and newest_checkpoint(
-            prepared.folder
-        ) is None:
-            raise VaesrError(
-                f"{prepared.models} has a model {prepared.settings.name} that this run has not made: choose "
-                "another --name or --output, or remove that model."
-            )
+        _check_place(prepared)
+        _remember_images(prepared, self.images)
         return prepared
 
     def _material(
@@ -165,6 +167,8 @@ class TrainingRequest:
             learn, scored = hold_out(self.images, passed=passed)
             if passed:
                 say(f"Note: {len(passed)} results, masks and labels are passed over.")
+        if self.validate:
+            learn = _without(learn, self.validate, say)
         checks, seen = ValidationPairs(scored, settings), partial(Seen.of_folders, learn, settings)
         return made(settings, learn, checks, scored, seen)
 
@@ -279,6 +283,68 @@ class Prepared:
     def models(self) -> Path:
         """Where the finished model goes."""
         return self.output or user_models()
+
+
+def _check_place(prepared: Prepared) -> None:
+    """Refuse to train what would take the place of another model, or could not be written."""
+    name, models, has_begun = prepared.settings.name, prepared.models, newest_checkpoint(prepared.folder)
+    if prepared.output is None and is_bundled(name):
+        raise VaesrError(
+            f"A bundled model is called {name!r}, and this one would take its place: give it a --name of its "
+            "own, or an --output folder."
+        )
+    if (models / f"{name}.json").exists() and has_begun is None:
+        raise VaesrError(
+            f"{models} has a model {name} that this run has not made: choose another --name or --output, or "
+            "remove that model."
+        )
+    if models.exists() and not models.is_dir():
+        raise VaesrError(f"{models} is no folder: choose another --output.")
+    models.mkdir(parents=True, exist_ok=True)
+    if not os.access(models, os.W_OK | os.X_OK):
+        raise VaesrError(f"Nothing may be written into the folder {models}: choose another --output.")
+
+
+def _remember_images(prepared: Prepared, images: Sequence[Path]) -> None:
+    """Write down what a run learns from, and refuse to go on with other images.
+
+    They are told by their names, sizes and beginnings, for they may have moved.
+    """
+    if isinstance(prepared.scored, FixedPairs):
+        parts = [[path for folder in images for path in with_intensities(folder, SUFFIXES)]]
+    else:
+        parts = [find_images(images), find_images(prepared.scored)]
+    looks = [sorted(map(_look, part)) for part in parts]
+    found = sha256(json.dumps(looks).encode()).hexdigest()
+    told = prepared.folder / "images.sha256"
+    before = told.read_text() if told.exists() else found  # earlier versions do not tell
+    if before != found and newest_checkpoint(prepared.folder) is not None:
+        raise VaesrError(
+            f"The run in {prepared.folder} has learnt from other images, or held others out: choose another "
+            "--name or --run, or remove that folder."
+        )
+    prepared.folder.mkdir(parents=True, exist_ok=True)
+    told.write_text(found)
+
+
+def _look(path: Path) -> str:
+    if path.is_dir():  # a Zarr
+        return f"{path.name!r} {file_state(path)['size']}"
+    with path.open("rb") as file:
+        beginning = sha256(file.read(BEGINNING)).hexdigest()
+    return f"{path.name!r} {path.stat().st_size} {beginning}"
+
+
+def _without(learn: Sequence[Path], validate: Sequence[Path], say: Callable[[str], None]) -> list[Path]:
+    """Leave out what is validated on, which may lie in a folder below: it would be known by heart."""
+    held = {path.resolve() for path in find_images(validate)}
+    files = find_images(learn)
+    left = [path for path in files if path.resolve() not in held]
+    if not left:
+        raise VaesrError("All images are validated on, so none is left to train on: name fewer.")
+    if len(left) < len(files):
+        say(f"Note: {len(files) - len(left)} images are validated on, and not learnt from.")
+    return left
 
 
 def _read_settings(path: Path) -> dict[str, Any]:

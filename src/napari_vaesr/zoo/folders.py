@@ -10,6 +10,11 @@ from platformdirs import user_cache_path, user_data_path
 BUNDLED_MODELS = Path(__file__).parent / "models"
 
 
+def is_bundled(name: str) -> bool:
+    """Say whether a bundled model has this name."""
+    return (BUNDLED_MODELS / f"{name}.json").exists()
+
+
 def user_models() -> Path:
     """Return the folder of the user's own models, which the variable NAPARI_VAESR_MODELS may name."""
     folder = os.environ.get("NAPARI_VAESR_MODELS")

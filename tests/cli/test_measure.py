@@ -140,3 +140,27 @@ def test_a_file_with_other_images_is_told(run, tiny_model_path, tmp_path, comman
     result = run(command, "scenes.ome.tif", "--model", tiny_model_path, "--samples", 2)
     assert result.exit_code == 0, result.output
     assert "holds 2 images" in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize("command", ["measure", "check"])
+def test_results_in_a_folder_are_no_images(run, tiny_model_path, tmp_path, command):
+    (tmp_path / "images").mkdir()
+    pixels = np.random.default_rng(0).integers(0, 4000, (40, 44), dtype=np.uint16)
+    tifffile.imwrite(tmp_path / "images" / "cells.tif", pixels)
+    options = ("--model", tiny_model_path, "--samples", 2)
+    assert run("upscale", "images/", "images/", *options).exit_code == 0
+    told = (
+        command,
+        *options,
+        *(("--out", "table.csv") if command == "measure" else ("--json", "check.json")),
+    )
+    result = run(*told, "images/")
+    assert result.exit_code == 0, result.output
+    assert "1 of 2 inputs are results" in " ".join(result.stderr.split())
+    if command == "measure":
+        assert "image" not in rows_of(tmp_path / "table.csv")[0]  # there is only one
+    else:
+        checks = json.loads((tmp_path / "check.json").read_text(encoding="utf-8"))["checks"]
+        assert [each["image"].endswith("cells.tif") for each in checks] == [True]
+    result = run(*told, "images/cells_x2.ome.tif", "--force")
+    assert result.exit_code == 2 and "choose its source" in " ".join(result.stderr.split())

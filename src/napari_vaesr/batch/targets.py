@@ -150,11 +150,7 @@ def plan_targets(
         too long.
     """
     named = {_expanded(text) for text in inputs}
-    found = _without_results(expand_inputs(list(inputs)), named, [] if notes is None else notes)
-    whole = without_repeats(found)
-    if notes is not None and len(whole) < len(found):
-        notes.append(f"{len(found) - len(whole)} of {len(found)} inputs hold further parts of other inputs.")
-    found = whole
+    found = chosen_inputs(inputs, [] if notes is None else notes)
     sources = [each for place in found for each in _images_of(place, series)]
     path = as_place(output)
     if not isinstance(path, Path):
@@ -184,6 +180,28 @@ def plan_targets(
     _refuse_collisions(targets)
     _refuse_long_names(targets)
     return targets
+
+
+def chosen_inputs(inputs: Sequence[str], notes: list[str]) -> list[Place]:
+    """Return the images that are meant, without results among them and further parts of others.
+
+    Parameters
+    ----------
+    inputs : sequence of str
+        Files, folders and glob patterns.
+    notes : list of str
+        Gets what the user should know: that some are passed over.
+
+    Raises
+    ------
+    VaesrError
+        When nothing is found but results, or one of them is named itself.
+    """
+    found = _without_results(expand_inputs(list(inputs)), {_expanded(text) for text in inputs}, notes)
+    whole = without_repeats(found)
+    if len(whole) < len(found):
+        notes.append(f"{len(found) - len(whole)} of {len(found)} inputs hold further parts of other inputs.")
+    return whole
 
 
 def _expanded(text: str) -> Place:

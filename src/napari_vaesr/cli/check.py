@@ -46,8 +46,9 @@ def check(
     Exit codes: 0 all is well, 1 some of several inputs failed, 2 wrong usage or bad input, 130 interrupted.
     """
     with spoken_errors(debug):
+        from napari_vaesr.batch.targets import chosen_inputs
         from napari_vaesr.files.atomic import write_json
-        from napari_vaesr.files.image import expand_inputs, read_image
+        from napari_vaesr.files.image import read_image
         from napari_vaesr.imaging.region import Region
         from napari_vaesr.trust.check import check_source
         from napari_vaesr.trust.familiar import unlike
@@ -61,9 +62,9 @@ def check(
         written = [path for path in (json, figure) if path is not None]
         free_to_write(written, force)
         region = Region.asked(extent)
-        paths, loaded = expand_inputs(inputs), load_model(settings.model)
-        done: dict[str, Check] = {}
         notes: list[str] = []
+        paths, loaded = chosen_inputs(inputs, notes), load_model(settings.model)
+        done: dict[str, Check] = {}
         failures = Failures(len(paths), debug)
         with progress_bars(quiet=False) as bars:
             for path in paths:

@@ -96,7 +96,8 @@ def measure(
     Exit codes: 0 all is well, 1 some of several inputs failed, 2 wrong usage or bad input, 130 interrupted.
     """
     with spoken_errors(debug):
-        from napari_vaesr.files.image import expand_inputs, read_image
+        from napari_vaesr.batch.targets import chosen_inputs
+        from napari_vaesr.files.image import read_image
         from napari_vaesr.imaging.region import Region
         from napari_vaesr.trust.regions import Quantities
         from napari_vaesr.trust.segment import Threshold
@@ -107,7 +108,10 @@ def measure(
         if settings.samples < 2:
             raise VaesrError("One sample has no spread, give --samples 2 or more.")
         _check_output(output, force)
-        paths = expand_inputs(inputs)
+        passed: list[str] = []
+        paths = chosen_inputs(inputs, passed)
+        for note in () if quiet else passed:
+            err().print(f"Note: {note}", markup=False)
         segment: Any = Threshold(_level(threshold), smoothing, smallest, split)
         if labels is not None:
             if len(paths) > 1:

@@ -12,9 +12,6 @@ from hypothesis import strategies as st
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.image import read_image, series_names
-from napari_vaesr.files.output import OutputImage
-from napari_vaesr.files.tiff_output import TiffOutput
-from napari_vaesr.imaging.axes import Axes
 
 
 @pytest.fixture
@@ -244,14 +241,6 @@ def test_imagej_stacks_of_any_small_shape(tmp_path_factory, axes, lengths, dtype
         # To the last byte the file of a stack one pixel high, which is what it opens as.
         expected = np.swapaxes(expected, -1, -2)
     np.testing.assert_array_equal(image.data, expected)
-
-
-def test_names_of_channels_that_xml_has_no_words_for_can_be_read_again(tmp_path):
-    names = ("DAPI\x07 mean", "DAPI\x07 std", "µ\ud800 mean", "\t& <std>")
-    image = OutputImage(Axes.parse("CYX", (2, 4, 5)), names)
-    TiffOutput.create(tmp_path / "a.ome.tif", image)
-    told = read_image(tmp_path / "a.ome.tif").channel_names
-    assert told == ("DAPI\ufffd mean", "DAPI\ufffd std", "µ\ufffd mean", "\t& <std>")
 
 
 def test_a_negative_is_told(tmp_path):

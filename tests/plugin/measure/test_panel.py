@@ -8,45 +8,12 @@ import pytest
 from napari.layers import Labels, Layer
 from qtpy.QtWidgets import QApplication
 
-from napari_vaesr import Source, Threshold, UpscaleJob, load_model, measure
-from napari_vaesr.engine.settings import make_settings
+from napari_vaesr import Threshold
 from napari_vaesr.imaging.region import Factors
 from napari_vaesr.plugin.measure.panel import NOTHING, MeasurePanel
 from napari_vaesr.plugin.measure.task import Measurement, MeasureTask
-from napari_vaesr.plugin.viewer.task import Failure, UpscaleTask
+from napari_vaesr.plugin.viewer.task import UpscaleTask
 from napari_vaesr.trust.measure import Measured
-
-
-def finished(task):
-    steps = task.steps()
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            return stop.value
-
-
-@pytest.fixture
-def settings():
-    return make_settings(model="test-tiny", samples=3, device="cpu", precision="float32")
-
-
-@pytest.fixture
-def shown(viewer, settings):
-    """A viewer with a stack of micrometers and its result."""
-    stack = np.random.default_rng(0).integers(100, 4000, (3, 20, 24)).astype(np.uint16)
-    layer = viewer.add_image(
-        stack,
-        name="cells",
-        scale=(2, 0.5, 0.5),
-        translate=(0, 10, 20),
-        units=("um",) * 3,
-        axis_labels=("z", "y", "x"),
-    )
-    task = UpscaleTask(layer, "ZYX", settings)
-    for each in task.layers(finished(task), ["cells"]):
-        viewer.add_layer(Layer.create(*each))
-    return viewer
 
 
 @pytest.fixture
@@ -85,24 +52,6 @@ def test_a_measurement_from_the_choice_to_the_table(panel, shown, qtbot, tmp_pat
     assert QApplication.clipboard().text().startswith("object\tquantity")
 
 
-def test_it_is_what_python_measures(shown, settings):
-    layer = shown.layers["cells"]
-    task = MeasureTask(layer, "ZYX", settings, {"Z": range(1, 3)}, Threshold(), ("area", "centroid"))
-    (field,) = finished(task).fields
-    job = UpscaleJob(
-        Source.of(layer.data, "ZYX"), settings, {"Z": range(1, 3)}, model=load_model("test-tiny")
-    )
-    table = measure(
-        job,
-        Threshold(),
-        ("area", "centroid"),
-        pixel_size={"Z": 2, "Y": 0.5, "X": 0.5},
-        units=dict.fromkeys("ZYX", "um"),
-        offset={"Y": 10, "X": 20},
-    )
-    assert pandas.DataFrame(field.rows()).equals(table)
-
-
 def test_a_line_that_is_clicked_selects_its_object(panel, shown, qtbot):
     panel.part.value = ("plane", "whole")
     panel.measure()
@@ -131,7 +80,9 @@ def test_labels_that_fit(panel, shown, qtbot):
     assert "shape" in panel.status.value
 
 
-def test_objects_have_the_numbers_of_their_layer_in_the_table_that_is_saved(viewer, settings, qtbot):
+def test_objects_have_the_numbers_of_their_layer_in_the_table_that_is_saved(
+    finished, viewer, settings, qtbot
+):
     """Also those of a Labels layer, in which one object is in several time points."""
     movie = np.random.default_rng(0).integers(100, 4000, (2, 20, 24)).astype(np.uint16)
     layer = viewer.add_image(movie, name="cells")
@@ -208,13 +159,7 @@ def test_a_wrong_property_is_said_at_once(panel, messages):
     assert any("no such property" in text for text in messages())
 
 
-def test_a_failure_is_a_sentence(shown, settings):
-    wrong = settings.model_copy(update={"model": "not there"})
-    task = MeasureTask(shown.layers["cells"], "ZYX", wrong, {}, Threshold(), ("area",))
-    assert isinstance(finished(task), Failure)
-
-
-def test_what_a_check_corrected_is_measured_so(viewer, settings, panel):
+def test_what_a_check_corrected_is_measured_so(finished, viewer, settings, panel):
     source = viewer.layers["cells"]
     plain = UpscaleTask(source, "ZYX", settings)._job().calibrations
     corrected = [each.model_copy(update={"slope": 9 * each.slope}) for each in plain]

@@ -1,4 +1,4 @@
-"""The house stays readable: nothing in it grows too long, and what it can do is known in few places."""
+"""The house stays readable: files are short, knowledge is in few places, and tests are where one looks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).parents[1] / "src" / "napari_vaesr"
+TESTS = Path(__file__).parent
+
+SOURCE = TESTS.parent / "src" / "napari_vaesr"
 
 FILES = sorted(SOURCE.rglob("*.py"))
 
@@ -79,6 +81,65 @@ PLACES = {
 Names stand for knowledge: a file that knows of it in other words is not among these.
 """
 
+TESTED_IN = {
+    "cli/test_train.py": {"cli/training_options.py"},
+    "cli/test_upscale.py": {"batch/outlook.py", "cli/options.py", "cli/progress.py"},
+    "cli/test_upscale_resume.py": {"batch/job_blocks.py", "batch/layout.py", "batch/write.py"},
+    "engine/test_passes.py": {"engine/answer.py", "engine/pixels.py", "engine/stage.py"},
+    "files/test_remote.py": {"files/zarr_store.py"},
+    "files/test_tiff_output.py": {"files/output.py"},
+    "plugin/batch/test_panel.py": {"plugin/batch/table.py"},
+    "plugin/finetune/test_panel.py": {
+        "plugin/finetune/exchange.py",
+        "plugin/finetune/form.py",
+        "plugin/finetune/plot.py",
+    },
+    "plugin/inspect/test_panel.py": {
+        "plugin/inspect/line_measure.py",
+        "plugin/inspect/maps.py",
+        "plugin/inspect/origin.py",
+        "plugin/inspect/profile.py",
+        "plugin/inspect/profile_plot.py",
+        "plugin/inspect/trust_layer.py",
+    },
+    "plugin/io/test_opening.py": {"plugin/io/adopting.py"},
+    "plugin/upscale/test_panel.py": {
+        "plugin/upscale/estimate.py",
+        "plugin/upscale/extent_inputs.py",
+        "plugin/upscale/form.py",
+        "plugin/viewer/shortcuts.py",
+        "plugin/widgets/inputs.py",
+        "plugin/widgets/model_list.py",
+        "plugin/widgets/panel.py",
+        "plugin/widgets/setting_inputs.py",
+    },
+    "plugin/upscale/test_preview.py": {"plugin/upscale/preview_controls.py"},
+    "training/test_calibrate.py": {"cli/calibrate.py"},
+    "training/test_recorded_patches.py": {"pairs/recorded.py"},
+    "trust/test_measure.py": {"trust/layer_source.py", "trust/regions.py"},
+}
+"""Where sources are tested that have no tests of their name: parts of a panel, a command or a chain."""
+
+WITHOUT_TESTS = {"arrays.py"}
+"""Sources that do nothing: names of types."""
+
+TESTS_OF_MORE = {
+    "cli/test_app.py": "all commands together, and what starting them loads",
+    "cli/test_over.py": "from a network of other makers to a model, by four commands",
+    "docs/test_examples.py": "the documentation",
+    "fuzz/test_fuzz.py": "random arrays and damaged files, through every door",
+    "plugin/test_manifest.py": "napari.yaml",
+    "plugin/test_removing.py": "layers that go while any panel works on them",
+    "test_benchmarks.py": "the scripts in benchmarks",
+    "test_house.py": "this",
+    "test_packaging.py": "the wheel",
+    "test_photographs.py": "a script in tools",
+    "test_public.py": "the public names, in the package's own __init__.py",
+    "test_release.py": "the version and the notes of a release",
+    "test_sample_images.py": "the sample images, which are a package of files",
+}
+"""Tests of no source alone, and what they are of."""
+
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(SOURCE).as_posix())
 def test_files_and_functions_are_short(path):
@@ -142,3 +203,18 @@ def names_in(path: Path) -> set[str]:
             case ast.AnnAssign(target=ast.Name(id=name)) | ast.Constant(value=str(name)):
                 names.add(name)
     return names
+
+
+def test_tests_lie_where_their_sources_do():
+    """Those of ``room/part.py`` in ``room/test_part.py``; more in ``room/test_part_more.py``."""
+    sources = {path.relative_to(SOURCE).as_posix() for path in FILES if path.name != "__init__.py"}
+    tests = {path.relative_to(TESTS).as_posix() for path in TESTS.rglob("test_*.py")}
+    of = {test: max((each for each in sources if is_of(test, each)), key=len, default="") for test in tests}
+    assert {test for test in tests if not of[test]} == set(TESTS_OF_MORE)
+    assert sources - set(of.values()) == set().union(*TESTED_IN.values()) | WITHOUT_TESTS
+    assert set(TESTED_IN) <= tests
+
+
+def is_of(test: str, source: str) -> bool:
+    room, slash, part = source.removesuffix(".py").rpartition("/")
+    return test.replace(".py", "_").startswith(f"{room}{slash}test_{part}_")

@@ -8,7 +8,6 @@ import tifffile
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.image import can_read, expand_inputs, read_image
-from napari_vaesr.files.image_file import ImageFile
 
 GREY = np.arange(20 * 30).reshape(20, 30)
 
@@ -77,11 +76,3 @@ def test_zarr_folders_are_images_not_folders(tmp_path):
     tifffile.imwrite(tmp_path / "b.tif", GREY)
     assert expand_inputs([str(tmp_path)]) == [tmp_path / "a.zarr", tmp_path / "b.tif"]
     assert expand_inputs([str(tmp_path / "a.zarr")]) == [tmp_path / "a.zarr"]
-
-
-@pytest.mark.parametrize("unit, known", [("nanometer", {"Z": 0.6}), ("second", {}), ("", {})])
-def test_a_source_has_the_sizes_of_pixels_in_one_unit(unit, known):
-    units = {"Z": unit, "Y": "micrometer", "X": "micrometer"}
-    image = ImageFile(Path("a.tif"), "a", np.zeros((3, 4, 5)), "ZYX", {"Z": 600.0, "Y": 0.2, "X": 0.2}, units)
-    assert image.source.axes.names == "ZYX"
-    assert dict(image.source.pixel_size) == pytest.approx({**known, "Y": 0.2, "X": 0.2})

@@ -111,12 +111,3 @@ def test_the_hash_of_a_file_url_is_checked(saved: Path):
     assert load_model(f"{saved.as_uri()}#sha256={good}").card.sha256 == good
     with pytest.raises(VaesrError, match="is not the one in the address"):
         load_model(f"{saved.as_uri()}#sha256={'0' * 64}")
-
-
-def test_the_folders_default_to_those_of_the_platform(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delenv("NAPARI_VAESR_MODELS")
-    monkeypatch.delenv("NAPARI_VAESR_CACHE")
-    for folder in (folders.user_models(), folders.download_cache()):
-        assert "napari-vaesr" in folder.parts
-        assert folder.name == "models"
-    assert folders.user_models() != folders.download_cache()

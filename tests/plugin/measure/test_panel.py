@@ -116,7 +116,7 @@ def test_objects_have_the_numbers_of_their_layer_in_the_table_that_is_saved(
     assert viewer.dims.point[0] == 1
 
 
-def test_a_mirrored_layer_is_measured_and_negative_labels_are_refused(viewer, settings, qtbot):
+def test_a_mirrored_layer_is_measured_and_negative_labels_are_refused(finished, viewer, settings, qtbot):
     pixels = np.random.default_rng(0).integers(100, 4000, (20, 24)).astype(np.uint16)
     layer = viewer.add_image(pixels, name="cells", scale=(-0.5, 0.5), translate=(9, 0), units=("um", "um"))
     for each in (task := UpscaleTask(layer, "YX", settings)).layers(finished(task), ["cells"]):

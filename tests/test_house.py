@@ -120,8 +120,8 @@ TESTED_IN = {
 }
 """Where sources are tested that have no tests of their name: parts of a panel, a command or a chain."""
 
-WITHOUT_TESTS = {"arrays.py"}
-"""Sources that do nothing: names of types."""
+WITHOUT_TESTS = {"arrays.py", "training/sources.py"}
+"""Sources that do nothing: names of types, and where images come from."""
 
 TESTS_OF_MORE = {
     "cli/test_app.py": "all commands together, and what starting them loads",

@@ -169,3 +169,15 @@ def test_a_consistent_network_gives_its_input_back(scale: int) -> None:
         errors.append((seen - low)[..., 6:-6, 6:-6].square().mean(dim=(1, 2, 3)).sqrt())
     assert (samples - encoded.base).std() > 0.1
     assert (errors[1] < 0.5 * errors[0]).all()
+
+
+def test_every_weight_has_one_role_and_the_base_is_made_of_those_that_say_so(
+    network: SuperResolutionVAE,
+) -> None:
+    told = list(network.weights())
+    assert {id(weight) for weight, _, _ in told} == {id(weight) for weight in network.parameters()}
+    assert len(told) == len(list(network.parameters()))
+    planes = torch.rand(1, network.config.frames, 16, 16)
+    network.encode(planes, 2).base.sum().backward()  # type: ignore[no-untyped-call]
+    assert all(is_base for weight, _, is_base in told if weight.grad is not None)
+    assert any(role == "sigma" for _, role, _ in told)

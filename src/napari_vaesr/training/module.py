@@ -146,16 +146,12 @@ class Training(lightning.LightningModule):
         config = self.config
         muon: dict[tuple[float, float], list[Tensor]] = {}
         adam: dict[tuple[float, float], list[Tensor]] = {}
-        for name, weight in self.network.named_parameters():
-            is_base = not self.network.base_parts or name.partition(".")[0] in self.network.base_parts
+        for weight, role, is_base in self.network.weights():
             start = 0.0 if is_base else config.base_share
-            is_inner = (
-                weight.ndim == 4 and weight.shape[-1] > 1 and "head" not in name and "entry" not in name
-            )
-            if is_inner and min(weight.shape[:2]) >= 8:
+            if role == "inner":
                 muon.setdefault((config.muon_rate, start), []).append(weight)
             else:
-                peak = config.sigma_rate if "sigma" in name else config.adam_rate
+                peak = config.sigma_rate if role == "sigma" else config.adam_rate
                 adam.setdefault((peak, start), []).append(weight)
 
         def groups(parts: dict[tuple[float, float], list[Tensor]]) -> list[dict[str, Any]]:

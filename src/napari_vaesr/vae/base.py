@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import lcm
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,9 @@ from torch.nn import functional as F
 
 from napari_vaesr.vae.config import Conditions, Factor, Level, NetworkConfig
 from napari_vaesr.vae.factor import as_factor, shuffle
+
+Role = Literal["inner", "outer", "sigma"]
+"""What weights are, for an optimiser: kernels of convolutions inside, all others, the likelihood's std."""
 
 
 class Inputs(NamedTuple):
@@ -132,6 +135,19 @@ class SuperResolutionVAE(nn.Module, ABC):
         # The other one may know more scales.
         taken = {name: each for name, each in start.state_dict().items() if name in own}
         self.load_state_dict(own | taken)
+
+    def weights(self) -> Iterator[tuple[nn.Parameter, Role, bool]]:
+        """Yield all weights, each with its role and whether it is one that the base is made of.
+
+        First and last layers, which are called ``entry`` and ``head``, and narrow ones are `outer`.
+        """
+        for name, weight in self.named_parameters():
+            is_base = not self.base_parts or name.partition(".")[0] in self.base_parts
+            is_kernel = weight.ndim == 4 and weight.shape[-1] > 1 and min(weight.shape[:2]) >= 8
+            if is_kernel and "head" not in name and "entry" not in name:
+                yield weight, "inner", is_base
+            else:
+                yield weight, "sigma" if "sigma" in name else "outer", is_base
 
     @property
     def sees_colours(self) -> bool:

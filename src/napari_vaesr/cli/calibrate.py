@@ -12,7 +12,7 @@ from rich.table import Table
 from napari_vaesr.errors import VaesrError, needing
 
 from . import options
-from .console import out, spoken_errors
+from .console import err, free_to_write, out, spoken_errors
 from .progress import progress_bars
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model's name, or the path of its file.")]
@@ -81,7 +81,7 @@ def calibrate(
         from napari_vaesr.imaging.region import Factors
         from napari_vaesr.pairs.settings import Degradation
         from napari_vaesr.zoo.card import checked_name
-        from napari_vaesr.zoo.folders import user_models
+        from napari_vaesr.zoo.folders import is_bundled, user_models
         from napari_vaesr.zoo.registry import card_path, load_model
         from napari_vaesr.zoo.weights import write_model
 
@@ -96,6 +96,15 @@ def calibrate(
         folder = output or user_models()
         if (folder / f"{card.name}.json").exists() and not force:
             raise VaesrError(f"{folder / card.name} exists already, choose another --name or use --force.")
+        if folder.exists() and not folder.is_dir():
+            raise VaesrError(f"{folder} is no folder: choose another --output.")
+        free_to_write([folder / f"{card.name}.json"], force=True)
+        if output is None and is_bundled(card.name):
+            err().print(
+                f"Note: all doors will find this model in place of the bundled {card.name}, whatever its "
+                "later versions bring; give a --name to keep both.",
+                markup=False,
+            )
         try:
             degradation = Degradation.model_validate(card.degradation)
         except ValidationError as error:

@@ -212,7 +212,7 @@ class FineTune:
             )
         return module.progress >= 1
 
-    def save(self, destination: Path | None = None, *, command: str = "") -> Path:
+    def save(self, destination: Path | None = None, *, command: str = "", name: str | None = None) -> Path:
         """Write the best weights so far as a model, with scores and calibration on the held-out images.
 
         Parameters
@@ -221,6 +221,8 @@ class FineTune:
             A folder; left out, that of the user's models, where all doors find it.
         command : str
             How it was made, for the card.
+        name : str, optional
+            What to call it; left out, as the settings say.
 
         Returns
         -------
@@ -242,6 +244,7 @@ class FineTune:
             destination or user_models(),
             checked_pairs(material, self.config),
             command=command,
+            name=name,
             start=self.start,
             seen=seen,
         )

@@ -44,6 +44,7 @@ def finish_training(
     validate: Sequence[Path] | FixedPairs,
     *,
     command: str = "",
+    name: str | None = None,
     start: Model | None = None,
     seen: Seen | None = None,
     progress: Callable[[Progress], None] | None = None,
@@ -60,6 +61,8 @@ def finish_training(
         Folders of images that were not trained on, or pairs; scores and calibration come from them.
     command : str
         What was typed to train it, for the card.
+    name : str, optional
+        What to call the model; left out, as the settings of the run say.
     start : Model, optional
         The model that the run fine-tuned, to be scored too; what its inputs look like stays familiar.
     seen : Seen, optional
@@ -91,8 +94,8 @@ def finish_training(
     if start is not None:
         metrics |= _scores_before(start, pairs)
     bare = ModelCard(
-        name=config.name,
-        title=config.title or config.name,
+        name=name or config.name,
+        title=config.title or name or config.name,
         description=config.description,
         network=config.network,
         receptive_radius=network.receptive_radius,

@@ -91,6 +91,26 @@ def test_paused_it_is_listed_and_goes_on(request_):
     assert "mine" in models() and not unfinished()
 
 
+def test_a_model_of_the_name_that_came_meanwhile_stays(request_, own_models):
+    task = FineTuneTask(request_)
+    put = task.events.put
+
+    class Events:
+        def put(self, event):
+            put(event)
+            if isinstance(event, Losses):
+                task.pause()
+
+    task.events = Events()
+    assert task.run().kind == "paused"
+    other = get_card("test-tiny").model_copy(update={"name": "mine", "title": "Another training"})
+    (own_models / "mine.json").write_text(other.to_json())
+    shutil.copy(own_models / "test-tiny.safetensors", own_models / "mine.safetensors")
+    outcome = FineTuneTask(folder=unfinished()[0].folder).save()
+    assert outcome.card.name == "mine-2" and models()["mine-2"] == outcome.card
+    assert models()["mine"] == other
+
+
 @pytest.mark.parametrize("stop", ["pause", "cancel"])
 def test_it_stops_while_the_start_is_checked_too(request_, stop):
     task = FineTuneTask(request_)
@@ -220,6 +240,8 @@ def test_names(own_models):
     assert free_name("test-tiny") == "test-tiny-tuned-3"
     assert free_name("/some/where/my model.json") == "my-model-tuned"
     name_checked("fine-name_1.2")
+    for start in ("_mine.json", "细胞.zip", "-x.zip", "." * 3, 200 * "a"):
+        name_checked(free_name(start))
 
 
 def test_only_runs_are_discarded(tmp_path):

@@ -151,11 +151,16 @@ def name_checked(name: str) -> None:
 
 def free_name(start: str, ending: str = "tuned") -> str:
     """Return a name for a model that comes from another, and that is not taken."""
-    stem = f"{re.sub(r'[^A-Za-z0-9._-]', '-', Path(start).stem)}-{ending}"
-    taken, number, name = models(), 2, stem
-    while name in taken:
-        name, number = f"{stem}-{number}", number + 1
-    return name
+    stem = re.sub(r"[^A-Za-z0-9._-]", "-", Path(start).stem).lstrip("._-")[:80]
+    return untaken(f"{stem or 'model'}-{ending}")
+
+
+def untaken(name: str) -> str:
+    """Return a name, with a number where it is taken."""
+    taken, number, found = models(), 2, name
+    while found in taken:
+        found, number = f"{name}-{number}", number + 1
+    return found
 
 
 @dataclass(frozen=True)
@@ -276,7 +281,8 @@ class FineTuneTask:
 
     def _save(self, tuning: FineTune) -> ModelCard:
         self._say("Scoring and calibrating the new model on the held-out part ...")
-        weights = tuning.save(command="napari, Fine-tune a model")
+        # Another training of this name may have ended while this one was paused.
+        weights = tuning.save(command="napari, Fine-tune a model", name=untaken(tuning.config.name))
         card = get_card(weights)
         shutil.rmtree(tuning.folder, ignore_errors=True)
         return card

@@ -104,6 +104,17 @@ def test_wrong_usage_is_said(measure, picture, arguments, message):
     assert message in " ".join(result.stderr.split())
 
 
+@pytest.mark.parametrize("command", ["measure", "check"])
+def test_names_with_brackets_are_shown_as_they_are(run, tiny_model_path, tmp_path, command):
+    for name in ("cells[a].tif", "cells[red].tif"):
+        pixels = np.random.default_rng(0).integers(0, 4000, (40, 44), dtype=np.uint16)
+        tifffile.imwrite(tmp_path / name, pixels)
+    result = run(command, tmp_path, "--model", tiny_model_path, "--samples", 2)
+    assert result.exit_code == 0, result.output
+    shown = result.output.rpartition("───")[2]
+    assert "cells[a].tif" in shown and "cells[red].tif" in shown
+
+
 def test_nothing_is_replaced_unasked(measure, picture, tmp_path):
     (tmp_path / "table.csv").write_text("mine")
     assert measure(picture, "--out", "table.csv").exit_code == 2
@@ -140,6 +151,14 @@ def test_a_file_with_other_images_is_told(run, tiny_model_path, tmp_path, comman
     result = run(command, "scenes.ome.tif", "--model", tiny_model_path, "--samples", 2)
     assert result.exit_code == 0, result.output
     assert "holds 2 images" in " ".join(result.stderr.split())
+    result = run(command, "scenes.ome.tif", "--model", tiny_model_path, "--samples", 2, "--series", 1)
+    assert result.exit_code == 0 and "holds 2 images" not in " ".join(result.stderr.split())
+    written = tmp_path / "found.json"
+    where = ("--json", written) if command == "check" else ("--out", written.with_suffix(".csv"))
+    run(command, "scenes.ome.tif", "--model", tiny_model_path, "--samples", 2, "--series", "all", *where)
+    told = json.loads(written.read_text(encoding="utf-8"))
+    found = told["checks"] if command == "check" else [each["files"] for each in told["images"]]
+    assert [each["series"] for each in found] == ["Image0", "Image1"]
 
 
 @pytest.mark.parametrize("command", ["measure", "check"])

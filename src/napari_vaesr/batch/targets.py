@@ -151,7 +151,7 @@ def plan_targets(
     """
     named = {_expanded(text) for text in inputs}
     found = chosen_inputs(inputs, [] if notes is None else notes)
-    sources = [each for place in found for each in _images_of(place, series)]
+    sources = [each for place in found for each in images_of(place, series)]
     path = as_place(output)
     if not isinstance(path, Path):
         raise VaesrError(f"Results are written on this machine, please choose a path instead of {output}.")
@@ -209,8 +209,8 @@ def _expanded(text: str) -> Place:
     return place.expanduser() if isinstance(place, Path) else place
 
 
-def _images_of(place: Place, series: str | None) -> list[tuple[Place, str | None]]:
-    """Return the images of a file that are meant."""
+def images_of(place: Place, series: str | None) -> list[tuple[Place, str | None]]:
+    """Return the images of a file that are meant, by the names that it has for them; see `plan_targets`."""
     if series == EVERY or (series is None and is_plate(place)):
         names = series_names(place)
         return [(place, name) for name in names] if len(names) > 1 else [(place, None)]

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
 
 from . import options
-from .console import ExitCode, Failures, err, free_to_write, out, spoken_errors
+from .console import ExitCode, Failures, err, free_to_write, out, spoken_errors, titled
 from .settings import takes_settings
 
 if TYPE_CHECKING:
+    from napari_vaesr.files.place import Place
     from napari_vaesr.trust.check import Check
 
 
@@ -28,6 +30,7 @@ def check(
     inputs: options.Inputs,
     settings: UpscaleSettings,
     axes: options.Axes = None,
+    series: options.Series = None,
     extent: Annotated[
         str, typer.Option(help="Check on this part: Z=10:20,Y=0:64, input pixels.", show_default=False)
     ] = "",
@@ -46,7 +49,7 @@ def check(
     Exit codes: 0 all is well, 1 some of several inputs failed, 2 wrong usage or bad input, 130 interrupted.
     """
     with spoken_errors(debug):
-        from napari_vaesr.batch.targets import chosen_inputs
+        from napari_vaesr.batch.targets import chosen_inputs, images_of
         from napari_vaesr.files.atomic import write_json
         from napari_vaesr.files.image import read_image
         from napari_vaesr.imaging.region import Region
@@ -63,25 +66,33 @@ def check(
         free_to_write(written, force)
         region = Region.asked(extent)
         notes: list[str] = []
-        paths, loaded = chosen_inputs(inputs, notes), load_model(settings.model)
-        done: dict[str, Check] = {}
-        failures = Failures(len(paths), debug)
+        images = [each for place in chosen_inputs(inputs, notes) for each in images_of(place, series)]
+        loaded = load_model(settings.model)
+        done: dict[tuple[Place, str | None], Check] = {}
+        failures = Failures(len(images), debug)
         with progress_bars(quiet=False) as bars:
-            for path in paths:
-                with failures.of(path), bars.follow(path.name) as progress:
-                    image = read_image(path, axes)
+            for path, name in images:
+                with (
+                    failures.of(titled(path, name)),
+                    bars.follow(titled(path.name, name)) as progress,
+                ):
+                    image = read_image(path, axes, name)
                     source = image.source
-                    done[str(path)] = check_source(source, settings, region, loaded, progress=progress)
+                    done[path, name] = check_source(source, settings, region, loaded, progress=progress)
                     notes += image.notes
                     if strange := unlike(source, loaded, region):
-                        notes.append(f"{path.name}: {strange}" if len(paths) > 1 else strange)
+                        notes.append(f"{titled(path.name, name)}: {strange}" if len(images) > 1 else strange)
         if not done:
             raise typer.Exit(ExitCode.BAD_INPUT)
         _report(done)
         for note in notes:
             err().print(f"Note: {note}", markup=False)
         if json:
-            write_json(json, {"checks": [{"image": name, **each.to_dict()} for name, each in done.items()]})
+            checks = [
+                {"image": str(path), **({"series": name} if name else {}), **each.to_dict()}
+                for (path, name), each in done.items()
+            ]
+            write_json(json, {"checks": checks})
         if figure:
             write_check(figure, list(done.values())[-1])
         for path in written:
@@ -89,15 +100,16 @@ def check(
         failures.end()
 
 
-def _report(done: dict[str, Any]) -> None:
+def _report(done: dict[tuple[Place, str | None], Check]) -> None:
     """Print the sentence of every image, and then the numbers."""
-    for name, each in done.items():
-        out().print(each.sentence if len(done) == 1 else f"{name}: {each.sentence}", markup=False)
+    for (path, name), each in done.items():
+        title = titled(path, name)
+        out().print(each.sentence if len(done) == 1 else f"{title}: {each.sentence}", markup=False)
     headings = ("model", "bicubic", "Lanczos", "inside 90 %", "RMSE / std", "noise")
     table = Table("image", *headings, box=box.SIMPLE_HEAD)
-    for name, each in done.items():
+    for (path, name), each in done.items():
         table.add_row(
-            Path(name).name,
+            escape(titled(path.name, name)),
             *(f"{each.psnr[key]:.2f} dB" for key in ("model", "bicubic", "Lanczos")),
             f"{100 * each.coverage:.1f} %",
             f"{each.ratio:.2f}",

@@ -139,6 +139,11 @@ class Failures:
             raise typer.Exit(ExitCode.SOME_FAILED)
 
 
+def titled(place: object, series: str | None) -> str:
+    """Return what to call an image of a file in a sentence or a table."""
+    return f"{place} {series}" if series else str(place)
+
+
 def free_to_write(paths: Iterable[Path], force: bool) -> None:
     """Refuse to replace what exists unless forced to, and make the folders, before the long part begins."""
     paths = list(paths)

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
 
 from . import options
-from .console import ExitCode, Failures, err, free_to_write, out, spoken_errors
+from .console import ExitCode, Failures, err, free_to_write, out, spoken_errors, titled
 from .settings import takes_settings
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def measure(
     properties: Properties = "area,intensity_mean",
     settings: UpscaleSettings,
     axes: options.Axes = None,
+    series: options.Series = None,
     extent: Extent = "",
     force: Force = False,
     quiet: options.Quiet = False,
@@ -96,7 +98,7 @@ def measure(
     Exit codes: 0 all is well, 1 some of several inputs failed, 2 wrong usage or bad input, 130 interrupted.
     """
     with spoken_errors(debug):
-        from napari_vaesr.batch.targets import chosen_inputs
+        from napari_vaesr.batch.targets import chosen_inputs, images_of
         from napari_vaesr.files.image import read_image
         from napari_vaesr.imaging.region import Region
         from napari_vaesr.trust.regions import Quantities
@@ -109,18 +111,20 @@ def measure(
             raise VaesrError("One sample has no spread, give --samples 2 or more.")
         _check_output(output, force)
         passed: list[str] = []
-        paths = chosen_inputs(inputs, passed)
+        images = [each for place in chosen_inputs(inputs, passed) for each in images_of(place, series)]
         for note in () if quiet else passed:
             err().print(f"Note: {note}", markup=False)
         segment: Any = Threshold(_level(threshold), smoothing, smallest, split)
         if labels is not None:
-            if len(paths) > 1:
+            if len(images) > 1:
                 raise VaesrError("Labels belong to one image: give one input with --labels.")
-            segment = _read_labels(labels, axes or read_image(paths[0]).axes)
+            segment = _read_labels(labels, axes or read_image(images[0][0], series=images[0][1]).axes)
         region = Region.asked(extent)
         loaded = load_model(settings.model)
-        failures = Failures(len(paths), debug)
-        tables, records = _measure_all(paths, axes, settings, loaded, region, segment, names, quiet, failures)
+        failures = Failures(len(images), debug)
+        tables, records = _measure_all(
+            images, axes, settings, loaded, region, segment, names, quiet, failures
+        )
         if not tables:
             raise typer.Exit(ExitCode.BAD_INPUT)
         how = {
@@ -163,7 +167,7 @@ def _check_output(output: Path | None, force: bool) -> None:
 
 
 def _measure_all(
-    paths: list[Place],
+    images: list[tuple[Place, str | None]],
     axes: str | None,
     settings: UpscaleSettings,
     model: Model,
@@ -181,30 +185,38 @@ def _measure_all(
     tables: list[pandas.DataFrame] = []
     records: list[dict[str, Any]] = []
     with progress_bars(quiet) as bars:
-        for number, path in enumerate(paths, start=1):
-            count = f" ({number} of {len(paths)})" if len(paths) > 1 else ""
-            with failures.of(path):
-                with bars.follow(f"{path.name}{count}") as progress:
-                    image, job = _open(path, axes, settings, model, region)
+        for number, (path, series) in enumerate(images, start=1):
+            several, short = len(images) > 1, titled(path.name, series)
+            count = f" ({number} of {len(images)})" if several else ""
+            with failures.of(titled(path, series)):
+                with bars.follow(f"{short}{count}") as progress:
+                    image, job = _open(path, series, axes, settings, model, region)
                     table = _measure_one(image, job, segment, properties, progress)
-                if len(paths) > 1:
-                    table.insert(0, "image", str(path))
+                if several:
+                    table.insert(0, "image", titled(path, series))
                 tables.append(table)
                 ranges = SAMPLES_ALONE if SharedErrors.of(job) is None else WITH_SHARED
-                records.append({"files": {"input": str(path)}, "ranges": ranges, **job.record().plain()})
-                for message in [] if quiet else [*image.notes, *job.messages]:
+                files = {"input": str(path), **({"series": series} if series else {})}
+                records.append({"files": files, "ranges": ranges, **job.record().plain()})
+                about = [f"{short}: {each}" if several else each for each in job.messages]
+                for message in [] if quiet else [*image.notes, *about]:
                     err().print(f"Note: {message}", markup=False)
     return tables, records
 
 
 def _open(
-    path: Place, axes: str | None, settings: UpscaleSettings, model: Model, region: Region
+    path: Place,
+    series: str | None,
+    axes: str | None,
+    settings: UpscaleSettings,
+    model: Model,
+    region: Region,
 ) -> tuple[ImageFile, UpscaleJob]:
     from napari_vaesr.engine.job import UpscaleJob
     from napari_vaesr.files.image import read_image
     from napari_vaesr.trust.familiar import note_unlike
 
-    image = read_image(path, axes)
+    image = read_image(path, axes, series)
     job = UpscaleJob(image.source, settings, region, model=model)
     note_unlike(job)
     return image, job
@@ -248,7 +260,7 @@ def _report(tables: list[pandas.DataFrame], how: dict[str, Any], output: Path | 
     whole = table[table["object"] == 0].drop(columns=["object", "presence"])
     shown = Table(*whole.columns, box=box.SIMPLE_HEAD)
     for line in whole.head(SHOWN).itertuples(index=False):
-        shown.add_row(*(f"{value:.6g}" if isinstance(value, float) else str(value) for value in line))
+        shown.add_row(*(f"{value:.6g}" if isinstance(value, float) else escape(str(value)) for value in line))
     out().print(shown)
     if len(whole) > SHOWN:
         out().print(f"... and {len(whole) - SHOWN} more lines.")

@@ -15,12 +15,27 @@ def to_source(index: Index, factor: Any) -> Index:
     """Return where in the source an index of the image with `factor` times as many pixels lies.
 
     The first of two pixels that take the place of one is a quarter of a pixel before that one's centre.
+
+    Parameters
+    ----------
+    index : float or array of float
+        In the larger image; whole numbers are centres of pixels.
+    factor : float
+        How many pixels take the place of one, along this axis.
     """
     there: Index = (index + 0.5) / factor - 0.5
     return there
 
 
 def to_larger(index: Index, factor: Any) -> Index:
-    """Return where in the image with `factor` times as many pixels an index of the source lies."""
+    """Return where in the image with `factor` times as many pixels an index of the source lies.
+
+    Parameters
+    ----------
+    index : float or array of float
+        In the source; whole numbers are centres of pixels.
+    factor : float
+        How many pixels take the place of one, along this axis.
+    """
     there: Index = (index + 0.5) * factor - 0.5
     return there

@@ -36,6 +36,11 @@ def needing(extra: str, what: str) -> Iterator[None]:
         Its name, such as ``train``.
     what : str
         The beginning of the sentence, such as ``Training needs``.
+
+    Raises
+    ------
+    VaesrError
+        In place of a `ModuleNotFoundError`.
     """
     try:
         yield

@@ -35,7 +35,17 @@ class JobBlocks:
 
     @classmethod
     def of(cls, job: UpscaleJob, folder: Path, output: Output) -> JobBlocks:
-        """Open what was begun in a folder, and lay out the rest."""
+        """Open what was begun in a folder, and lay out the rest.
+
+        Parameters
+        ----------
+        job : UpscaleJob
+            What is computed.
+        folder : Path
+            Where passes leave what they made to the next.
+        output : Output
+            Where the last pass writes; it is laid out already.
+        """
         grids = tuple(job.grid(number) for number in range(len(job.passes)))
         stores: list[Store] = []
         for step, grid in zip(job.passes[:-1], grids, strict=False):

@@ -99,7 +99,17 @@ def _first_pixel(image: ImageFile, job: UpscaleJob) -> dict[str, float]:
 
 
 def worker_task(image: ImageFile, parts: JobBlocks, number: int) -> Task:
-    """Tell workers what to do in a pass, with paths that mean the same in another folder."""
+    """Tell workers what to do in a pass, with paths that mean the same in another folder.
+
+    Parameters
+    ----------
+    image : ImageFile
+        The opened input.
+    parts : JobBlocks
+        The job and the places that its passes write to.
+    number : int
+        Of the pass, from 0 on.
+    """
     job, store, made = parts.job, parts.stores[number], parts.read_by(number)
     if isinstance(store, ResultFile):
         store = replace(store, output=replace(store.output, path=store.output.path.resolve()))

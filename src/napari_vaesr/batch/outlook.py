@@ -46,7 +46,10 @@ class Outlook:
 def outlook(
     target: Target, axes: str | None, settings: UpscaleSettings, model: Model, extent: Region
 ) -> Outlook:
-    """Open an input and tell what would be done; as `open_job`, whose errors it raises."""
+    """Open an input and tell what would be done.
+
+    Parameters and errors are those of `open_job`.
+    """
     image, job = open_job(target, axes, settings, model, extent)
     return Outlook(
         job.axes.shape,

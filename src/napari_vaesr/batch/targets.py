@@ -247,9 +247,24 @@ def refuse_overwriting(
     how: str = "pass --force",
     also: Sequence[Target] = (),
 ) -> None:
-    """Make sure that nothing which exists is lost; `how` tells what to do to replace it all the same.
+    """Make sure that nothing which exists is lost.
 
-    No output may be an input of these targets, nor of others that are `also` to be read.
+    No output may be an input of these targets, nor lie in one or around one.
+
+    Parameters
+    ----------
+    targets : sequence of Target
+        What would be written.
+    spread : bool
+        Whether there is an uncertainty, which some formats keep in a file of its own.
+    figure : bool
+        Whether figures are written, too.
+    force : bool
+        Allow to replace results.
+    how : str
+        What the message tells to do to replace them all the same.
+    also : sequence of Target, optional
+        Further ones, whose inputs are to be read.
 
     Raises
     ------
@@ -291,6 +306,21 @@ def is_made(
 
     Only the record is read, and of the input its voxel size where that decides the scale. What was left to
     the program then, such as the device, is not asked about.
+
+    Parameters
+    ----------
+    target : Target
+        The input, and the files of its result.
+    axes : str or None
+        One letter of ``TCZYXS`` per axis; None: as the file tells.
+    settings : UpscaleSettings
+        What would be asked for now.
+    card : ModelCard
+        Of the model that would be used.
+    extent : Region
+        The part that would be upscaled, low-res pixels.
+    figure : bool
+        Whether a figure belongs to the files.
     """
     try:
         told = json.loads(target.record.read_text(encoding="utf-8"))

@@ -56,6 +56,19 @@ def open_job(
 ) -> tuple[ImageFile, UpscaleJob]:
     """Open an input and check everything that can be checked before computing.
 
+    Parameters
+    ----------
+    target : Target
+        The input, and where its result goes.
+    axes : str or None
+        One letter of ``TCZYXS`` per axis; None: as the file tells.
+    settings : UpscaleSettings
+        What is asked for.
+    model : Model
+        A loaded one.
+    extent : Region
+        The part to upscale, low-res pixels; axes that it does not name are whole.
+
     Raises
     ------
     VaesrError

@@ -77,6 +77,23 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Write a folder under a temporary name and move it into place at the end, as `atomic_path` does files.
 
     A folder that was there before is replaced only then.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The folder; the one around it has to exist.
+
+    Yields
+    ------
+    Path
+        The temporary name, at which the body makes the folder.
+
+    Raises
+    ------
+    TryAgain
+        When the disk is full.
+    VaesrError
+        When a file is in the way, there is no folder around it, or it can't be written.
     """
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".{secrets.token_hex(4)}.partial.{target.name}")

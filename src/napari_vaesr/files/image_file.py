@@ -93,6 +93,15 @@ class ImageFile:
 def chosen_series(path: Place, names: Sequence[str], series: Series) -> int:
     """Return the number of the image that is meant.
 
+    Parameters
+    ----------
+    path : Place
+        The file, for messages.
+    names : sequence of str
+        Of its images, as they are told apart.
+    series : str, int or None
+        The image in the file, by its name or from 0 on; None: the first.
+
     Raises
     ------
     VaesrError
@@ -129,7 +138,17 @@ def told_apart(names: Iterable[str]) -> list[str]:
 
 
 def told_of_others(path: Place, names: Sequence[str], series: Series) -> list[str]:
-    """Return the sentence that tells of a file's other images, where nobody has chosen one."""
+    """Return the sentence that tells of a file's other images, where nobody has chosen one.
+
+    Parameters
+    ----------
+    path : Place
+        The file.
+    names : sequence of str
+        Of its images.
+    series : str, int or None
+        The image that was chosen; None: none was.
+    """
     if series is not None or len(names) < 2:
         return []
     return [
@@ -147,7 +166,16 @@ def image_name(path: Place, series: str = "", joint: str = " ") -> str:
     """Return what to call an image, from the name of its file without what names the format.
 
     ``cells`` for ``cells.ome.tif``, ``cells scene B`` for one of several images in there, and ``plate A1 0``
-    for the folder ``plate.zarr/A/1/0`` or for ``A/1/0`` in a plate. `joint` is what stands between these.
+    for the folder ``plate.zarr/A/1/0`` or for ``A/1/0`` in a plate.
+
+    Parameters
+    ----------
+    path : Place
+        The file.
+    series : str
+        The image in there, empty for the only one.
+    joint : str
+        What stands between the parts of the name.
     """
     inside = [part for part in series.split("/") if part]
     if isinstance(path, Path):
@@ -166,7 +194,17 @@ def image_name(path: Place, series: str = "", joint: str = " ") -> str:
 
 
 def ask_for_axes(path: Place, shape: Sequence[int], known: str = "") -> UnknownAxes:
-    """Return the error that asks for the axes of an image that doesn't tell them."""
+    """Return the error that asks for the axes of an image that doesn't tell them.
+
+    Parameters
+    ----------
+    path : Place
+        The image, for the message.
+    shape : sequence of int
+        How long its axes are.
+    known : str
+        What the file tells of them, if anything.
+    """
     from napari_vaesr.imaging.axes import MEANING
 
     says = f"only says {known!r} about" if known else "doesn't name"

@@ -43,6 +43,15 @@ def check_kind(path: Path, status: stat_result) -> None:
 def check_piece(path: object, shape: tuple[int, ...], itemsize: int) -> None:
     """Refuse an image whose pixels are packed in pieces too large to be unpacked.
 
+    Parameters
+    ----------
+    path : object
+        The file, for the message.
+    shape : tuple of int
+        Of one tile, strip or chunk, in pixels and samples.
+    itemsize : int
+        Bytes of a sample.
+
     Raises
     ------
     VaesrError
@@ -75,6 +84,15 @@ def check_picture(path: Path, content: bytes) -> None:
 
 def check_scans(path: object, content: bytes, samples: int) -> None:
     """Refuse a JPEG that goes over its pixels so often that it takes minutes.
+
+    Parameters
+    ----------
+    path : object
+        The file, for the message.
+    content : bytes
+        The JPEG.
+    samples : int
+        How many numbers the picture has.
 
     Raises
     ------

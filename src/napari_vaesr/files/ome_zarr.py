@@ -51,6 +51,17 @@ def read_zarr(place: Place, axes: str | None, series: Series = None, labels: boo
 
     Of a plate, a well, or another collection of images the first is opened, or the one that is named.
 
+    Parameters
+    ----------
+    place : Place
+        A folder, a zip file or an address.
+    axes : str or None
+        One letter of ``TCZYXS`` per axis; None: as the file tells.
+    series : str, int or None
+        The image in the file, by its name or from 0 on; None: the first.
+    labels : bool
+        Open labels, too, which are no image.
+
     Raises
     ------
     VaesrError

@@ -52,6 +52,8 @@ WORDS = ("frames", "slices", "channels")
 def read_tiff(path: Path, axes: str | None, series: Series = None) -> ImageFile:
     """Open an image of a TIFF in full resolution, lazily: the first, or the one that is named.
 
+    Parameters are those of `read_image`.
+
     Raises
     ------
     VaesrError
@@ -128,7 +130,13 @@ def read_tiff(path: Path, axes: str | None, series: Series = None) -> ImageFile:
 
 
 def tiff_series(path: Path) -> list[str]:
-    """Return the names of the images in a TIFF, as `read_tiff` takes them."""
+    """Return the names of the images in a TIFF, as `read_tiff` takes them.
+
+    Raises
+    ------
+    VaesrError
+        When the file is damaged or no TIFF.
+    """
     try:
         with tifffile.TiffFile(path) as tiff:
             return _images(path, tiff)[0]

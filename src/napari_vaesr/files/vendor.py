@@ -29,6 +29,15 @@ EXTRA = 'pip install "napari-vaesr[formats]"'
 def read_vendor(path: Path, axes: str | None, series: Series = None) -> ImageFile:
     """Open a scene of a file that bioio has a plugin for: the first, or the one that is named.
 
+    Parameters
+    ----------
+    path : Path
+        The file.
+    axes : str or None
+        One letter of ``TCZYXS`` per axis; None: as the file tells.
+    series : str, int or None
+        The scene, by its name or from 0 on; None: the first.
+
     Raises
     ------
     VaesrError

@@ -59,7 +59,17 @@ class ZarrOutput(Output):
 
     @classmethod
     def create(cls, path: Path, image: OutputImage, block: tuple[int, int]) -> ZarrOutput:
-        """Lay out a new image."""
+        """Lay out a new image.
+
+        Parameters
+        ----------
+        path : Path
+            A folder that does not exist yet.
+        image : OutputImage
+            What it will hold.
+        block : (int, int)
+            Height and width of the parts that are written, pixels of the result.
+        """
         output = cls(path, image, block)
         group = zarr.create_group(path, attributes={"ome": output._metadata()})
         lengths = dict(zip(image.axes.names, image.axes.shape, strict=True))

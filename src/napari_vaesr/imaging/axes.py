@@ -171,7 +171,13 @@ class Axes:
         return math.prod(self.loop_shape)
 
     def plane_coordinates(self, n: int) -> dict[str, int]:
-        """Return the index of plane `n` along every loop axis, by letter."""
+        """Return the index of plane `n` along every loop axis, by letter.
+
+        Raises
+        ------
+        VaesrError
+            When there is no such plane.
+        """
         if not 0 <= n < self.plane_count:
             raise VaesrError(f"There is no plane {n}, please choose one from 0 to {self.plane_count - 1}.")
         indices = np.unravel_index(n, self.loop_shape) if self.loop_shape else ()
@@ -184,6 +190,11 @@ class Axes:
         ----------
         coordinates : mapping of str to int
             One index for every loop axis; other letters are ignored.
+
+        Raises
+        ------
+        VaesrError
+            When one of the loop axes has no such index, or none is given for it.
         """
         number = 0
         for name, length in zip(self.loop_names, self.loop_shape, strict=True):
@@ -213,7 +224,20 @@ class Axes:
         return [self.plane_number(dict(zip(self.loop_names, each, strict=True))) for each in positions]
 
     def region(self, n: int, rows: range, columns: range) -> Region:
-        """Return a part of plane `n` as a region, every axis but ``S`` named."""
+        """Return a part of plane `n` as a region, every axis but ``S`` named.
+
+        Parameters
+        ----------
+        n : int
+            The plane, in the order of the loop axes.
+        rows, columns : range
+            The part of it, pixels.
+
+        Raises
+        ------
+        VaesrError
+            When there is no such plane.
+        """
         ranges = {name: range(index, index + 1) for name, index in self.plane_coordinates(n).items()}
         return Region({**ranges, self.plane[0]: rows, self.plane[1]: columns})
 
@@ -303,6 +327,15 @@ class Source:
         cls, array: SourceArray, names: str, pixel_size: Mapping[str, float] = MappingProxyType({})
     ) -> Source:
         """Name the axes of an array.
+
+        Parameters
+        ----------
+        array : array
+            Any that has a shape and a dtype and reads slices, such as those of NumPy, Dask and Zarr.
+        names : str
+            One letter of ``TCZYXS`` per axis.
+        pixel_size : mapping of str to float, optional
+            Distance between pixels by axis letter, in one unit.
 
         Raises
         ------

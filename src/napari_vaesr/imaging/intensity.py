@@ -132,7 +132,18 @@ def check_array(array: SourceArray, axes: Axes) -> None:
 
 
 def check_finite(plane: npt.NDArray[Any]) -> None:
-    """Raise `VaesrError` when a plane of floats holds NaN or infinity."""
+    """Refuse a plane that holds NaN or infinity.
+
+    Parameters
+    ----------
+    plane : array
+        Of any shape and dtype; integers always pass.
+
+    Raises
+    ------
+    VaesrError
+        When one of the floats is not finite.
+    """
     if plane.dtype.kind == "f" and not np.isfinite(plane).all():
         raise VaesrError(
             "The image holds NaN or infinite values, please replace them (numpy.nan_to_num) first."

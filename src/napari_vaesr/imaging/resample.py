@@ -39,7 +39,17 @@ CUBIC: Kernel = (2, _cubic)
 
 
 def around(region: Region, factors: Factors, axes: Axes) -> Region:
-    """Return a region with the pixels around it that enlarging it looks at, those within the image."""
+    """Return a region with the pixels around it that enlarging it looks at, those within the image.
+
+    Parameters
+    ----------
+    region : Region
+        Low-res pixels, the axes that become longer among those named.
+    factors : Factors
+        Which axes become longer.
+    axes : Axes
+        Of the image, beyond which there are no pixels.
+    """
     lengths = axes.lengths
     return region.changed(
         {

@@ -51,7 +51,17 @@ def find_images(places: Sequence[Path], passed: list[Path] | None = None) -> lis
 def with_intensities(
     folder: Path, suffixes: Collection[str], passed: list[Path] | None = None
 ) -> Iterator[Path]:
-    """Yield the images below a folder, without results of upscalings, masks and labels; see `find_images`."""
+    """Yield the images below a folder, without results of upscalings, masks and labels; see `find_images`.
+
+    Parameters
+    ----------
+    folder : Path
+        Searched however deep.
+    suffixes : collection of str
+        Endings of the files to look at, such as ``.tif``, in lower case.
+    passed : list of Path, optional
+        What is passed over is added to it.
+    """
     for path in visible_files(folder):
         if path.suffix.lower() not in suffixes:
             continue
@@ -71,7 +81,22 @@ def visible_files(folder: Path) -> Iterator[Path]:
 def hold_out(
     places: Sequence[Path], every: int = 10, passed: list[Path] | None = None
 ) -> tuple[list[Path], list[Path]]:
-    """Split image files into those to train on and every tenth, to validate on; one file serves for both."""
+    """Split image files into those to train on and those to validate on; one file serves for both.
+
+    Parameters
+    ----------
+    places : sequence of Path
+        Files, or folders that are searched.
+    every : int
+        Validate on every so manyth file.
+    passed : list of Path, optional
+        Results, masks and labels that are passed over are added to it.
+
+    Returns
+    -------
+    learn, check : list of Path
+        Both in order and neither empty.
+    """
     files = find_images(places, passed)
     held = files[every // 2 :: every] or files[-1:]
     left = set(files) - set(held)

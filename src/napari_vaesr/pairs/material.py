@@ -215,6 +215,17 @@ def material_from_folder(
 
     A single file is split like an image.
 
+    Parameters
+    ----------
+    places : sequence of Path
+        Files, or folders that are searched.
+    network : NetworkConfig
+        What learns from it: its factors and strides say how large images have to be.
+    intensity : {"percentile", "minmax", "dtype"}
+        How intensities are scaled to about [0, 1].
+    progress : callable, optional
+        Called with every `Progress`.
+
     Raises
     ------
     VaesrError

@@ -41,6 +41,19 @@ def around(stack: NDArray[np.generic], number: int, count: int) -> NDArray[np.ge
     """Return so many planes of a stack (planes, Y, X), an odd number, with one of them in the middle.
 
     Beyond the ends of a stack the last planes come again.
+
+    Parameters
+    ----------
+    stack : array of shape (planes, Y, X)
+        Planes beside one another.
+    number : int
+        The one in the middle.
+    count : int
+        How many to return, odd.
+
+    Returns
+    -------
+    array of shape (count, Y, X)
     """
     near = np.arange(number - count // 2, number + count // 2 + 1)
     return stack[np.clip(near, 0, len(stack) - 1)]

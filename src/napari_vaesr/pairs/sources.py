@@ -61,6 +61,13 @@ def find_sources(folders: Sequence[Path], limit: int | None = None) -> list[Eval
 def find_pairs(low: Path, high: Path, limit: int | None = None) -> list[EvaluationImage]:
     """Match the images of two folders by their names and subfolders, whatever the format.
 
+    Parameters
+    ----------
+    low, high : Path
+        The folders of low-res and of high-res images.
+    limit : int, optional
+        How many images of each kind at most.
+
     Raises
     ------
     VaesrError

@@ -85,7 +85,17 @@ KEYS = ("params_ema", "params", "state_dict", "model_state_dict", "net", "model"
 
 
 def main(source: str, destination: str, metadata: str) -> None:
-    """Convert; the work of the other process."""
+    """Convert; the work of the other process.
+
+    Parameters
+    ----------
+    source : str
+        The ``.pth`` file; no code in it is run.
+    destination : str
+        The safetensors file to write.
+    metadata : str
+        What to write into it besides, an object of strings as JSON.
+    """
     import torch
     from safetensors.torch import save_file
 

@@ -128,7 +128,20 @@ def _listed() -> Iterator[tuple[ModelCard, Path]]:
 
 
 def card_path(reference: str | Path, progress: Report | None = None) -> Path:
-    """Find, and where needed fetch, the card that a reference means; the weights are beside it."""
+    """Find, and where needed fetch, the card that a reference means; the weights are beside it.
+
+    Parameters
+    ----------
+    reference : str or Path
+        A name, a path to the card or the weights, or a URL.
+    progress : callable, optional
+        Called with every `Progress` of a download.
+
+    Raises
+    ------
+    VaesrError
+        When there is no such model, or it can't be downloaded.
+    """
     if isinstance(reference, str):
         if is_url(reference):
             if urlsplit(reference).scheme != "file":

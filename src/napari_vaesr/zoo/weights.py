@@ -58,7 +58,22 @@ def weights_bytes(
     *,
     precision: Literal["float32", "bfloat16", "float16"] = "float32",
 ) -> tuple[bytes, ModelCard]:
-    """Return what `save_model` writes: the content of the weights file, and the card filled in."""
+    """Return what `save_model` writes: the content of the weights file, and the card filled in.
+
+    Parameters
+    ----------
+    network : SuperResolutionVAE
+        Its weights.
+    card : ModelCard
+        What is known of it; network, receptive radius and SHA-256 are filled in.
+    precision : {"float32", "bfloat16", "float16"}
+        Of the numbers in the file.
+
+    Raises
+    ------
+    VaesrError
+        When a weight is not finite in that precision.
+    """
     import torch
     from safetensors.torch import save
 
@@ -84,6 +99,15 @@ def weights_bytes(
 
 def write_model(path: Path, data: bytes, card: ModelCard) -> Path:
     """Write weights to ``path`` and their card beside them, both or neither; return the path.
+
+    Parameters
+    ----------
+    path : Path
+        Of the weights; the card has the same name with the ending ``.json``.
+    data : bytes
+        Content of the weights file.
+    card : ModelCard
+        Filled in, as from `weights_bytes`.
 
     Raises
     ------
@@ -140,7 +164,13 @@ def load_network(card: ModelCard, weights: str | Path) -> SuperResolutionVAE:
 
 
 def largest_weights(card: ModelCard) -> int:
-    """Return how many bytes the weights of a card's network take at most, with their names."""
+    """Return how many bytes the weights of a card's network take at most, with their names.
+
+    Raises
+    ------
+    VaesrError
+        When the card describes a network that can't be built.
+    """
     from napari_vaesr.vae.build import outline
 
     try:
@@ -154,7 +184,22 @@ def largest_weights(card: ModelCard) -> int:
 
 
 def network_from_bytes(card: ModelCard, data: bytes, path: Path) -> SuperResolutionVAE:
-    """Do as `load_network` does with the content of a weights file; `path` is for messages only."""
+    """Do as `load_network` does with the content of a weights file.
+
+    Parameters
+    ----------
+    card : ModelCard
+        What the weights have to fit.
+    data : bytes
+        Content of the safetensors file.
+    path : Path
+        For messages only.
+
+    Raises
+    ------
+    VaesrError
+        When the weights are damaged or not those of the card, or a network as the card says can't be built.
+    """
     import torch
 
     from napari_vaesr.vae.build import outline

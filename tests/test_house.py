@@ -114,7 +114,6 @@ TESTED_IN = {
         "plugin/widgets/setting_inputs.py",
     },
     "plugin/upscale/test_preview.py": {"plugin/upscale/preview_controls.py"},
-    "training/test_calibrate.py": {"cli/calibrate.py"},
     "training/test_recorded_patches.py": {"pairs/recorded.py"},
     "trust/test_measure.py": {"trust/layer_source.py", "trust/regions.py"},
 }

@@ -131,7 +131,17 @@ class Answer:
         self.chroma = allocate((*shape, 2), np.float32) if in_colour else None
 
     def put(self, axes: Axes, where: Region, found: TileMoments) -> None:
-        """Put what was found of a part of one plane of `axes` in its place."""
+        """Put what was found of a part of one plane of `axes` in its place.
+
+        Parameters
+        ----------
+        axes : Axes
+            Of what the pass looks at; `where` is a part of one of its planes.
+        where : Region
+            Low-res pixels.
+        found : TileMoments
+            What the network made of it, in unit intensity.
+        """
         outline, made = axes.without_samples(), self._step.made
         inside = where.enlarged(made).within(self._region.enlarged(made))
         index = tuple(inside[name] if name in outline.plane else inside[name].start for name in outline.names)

@@ -43,6 +43,15 @@ def spelled_out(function: Callable[P, R]) -> Callable[P, R]:
 def as_source(image: Any, axes: str | None, pixel_size: Mapping[str, float] | None = None) -> Source:
     """Return an image as jobs read it; where its axes are not given, it may name them.
 
+    Parameters
+    ----------
+    image : array or tensor
+        The pixels.
+    axes : str or None
+        One letter of ``TCZYXS`` per axis.
+    pixel_size : mapping of str to float, optional
+        Distance between pixels by axis letter, in one unit, above 0.
+
     Raises
     ------
     VaesrError
@@ -66,7 +75,18 @@ def _checked_sizes(pixel_size: Mapping[str, float] | None) -> dict[str, float]:
 
 
 def as_array(image: Any) -> Any:
-    """Return an array as it is, and anything else, a tensor for example, as a NumPy array."""
+    """Return an array as it is, and anything else, a tensor for example, as a NumPy array.
+
+    Parameters
+    ----------
+    image : array or tensor
+        Anything with a shape and a dtype of NumPy's is read as it goes, such as Dask and Zarr arrays.
+
+    Raises
+    ------
+    VaesrError
+        When it is no regular grid of numbers, or is a tensor that NumPy can't read.
+    """
     if hasattr(image, "dims") and hasattr(image, "data"):  # what xarray knows beside the pixels
         image = image.data
     if hasattr(image, "shape") and hasattr(image, "dtype"):
@@ -85,7 +105,20 @@ def as_array(image: Any) -> Any:
 
 
 def named_axes(array: Any, axes: str | None) -> str:
-    """Return the axes given, or the only ones possible where none are given."""
+    """Return the axes given, or the only ones possible where none are given.
+
+    Parameters
+    ----------
+    array : array
+        The pixels.
+    axes : str or None
+        Letters that are given.
+
+    Raises
+    ------
+    VaesrError
+        When there are fewer than two axes, or none are given and several would be possible.
+    """
     if len(array.shape) < 2:
         raise VaesrError(
             f"An image has at least the axes Y and X, please give one instead of shape {tuple(array.shape)}."

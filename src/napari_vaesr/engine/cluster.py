@@ -130,6 +130,22 @@ def cluster_blocks(
 ) -> Generator[Done, None, None]:
     """Compute and write blocks on the workers; as `stream_blocks`, in any order.
 
+    Parameters
+    ----------
+    client : distributed.Client
+        Whose workers compute.
+    job : UpscaleJob
+        What is computed; for the progress.
+    task : Task
+        What workers are told.
+    numbers : iterable of int
+        Blocks of the pass that are left.
+
+    Yields
+    ------
+    Done
+        For each block that has reached the disk, in any order.
+
     Raises
     ------
     TryAgain
@@ -172,7 +188,22 @@ def cluster_blocks(
 
 
 def work_of(job: UpscaleJob, number: int, block: Region) -> int:
-    """Return the work that a block of a pass is."""
+    """Return the work that a block of a pass is.
+
+    Parameters
+    ----------
+    job : UpscaleJob
+        What is computed.
+    number : int
+        Of the pass, from 0 on.
+    block : Region
+        Low-res pixels of the pass.
+
+    Returns
+    -------
+    int
+        In the unit of `Progress`.
+    """
     return job.upscalers[number].work(job.passes[number].work_of(block.size))
 
 

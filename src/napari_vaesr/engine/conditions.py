@@ -89,6 +89,15 @@ def conditions_in_pass(told: Conditions, step: Pass, passes: Sequence[Pass]) -> 
     The first pass alone sees noise, and the first that looks at planes as they are undoes the blur. What
     planes are holds in every pass along ``Z``: after one, each new plane of averages is the average over its
     own, smaller distance, and thin planes have thin ones between them.
+
+    Parameters
+    ----------
+    told : Conditions
+        Of the image.
+    step : Pass
+        The pass in question.
+    passes : sequence of Pass
+        All of the chain, in their order.
     """
     undoes_blur = step is next((each for each in passes if each.is_flat), None)
     return Conditions(

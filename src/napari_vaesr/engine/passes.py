@@ -194,6 +194,15 @@ class Chain:
     def of(cls, settings: UpscaleSettings, source: Source, card: ModelCard) -> Chain:
         """Return the chain for an image and a model.
 
+        Parameters
+        ----------
+        settings : UpscaleSettings
+            What is asked for; what is left open, such as cubic voxels, is settled for this image.
+        source : Source
+            The image.
+        card : ModelCard
+            Says which factors the network makes in one pass.
+
         Raises
         ------
         VaesrError

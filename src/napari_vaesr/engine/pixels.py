@@ -150,7 +150,19 @@ class Stored:
 
     @classmethod
     def create(cls, path: Path, step: Pass, block: Mapping[str, int], has_spread: bool) -> Stored:
-        """Lay out a new one for blocks of these sides, low-res pixels, with variances or without."""
+        """Lay out a new folder; one that is there is removed.
+
+        Parameters
+        ----------
+        path : Path
+            The folder.
+        step : Pass
+            What will be made.
+        block : mapping of str to int
+            Sides of the blocks that are written, low-res pixels.
+        has_spread : bool
+            Whether there are variances, too.
+        """
         if path.exists():
             shutil.rmtree(path)
         group = zarr.create_group(path)
@@ -244,7 +256,17 @@ class Stored:
 
 
 def index_of(region: Region, whole: Region, axes: Axes) -> tuple[slice, ...]:
-    """Return the index of a region in an array that holds another one around it."""
+    """Return the index of a region in an array that holds another one around it.
+
+    Parameters
+    ----------
+    region : Region
+        What is wanted.
+    whole : Region
+        What the array holds, pixels of the same image.
+    axes : Axes
+        Of the array; ``S`` is taken whole.
+    """
     inside = region.within(whole)
     return tuple(inside.get(name, slice(None)) for name in axes.names)
 

@@ -36,9 +36,20 @@ class Box:
     region: Region
 
     def plane(self, axes: Axes, place: Place, rows: slice, columns: slice) -> Array:
-        """Return a part of a plane of `axes`, (rows, columns) or with ``S`` behind.
+        """Return a part of a plane.
 
-        Indices are those of the image.
+        Parameters
+        ----------
+        axes : Axes
+            Of the image, its plane being the one to read.
+        place : mapping of str to int
+            Where the plane is along all other axes, indices of the image.
+        rows, columns : slice
+            The part of it, indices of the image.
+
+        Returns
+        -------
+        array of shape (rows, columns) or (rows, columns, S)
         """
         index: dict[str, int | slice] = {"S": slice(None)}
         index |= {name: at - self.region[name].start for name, at in place.items()}

@@ -219,6 +219,17 @@ class Record(BaseModel):
         """Return the record that a result of the same image would have, were it made with these choices now.
 
         What is left to the program, such as the device, and the intensities are as they were.
+
+        Parameters
+        ----------
+        settings : UpscaleSettings
+            What would be asked for, settled.
+        card : ModelCard
+            Of the model that would be used.
+        region : Region
+            The part that would be upscaled, low-res pixels.
+        axes : str
+            One letter of ``TCZYXS`` per axis of the image.
         """
         used, asked = self.settings.model_dump(), settings.model_dump()
         left = {name: used[name] for name in CHOSEN if asked[name] == "auto"}

@@ -93,6 +93,11 @@ class Stage:
             Of the pass's region, every axis named, a single channel.
         keep_samples : bool
             Give every sample, too.
+
+        Raises
+        ------
+        VaesrError
+            When a number of the result is not finite, or as `Upscaler.moments`.
         """
         held = self.needs(region)
         yield from self.pixels.prepare(held)

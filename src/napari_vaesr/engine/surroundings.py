@@ -85,7 +85,19 @@ class Surroundings:
         settings: UpscaleSettings,
         card: ModelCard,
     ) -> Surroundings:
-        """Return those of an image for a model, as settings choose them; time-lapses may be cut."""
+        """Return those of an image for a model, as settings choose them; time-lapses may be cut.
+
+        Parameters
+        ----------
+        source : Source
+            The image.
+        scalings : sequence of IntensityScaling
+            One per channel.
+        settings : UpscaleSettings
+            Choose the axis of neighbours.
+        card : ModelCard
+            Says how many planes the network looks at.
+        """
         along, reach = context_of(source.axes, settings.context), card.network.frames // 2
         cuts = Cuts(source, scalings) if along == "T" and reach else None
         chosen = settings.context == "auto"
@@ -93,7 +105,17 @@ class Surroundings:
         return cls(along, reach, card.alike_planes, cuts, apart)
 
     def around(self, axes: Axes, place: Place, first: int) -> Around:
-        """Return what one of the planes of `axes` shares with others; its noise has keys from `first`."""
+        """Return what one of the planes of `axes` shares with others; its noise has keys from `first`.
+
+        Parameters
+        ----------
+        axes : Axes
+            Of what the pass looks at.
+        place : mapping of str to int
+            Where the plane is along the axes that are not its own.
+        first : int
+            Keys of the latent noise of planes begin here.
+        """
         along = self._letter(axes)
         neighbours = neighbours_of(axes, place, along, self.reach, self._joined(axes, place, along))
         return Around(noise_keys(axes, place, axes.across, self.alike, first), neighbours)

@@ -208,6 +208,13 @@ class Upscaler:
 
         Tiles end at the border of the plane: there the network meets the zeros around its inputs
         as it did at the border of every patch that it learnt from.
+
+        Parameters
+        ----------
+        rows, columns : range
+            The region, low-res pixels.
+        shape : (int, int)
+            Height and width of the whole plane.
         """
         return plan_tiles(rows, columns, self.tile, self.halo, self.network.alignment, shape)
 

@@ -69,5 +69,15 @@ def scale_odds(config: TrainingConfig, usable: Sequence[bool] | None = None) -> 
 
 
 def turned(plane: NDArray[np.float32], flip: bool, turns: int) -> NDArray[np.float32]:
-    """Return one of the eight flips and rotations of a plane."""
+    """Return one of the eight flips and rotations of a plane.
+
+    Parameters
+    ----------
+    plane : float32 array of shape (Y, X)
+        What to turn.
+    flip : bool
+        Whether the rows change their order, first.
+    turns : int
+        How many quarters of a turn.
+    """
     return np.ascontiguousarray(np.rot90(plane[::-1] if flip else plane, turns))

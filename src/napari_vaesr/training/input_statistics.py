@@ -189,7 +189,17 @@ def _learnt(near: Float64Array, far: Float64Array, weight: Float64Array, seed: i
 
 
 def parts(plane: Array, generator: np.random.Generator, crops: int) -> list[Array]:
-    """Return a plane and random parts of it, turned at random."""
+    """Return a plane and random parts of it, turned at random.
+
+    Parameters
+    ----------
+    plane : array of shape (Y, X)
+        Comes first, as it is.
+    generator : numpy.random.Generator
+        Draws the parts.
+    crops : int
+        How many parts to add; none of a small plane.
+    """
     parts = [plane]
     largest = min(SIDE, *plane.shape)
     for _ in range(crops if largest > SMALLEST else 0):

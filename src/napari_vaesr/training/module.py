@@ -34,7 +34,15 @@ LOG_EVERY = 50
 
 
 def psnr(estimate: Tensor, truth: Tensor, border: int) -> float:
-    """Peak signal-to-noise ratio in dB for a peak of 1, without a border of so many pixels."""
+    """Peak signal-to-noise ratio in dB for a peak of 1, without a border of so many pixels.
+
+    Parameters
+    ----------
+    estimate, truth : Tensor of shape (..., Y, X)
+        In unit intensity.
+    border : int
+        Pixels to leave out on every side, 1 or more.
+    """
     inside = slice(border, -border)
     error = (estimate - truth)[..., inside, inside]
     return -10 * log10(float(error.square().mean().clamp(min=1e-10)))
@@ -44,6 +52,15 @@ def validation_scores(network: SuperResolutionVAE, batch: Batch, seed: int) -> d
     """Return the PSNR in dB of the base, of the mean of a few samples and of one sample of a pair.
 
     The same seed draws the same samples, so that two networks can be compared.
+
+    Parameters
+    ----------
+    network : SuperResolutionVAE
+        In evaluation mode.
+    batch : Batch
+        Of one pair.
+    seed : int
+        Of the samples.
     """
     return _scored(network, batch, seed)[0]
 

@@ -220,7 +220,24 @@ def _octaves(values: Array, scale: int) -> list[Array]:
 
 
 def spread_of_pair(network: SuperResolutionVAE, pair: Batch, name: str) -> tuple[Spread, float]:
-    """Upscale a pair in unit intensity as it is; also return which part of its squared error is noise."""
+    """Upscale a pair in unit intensity as it is; also return which part of its squared error is noise.
+
+    Parameters
+    ----------
+    network : SuperResolutionVAE
+        In evaluation mode, on the CPU.
+    pair : Batch
+        Of one image, on the CPU.
+    name : str
+        Of its original.
+
+    Returns
+    -------
+    spread : Spread
+        Its error without the noise of the truth.
+    share : float
+        Of the noise in the squared error, 0 to 1.
+    """
     spread = _sampled_pair(network, pair, name)
     wrong, share = without_truth_noise(spread.std, spread.error, estimate_noise(pair.high[0, 0].numpy()))
     return replace(spread, error=wrong), share

@@ -30,7 +30,22 @@ def looks(subject: Literal["microscopy", "photographs"]) -> npt.NDArray[np.float
 
 
 def processed(image: Array, generator: np.random.Generator, ways: int) -> list[Array]:
-    """Process a plane in some of the ways in which users do, at random strengths."""
+    """Process a plane in some of the ways in which users do, at random strengths.
+
+    Parameters
+    ----------
+    image : array of shape (Y, X)
+        In any unit.
+    generator : numpy.random.Generator
+        Draws ways and strengths.
+    ways : int
+        How many of the six ways.
+
+    Returns
+    -------
+    list of array
+        One for each way; some are larger than the image.
+    """
     pixels = image.astype(np.float32)
     factor = int(generator.choice([2, 3, 4]))
     choice: list[Callable[[], Array]] = [
@@ -58,14 +73,34 @@ def alone(count: int, generator: np.random.Generator) -> list[Array]:
 
 
 def sharpened(image: Array, amount: float = 3.0, width: float = 1.0) -> Array:
-    """Add what differs from a Gaussian blur, the mask being unsharp."""
+    """Add what differs from a Gaussian blur, the mask being unsharp.
+
+    Parameters
+    ----------
+    image : array of shape (Y, X)
+        In any unit.
+    amount : float
+        How many times the difference is added.
+    width : float
+        Standard deviation of the Gaussian in pixels.
+    """
     pixels = image.astype(np.float32)
     sharp: Array = pixels + np.float32(amount) * (pixels - ndimage.gaussian_filter(pixels, width))
     return sharp
 
 
 def deconvolved(image: Array, width: float = 1.2, steps: int = 30) -> Array:
-    """Deconvolve by a Gaussian as if it had been there (Richardson, 1972; Lucy, 1974)."""
+    """Deconvolve by a Gaussian as if it had been there (Richardson, 1972; Lucy, 1974).
+
+    Parameters
+    ----------
+    image : array of shape (Y, X)
+        In any unit.
+    width : float
+        Standard deviation of the Gaussian in pixels.
+    steps : int
+        How often the image is made sharper.
+    """
     from skimage.restoration import richardson_lucy as deconvolve
 
     line = np.exp(-0.5 * np.arange(-4, 5) ** 2 / width**2)

@@ -47,9 +47,18 @@ def simulated(
 
 
 def recorded(low: NDArray[np.float32], high: NDArray[np.float32], factor: Factor) -> Batch:
-    """Make a batch of real pairs (batch, Y, X) and (batch, rows * Y, columns * X).
+    """Make a batch of real pairs.
 
     What the network is told of them is their estimated noise, and no blur.
+
+    Parameters
+    ----------
+    low : float32 array of shape (batch, Y, X)
+        In unit intensity.
+    high : float32 array of shape (batch, rows * Y, columns * X)
+        In unit intensity.
+    factor : (int, int)
+        Of rows and columns.
     """
     small, large = (torch.from_numpy(np.ascontiguousarray(part))[:, None] for part in (low, high))
     noise = estimated_noise(small[:, 0])

@@ -228,7 +228,21 @@ def _spreads(
 
 
 def degraded(unit: Array, factors: Factors, degradation: Degradation, *, is_noisy: bool, seed: int) -> Array:
-    """Return what a microscope with coarser steps and pixels would have seen."""
+    """Return what a microscope with coarser steps and pixels would have seen.
+
+    Parameters
+    ----------
+    unit : array of shape (Z, Y, X)
+        In unit intensity.
+    factors : Factors
+        How many times fewer planes, rows and columns.
+    degradation : Degradation
+        Its noise and its thickness of planes; blur, gain and offset are left out.
+    is_noisy : bool
+        Whether there is noise at all.
+    seed : int
+        Of all that is drawn.
+    """
     generator = torch.Generator().manual_seed(seed)
     volume = torch.from_numpy(np.ascontiguousarray(unit, np.float32))
     rows = volume.permute(1, 0, 2)[None]  # the rows of these images are the planes

@@ -185,7 +185,19 @@ def joint_map(
 
 
 def painted(mean: Array, relative: Float32Array, axes: str, top: float) -> npt.NDArray[np.uint8]:
-    """Colour grey levels by a relative uncertainty; see `joint_map`."""
+    """Colour grey levels by a relative uncertainty; see `joint_map`.
+
+    Parameters
+    ----------
+    mean : array
+        Of the shape of `relative`, or with colours at the end.
+    relative : float32 array
+        As from `relative_uncertainty`, finite.
+    axes : str
+        One letter of ``TCZYX`` per axis of `relative`.
+    top : float
+        Relative uncertainty from which on a place is all orange.
+    """
     mean = _luma(mean, relative)
     picture = np.empty((*relative.shape, 3), np.uint8)
     for part in _channels(relative.shape, axes):
@@ -238,7 +250,17 @@ def certainty(mean: Array, std: Array, axes: str | None = None, *, tolerance: fl
 
 
 def certainty_of(relative: Float32Array, axes: str, tolerance: float = TOLERANCE) -> Certainty:
-    """Do the same with a relative uncertainty that is known; see `certainty`."""
+    """Do as `certainty` does with a relative uncertainty that is known.
+
+    Parameters
+    ----------
+    relative : float32 array
+        As from `relative_uncertainty`, finite.
+    axes : str
+        One letter of ``TCZYX`` per axis.
+    tolerance : float
+        As for `certainty`.
+    """
     from scipy.ndimage import gaussian_filter
 
     worst, place = -1.0, (0,) * relative.ndim

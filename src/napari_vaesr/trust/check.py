@@ -200,7 +200,28 @@ def check_source(
     scalings: tuple[IntensityScaling, ...] | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Check:
-    """Check a part of an image with settings; see `check`."""
+    """Check a part of an image with settings, as `check` does.
+
+    Parameters
+    ----------
+    source : Source
+        The image.
+    settings : UpscaleSettings
+        What is asked for; the scale is one number.
+    region : mapping of str to range
+        The part, low-res pixels; axes that it does not name are whole.
+    model : Model
+        A loaded one.
+    scalings : tuple of IntensityScaling, optional
+        One per channel; fitted to the image by default.
+    progress : callable, optional
+        Called with every `Progress`. What it raises stops the check.
+
+    Raises
+    ------
+    VaesrError
+        When the scale is not one number, or as `check`.
+    """
     axes, factors = source.axes, settings.factors
     if set(factors) != {"Y", "X"} or factors["Y"] != factors["X"]:
         others = "".join(name for name in factors if name not in "YX")

@@ -165,7 +165,17 @@ def own_domain(folder: str, model: Model) -> str:
 
 
 def image_scores(estimate: Array, pair: Pair, thorough: bool = True) -> ImageScores:
-    """Score one estimate of the truth."""
+    """Score one estimate of the truth.
+
+    Parameters
+    ----------
+    estimate : array of shape (Y, X) or (Y, X, S)
+        In the intensities of the pair's truth.
+    pair : Pair
+        The truth, and the low-res image that should come back.
+    thorough : bool
+        Add what takes longer: MS-SSIM and the resolution.
+    """
     scale, border = pair.scale, pair.scale
     bits, truth_bits = 255 * pair.unit(estimate), 255 * pair.unit(pair.truth)
     benchmark = benchmark_scores(bits, truth_bits, scale)
@@ -219,7 +229,19 @@ def _one_sample(
 
 
 def job_of(pair: Pair, model: Model, settings: UpscaleSettings, **options: Any) -> UpscaleJob:
-    """Prepare a job, with options of `UpscaleJob`; as floats, for rounding is no error of the model's."""
+    """Prepare a job, as floats, for rounding is no error of the model's.
+
+    Parameters
+    ----------
+    pair : Pair
+        Gives the image and the scale.
+    model : Model
+        A loaded one.
+    settings : UpscaleSettings
+        Their scale and blur are replaced by those of the pair.
+    **options
+        As for `UpscaleJob`.
+    """
     axes = "YXS" if pair.low.ndim == 3 else "YX"
     scalings = fit_scalings(pair.low, Axes.parse(axes, pair.low.shape), model.card.intensity)
     blur = pair.blur if model.card.network.conditioned else 0.0

@@ -69,7 +69,20 @@ def scores(looks: Array, statistics: InputStatistics) -> Float64Array:
 
 
 def standard(looks: Array, centre: Array, scale: Array) -> Float64Array:
-    """Bring looks to what classifiers take: distances from the middle of the training inputs."""
+    """Bring looks to what classifiers take: distances from the middle of the training inputs.
+
+    Parameters
+    ----------
+    looks : array of shape (..., features)
+        See `napari_vaesr.trust.features`.
+    centre, scale : array of shape (features,)
+        Middle and width of those of the training inputs.
+
+    Returns
+    -------
+    float64 array of the shape of `looks`
+        Within `REACH` of 0.
+    """
     distances: Float64Array = np.clip((looks - centre) / scale, -REACH, REACH)
     return distances
 

@@ -70,7 +70,19 @@ class Quantities:
         spacing: tuple[float, ...],
         counted: dict[str, Array] | None = None,
     ) -> dict[str, Array]:
-        """Return columns of numbers, one row for each label; those of `FAST` may be known already."""
+        """Return columns of numbers, one row for each label.
+
+        Parameters
+        ----------
+        labels : integer array of shape (Y, X) or (Z, Y, X)
+            Objects; 0 is the background.
+        image : array of the same shape
+            Intensities.
+        spacing : tuple of float
+            Distance between pixels along each axis, in one unit.
+        counted : dict of str to array, optional
+            Those of `FAST`, where they are known already.
+        """
         asked = dict.fromkeys(self.properties)
         counted = _counted(labels, image, spacing, tuple(asked)) if counted is None else counted
         columns = {"label": counted["label"]}
@@ -179,6 +191,17 @@ class Spacing:
         """Return the spacing of what was made of an image with these pixels.
 
         Without `pixel_size` in space lengths are in pixels of the upscaled image, from its own first pixel.
+
+        Parameters
+        ----------
+        source : UpscaleJob, Result or array
+            What is measured; tells the factors and the part.
+        pixel_size : mapping of str to float or None
+            Distance between pixels of the image by axis letter.
+        units : mapping of str to str or None
+            Of these numbers, by axis letter.
+        offset : mapping of str to float or None
+            Where the centre of the image's first pixel is, in these units.
 
         Raises
         ------

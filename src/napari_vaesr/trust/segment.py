@@ -200,6 +200,13 @@ def matched(reference: Labels, labels: Labels, overlap: float) -> dict[int, int]
     Two objects are the same when each is the one that the other shares the most pixels with, and these are at
     least a part `overlap` of the pixels of both together (intersection over union).
 
+    Parameters
+    ----------
+    reference, labels : integer array
+        Of one shape; 0 is the background.
+    overlap : float
+        Above 0, up to 1.
+
     Returns
     -------
     dict of int to int

@@ -257,7 +257,16 @@ class SuperResolutionVAE(nn.Module, ABC):
     def antithetic_noise(
         self, low: Tensor, samples: int, generator: torch.Generator | None = None
     ) -> list[Tensor]:
-        """Draw noise for planes (batch, frames, height, width), in antithetic pairs and without a place.
+        """Draw noise for planes, in antithetic pairs and without a place.
+
+        Parameters
+        ----------
+        low : Tensor of shape (batch, frames, height, width)
+            What is encoded; tells size and device.
+        samples : int
+            How many, even.
+        generator : torch.Generator, optional
+            Of the CPU.
 
         Returns
         -------

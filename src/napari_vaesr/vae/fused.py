@@ -45,9 +45,20 @@ def convolve_rectify(layer: nn.Conv2d, x: Tensor) -> Tensor:
 
 
 def convolve_add(layer: nn.Conv2d, x: Tensor, other: Tensor, reuse: bool = False) -> Tensor:
-    """Return ``layer(x) + other``, of one shape; with `reuse` perhaps in the memory of `other`.
+    """Return ``layer(x) + other``.
 
     Writing over what was just read is faster where images are larger than the caches.
+
+    Parameters
+    ----------
+    layer : nn.Conv2d
+        The convolution.
+    x : Tensor of shape (batch, channels, height, width)
+        What it takes.
+    other : Tensor
+        Of the shape of ``layer(x)``.
+    reuse : bool
+        Allow to write the result over `other`.
     """
     if _can_save(layer, x):
         made = _with_fewer_products(layer, x)
@@ -61,7 +72,17 @@ def convolve_add(layer: nn.Conv2d, x: Tensor, other: Tensor, reuse: bool = False
 
 
 def convolve_add_relu(layer: nn.Conv2d, x: Tensor, other: Tensor) -> Tensor:
-    """Return ``relu(layer(x) + other)``; `other` may be repeated along the batch."""
+    """Return ``relu(layer(x) + other)``.
+
+    Parameters
+    ----------
+    layer : nn.Conv2d
+        The convolution.
+    x : Tensor of shape (batch, channels, height, width)
+        What it takes.
+    other : Tensor
+        Of the shape of ``layer(x)``, or repeated along the batch to be so.
+    """
     if _can_save(layer, x):
         return F.relu_(_with_fewer_products(layer, x).add_(other))
     if not _can_fuse(layer, x, other):

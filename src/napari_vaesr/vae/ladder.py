@@ -85,7 +85,17 @@ class Rung(nn.Module):
         return bounded_exp(self.prior(features))
 
     def forward(self, latents: Tensor, message: Tensor | None, features: Tensor) -> Tensor:
-        """From latents (samples, batch, channels, height, width) to the decoder's state on the same grid."""
+        """Return the decoder's state, (samples, batch, width, height, width).
+
+        Parameters
+        ----------
+        latents : Tensor of shape (samples, batch, channels, height, width)
+            Of this level.
+        message : Tensor or None
+            From the coarser level, on the same grid; None for the coarsest.
+        features : Tensor of shape (batch, width, height, width)
+            Of the plane, on the same grid.
+        """
         latents = latents if message is None else torch.cat([latents, message], dim=2)
         samples, batch = latents.shape[:2]
         if samples > 1:

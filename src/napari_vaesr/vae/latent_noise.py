@@ -66,7 +66,15 @@ def noise_on_grid(
     rows: Tensor,
     columns: Tensor,
 ) -> Tensor:
-    """Do as `latent_noise` does, for coordinates in int64 tensors of a size that a trace leaves open."""
+    """Do as `latent_noise` does, for rows and columns of a number that a trace leaves open.
+
+    Parameters
+    ----------
+    seed, plane, samples, level, channels
+        As for `latent_noise`.
+    rows, columns : int64 Tensor of shape (n,)
+        Latent coordinates, on the device where the noise is made.
+    """
     device = rows.device
     pairs = sorted({sample // 2 for sample in samples})
     base = _mix_integers(seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF, plane, level)

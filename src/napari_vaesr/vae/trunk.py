@@ -13,7 +13,15 @@ NOISE_REACH = 2
 
 
 def conv3x3(inputs: int, outputs: int, gain: float = 1.0) -> nn.Conv2d:
-    """Make a 3 x 3 convolution with He initialisation for leaky ReLU, times `gain`, and no initial bias."""
+    """Make a 3 x 3 convolution with He initialisation for leaky ReLU, times `gain`, and no initial bias.
+
+    Parameters
+    ----------
+    inputs, outputs : int
+        Channels.
+    gain : float
+        What the initial weights are multiplied by.
+    """
     layer = nn.Conv2d(inputs, outputs, 3, padding=1)
     nn.init.kaiming_normal_(layer.weight, a=0.1)
     layer.weight.data *= gain

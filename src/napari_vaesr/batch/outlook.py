@@ -64,6 +64,13 @@ def outlook(
 def load_once(settings: UpscaleSettings, progress: Report | None = None) -> Model:
     """Load the model once, and refuse a scale that it cannot make before any input is opened.
 
+    Parameters
+    ----------
+    settings : UpscaleSettings
+        Model and scale.
+    progress : callable, optional
+        Called as a model is downloaded.
+
     Raises
     ------
     VaesrError

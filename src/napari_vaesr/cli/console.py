@@ -145,7 +145,20 @@ def titled(place: object, series: str | None) -> str:
 
 
 def free_to_write(paths: Iterable[Path], force: bool) -> None:
-    """Refuse to replace what exists unless forced to, and make the folders, before the long part begins."""
+    """Refuse to replace what exists unless forced to, and make the folders, before the long part begins.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        Files that will be written.
+    force : bool
+        Allow to replace them.
+
+    Raises
+    ------
+    VaesrError
+        When one exists and may not be replaced, or its folder can't be made or written to.
+    """
     paths = list(paths)
     for path in paths:
         if path.exists() and not force:

@@ -156,7 +156,15 @@ class Answer:
                 self.chroma[(*index, number)] = outline.arrange_plane(found.chroma[..., number])
 
     def enlarged(self, part: Float32Array, kernel: Kernel) -> Float32Array:
-        """Interpolate pixels of `close`, perhaps with an axis behind, to what the network makes."""
+        """Interpolate pixels beside the network, to what it makes of its region.
+
+        Parameters
+        ----------
+        part : float32 array
+            Pixels of `close`, perhaps with an axis behind.
+        kernel : Kernel
+            How they are interpolated.
+        """
         return enlarged(part, self.close, self._region, self._step.made, self._axes, kernel)
 
     def add_earlier(self, earlier: Float32Array) -> None:

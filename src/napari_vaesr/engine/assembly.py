@@ -88,6 +88,18 @@ def _index(axes: Axes, inside: Mapping[str, slice]) -> tuple[slice, ...]:
 def allocate(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
     """Return an array to be filled.
 
+    Parameters
+    ----------
+    shape : tuple of int
+        How long its axes are.
+    dtype : dtype
+        Of its numbers.
+
+    Returns
+    -------
+    array
+        Zeros.
+
     Raises
     ------
     VaesrError
@@ -105,6 +117,13 @@ def allocate(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
 
 def scratch(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
     """Return an array to be filled that takes no memory if it is large: a temporary file, gone with it.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        How long its axes are.
+    dtype : dtype
+        Of its numbers.
 
     Raises
     ------

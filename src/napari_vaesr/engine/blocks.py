@@ -62,7 +62,20 @@ class BlockGrid:
         return Region({name: self.parts(name)[place[name]] for name in self.region})
 
     def place(self, number: int, factors: Factors) -> Region:
-        """Return where a block lies in the result."""
+        """Return where a block lies in the result.
+
+        Parameters
+        ----------
+        number : int
+            Of the block.
+        factors : Factors
+            Of the pass.
+
+        Returns
+        -------
+        Region
+            Pixels from the first of the result on.
+        """
         inside = self[number].enlarged(factors).within(self.region.enlarged(factors))
         return Region({name: range(part.start, part.stop) for name, part in inside.items()})
 

@@ -19,6 +19,13 @@ UNCALIBRATED = (
 def calibration_keys(card: ModelCard, factors: Factors) -> list[str]:
     """Return which calibration of a card is that of each pass: of the last, the chain's own, if any.
 
+    Parameters
+    ----------
+    card : ModelCard
+        Says what the network makes in one pass, and what is calibrated.
+    factors : Factors
+        What is asked for.
+
     Raises
     ------
     VaesrError
@@ -33,7 +40,13 @@ def calibration_keys(card: ModelCard, factors: Factors) -> list[str]:
 
 
 def chain_key(parts: Sequence[Factors]) -> str:
-    """Return the name on a card of a chain that is calibrated as a whole: ``8``, or ``Z=4,Y=2,X=2``."""
+    """Return the name on a card of a chain that is calibrated as a whole: ``8``, or ``Z=4,Y=2,X=2``.
+
+    Parameters
+    ----------
+    parts : sequence of Factors
+        Of each pass.
+    """
     whole = Factors()
     for part in parts:
         whole = whole.times(part)

@@ -210,6 +210,13 @@ def work_of(job: UpscaleJob, number: int, block: Region) -> int:
 def workers_choice(client: Client, settings: UpscaleSettings) -> DeviceChoice:
     """Ask the first worker there is where it computes and in which number format.
 
+    Parameters
+    ----------
+    client : distributed.Client
+        Of the scheduler.
+    settings : UpscaleSettings
+        Which device and number format are asked for.
+
     Raises
     ------
     VaesrError

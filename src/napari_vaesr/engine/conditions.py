@@ -79,7 +79,13 @@ def conditions_of(settings: UpscaleSettings, scaling: IntensityScaling) -> Condi
 
 
 def blur_in_pixels(blur: BlurSetting) -> float:
-    """Return a blur as a standard deviation in input pixels."""
+    """Return a blur as a standard deviation in input pixels.
+
+    Parameters
+    ----------
+    blur : float or Optics
+        A standard deviation in input pixels, or what it follows from.
+    """
     return blur.blur if isinstance(blur, Optics) else float(blur)
 
 
@@ -144,7 +150,20 @@ def typed_condition(setting: NoiseSetting | BlurSetting) -> str:
 
 
 def noise_line(noise: NoiseSetting, scaling: IntensityScaling) -> tuple[float, float]:
-    """Return slope and intercept of the variance of a channel's noise, in unit intensity."""
+    """Return slope and intercept of the variance of a channel's noise, in unit intensity.
+
+    Parameters
+    ----------
+    noise : "auto", float or Noise
+        In the unit of the image; ``"auto"``: as it was measured.
+    scaling : IntensityScaling
+        Of the channel.
+
+    Returns
+    -------
+    slope, intercept : float
+        The variance is ``slope * intensity + intercept``.
+    """
     if noise == "auto":
         return (0.0, scaling.noise**2) if scaling.noise_line is None else scaling.noise_line
     if not isinstance(noise, Noise):
@@ -158,7 +177,20 @@ TYPICAL = 0.25
 
 
 def noise_level(noise: NoiseSetting, scaling: IntensityScaling) -> float:
-    """Return the one number by which calibrations are chosen: a standard deviation in unit intensity."""
+    """Return the one number by which calibrations are chosen: a standard deviation in unit intensity.
+
+    Parameters
+    ----------
+    noise : "auto", float or Noise
+        In the unit of the image; ``"auto"``: as it was measured.
+    scaling : IntensityScaling
+        Of the channel.
+
+    Returns
+    -------
+    float
+        At most 1 where it was told.
+    """
     if noise == "auto":
         return scaling.noise
     slope, intercept = noise_line(noise, scaling)
@@ -166,7 +198,15 @@ def noise_level(noise: NoiseSetting, scaling: IntensityScaling) -> float:
 
 
 def noise_found(told: Conditions, scaling: IntensityScaling) -> Noise:
-    """Return the noise that a network is told of a channel in the image's own unit."""
+    """Return the noise that a network is told of a channel in the image's own unit.
+
+    Parameters
+    ----------
+    told : Conditions
+        In unit intensity.
+    scaling : IntensityScaling
+        Of the channel.
+    """
     read = told.intercept**0.5 * scaling.gain
     return Noise(gain=told.slope * scaling.gain, read=read, offset=scaling.offset)
 
@@ -180,7 +220,19 @@ def learnt_blur(card: ModelCard) -> float | None:
 
 
 def check_conditions(settings: UpscaleSettings, card: ModelCard) -> list[str]:
-    """Refuse to tell a network what it does not listen to; return a warning of a blur that it has not learnt.
+    """Refuse to tell a network what it does not listen to.
+
+    Parameters
+    ----------
+    settings : UpscaleSettings
+        What is told of noise, blur and sections.
+    card : ModelCard
+        Of the model.
+
+    Returns
+    -------
+    list of str
+        A warning of a blur that it has not learnt, or nothing.
 
     Raises
     ------

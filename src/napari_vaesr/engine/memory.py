@@ -59,7 +59,15 @@ class TileMemory:
         return min(LARGEST_CPU_TILE if self.is_cpu else LARGEST_TILE, padded - 2 * halo)
 
     def samples_at_once(self, tile: Tile, samples: int) -> int:
-        """Return how many of so many samples of a tile are decoded together: whole pairs."""
+        """Return how many samples of a tile are decoded together: whole pairs, 2 or more.
+
+        Parameters
+        ----------
+        tile : Tile
+            With its halo.
+        samples : int
+            How many are drawn in all.
+        """
         area = _area(tile)
         room = (self.budget - area * self.kept) // (area * self.each)
         if self.is_cpu:
@@ -67,7 +75,15 @@ class TileMemory:
         return max(2, int(min(room, samples)) // 2 * 2)
 
     def taken(self, tile: Tile, samples: int) -> int:
-        """Estimate the bytes that a tile takes while so many samples are drawn."""
+        """Estimate the bytes that a tile takes while so many samples are drawn.
+
+        Parameters
+        ----------
+        tile : Tile
+            With its halo.
+        samples : int
+            How many are drawn in all.
+        """
         together = min(self.samples_at_once(tile, samples), samples)
         return _area(tile) * max(self.encoding, self.kept + self.each * together)
 

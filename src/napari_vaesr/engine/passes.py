@@ -354,5 +354,13 @@ def _product(factor: int, known: set[int], model: str, along: str) -> list[int]:
 
 
 def seeded(settings: UpscaleSettings, number: int) -> UpscaleSettings:
-    """Return the settings of a pass, each of which draws noise of its own."""
+    """Return the settings of a pass, each of which draws noise of its own.
+
+    Parameters
+    ----------
+    settings : UpscaleSettings
+        Of the chain.
+    number : int
+        Of the pass, from 0 on, whose seed is the chain's.
+    """
     return settings.model_copy(update={"seed": (settings.seed + number * GOLDEN) % 2**63})

@@ -106,13 +106,38 @@ def output_image(
 
 
 def as_channels(planes: Iterable[npt.NDArray[Any]], dtype: npt.DTypeLike = np.float32) -> npt.NDArray[Any]:
-    """Return the parts of one plane, each of shape (Y, X) or (Y, X, S), as channels (C, Y, X)."""
+    """Return the parts of one plane as channels.
+
+    Parameters
+    ----------
+    planes : iterable of array of shape (Y, X) or (Y, X, S)
+        Such as mean and std.
+    dtype : dtype
+        Of the channels.
+
+    Returns
+    -------
+    array of shape (C, Y, X)
+        Colours are channels of their own.
+    """
     channels = [np.moveaxis(plane, -1, 0) if plane.ndim == 3 else plane[np.newaxis] for plane in planes]
     return np.concatenate(channels, dtype=dtype, casting="unsafe")
 
 
 def as_planes(channels: npt.NDArray[Any], parts: Sequence[Part]) -> list[npt.NDArray[Any]]:
-    """Return the parts of one plane as they were before they became channels."""
+    """Return the parts of one plane as they were before they became channels.
+
+    Parameters
+    ----------
+    channels : array of shape (C, Y, X)
+        As from `as_channels`.
+    parts : sequence of Part
+        How many channels each has, and its dtype.
+
+    Returns
+    -------
+    list of array of shape (Y, X) or (Y, X, S)
+    """
     planes, first = [], 0
     for part in parts:
         own = channels[first : first + part.channels].astype(part.dtype)
@@ -319,6 +344,13 @@ def _parts_by_name(image: ImageFile) -> list[Part] | None:
 
 def layer_axes(axes: str, ndim: int) -> str:
     """Return the axes of a part of a result, less ``S``: those of the source or of one of its channels.
+
+    Parameters
+    ----------
+    axes : str
+        Letters of the source's axes.
+    ndim : int
+        How many the part has.
 
     Raises
     ------

@@ -265,7 +265,15 @@ def without_spread(settings: UpscaleSettings) -> list[str]:
 
 
 def plays_part(name: str, network: NetworkConfig) -> bool:
-    """Tell whether a setting changes anything of what a network makes."""
+    """Tell whether a setting changes anything of what a network makes.
+
+    Parameters
+    ----------
+    name : str
+        Of the setting.
+    network : NetworkConfig
+        Says what the network listens to.
+    """
     heeded = {
         "context": network.frames > 1,
         "noise": network.conditioned,
@@ -288,8 +296,13 @@ def label(name: str) -> str:
 def hint(name: str, what: str) -> Any:
     """Return what else the field of a setting tells, None where it does not.
 
-    Such as ``words``, by which choices are known in panels, and ``alone``, what it is where an option stands
-    without a value.
+    Parameters
+    ----------
+    name : str
+        Of the setting.
+    what : str
+        Such as ``words``, by which choices are known in panels, or ``alone``, what it is where an option
+        stands without a value.
     """
     told = UpscaleSettings.model_fields[name].json_schema_extra
     return told.get(what) if isinstance(told, dict) else None

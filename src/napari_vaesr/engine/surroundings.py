@@ -162,7 +162,15 @@ class Surroundings:
         return order if along is None else order.replace(along, "") + along
 
     def read_once(self, pixels: Pixels, step: Pass) -> Pixels:
-        """Return what a pass reads, so that planes are read once where they are seen by several."""
+        """Return what a pass reads, so that planes are read once where they are seen by several.
+
+        Parameters
+        ----------
+        pixels : Pixels
+            What to read.
+        step : Pass
+            Who reads.
+        """
         along = self._read_along(step)
         return pixels if along is None else Remembered(pixels, step.axes, along, 2 * self.reach + 2)
 
@@ -226,7 +234,15 @@ class Remembered:
 
 
 def context_of(axes: Axes, context: str) -> str | None:
-    """Return the letter of the axis that neighbours of planes lie along, None for no neighbours."""
+    """Return the letter of the axis that neighbours of planes lie along, None for no neighbours.
+
+    Parameters
+    ----------
+    axes : Axes
+        Of the image.
+    context : str
+        ``"auto"``, ``"none"``, or the letter of an axis.
+    """
     if context == "none":
         return None
     if context == "auto":

@@ -256,6 +256,13 @@ def partial_output(path: Path, made_from: Mapping[str, Any]) -> Iterator[Partial
     When the body ends well, the folder goes. When it doesn't, the folder stays if anything in it is done,
     unless an error says that the same work would fail again.
 
+    Parameters
+    ----------
+    path : Path
+        The output when it is complete.
+    made_from : mapping
+        All that decides its pixels, ready for JSON.
+
     Raises
     ------
     VaesrError

@@ -31,6 +31,13 @@ _JPEG_SCAN, _JPEG_END = b"\xff\xda", b"\xff\xd9"  # markers, which can't occur i
 def read_picture(path: Path, axes: str | None) -> ImageFile:
     """Open a PNG or JPEG, of 8 or 16 bits, grey (the alpha of grey pictures is left out) or RGB(A).
 
+    Parameters
+    ----------
+    path : Path
+        The file.
+    axes : str or None
+        One letter of ``TCZYXS`` per axis; None: as the file tells.
+
     Raises
     ------
     VaesrError

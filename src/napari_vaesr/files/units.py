@@ -166,6 +166,13 @@ def measured(number: float, unit: str, axis: str) -> tuple[float, str | None] | 
 def comparable(lengths: Mapping[str, float], units: Mapping[str, str]) -> dict[str, float]:
     """Return the lengths, by axis letter, that can be told in the unit of ``X``, in that unit.
 
+    Parameters
+    ----------
+    lengths : mapping of str to float
+        By axis letter.
+    units : mapping of str to str
+        Their units by axis letter, however they are spelled.
+
     Examples
     --------
     >>> comparable({"Z": 0.5, "X": 100.0}, {"Z": "micrometer", "X": "nanometer"})
@@ -181,7 +188,15 @@ def comparable(lengths: Mapping[str, float], units: Mapping[str, str]) -> dict[s
 
 
 def converted(number: float, unit: str | None, other: str | None) -> float:
-    """Return a number of one unit in another of the same kind; as it is where one of them is pixels."""
+    """Return a number of one unit in another of the same kind; as it is where one of them is pixels.
+
+    Parameters
+    ----------
+    number : float
+        A length or a time.
+    unit, other : str or None
+        However they are spelled; None: pixels.
+    """
     first, second = find_unit(unit or ""), find_unit(other or "")
     if first is None or second is None or first == second:
         return float(number)

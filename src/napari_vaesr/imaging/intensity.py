@@ -79,11 +79,31 @@ class IntensityScaling(BaseModel):
         return unit.astype(np.float32)
 
     def unit_luma(self, pixels: npt.NDArray[Any], is_rgb: bool) -> npt.NDArray[np.float32]:
-        """Return what the network sees: unit intensities, of colours (..., S) their luma."""
+        """Return what the network sees: unit intensities, of colours (..., S) their luma.
+
+        Parameters
+        ----------
+        pixels : array of shape (...) or (..., S)
+            In source intensities; alpha is left out.
+        is_rgb : bool
+            Whether the last axis is colours.
+
+        Returns
+        -------
+        float32 array of shape (...)
+        """
         return luma(self.to_unit(pixels[..., :3])) if is_rgb else self.to_unit(pixels)
 
     def from_unit(self, unit: npt.ArrayLike, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-        """Return source intensities; integers are rounded and clipped to `dtype` here and nowhere else."""
+        """Return source intensities; integers are rounded and clipped to `dtype` here and nowhere else.
+
+        Parameters
+        ----------
+        unit : array
+            Unit intensities; those beyond 0 and 1 are kept so far as `dtype` holds them.
+        dtype : dtype
+            Of the result.
+        """
         values = np.asarray(unit, dtype=np.float64) * self.gain + self.offset
         wanted = np.dtype(dtype)
         if wanted.kind not in "iu":
@@ -107,6 +127,13 @@ UNIT = IntensityScaling(offset=0, gain=1)
 
 def check_array(array: SourceArray, axes: Axes) -> None:
     """Refuse what can't be upscaled.
+
+    Parameters
+    ----------
+    array : array
+        The pixels; none of them are read.
+    axes : Axes
+        What they should be arranged by.
 
     Raises
     ------
@@ -249,6 +276,11 @@ def straight_line(values: npt.NDArray[np.float64], wanted: npt.NDArray[np.float6
     """Return slope and offset of the least-squares line from values to those wanted at the same places.
 
     The slope is 0 where all values are alike.
+
+    Parameters
+    ----------
+    values, wanted : float64 array
+        Of one shape.
     """
     mean = float(values.mean())
     centred = values - mean

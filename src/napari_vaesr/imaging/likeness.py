@@ -121,11 +121,16 @@ class Cuts:
         return lambda one, other: self.is_joined(in_source(one), in_source(other))
 
     def is_joined(self, one: Place, other: Place) -> bool:
-        """Whether two planes, given by their places, show the same field of view.
+        """Whether two planes show the same field of view.
 
         The variance of their difference, averaged over squares of 8 pixels, is compared with that of the
         planes themselves: structure that is the same goes, structure that is another adds up. Planes without
         any structure beyond their noise are not cut.
+
+        Parameters
+        ----------
+        one, other : mapping of str to int
+            Where they are along the axes that are not their own.
         """
         first, second = self._middle(one), self._middle(other)
         noise = self._scalings[one.get("C", 0)].noise ** 2 / CELL**2

@@ -245,7 +245,15 @@ class Factors(Mapping[str, float]):
         return all(isinstance(factor, int) for factor in self.values())
 
     def made_of(self, name: str, part: range) -> range:
-        """Return which pixels of the larger image have their centres in a range of pixels."""
+        """Return which pixels of the larger image have their centres in a range of pixels.
+
+        Parameters
+        ----------
+        name : str
+            Letter of the axis.
+        part : range
+            Pixels of the image.
+        """
         factor = self._exactly(name)
         if isinstance(factor, int):
             return range(part.start * factor, part.stop * factor)
@@ -253,7 +261,15 @@ class Factors(Mapping[str, float]):
         return range(math.ceil(part.start * factor - half), math.ceil(part.stop * factor - half))
 
     def made_from(self, name: str, part: range) -> range:
-        """Return the pixels that the centres of a range of pixels of the larger image lie in."""
+        """Return the pixels that the centres of a range of pixels of the larger image lie in.
+
+        Parameters
+        ----------
+        name : str
+            Letter of the axis.
+        part : range
+            Pixels of the larger image.
+        """
         factor = self._exactly(name)
         if isinstance(factor, int):
             return range(part.start // factor, -(-part.stop // factor))

@@ -48,7 +48,15 @@ class Tile:
         return _inside(self.rows, self.padded_rows, rows), _inside(self.columns, self.padded_columns, columns)
 
     def widened(self, pixels: int, shape: tuple[int, int]) -> Tile:
-        """Return the tile with so many low-res pixels more around its core, those within image and halo."""
+        """Return the tile with a larger core, as far as image and halo reach.
+
+        Parameters
+        ----------
+        pixels : int
+            Low-res ones, to add on every side.
+        shape : (int, int)
+            Height and width of the plane.
+        """
 
         def more(core: range, padded: range, size: int) -> range:
             first, stop = (

@@ -229,7 +229,15 @@ def value_range(plane: NDArray[np.generic]) -> tuple[float, float]:
 
 
 def to_unit(plane: NDArray[np.generic], limits: tuple[float, float] | None = None) -> NDArray[np.float32]:
-    """Bring a plane to [0, 1], or a part of it by the `value_range` of the whole."""
+    """Bring a plane to [0, 1].
+
+    Parameters
+    ----------
+    plane : array of shape (Y, X)
+        A plane, or a part of one.
+    limits : (float, float), optional
+        What becomes 0 and 1; by default `value_range` of this plane.
+    """
     low, high = limits or value_range(plane)
     return ((plane.astype(np.float32) - low) / (high - low or 1.0)).astype(np.float32)
 
@@ -250,7 +258,15 @@ def grey(image: NDArray[Any]) -> NDArray[Any]:
 
 
 def as_dtype(dtype: np.dtype[Any], image: NDArray[Any]) -> NDArray[Any]:
-    """Return an image in a dtype, as a camera or a file would hold it."""
+    """Return an image in a dtype, as a camera or a file would hold it.
+
+    Parameters
+    ----------
+    dtype : dtype
+        Integers are rounded and clipped; for all others it is float32.
+    image : array
+        In the unit of that dtype.
+    """
     if dtype.kind not in "iu":
         return image.astype(np.float32)
     limits = np.iinfo(dtype)

@@ -59,7 +59,13 @@ class Pair:
         return cls("", "", plane, plane, 1, span=1.0)
 
     def part(self, rows: slice, columns: slice) -> Pair:
-        """Cut out a part; rows and columns are those of the truth, and multiples of `scale`."""
+        """Cut out a part.
+
+        Parameters
+        ----------
+        rows, columns : slice
+            Of the truth, in high-res pixels; start and stop are multiples of `scale`.
+        """
         small = (slice(each.start // self.scale, each.stop // self.scale) for each in (rows, columns))
         return replace(self, low=self.low[tuple(small)], truth=self.truth[rows, columns])
 

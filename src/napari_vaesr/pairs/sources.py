@@ -150,6 +150,13 @@ def always_noisy(degradation: Degradation) -> Degradation:
 def real_pairs(source: EvaluationImage, scales: Sequence[int]) -> Iterator[Pair]:
     """Yield each plane of a real pair; one of unknown gain and offset between the two.
 
+    Parameters
+    ----------
+    source : EvaluationImage
+        One that has a low-res image.
+    scales : sequence of int
+        How many times larger the truth may be.
+
     Raises
     ------
     VaesrError

@@ -51,6 +51,18 @@ class Batches(IterableDataset[Batch], ABC):
 def scale_odds(config: TrainingConfig, usable: Sequence[bool] | None = None) -> NDArray[np.float64]:
     """Return how likely a batch is of each factor of the network, of those that are usable.
 
+    Parameters
+    ----------
+    config : TrainingConfig
+        Its weights of the scales count.
+    usable : sequence of bool, optional
+        One for each factor of the network; all are by default.
+
+    Returns
+    -------
+    float64 array of shape (factors,)
+        Adding up to 1.
+
     Raises
     ------
     VaesrError

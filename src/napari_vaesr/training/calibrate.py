@@ -226,7 +226,15 @@ def _note(fitted: Fitted, where: str, spreads: Sequence[Spread]) -> None:
 
 
 def calibration_images(places: Sequence[Path], per_domain: int = PER_DOMAIN) -> list[Path]:
-    """Choose evenly spaced images of each folder name, without those that are noise themselves."""
+    """Choose evenly spaced images of each folder name, without those that are noise themselves.
+
+    Parameters
+    ----------
+    places : sequence of Path
+        Images, and folders of them.
+    per_domain : int
+        How many of each folder name at most.
+    """
     domains: dict[str, list[Path]] = {}
     for path in find_images(places):
         domains.setdefault(path.parent.name, []).append(path)

@@ -32,7 +32,20 @@ from napari_vaesr.zoo.weights import save_model
 
 
 def fitting_patch(material: Material, config: TrainingConfig) -> int:
-    """Return the patch of `config`, or the largest one that the images have room for."""
+    """Return the patch of `config`, or the largest one that the images have room for.
+
+    Parameters
+    ----------
+    material : Material
+        The images.
+    config : TrainingConfig
+        Says the largest patch.
+
+    Returns
+    -------
+    int
+        Side in low-res pixels, a multiple of the coarsest latent stride.
+    """
     stride = config.network.levels[0].stride
     room = material.smallest_side // max(config.network.scales) // stride * stride
     return max(stride, min(config.patch, room))

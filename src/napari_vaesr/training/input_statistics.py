@@ -68,6 +68,13 @@ class Seen:
         """Make planes small as in a training, each by one of the model's scales, and keep them, too.
 
         For what a model is used on later is such images as they are.
+
+        Parameters
+        ----------
+        planes : sequence of array of shape (Y, X)
+            Sharp ones, in any unit.
+        config : TrainingConfig
+            Says scales, degradation and seed.
         """
         generator = np.random.default_rng(config.seed)
         small = []
@@ -81,7 +88,15 @@ class Seen:
 
     @classmethod
     def of_folders(cls, places: Sequence[Path], config: TrainingConfig) -> Seen:
-        """Read planes to learn from, at most `MOST`, evenly spaced."""
+        """Read planes to learn from, at most `MOST`, evenly spaced.
+
+        Parameters
+        ----------
+        places : sequence of Path
+            Images, and folders of them.
+        config : TrainingConfig
+            Says scales, degradation and seed.
+        """
         chosen: list[Array] = []
         groups = load_stacks(places, smallest=1)
         share = max(1, MOST // len(groups))

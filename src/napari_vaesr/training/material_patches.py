@@ -85,6 +85,13 @@ def checked_pairs(material: Material, config: TrainingConfig) -> FixedPairs:
     """Cut fixed pairs to check on from the middle of a few planes, one for each scale of the model.
 
     Recorded low-res planes are used at their scale, simulated ones at the others.
+
+    Parameters
+    ----------
+    material : Material
+        Its held-out images are used.
+    config : TrainingConfig
+        Says factors, degradation and seed.
     """
     unit = config.network.whole_side
     generator = torch.Generator().manual_seed(config.seed)

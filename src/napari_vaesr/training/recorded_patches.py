@@ -74,7 +74,15 @@ class RecordedPatches(Batches):
 
 
 def recorded_checks(pairs: Sequence[Pair], config: TrainingConfig) -> FixedPairs:
-    """Cut fixed pairs to validate on from the middle of a few, evenly spaced."""
+    """Cut fixed pairs to validate on from the middle of a few, evenly spaced.
+
+    Parameters
+    ----------
+    pairs : sequence of Pair
+        Real ones, of one scale.
+    config : TrainingConfig
+        Says the strides that crops are multiples of.
+    """
     unit = lcm(*(level.stride for level in config.network.levels))
     made = []
     for pair in (pairs[index] for index in evenly_spaced(len(pairs), CHECKED)):

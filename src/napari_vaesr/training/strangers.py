@@ -111,7 +111,19 @@ def deconvolved(image: Array, width: float = 1.2, steps: int = 30) -> Array:
 
 
 def jpeg(image: Array, quality: int = 20) -> Array:
-    """Compress and read again."""
+    """Compress and read again.
+
+    Parameters
+    ----------
+    image : array of shape (Y, X)
+        In any unit.
+    quality : int
+        Of the JPEG, 1 to 95.
+
+    Returns
+    -------
+    uint8 array of shape (Y, X)
+    """
     buffer = io.BytesIO()
     Image.fromarray(_as_uint8(image)).save(buffer, "JPEG", quality=quality)
     return np.asarray(Image.open(buffer))

@@ -184,7 +184,20 @@ def spreads_of_stacks(
 
 
 def middle_of_stack(path: Path, factors: Factors) -> Array | None:
-    """Return the middle of a stack, (Z, Y, X), or None where it is none or too thin."""
+    """Return the middle of a stack, None where it is none or too thin.
+
+    Parameters
+    ----------
+    path : Path
+        An image file.
+    factors : Factors
+        By which it will be made smaller: its sides are multiples of them.
+
+    Returns
+    -------
+    float64 array of shape (Z, Y, X), or None
+        In the intensities of the file.
+    """
     image = read_image(path)
     if set(image.axes) != set("ZYX"):
         return None

@@ -19,7 +19,19 @@ SIDES = (1, 2, 4, 8, 16, 32)
 
 
 def block_means(images: npt.NDArray[Any], side: int) -> Float64Array:
-    """Return the means of whole blocks of so many pixels a side, of images (..., Y, X)."""
+    """Return the means of whole blocks.
+
+    Parameters
+    ----------
+    images : array of shape (..., Y, X)
+        In any unit.
+    side : int
+        Of a block, in pixels; what is left over at the ends counts for nothing.
+
+    Returns
+    -------
+    float64 array of shape (..., Y // side, X // side)
+    """
     *others, height, width = images.shape
     rows, columns = height // side, width // side
     whole = np.asarray(images[..., : rows * side, : columns * side], np.float64)

@@ -159,7 +159,15 @@ def evaluate_pair(
 
 
 def own_domain(folder: str, model: Model) -> str:
-    """Return the model's domain of the name of a folder such as ``val/em``, or ``any``."""
+    """Return the model's domain of the name of a folder such as ``val/em``, or ``any``.
+
+    Parameters
+    ----------
+    folder : str
+        With slashes, if in others.
+    model : Model
+        Its card names the domains that are calibrated.
+    """
     name = folder.rpartition("/")[2]
     return name if name in model.card.domains else ANY
 

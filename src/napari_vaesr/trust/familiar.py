@@ -58,7 +58,19 @@ def strangeness(plane: Array, inputs: Sequence[InputStatistics]) -> float:
 
 
 def scores(looks: Array, statistics: InputStatistics) -> Float64Array:
-    """Return the mean score of the classifiers for looks of shape (N, features), before the limit."""
+    """Return the mean score of the classifiers, before the limit.
+
+    Parameters
+    ----------
+    looks : array of shape (N, features)
+        See `napari_vaesr.trust.features`.
+    statistics : InputStatistics
+        Of a model's card.
+
+    Returns
+    -------
+    float64 array of shape (N,)
+    """
     inputs = standard(looks, np.array(statistics.centre), np.array(statistics.scale))
     found = []
     for member in statistics.members:

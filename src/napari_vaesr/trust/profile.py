@@ -40,7 +40,15 @@ class Estimate:
 
     @classmethod
     def of(cls, value: float, samples: Float64Array) -> Estimate:
-        """Sum up what was measured in samples, NaN in those where it could not be."""
+        """Sum up what was measured in samples, NaN in those where it could not be.
+
+        Parameters
+        ----------
+        value : float
+            What was measured in the mean.
+        samples : float64 array of shape (samples,)
+            What was measured in each sample, in the same unit.
+        """
         there = samples[np.isfinite(samples)]
         low, high = prediction_range(there)
         mean = float(there.mean()) if there.size else np.nan
@@ -101,6 +109,11 @@ def width_at_half(profile: Float64Array) -> float:
 
     Half is half way from the lowest point of the profile to the highest; crossings are interpolated linearly.
     NaN where the profile does not fall to half on both sides.
+
+    Parameters
+    ----------
+    profile : float64 array of shape (points,)
+        Intensities along a line.
     """
     top = int(np.argmax(profile))
     half = (float(profile.max()) + float(profile.min())) / 2

@@ -234,7 +234,15 @@ class Spacing:
         )
 
     def units_of(self, quantities: set[str], axes: str) -> dict[str, str]:
-        """Return the unit of every quantity that has one; pixels where no pixel size was told."""
+        """Return the unit of every quantity that has one; pixels where no pixel size was told.
+
+        Parameters
+        ----------
+        quantities : set of str
+            Such as ``area`` and ``centroid-0``.
+        axes : str
+            Letters of the axes of a field.
+        """
         unknown = "" if self.size else "px"
         found = {self.units.get(name, unknown) for name in axes}
         if len(found) > 1 or "" in found:

@@ -22,7 +22,20 @@ SMOOTHING = 1.0
 
 
 def bicubic(low: Array, scale: int) -> Float32Array:
-    """Interpolate by Keys' cubic convolution."""
+    """Interpolate by Keys' cubic convolution.
+
+    Parameters
+    ----------
+    low : array of shape (Y, X) or (Y, X, S)
+        In any unit.
+    scale : int
+        How many times larger.
+
+    Returns
+    -------
+    float32 array of shape (scale * Y, scale * X) or (scale * Y, scale * X, S)
+        In the unit of `low`.
+    """
     import torch
 
     from napari_vaesr.vae.resize import upsample_bicubic
@@ -33,7 +46,7 @@ def bicubic(low: Array, scale: int) -> Float32Array:
 
 
 def lanczos(low: Array, scale: int) -> Float32Array:
-    """Interpolate by a sinc windowed over three lobes, as Pillow does."""
+    """Interpolate by a sinc windowed over three lobes, as Pillow does; see `bicubic`."""
     from PIL import Image
 
     height, width = low.shape[:2]
@@ -47,7 +60,10 @@ def lanczos(low: Array, scale: int) -> Float32Array:
 
 
 def richardson_lucy(low: Array, scale: int) -> Float32Array:
-    """Interpolate by bicubic and deconvolve the luma by a Gaussian (Richardson, 1972; Lucy, 1974)."""
+    """Interpolate by bicubic and deconvolve the luma by a Gaussian (Richardson, 1972; Lucy, 1974).
+
+    Parameters and result are those of `bicubic`.
+    """
     from skimage import restoration
 
     enlarged = bicubic(low, scale)
@@ -64,7 +80,7 @@ def richardson_lucy(low: Array, scale: int) -> Float32Array:
 
 
 def smoothed_bicubic(low: Array, scale: int) -> Float32Array:
-    """Smooth by a Gaussian against noise, then interpolate by bicubic."""
+    """Smooth by a Gaussian against noise, then interpolate; see `bicubic`."""
     from scipy.ndimage import gaussian_filter
 
     smooth = gaussian_filter(low.astype(np.float32), SMOOTHING, mode="mirror", axes=(0, 1))

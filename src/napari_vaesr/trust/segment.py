@@ -175,6 +175,13 @@ def as_segmentation(segment: Any) -> Callable[[Array], Labels]:
 def checked_labels(labels: Any, shape: tuple[int, ...]) -> Labels:
     """Return labels as they are counted in, or refuse them.
 
+    Parameters
+    ----------
+    labels : array
+        Numbers of objects; a mask is split into what hangs together.
+    shape : tuple of int
+        Of the image.
+
     Raises
     ------
     VaesrError

@@ -73,7 +73,15 @@ class Frozen:
 
 
 def padded(images: Tensor, told: BaseNetwork) -> Tensor:
-    """Reflect images (batch, channels, height, width) beyond their ends, to a size that it takes."""
+    """Reflect images beyond their lower and right ends, to a size that a network takes.
+
+    Parameters
+    ----------
+    images : Tensor of shape (batch, channels, height, width)
+        Of any size.
+    told : BaseNetwork
+        Says which sizes those are.
+    """
     unit = told.multiple
     sides = [max(-(-side // unit), -(-told.smallest // unit)) * unit for side in images.shape[-2:]]
     if told.square:

@@ -30,6 +30,13 @@ def base_path(told: BaseNetwork) -> Path:
 def keep_base(data: bytes, told: BaseNetwork) -> Path:
     """Write the content of a base's file to where models find it.
 
+    Parameters
+    ----------
+    data : bytes
+        The content.
+    told : BaseNetwork
+        What a card says of it.
+
     Raises
     ------
     VaesrError
@@ -78,6 +85,13 @@ def in_words(base: BaseNetwork) -> str:
 
 def base_from_bytes(data: bytes, base: BaseNetwork) -> None:
     """Keep a base that came with a model, after checking it.
+
+    Parameters
+    ----------
+    data : bytes
+        Content of its file.
+    base : BaseNetwork
+        What the card says of it.
 
     Raises
     ------

@@ -100,7 +100,13 @@ class Calibration(BaseModel):
         return AreaFactors(self.areas, self.quarters, self.areas if self.broad is None else self.broad)
 
     def apply(self, std: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return calibrated standard deviations for those of the samples, in unit intensity."""
+        """Return calibrated standard deviations for those of the samples, in unit intensity.
+
+        Parameters
+        ----------
+        std : array
+            Of any shape.
+        """
         return np.maximum(self.slope * std + self.offset, self.floor)
 
 
@@ -109,7 +115,15 @@ Calibrations = tuple[Calibration, ...]
 
 
 def interpolated(levels: Calibrations, noise: float) -> Calibration:
-    """Return what calibrations at some levels of noise say of another: linear in between, constant beyond."""
+    """Return what calibrations at some levels of noise say of another: linear in between, constant beyond.
+
+    Parameters
+    ----------
+    levels : tuple of Calibration
+        One or more, their noise rising.
+    noise : float
+        Standard deviation in unit intensity.
+    """
     at = [level.noise for level in levels]
     names = ("slope", "offset", "floor", "interval")
     values: dict[str, Any] = {

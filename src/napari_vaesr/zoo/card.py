@@ -244,6 +244,13 @@ class ModelCard(BaseModel):
 def read_regular(path: Path, largest: int) -> bytes:
     """Read a file.
 
+    Parameters
+    ----------
+    path : Path
+        The file.
+    largest : int
+        Bytes that it may have.
+
     Raises
     ------
     OSError

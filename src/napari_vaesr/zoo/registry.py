@@ -135,7 +135,7 @@ def card_path(reference: str | Path, progress: Report | None = None) -> Path:
     reference : str or Path
         A name, a path to the card or the weights, or a URL.
     progress : callable, optional
-        Called with every `Progress` of a download.
+        As for `load_model`.
 
     Raises
     ------

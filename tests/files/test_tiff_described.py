@@ -61,6 +61,25 @@ def test_a_fourth_sample_is_alpha_only_where_it_is_told(tmp_path, extra, axes):
     assert read_image(tmp_path / "a.tif").axes == axes
 
 
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+def test_colours_that_are_stored_weighted_by_their_alpha(tmp_path, planar):
+    """As Photoshop may; elsewhere colours are those that are seen where nothing shines through."""
+    rng = np.random.default_rng(0)
+    straight = rng.integers(0, 256, (8, 9, 4)).astype(np.uint8)
+    straight[..., 3] = rng.choice([0, 64, 255], (8, 9))
+    stored = straight.copy()
+    stored[..., :3] = np.rint(straight[..., :3] * (straight[..., 3:] / 255))
+    for name, pixels, extra in (("a", stored, "assocalpha"), ("b", straight, "unassalpha")):
+        told = {"photometric": "rgb", "extrasamples": [extra], "planarconfig": planar}
+        order = pixels if planar == "contig" else np.moveaxis(pixels, -1, 0)
+        tifffile.imwrite(tmp_path / f"{name}.tif", order, **told)
+    first, second = (read_image(tmp_path / f"{name}.tif") for name in "ab")
+    assert first.axes == second.axes and first.data.dtype == np.uint8
+    found, wanted = (np.moveaxis(np.asarray(each.data), each.axes.index("S"), -1) for each in (first, second))
+    seen = wanted[..., 3:] > 0
+    assert np.abs(np.where(seen, found.astype(int) - wanted, 0)).max() <= 2  # of rounding in the file
+
+
 def test_sizes_in_the_words_of_ome_in_a_plain_file(tmp_path):
     metadata = {"axes": "ZYX", "PhysicalSizeX": 50, "PhysicalSizeXUnit": "nm", "PhysicalSizeZ": 0.4}
     tifffile.imwrite(

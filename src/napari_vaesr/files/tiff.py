@@ -10,7 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import dask.array as da
 import numpy as np
+import numpy.typing as npt
 import tifffile
 import zarr
 
@@ -32,6 +34,7 @@ from napari_vaesr.files.orientation import TURNED, upright
 from napari_vaesr.files.tiff_described import described, resolution
 from napari_vaesr.files.tiff_segments import bound
 from napari_vaesr.imaging.axes import LETTERS, Axes
+from napari_vaesr.imaging.colour import straight
 
 # tifffile tells of damage by log lines and goes on; here damage is found and raised instead.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
@@ -39,7 +42,7 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 WHOLE_PAGE = 32 * 1024**2
 """Bytes up to which a page is decoded whole, which is faster than strip by strip."""
 
-PROFILE, ALPHA = "InterColorProfile", (1, 2)
+PROFILE, ALPHA, WEIGHTED = "InterColorProfile", (1, 2), 1
 
 DOT_UNITS = {2: 0.0254, 3: 1e-2, 4: 1e-3, 5: 1e-6}
 """Meters by the tag ResolutionUnit."""
@@ -79,6 +82,7 @@ def read_tiff(path: Path, axes: str | None, series: Series = None) -> ImageFile:
             narrow = _narrow(tiff)
             shape, stored = narrow or (tuple(pages.shape), _axes(path, tiff, pages))
             has_alpha = "S" in stored and shape[stored.index("S")] == 2 and _is_alpha(page)
+            is_weighted = [int(each) for each in page.extrasamples or ()] == [WEIGHTED]
             has_alpha &= axes is None or len(axes) < len(shape)
             letters = stored.replace("S", "C" if has_alpha else "S")
             if axes and not has_alpha:
@@ -107,6 +111,7 @@ def read_tiff(path: Path, axes: str | None, series: Series = None) -> ImageFile:
         data = data[tuple(0 if name == "C" else slice(None) for name in letters)]
         letters = Axes.parse(axes or letters.replace("C", ""), data.shape).names
         notes.append(f"The transparency (alpha) of {path.name} is left out.")
+    data = _unweighted(data, letters.find("S")) if is_weighted and "S" in letters else data
     data, dots = upright(data, letters, orientation), dots[::-1] if orientation in TURNED else dots
     fields = told.fields(letters, data.shape)
     if "offset" in note:  # what this package wrote tells it of axes of length 1, too
@@ -265,6 +270,18 @@ def _is_alpha(page: tifffile.TiffPage) -> bool:
     """Whether the last sample of a pixel is told to be its transparency."""
     extra = page.extrasamples
     return bool(extra) and int(extra[-1]) in ALPHA
+
+
+def _unweighted(data: da.Array, axis: int) -> da.Array:
+    """Return colours along an axis that are stored as weighted by their alpha as they are without it."""
+
+    def without(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        colours = straight(pixels.astype(np.float64), pixels.dtype)
+        return (np.rint(colours) if pixels.dtype.kind in "iu" else colours).astype(pixels.dtype)
+
+    last = da.moveaxis(data, axis, -1).rechunk({-1: -1})
+    found: da.Array = da.moveaxis(last.map_blocks(without, dtype=data.dtype), -1, axis)
+    return found
 
 
 def _dots(page: tifffile.TiffPage) -> tuple[float, float]:

@@ -85,7 +85,7 @@ TESTED_IN = {
     "cli/test_train.py": {"cli/training_options.py"},
     "cli/test_upscale.py": {"batch/outlook.py", "cli/options.py", "cli/progress.py"},
     "cli/test_upscale_resume.py": {"batch/job_blocks.py", "batch/layout.py", "batch/write.py"},
-    "engine/test_passes.py": {"engine/answer.py", "engine/pixels.py", "engine/stage.py"},
+    "engine/test_passes.py": {"engine/pixels.py", "engine/stage.py"},
     "files/test_remote.py": {"files/zarr_store.py"},
     "files/test_tiff_output.py": {"files/output.py"},
     "plugin/batch/test_panel.py": {"plugin/batch/table.py"},

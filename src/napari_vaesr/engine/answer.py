@@ -168,7 +168,13 @@ class Answer:
         return enlarged(part, self.close, self._region, self._step.made, self._axes, kernel)
 
     def add_earlier(self, earlier: Float32Array) -> None:
-        """Add to each sample what the pass before drew of `close`, enlarged."""
+        """Add to each sample what the pass before drew, enlarged.
+
+        Parameters
+        ----------
+        earlier : float32 array
+            Of `close`, an axis of samples first; of colours with ``S``, of which the luma counts.
+        """
         assert self.samples is not None
         for sample, before in zip(self.samples, earlier, strict=True):
             grey = before
@@ -212,7 +218,18 @@ class Answer:
 
 
 def averaged(answers: Sequence[Answer]) -> Answer:
-    """Average one answer or two; where they differ, neither is to be trusted as much."""
+    """Average one answer or two; where they differ, neither is to be trusted as much.
+
+    Parameters
+    ----------
+    answers : sequence of Answer
+        Of the same region; the first is changed.
+
+    Returns
+    -------
+    Answer
+        Of two, a quarter of the squared difference of their means is added to the mean of their variances.
+    """
     if len(answers) == 1:
         return answers[0]
     one, other = answers

@@ -222,7 +222,13 @@ class UpscaleJob:
         )
 
     def grid(self, number: int) -> BlockGrid:
-        """Return the blocks of a pass."""
+        """Return the blocks of a pass.
+
+        Parameters
+        ----------
+        number : int
+            Which pass, from 0.
+        """
         step = self.passes[number]
         return replace(BlockGrid.of(step), order=self.surroundings.order(step))
 
@@ -261,6 +267,11 @@ class UpscaleJob:
         ----------
         progress : callable, optional
             Called with every `Progress`; what it raises cancels the job.
+
+        Raises
+        ------
+        VaesrError
+            When pixels are not finite, memory runs out at the smallest tile, or numbers go beyond float32.
         """
         with closing(iter(self)) as steps:
             for step in steps:

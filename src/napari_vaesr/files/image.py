@@ -136,6 +136,11 @@ def expand_inputs(paths: Sequence[str]) -> list[Place]:
 def series_names(path: str | PathLike[str]) -> list[str]:
     """Return the names of the images that a file holds, in its order; one for most formats.
 
+    Parameters
+    ----------
+    path : str or Path
+        A file, or a folder for Zarr.
+
     Raises
     ------
     VaesrError

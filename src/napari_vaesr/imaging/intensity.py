@@ -74,7 +74,18 @@ class IntensityScaling(BaseModel):
         return self.gain == 1 or self.gain >= FEWEST_STEPS * float(np.spacing(np.float32(largest)))
 
     def to_unit(self, values: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """Return unit intensities; computed in float64, kept in float32."""
+        """Return unit intensities.
+
+        Parameters
+        ----------
+        values : array
+            In source intensities, of any shape.
+
+        Returns
+        -------
+        float32 array
+            About 0 to 1, computed in float64; what lies beyond is kept.
+        """
         unit: npt.NDArray[np.float64] = (np.asarray(values, dtype=np.float64) - self.offset) / self.gain
         return unit.astype(np.float32)
 
@@ -117,7 +128,13 @@ class IntensityScaling(BaseModel):
         return whole
 
     def std_from_unit(self, std: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """Return a standard deviation in source intensities: the gain applies, the offset doesn't."""
+        """Return a standard deviation in source intensities: the gain applies, the offset doesn't.
+
+        Parameters
+        ----------
+        std : array
+            In unit intensity, of any shape.
+        """
         return (np.asarray(std, dtype=np.float64) * self.gain).astype(np.float32)
 
 

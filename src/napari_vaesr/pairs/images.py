@@ -224,7 +224,13 @@ def _luma(colours: NDArray[Any]) -> NDArray[Any]:
 
 
 def value_range(plane: NDArray[np.generic]) -> tuple[float, float]:
-    """Return the intensities that become 0 and 1: 0 and 255 for 8 bits, else the plane's extremes."""
+    """Return the intensities that become 0 and 1: 0 and 255 for 8 bits, else the plane's extremes.
+
+    Parameters
+    ----------
+    plane : array
+        A whole one.
+    """
     return (0.0, 255.0) if plane.dtype == np.uint8 else (float(plane.min()), float(plane.max()))
 
 
@@ -253,7 +259,13 @@ def read_planes(path: Path) -> Iterator[tuple[str, NDArray[Any]]]:
 
 
 def grey(image: NDArray[Any]) -> NDArray[Any]:
-    """Return the luma of a colour image, and a grey one as it is."""
+    """Return the luma of a colour image, and a grey one as it is.
+
+    Parameters
+    ----------
+    image : array of shape (Y, X) or (Y, X, S)
+        Of any dtype, which stays.
+    """
     return image if image.ndim == 2 else as_dtype(image.dtype, luma(image.astype(np.float64)))
 
 

@@ -76,10 +76,26 @@ class Pair:
         return scaling.to_unit(self.low), scaling.to_unit(slope * self.truth.astype(np.float64) + offset)
 
     def unit(self, image: Array) -> Float64Array:
-        """Return an image in parts of the intensity range."""
+        """Return an image in parts of the intensity range.
+
+        Parameters
+        ----------
+        image : array
+            In the intensities of the truth.
+        """
         return (np.asarray(image, np.float64) - self.black) / self.span
 
     def luma(self, image: Array) -> Float64Array:
-        """Return what the network sees of an image, in parts of the intensity range."""
+        """Return what the network sees of an image, in parts of the intensity range.
+
+        Parameters
+        ----------
+        image : array of shape (Y, X) or (Y, X, S)
+            In the intensities of the truth.
+
+        Returns
+        -------
+        float64 array of shape (Y, X)
+        """
         unit = self.unit(image)
         return luma(unit) if unit.ndim == 3 else unit

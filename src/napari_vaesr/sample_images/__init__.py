@@ -77,6 +77,11 @@ SAMPLES: dict[str, Sample] = {
 def sample_path(name: str) -> Path:
     """Return the path of a bundled image.
 
+    Parameters
+    ----------
+    name : str
+        A key of `SAMPLES`.
+
     Raises
     ------
     VaesrError

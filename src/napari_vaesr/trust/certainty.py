@@ -220,13 +220,25 @@ def colour_of(share: Array) -> Float32Array:
 
 
 def nice_top(relative: Float32Array) -> float:
-    """Return the least of `TOPS` that 98 of 100 pixels stay below."""
+    """Return the least of `TOPS` that 98 of 100 pixels stay below.
+
+    Parameters
+    ----------
+    relative : float32 array
+        As from `relative_uncertainty`, of any shape.
+    """
     reach = _quantile(relative, 0.98)
     return next((top for top in TOPS if reach <= top), TOPS[-1])
 
 
 def least_sure_tenth(relative: Float32Array) -> float:
-    """Return the relative uncertainty that a tenth of the pixels exceeds."""
+    """Return the relative uncertainty that a tenth of the pixels exceeds.
+
+    Parameters
+    ----------
+    relative : float32 array
+        As from `relative_uncertainty`, of any shape.
+    """
     return _quantile(relative, 0.9)
 
 

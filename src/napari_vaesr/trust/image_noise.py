@@ -39,7 +39,13 @@ class NoiseModel:
     black: float
 
     def variance(self, image: Array) -> Float64Array:
-        """Return the variance of the noise at every intensity."""
+        """Return the variance of the noise at every intensity.
+
+        Parameters
+        ----------
+        image : array
+            Intensities, of any shape.
+        """
         return self.camera + self.shot * np.maximum(np.asarray(image, np.float64) - self.black, 0)
 
     def std(self, image: Array) -> Float64Array:

@@ -190,9 +190,23 @@ def affine_coefficients(estimate: Array, truth: Array) -> tuple[float, float]:
 
 
 def affine_psnr(estimate: Array, truth: Array, *, data_range: float = 1.0, border: int = 0) -> float:
-    """Return the PSNR after the best linear change of intensity; see `psnr` and `affine_fit`.
+    """Return the PSNR after the best linear change of intensity, in dB; see `affine_fit`.
 
     Microscopes that recorded the same sample differ in gain and offset, which says nothing of detail.
+
+    Parameters
+    ----------
+    estimate, truth : array
+        Of one shape, (Y, X) or (Y, X, S).
+    data_range : float
+        Distance between black and white.
+    border : int
+        Pixels to leave out on every side.
+
+    Raises
+    ------
+    VaesrError
+        As `psnr`.
     """
     estimate, truth = _comparable(estimate, truth, border)
     return psnr(affine_fit(estimate, truth), truth, data_range=data_range)

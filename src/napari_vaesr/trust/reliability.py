@@ -150,6 +150,11 @@ def coverage(std: Array, error: Array, level: float = 0.9) -> float:
 def interval_reach(level: float = 0.9) -> float:
     """Return how many standard deviations a central interval of a normal distribution reaches to each side.
 
+    Parameters
+    ----------
+    level : float
+        Share of the values inside, between 0 and 1.
+
     Raises
     ------
     VaesrError

@@ -97,7 +97,13 @@ RIVALS: dict[str, Callable[[Array, int], Float32Array]] = {
 
 
 def gradient_magnitude(image: Array) -> npt.NDArray[np.float64]:
-    """Return how steep an image (Y, X) is at every pixel: the uncertainty that costs nothing."""
+    """Return how steep an image is at every pixel: the uncertainty that costs nothing.
+
+    Parameters
+    ----------
+    image : array of shape (Y, X)
+        In any unit, which is that of the result per pixel.
+    """
     magnitude: npt.NDArray[np.float64] = np.hypot(*np.gradient(np.asarray(image, np.float64)))
     return magnitude
 

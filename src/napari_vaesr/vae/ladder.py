@@ -81,7 +81,18 @@ class Rung(nn.Module):
         nn.init.normal_(self.prior.weight, std=0.01)
 
     def prior_scale(self, features: Tensor) -> Tensor:
-        """Return the prior's standard deviation, computed once for all samples."""
+        """Return the prior's standard deviation, computed once for all samples.
+
+        Parameters
+        ----------
+        features : Tensor of shape (batch, width, height, width)
+            Of the plane, on the level's grid.
+
+        Returns
+        -------
+        Tensor of shape (batch, channels, height, width)
+            From exp(-5) to exp(5).
+        """
         return bounded_exp(self.prior(features))
 
     def forward(self, latents: Tensor, message: Tensor | None, features: Tensor) -> Tensor:

@@ -27,6 +27,11 @@ Told = Mapping[str, Any]
 def source_array(layer: napari.layers.Image) -> Any:
     """Return the pixels of a layer: its finest level where it is multiscale.
 
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        Its data stay where they are.
+
     Returns
     -------
     array

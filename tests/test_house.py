@@ -84,7 +84,7 @@ Names stand for knowledge: a file that knows of it in other words is not among t
 TESTED_IN = {
     "cli/test_train.py": {"cli/training_options.py"},
     "cli/test_upscale.py": {"batch/outlook.py", "cli/options.py", "cli/progress.py"},
-    "cli/test_upscale_resume.py": {"batch/job_blocks.py", "batch/layout.py", "batch/write.py"},
+    "cli/test_upscale_resume.py": {"batch/job_blocks.py", "batch/write.py"},
     "engine/test_passes.py": {"engine/pixels.py", "engine/stage.py"},
     "files/test_remote.py": {"files/zarr_store.py"},
     "files/test_tiff_output.py": {"files/output.py"},
@@ -104,7 +104,6 @@ TESTED_IN = {
     },
     "plugin/io/test_opening.py": {"plugin/io/adopting.py"},
     "plugin/upscale/test_panel.py": {
-        "plugin/upscale/estimate.py",
         "plugin/upscale/extent_inputs.py",
         "plugin/upscale/form.py",
         "plugin/viewer/shortcuts.py",
@@ -115,7 +114,7 @@ TESTED_IN = {
     },
     "plugin/upscale/test_preview.py": {"plugin/upscale/preview_controls.py"},
     "training/test_recorded_patches.py": {"pairs/recorded.py"},
-    "trust/test_measure.py": {"trust/layer_source.py", "trust/regions.py"},
+    "trust/test_measure.py": {"trust/layer_source.py"},
 }
 """Where sources are tested that have no tests of their name: parts of a panel, a command or a chain."""
 

@@ -1,0 +1,66 @@
+"""What is measured of objects, in physical units and places."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_vaesr.errors import VaesrError
+from napari_vaesr.trust.regions import ALL, COUNT, Quantities, Spacing, regions
+
+LABELS = np.zeros((6, 8), np.int32)
+LABELS[1:3, 1:5], LABELS[4:6, 6:8] = 2, 7
+IMAGE = np.arange(48, dtype=np.float32).reshape(6, 8)
+MICROMETERS = Spacing({"Y": 0.5, "X": 0.25}, {"Y": 10.0, "X": -1.0}, {"Y": "µm", "X": "µm"})
+
+
+def test_areas_intensities_and_places_are_physical():
+    found = regions(IMAGE, LABELS, "YX", Quantities(("area", "intensity_sum", "centroid")), MICROMETERS)
+    assert found[ALL, COUNT] == 2
+    assert found[2, "area"] == pytest.approx(8 * 0.125) and found[ALL, "area"] == pytest.approx(12 * 0.125)
+    assert found[7, "intensity_sum"] == IMAGE[4:6, 6:8].sum()
+    assert (found[2, "centroid_y"], found[2, "centroid_x"]) == pytest.approx(
+        (10 + 1.5 * 0.5, -1 + 2.5 * 0.25)
+    )
+
+
+def test_what_is_counted_here_is_what_scikit_image_says():
+    from skimage.measure import regionprops_table
+
+    names = ("area", "intensity_mean", "centroid")
+    theirs = regionprops_table(LABELS, IMAGE, ("label", *names), spacing=(0.5, 0.25))
+    ours = Quantities(names).table(LABELS, IMAGE, (0.5, 0.25))
+    for name, column in theirs.items():
+        np.testing.assert_allclose(ours[name], column)
+
+
+def test_positions_fall_along_an_axis_that_is_mirrored():
+    spacing = Spacing.of(IMAGE, {"Y": -0.5, "X": 0.5}, {"Y": "um", "X": "um"}, {"Y": 9.0})
+    assert spacing.mirrored == "Y" and spacing.size["Y"] == 0.5
+    found = regions(IMAGE, LABELS, "YX", Quantities(("centroid",)), spacing)
+    assert found[2, "centroid_y"] == pytest.approx(9 - 1.5 * 0.5)
+
+
+def test_units_are_those_of_the_axes_if_they_agree():
+    quantities = {"area", "perimeter", "intensity_mean"}
+    assert MICROMETERS.units_of(quantities, "YX") == {"area": "µm²", "perimeter": "µm"}
+    assert Spacing().units_of({"area"}, "ZYX") == {"area": "px³"}
+    mixed = Spacing({"Y": 1.0, "X": 1.0}, {}, {"Y": "s", "X": "µm"})
+    assert mixed.units_of(quantities, "YX") == {}
+
+
+def test_nothing_at_all_is_nothing_and_not_an_error():
+    found = regions(IMAGE, LABELS * 0, "YX", Quantities(("area", "intensity_mean")), MICROMETERS)
+    assert found[ALL, COUNT] == found[ALL, "area"] == 0 and np.isnan(found[ALL, "intensity_mean"])
+
+
+@pytest.mark.parametrize(("name", "says"), [("size", "no such property"), ("image", "not a number")])
+def test_properties_that_are_no_numbers_are_refused(name, says):
+    with pytest.raises(VaesrError, match=says):
+        Quantities((name,))
+
+
+@pytest.mark.parametrize("size", [0.0, float("nan"), float("inf")])
+def test_sizes_that_are_none_are_refused(size):
+    with pytest.raises(VaesrError, match="pixel size"):
+        Spacing.of(IMAGE, {"X": size, "Y": 1.0}, None, None)

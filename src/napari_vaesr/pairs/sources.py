@@ -66,7 +66,7 @@ def find_pairs(low: Path, high: Path, limit: int | None = None) -> list[Evaluati
     low, high : Path
         The folders of low-res and of high-res images.
     limit : int, optional
-        How many images of each kind at most.
+        Pairs of each domain at most, evenly spaced.
 
     Raises
     ------

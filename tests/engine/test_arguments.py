@@ -4,6 +4,7 @@ import inspect
 import subprocess
 import sys
 
+import dask.array
 import numpy as np
 import pytest
 import torch
@@ -71,6 +72,16 @@ def test_tensors_that_numpy_can_not_read_are_one_sentence(model, image):
 def test_what_has_no_plane_is_refused(model, image):
     with pytest.raises(VaesrError, match="at least the axes Y and X"):
         upscale(image, model=model)
+
+
+def test_names_of_files_and_unknown_sizes_are_told(model):
+    with pytest.raises(VaesrError, match="read_image"):
+        upscale("cells.tif", model=model)
+    image = dask.array.from_array(np.eye(12, dtype=np.float32), chunks=4)
+    unknown = image[image.sum(axis=1) > 0]
+    with pytest.raises(VaesrError, match="compute_chunk_sizes"):
+        upscale(unknown, model=model)
+    assert upscale(unknown.compute_chunk_sizes(), model=model, samples=1).mean.shape == (24, 24)
 
 
 def test_bad_settings_are_one_sentence(model, stack):

@@ -56,6 +56,11 @@ def test_the_sentence_says_what_is_possible():
     with pytest.raises(VaesrError, match="please make it None, or leave Z out of the scale"):
         make_settings(isotropic="exact", scale={"Z": 2, "Y": 2, "X": 2})
     assert make_settings(isotropic="exact", scale=2).isotropic == "exact"
+    for noise in (-1.0, {"Gain": 1.0}):
+        with pytest.raises(VaesrError, match="please make it auto, a number from 0, or gain"):
+            make_settings(noise=noise)
+    with pytest.raises(VaesrError, match="please make it a number from 0, or na, wavelength"):
+        make_settings(blur={"Y": 1.0})
     with pytest.raises(VaesrError, match="model is '', please make it have at least 1 character"):
         make_settings(model="")
 

@@ -32,6 +32,12 @@ def test_what_cannot_be_read_is_told(text):
         Region.parse(text)
 
 
+@pytest.mark.parametrize("extent", [[0, 5], (range(3),), 7])
+def test_an_extent_without_letters_is_told(extent):
+    with pytest.raises(VaesrError, match="a range for each axis"):
+        Region.asked(extent)
+
+
 def test_axes_that_are_not_named_are_whole():
     whole = Region().of(AXES)
     assert whole == {"T": range(3), "Z": range(4), "Y": range(20), "X": range(30)}

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from os import PathLike
 from textwrap import fill, indent
 from typing import Any, ParamSpec, TypeVar, get_type_hints
 
@@ -87,11 +88,18 @@ def as_array(image: Any) -> Any:
     VaesrError
         When it is no regular grid of numbers, or is a tensor that NumPy can't read.
     """
+    if isinstance(image, (str, PathLike)):
+        raise VaesrError(
+            f"An image has at least the axes Y and X, and {str(image)!r} is a text: please give pixels, such "
+            "as the data of what napari_vaesr.read_image opens."
+        )
     if hasattr(image, "dims") and hasattr(image, "data"):  # what xarray knows beside the pixels
         image = image.data
     if hasattr(image, "shape") and hasattr(image, "dtype"):
         with suppress(TypeError):
             np.dtype(image.dtype)
+            if any(length != length for length in image.shape):  # Dask does not know them before it computes
+                raise VaesrError("The size of the image is not known yet, please call compute_chunk_sizes.")
             return image
     try:
         return np.asarray(image)

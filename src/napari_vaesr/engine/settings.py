@@ -308,6 +308,13 @@ def hint(name: str, what: str) -> Any:
     return told.get(what) if isinstance(told, dict) else None
 
 
+SEVERAL_WAYS = {
+    "noise": "auto, a number from 0, or gain, read and offset of the camera by name",
+    "blur": "a number from 0, or na, wavelength and pixel_size by name",
+}
+"""What settings that may be told in several ways take."""
+
+
 def make_settings(**values: Any) -> UpscaleSettings:
     """Check settings and say in one sentence what is wrong with them.
 
@@ -332,6 +339,8 @@ def make_settings(**values: Any) -> UpscaleSettings:
         raise VaesrError(f"There is no setting {name!r}, please choose from {known}.")
     if problem["type"] == "string_pattern_mismatch":
         expected = "one of auto, cpu, cuda, cuda:1, mps or xpu"
+    elif name in SEVERAL_WAYS:
+        expected = SEVERAL_WAYS[name]
     else:
         # pydantic says "Input should be an integer" or "String should have at least 1 character".
         expected = str(problem["msg"]).rpartition(" should ")[2].removeprefix("be ")

@@ -71,6 +71,11 @@ class Region(Mapping[str, range]):
         """
         if isinstance(extent, str):
             return cls.parse(extent) if extent else cls()
+        if not isinstance(extent, Mapping | None):
+            raise VaesrError(
+                f"The extent is {extent!r}, please write a range for each axis, such as "
+                '{"Y": range(64)} or "Y=0:64".'
+            )
         return cls(extent or {})
 
     def __str__(self) -> str:

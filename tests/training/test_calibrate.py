@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from napari_vaesr import load_model, upscale
 from napari_vaesr.cli import app
+from napari_vaesr.engine.progress import Progress
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.pairs.degradation import Batch
 from napari_vaesr.pairs.settings import Degradation
@@ -263,8 +264,13 @@ def test_chains_along_z_are_calibrated_on_stacks(tmp_path: Path, monkeypatch: py
         assert np.mean(np.abs(spread.error) <= at.interval * at.apply(spread.std)) == pytest.approx(
             0.9, abs=0.1
         )
-    with pytest.raises(VaesrError, match="takes stacks"):
-        calibrate(model, [tmp_path / "flat.png"], way, chains=[chain])
+    told: list[Progress] = []
+    for stacks in ([], [tmp_path / "flat.png"]):  # refused before anything is measured
+        with pytest.raises(VaesrError, match="takes stacks"):
+            calibrate(
+                model, [tmp_path / "flat.png"], way, progress=told.append, chains=[chain], stacks=stacks
+            )
+    assert not told
 
 
 def test_chains_are_added_to_what_a_card_has(tiny_model_path: Path, folders: Path, tmp_path: Path) -> None:

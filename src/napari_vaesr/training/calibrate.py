@@ -104,6 +104,8 @@ def calibrate(
     single = () if keep else map(factor_name, model.card.network.factors)
     whole = [str(each if isinstance(each, Factors) else Factors.of(each)) for each in chains]
     scales = [*single, *whole]
+    for scale in filter(truths.lacks_stacks, whole):  # before hours of work are lost
+        raise VaesrError(_too_small(scale))
     told = _Told(progress, sum(map(truths.steps, scales)))
     for scale in scales:
         if scale in whole:  # with what was fitted so far, for the earlier passes
@@ -112,10 +114,12 @@ def calibrate(
         if spreads:
             _fit(fitted, scale, spreads, truths.has_domains(scale))
         elif scale in whole:  # a single factor goes without
-            raise VaesrError(
-                f"The chain {scale} takes larger images, or takes stacks with planes enough: give them."
-            )
+            raise VaesrError(_too_small(scale))
     return replace(fitted, alike_planes=fit_alike_planes(model, truths.stacks, degradation))
+
+
+def _too_small(scale: str) -> str:
+    return f"The chain {scale} takes larger images, or takes stacks with planes enough: give them."
 
 
 def calibrate_shared(

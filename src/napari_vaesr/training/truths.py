@@ -18,6 +18,7 @@ from napari_vaesr.engine.conditions import noise_level
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.files.image import read_image
+from napari_vaesr.files.image_file import ImageFile
 from napari_vaesr.imaging.axes import Axes, Source
 from napari_vaesr.imaging.intensity import fit_scalings
 from napari_vaesr.imaging.noise import estimate_noise
@@ -81,6 +82,13 @@ class Truths:
     def steps(self, scale: str) -> int:
         """Return how often `spreads` tells that it has gone on with a scale, by its name on the card."""
         return 0 if _takes_stacks(scale) else len(self.files)
+
+    def lacks_stacks(self, scale: str) -> bool:
+        """Whether a scale takes stacks and none here is large enough; no pixel is read for that."""
+        if not _takes_stacks(scale):
+            return False
+        found = find_images(self.stacks) if self.stacks else ()
+        return all(_middle(read_image(path), Factors.parse(scale)) is None for path in found)
 
     def has_domains(self, scale: str) -> bool:
         """Whether each domain is measured enough to be calibrated by itself; stacks are too few."""
@@ -199,17 +207,25 @@ def middle_of_stack(path: Path, factors: Factors) -> Array | None:
         In the intensities of the file.
     """
     image = read_image(path)
-    if set(image.axes) != set("ZYX"):
+    middle = _middle(image, factors)
+    if middle is None:
         return None
     stack = np.asarray(image.data).transpose([image.axes.index(name) for name in "ZYX"])
+    return stack[middle].astype(np.float64)
+
+
+def _middle(image: ImageFile, factors: Factors) -> tuple[slice, ...] | None:
+    """Return the part of a stack that `middle_of_stack` takes, along Z, Y and X."""
+    if set(image.axes) != set("ZYX"):
+        return None
     parts = []
-    for name, size in zip("ZYX", stack.shape, strict=True):
-        factor = factors.whole(name)
+    for name in "ZYX":
+        size, factor = image.data.shape[image.axes.index(name)], factors.whole(name)
         length = min(size, VOLUME[name]) // factor * factor
         parts.append(middle_part(size, length))
         if length < FEWEST * factor:
             return None
-    return stack[tuple(parts)].astype(np.float64)
+    return tuple(parts)
 
 
 def _spreads(

@@ -60,3 +60,10 @@ def test_a_folder_that_takes_nothing_is_told_before_the_long_part(tmp_path, monk
     monkeypatch.setattr(console.os, "access", lambda *_: False)  # who runs the tests may be allowed to
     with pytest.raises(VaesrError, match="Nothing may be written into"):
         free_to_write([tmp_path / "table.csv"], force=False)
+
+
+def test_folders_are_no_files_to_write(tmp_path):
+    for paths in ([tmp_path], [tmp_path / "a", tmp_path / "a" / "plot.png"]):
+        with pytest.raises(VaesrError, match="is a folder"):
+            free_to_write(paths, force=True)
+    assert not (tmp_path / "a").exists()

@@ -117,6 +117,14 @@ def test_nothing_is_overwritten_without_force(evaluate, images, tmp_path):
     assert json.loads((tmp_path / "scores.json").read_text())["summaries"]
 
 
+def test_an_image_is_not_replaced_by_its_scores(evaluate, images, tmp_path):
+    image = next(path for path in images.rglob("*") if path.is_file())
+    before = image.read_bytes()
+    done = evaluate(images, "--json", image, "--force")
+    assert done.exit_code == 2 and "an input as well as an output" in done.stderr
+    assert image.read_bytes() == before
+
+
 def test_stopping_leaves_nothing_half_written(evaluate, images, tmp_path, monkeypatch):
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt

@@ -9,7 +9,7 @@ import pytest
 import tifffile
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.pairs.images import find_images, hold_out, hold_out_listed, load_planes
+from napari_vaesr.pairs.images import find_images, grey_stacks, hold_out, hold_out_listed, load_planes
 from napari_vaesr.pairs.sources import find_sources
 
 
@@ -68,6 +68,12 @@ def test_a_value_that_is_no_number_is_said_with_the_file(tmp_path: Path) -> None
     tifffile.imwrite(tmp_path / "hole.tif", plane)
     with pytest.raises(VaesrError, match=r"hole\.tif holds NaN"):
         load_planes([tmp_path], 8)
+
+
+def test_values_beyond_float32_are_said_with_the_file(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "large.tif", np.full((16, 16), -1e300))
+    with pytest.raises(VaesrError, match=r"large\.tif holds values too large"):
+        grey_stacks(tmp_path / "large.tif")
 
 
 def test_images_that_are_too_small_are_said(images: Path) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from skimage.io import imsave
 
+from napari_vaesr.errors import VaesrError
 from napari_vaesr.pairs.sources import EvaluationImage, find_pairs, find_sources, made_pairs, real_pairs
 
 
@@ -42,3 +44,14 @@ def test_a_name_that_is_not_utf8(tmp_path: Path) -> None:
         pytest.skip("file names are UTF-8 here")
     (pair,) = made_pairs(EvaluationImage(path, "any"), 2, "noisy")
     assert pair.low.shape == (16, 16)
+
+
+def test_a_partner_that_is_not_the_only_one_is_refused(tmp_path: Path) -> None:
+    """A preview beside the image, say: which of them is meant is not to be guessed."""
+    for name in ("low/a.tif", "high/a.tif", "high/a.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        imsave(tmp_path / name, np.zeros((8, 8), np.uint8), check_contrast=False)
+    with pytest.raises(VaesrError, match=r"several partners .* a\.png and a\.tif"):
+        find_pairs(tmp_path / "low", tmp_path / "high")
+    (tmp_path / "high" / "a.png").unlink()
+    assert find_pairs(tmp_path / "low", tmp_path / "high")[0].path.name == "a.tif"

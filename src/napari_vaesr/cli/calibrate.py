@@ -127,6 +127,13 @@ def calibrate(
                     stacks=stacks or (),
                     keep=keep,
                 )
+        gone = [scale for scale in card.calibration if scale not in fitted.calibration]
+        if gone:
+            err().print(
+                f"Note: the calibration of {', '.join(f'×{scale}' for scale in gone)} is no longer on the "
+                "card: single passes take larger images, and others --chain.",
+                markup=False,
+            )
         metrics = {key: value for key, value in card.metrics.items() if not key.startswith("coverage90")}
         changes = {"metrics": metrics | fitted.metrics, **fitted.changes()}
         # The bytes as they are: records that name these weights by their hash stay valid.

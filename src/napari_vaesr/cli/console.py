@@ -161,6 +161,8 @@ def free_to_write(paths: Iterable[Path], force: bool) -> None:
     """
     paths = list(paths)
     for path in paths:
+        if path.is_dir() or any(path in other.parents for other in paths):
+            raise VaesrError(f"{path} is a folder, please choose another name for what is written.")
         if path.exists() and not force:
             raise VaesrError(f"{path} exists already, choose another name or replace it with --force.")
     for folder in {path.parent for path in paths}:

@@ -91,7 +91,7 @@ def evaluate(
         settings = make_settings(model=model, samples=samples, seed=seed, device=device, domain=domain)
         sources = find_pairs(*pairs, limit) if pairs else find_sources(folders or [], limit)
         loaded, chosen = _load(settings, wanted)
-        _prepare_outputs(json, plots, chosen, force)
+        _prepare_outputs(json, plots, chosen, force, sources)
         failures = Failures(len(sources), debug)
         evaluations = _evaluate(sources, loaded, chosen, settings, degradation, failures)
         if not evaluations:
@@ -127,10 +127,20 @@ def _plot_paths(folder: Path, scale: int) -> list[Path]:
     return [folder / f"{kind}_x{scale}.png" for kind in ("reliability", "sparsification", "blocks")]
 
 
-def _prepare_outputs(json: Path | None, plots: Path | None, scales: Sequence[int], force: bool) -> None:
+def _prepare_outputs(
+    json: Path | None,
+    plots: Path | None,
+    scales: Sequence[int],
+    force: bool,
+    sources: Sequence[EvaluationImage],
+) -> None:
     """Refuse to replace what exists, and make the folders, before the long part begins."""
     planned = [json] if json else []
     planned += [path for scale in scales for path in _plot_paths(plots, scale)] if plots else []
+    inputs = {each.resolve() for source in sources for each in (source.path, source.low) if each}
+    for path in planned:
+        if path.resolve() in inputs:
+            raise VaesrError(f"{path} is an input as well as an output; choose another output.")
     free_to_write(planned, force)
 
 

@@ -18,6 +18,9 @@ from napari_vaesr.imaging.colour import BLUE, GREEN, RED, luma
 
 SUFFIXES = {".png", ".tif", ".tiff", ".jpg", ".jpeg"}
 
+LARGEST = float(np.finfo(np.float32).max) / 4
+"""Of the values that are learnt from: their differences are within float32, too."""
+
 
 def find_images(places: Sequence[Path], passed: list[Path] | None = None) -> list[Path]:
     """List image files: those named, and all below the folders named but results, masks and labels.
@@ -200,6 +203,8 @@ def grey_stacks(path: Path) -> list[NDArray[np.generic]]:
         pixels, axes = _luma(np.moveaxis(pixels, axes.index("S"), -1)), axes.replace("S", "")
     if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
         raise VaesrError(f"{path} holds NaN or infinite values: replace them, or leave the image out.")
+    if pixels.dtype.kind == "f" and pixels.size and np.abs(pixels).max() > LARGEST:
+        raise VaesrError(f"{path} holds values too large for float32: divide them, or leave the image out.")
     pixels = np.moveaxis(pixels, (axes.index("Y"), axes.index("X")), (-2, -1))
     others = axes.replace("Y", "").replace("X", "")
     along = next((name for name in STACKING if name in others and pixels.shape[others.index(name)] > 1), None)

@@ -71,16 +71,22 @@ def find_pairs(low: Path, high: Path, limit: int | None = None) -> list[Evaluati
     Raises
     ------
     VaesrError
-        When a folder doesn't exist or holds no image, or an image has no partner.
+        When a folder doesn't exist or holds no image, or an image has no partner
+        or several.
     """
-    partners = {path.relative_to(high).parent / image_name(path): path for path in _images(high)}
+    partners: dict[Path, list[Path]] = {}
+    for path in _images(high):
+        partners.setdefault(path.relative_to(high).parent / image_name(path), []).append(path)
     domains: dict[str, list[EvaluationImage]] = {}
     for path in _images(low):
         name = path.relative_to(low).parent / image_name(path)
         if name not in partners:
             raise VaesrError(f"{path} has no partner of that name in {high}, add it or take it away.")
+        if len(partners[name]) > 1:
+            several = " and ".join(each.name for each in partners[name])
+            raise VaesrError(f"{path} has several partners in {high}, {several}: take away all but one.")
         domain = _domain(low, path)
-        domains.setdefault(domain, []).append(EvaluationImage(partners[name], domain, low=path))
+        domains.setdefault(domain, []).append(EvaluationImage(partners[name][0], domain, low=path))
     return _limited(domains, limit)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from napari_vaesr.errors import VaesrError
 from napari_vaesr.vae.config import BaseNetwork
 from napari_vaesr.zoo.probe import GOAL, measured
 
@@ -44,6 +46,13 @@ class Whole(nn.Module):
 
     def forward(self, images):
         return F.interpolate(images + 0.2 * images.mean(dim=(-2, -1), keepdim=True), scale_factor=2.0)
+
+
+def test_what_makes_no_numbers_is_refused():
+    network = Convolutions(1)
+    network.layer.weight.data.fill_(torch.nan)
+    with pytest.raises(VaesrError, match="no numbers"):
+        measured(network, told())
 
 
 def test_the_halo_of_convolutions_is_as_wide_as_they_look():

@@ -11,6 +11,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.vae.config import BaseNetwork
+from napari_vaesr.vae.frozen import Frozen
 from napari_vaesr.zoo.bases import read_base
 from napari_vaesr.zoo.script_base import load_torchscript
 
@@ -32,6 +34,21 @@ class Larger(nn.Module):
         if images.shape[1] != self.channels or images.shape[2] % 8 != 0:
             raise ValueError("another image")
         return F.interpolate(images, scale_factor=float(self.factor))
+
+
+class Particular(Larger):
+    """Takes images of 64 × 64 pixels, square ones, or one at a time alone."""
+
+    def __init__(self, taken: str) -> None:
+        super().__init__(1, 2)
+        self.taken = taken
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        count, _, height, width = images.shape
+        fits = {"one": count == 1, "fixed": height * width == 64 * 64, "square": height == width}
+        if not fits[self.taken]:
+            raise ValueError("another image")
+        return F.interpolate(images, scale_factor=2.0)
 
 
 def script(module: nn.Module, path) -> bytes:
@@ -63,6 +80,20 @@ def test_what_it_makes_is_found_by_running_it(tmp_path, channels, colours):
 def test_what_enlarges_no_images_is_refused(tmp_path, module):
     with pytest.raises(VaesrError, match="makes no larger image"):
         load_torchscript(script(module, tmp_path / "graph.pt"), "graph.pt")
+
+
+@pytest.mark.parametrize(
+    ("taken", "said"), [("fixed", "none a little larger"), ("one", "one image at a time")]
+)
+def test_what_takes_no_other_size_or_number_of_images_is_refused(tmp_path, taken, said):
+    with pytest.raises(VaesrError, match=said):
+        load_torchscript(script(Particular(taken), tmp_path / "graph.pt"), "graph.pt")
+
+
+def test_what_takes_square_images_alone_gets_such(tmp_path):
+    loaded = load_torchscript(script(Particular("square"), tmp_path / "graph.pt"), "graph.pt")
+    told = BaseNetwork(name="graph.pt", sha256="0" * 64, **loaded.facts)
+    assert Frozen(loaded.module, told)(torch.rand(1, 1, 20, 50)).shape == (1, 1, 40, 100)
 
 
 def test_nothing_is_loaded_without_trust(tmp_path, monkeypatch):

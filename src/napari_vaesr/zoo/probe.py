@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from napari_vaesr.errors import VaesrError
 from napari_vaesr.vae.config import BaseNetwork
 from napari_vaesr.vae.frozen import Frozen
 
@@ -56,10 +57,17 @@ def measured(module: nn.Module, told: BaseNetwork) -> BaseNetwork:
     -------
     BaseNetwork
         With what was measured.
+
+    Raises
+    ------
+    VaesrError
+        When what it makes is not finite.
     """
     frozen = Frozen(module, told)
     image = made_image(frozen.channels)
     whole = frozen(image)
+    if not whole.isfinite().all():
+        raise VaesrError(f"{told.name} makes pixels that are no numbers: get the file again.")
     multiple = _alignment(frozen, image, whole)
     halo, tolerance = _halo(frozen, image, whole, multiple)
     tile = image[..., :HEIGHT]

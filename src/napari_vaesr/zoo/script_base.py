@@ -68,7 +68,14 @@ def load_torchscript(data: bytes, name: str) -> Loaded:
             f"{name} makes no larger image of the same channels from a grey or colour image: give one that "
             "enlarges 2 times or more, without other inputs."
         )
-    multiple = next((each for each in MULTIPLES if _factor(module, channels, PROBE + each) == factor), PROBE)
+    multiple = next((each for each in MULTIPLES if _factor(module, channels, PROBE + each) == factor), None)
+    if multiple is None:
+        raise VaesrError(
+            f"{name} takes images of {PROBE} × {PROBE} pixels, and none a little larger: give one for images "
+            "of any size."
+        )
+    if _factor(module, channels, PROBE, count=2) != factor:
+        raise VaesrError(f"{name} takes one image at a time: give one that takes several.")
     small = 4 * multiple
     smallest = small if _factor(module, channels, small) == factor else PROBE
     facts: dict[str, Any] = {
@@ -78,22 +85,26 @@ def load_torchscript(data: bytes, name: str) -> Loaded:
         "colours": "grey" if channels == 1 else "rgb",
         "multiple": multiple,
         "smallest": smallest,
+        "square": _factor(module, channels, PROBE, PROBE + multiple) != factor,
     }
     return Loaded(module, facts)
 
 
-def _factor(module: nn.Module, channels: int, side: int) -> int | None:
+def _factor(
+    module: nn.Module, channels: int, height: int, width: int | None = None, *, count: int = 1
+) -> int | None:
     """Return how many times larger a graph makes images of so many channels, None where it does not."""
-    image = torch.full((1, channels, side, side), 0.5)
+    width = width or height
+    image = torch.full((count, channels, height, width), 0.5)
     try:
         with torch.no_grad():
             made = module(image)
     except Exception:  # whatever the graph raises for images of other channels and sizes
         return None
-    if not isinstance(made, Tensor) or made.ndim != 4 or made.shape[:2] != (1, channels):
+    if not isinstance(made, Tensor) or made.ndim != 4 or made.shape[:2] != (count, channels):
         return None
-    height, width = made.shape[-2:]
-    return height // side if height == width and height % side == 0 and height > side else None
+    factor = made.shape[2] // height
+    return factor if factor > 1 and made.shape[2:] == (factor * height, factor * width) else None
 
 
 def is_torchscript(data: bytes) -> bool:

@@ -12,7 +12,7 @@ from napari_vaesr import load_model, upscale
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.pairs.pair import Pair
-from napari_vaesr.trust.evaluation import evaluate_pair, image_scores
+from napari_vaesr.trust.evaluation import evaluate_pair, image_scores, job_of
 from napari_vaesr.trust.metrics import multiscale_ssim
 from napari_vaesr.trust.rivals import RIVALS, bicubic
 
@@ -44,6 +44,15 @@ def test_the_mean_is_that_of_the_engine(made, model):
     assert result.scores["mean"].psnr == pytest.approx(image_scores(expected.mean, pair).psnr, abs=0.05)
     inside = (slice(2, -2),) * 2
     np.testing.assert_allclose(result.pixels.std, expected.std[inside].ravel() / 255, rtol=1e-4)
+
+
+def test_intervals_of_several_passes_are_those_of_the_last(made):
+    model = load_model("tiny")
+    pair = made((144, 144), 6)
+    result = evaluate_pair(pair, model, UpscaleSettings(samples=2), [])
+    first, last = job_of(pair, model, UpscaleSettings(samples=2)).calibrations
+    assert first.interval != last.interval
+    assert result.pixels.interval == last.interval
 
 
 def test_the_truth_is_perfect(made):

@@ -222,7 +222,7 @@ def _upscaled(
     result = job.run(progress)
     std = np.empty(0) if result.std is None else result.std
     assert result.samples is not None
-    return result.mean, std, job.calibrations[0].interval, result.samples
+    return result.mean, std, job.calibrations[-1].interval, result.samples  # of the last pass
 
 
 def _one_sample(

@@ -64,6 +64,29 @@ def test_colour_and_lazy_results(make_result, viewer, tiny_model_path):
         assert isinstance(shown.map(kind), da.Array)
 
 
+@pytest.mark.parametrize("kind", ["relative", "interval"])
+def test_colours_that_are_hidden_by_alpha_play_no_part(make_result, viewer, tiny_model_path, kind):
+    pixels = np.random.default_rng(0).integers(110, 150, (8, 10, 4)).astype("uint8")
+    layer = viewer.add_image(pixels, rgb=True, name="tissue")
+    shown, made = make_result(viewer, layer, "YXS", tiny_model_path, uncertainty=kind)
+    for each in shown.uncertainty:
+        each.metadata.pop(STD_KEY, None)  # as after it was saved and opened
+    np.testing.assert_allclose(shown.std(), made.std, rtol=0.05, atol=0.05)
+
+
+def test_an_interval_of_several_passes_is_that_of_the_last(make_result, viewer):
+    pixels = np.random.default_rng(0).integers(100, 4000, (3, 12, 16)).astype("uint16")
+    layer = viewer.add_image(pixels, name="volume")
+    factors = {"Z": 2, "Y": 2, "X": 2}
+    shown, made = make_result(viewer, layer, "ZYX", "tiny", uncertainty="interval", samples=2, scale=factors)
+    first, last = (each["interval"] for each in made.record["calibration"])
+    assert first != last
+    assert shown.reach() == np.float32(last)
+    for each in shown.uncertainty:
+        each.metadata.pop(STD_KEY, None)
+    np.testing.assert_allclose(shown.std(), made.std, rtol=1e-3)
+
+
 def test_results_are_found_by_what_they_are_not_by_name(make_result, viewer, cells, tiny_model_path):
     first, _ = make_result(viewer, cells, "ZYX", tiny_model_path, {"Z": range(1)})
     second, _ = make_result(viewer, cells, "ZYX", tiny_model_path, {"Z": range(1, 2)})

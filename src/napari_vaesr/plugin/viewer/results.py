@@ -15,7 +15,7 @@ import numpy as np
 
 from napari_vaesr.engine.record import Record
 from napari_vaesr.engine.result import DARKEST
-from napari_vaesr.imaging.colour import BLUE, GREEN, RED
+from napari_vaesr.imaging.colour import BLUE, GREEN, OPAQUE, RED
 from napari_vaesr.plugin.viewer.layers import KEY, STD_KEY, as_scrolled
 from napari_vaesr.plugin.viewer.sources import source_array
 from napari_vaesr.zoo.card import NORMAL_INTERVAL
@@ -72,7 +72,8 @@ class ShownResult:
 
     def reach(self, where: Index = ()) -> Any:
         """Return the half width of the 90 % interval in standard deviations."""
-        told = [each.interval for each in self.made.calibration]
+        last = self.made.calibration[-len(self.made.intensity) :]  # of the passes, by which it was made
+        told = [each.interval for each in last]
         return self._per_channel(told or [NORMAL_INTERVAL], where)
 
     def std(self, where: Index = ()) -> Any:
@@ -115,13 +116,17 @@ class ShownResult:
         return std
 
     def luma(self, where: Index = ()) -> Any:
-        """Return the mean, or a part of it, as float32; colours as their luma."""
+        """Return the mean, or a part of it, as float32; colours as their luma, weighted by their alpha."""
         mean = source_array(self.mean)
         if not self.mean.rgb:
             return mean[where].astype(np.float32)
         place = where or (slice(None),) * self.mean.ndim
         red, green, blue = (mean[(*place, index)].astype(np.float32) for index in range(3))
-        return RED * red + GREEN * green + BLUE * blue
+        luma = RED * red + GREEN * green + BLUE * blue
+        opaque = OPAQUE.get(np.dtype(mean.dtype).name)
+        if mean.shape[-1] < 4 or opaque is None:
+            return luma
+        return luma * (mean[(*place, 3)].astype(np.float32) / np.float32(opaque))
 
     def _brightness(self, where: Index = ()) -> Any:
         """Return what the relative uncertainty divides by, as `uncertainty_map` of the engine does."""

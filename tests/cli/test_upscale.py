@@ -293,7 +293,7 @@ def test_channels_and_colours_together_are_refused(upscale, tmp_path):
     tifffile.imwrite(tmp_path / "both.tif", np.zeros((2, 12, 15, 3), np.uint8), photometric="rgb")
     done = upscale("both.tif", "out.ome.tif", "--axes", "CYXS", "--dry-run")
     assert done.exit_code == 2
-    assert "pass --axes with another letter" in " ".join(done.output.split())
+    assert "give axes with another letter" in " ".join(done.output.split())
 
 
 @pytest.mark.parametrize("extent", ["Z=1", "Z=1:3,Y=4:12,X=6:20"])

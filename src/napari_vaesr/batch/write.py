@@ -79,7 +79,7 @@ def open_job(
     if job.axes.is_rgb and "C" in job.axes.names:
         raise VaesrError(
             f"{target.source} has channels (C) as well as colours (S), which no OME-TIFF of a mean and its "
-            "uncertainty can hold: pass --axes with another letter, such as Z, for C."
+            "uncertainty can hold: give axes with another letter, such as Z, for C."
         )
     dtype = np.dtype(image.data.dtype)
     is_wide = dtype.kind in "iu" and dtype.itemsize > 2

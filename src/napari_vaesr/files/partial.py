@@ -112,7 +112,7 @@ class PartialOutput:
         if changed and done and not restart:
             raise VaesrError(
                 f"{self.path} was begun with other values of {', '.join(changed)}: use those again to go on "
-                "with it, or pass --force to start anew."
+                "with it, or replace it (--force on the command line) to start anew."
             )
         self.ours = True
         self._put_back()

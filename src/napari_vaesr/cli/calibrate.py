@@ -81,7 +81,6 @@ def calibrate(
         from napari_vaesr.imaging.region import Factors
         from napari_vaesr.pairs.settings import Degradation
         from napari_vaesr.zoo.card import checked_name
-        from napari_vaesr.zoo.folders import is_bundled, user_models
         from napari_vaesr.zoo.registry import card_path, load_model
         from napari_vaesr.zoo.weights import write_model
 
@@ -93,18 +92,7 @@ def calibrate(
             raise VaesrError("--shared keeps the calibration and its chains: leave out --keep and --chain.")
         if name is not None:
             card = card.model_copy(update={"name": checked_name(name)})
-        folder = output or user_models()
-        if (folder / f"{card.name}.json").exists() and not force:
-            raise VaesrError(f"{folder / card.name} exists already, choose another --name or use --force.")
-        if folder.exists() and not folder.is_dir():
-            raise VaesrError(f"{folder} is no folder: choose another --output.")
-        free_to_write([folder / f"{card.name}.json"], force=True)
-        if output is None and is_bundled(card.name):
-            err().print(
-                f"Note: all doors will find this model in place of the bundled {card.name}, whatever its "
-                "later versions bring; give a --name to keep both.",
-                markup=False,
-            )
+        folder = _folder_for(card.name, output, force)
         try:
             degradation = Degradation.model_validate(card.degradation)
         except ValidationError as error:
@@ -144,3 +132,22 @@ def calibrate(
             table.add_row(key.removeprefix("coverage90_").replace("_x", " ×"), f"{100 * value:.1f} %")
         out().print(table)
         out().print(f"Model: {path}", markup=False)
+
+
+def _folder_for(name: str, output: Path | None, force: bool) -> Path:
+    """Return the folder of the calibrated model, in which its name is free or may be replaced."""
+    from napari_vaesr.zoo.folders import is_bundled, user_models
+
+    folder = output or user_models()
+    if (folder / f"{name}.json").exists() and not force:
+        raise VaesrError(f"{folder / name} exists already, choose another --name or use --force.")
+    if folder.exists() and not folder.is_dir():
+        raise VaesrError(f"{folder} is no folder: choose another --output.")
+    free_to_write([folder / f"{name}.json"], force=True)
+    if output is None and is_bundled(name):
+        err().print(
+            f"Note: all doors will find this model in place of the bundled {name}, whatever its later "
+            "versions bring; give a --name to keep both.",
+            markup=False,
+        )
+    return folder

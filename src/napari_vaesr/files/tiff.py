@@ -114,7 +114,10 @@ def read_tiff(path: Path, axes: str | None, series: Series = None) -> ImageFile:
     data = _unweighted(data, letters.find("S")) if is_weighted and "S" in letters else data
     data, dots = upright(data, letters, orientation), dots[::-1] if orientation in TURNED else dots
     fields = told.fields(letters, data.shape)
-    if "offset" in note:  # what this package wrote tells it of axes of length 1, too
+    if note:  # what this package wrote tells it of axes of length 1, too
+        every = told.fields("TZYX", (1, 1, 1, 1))
+        fields |= {kind: every[kind] for kind in ("pixel_size", "units")}
+    if "offset" in note:
         fields["offset"] = {name: as_number(place) for name, place in note.pop("offset").items()}
     if orientation in TURNED:
         for kind in ("pixel_size", "units", "offset"):

@@ -264,6 +264,23 @@ def test_what_the_command_line_wrote_is_not_upscaled_again(
         np.testing.assert_allclose(layers[0].data_to_world((0, -0.5, -0.5)), (1, 1.5, 3.5))
 
 
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_one_plane_and_one_channel_of_the_command_line_lie_where_they_are(tmp_path, tiny_model_path, suffix):
+    from typer.testing import CliRunner
+
+    from napari_vaesr.cli import app
+
+    sizes = {"PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5, "PhysicalSizeZ": 3.0}
+    source, output = tmp_path / "in.ome.tif", tmp_path / f"out{suffix}"
+    tifffile.imwrite(source, np.zeros((2, 3, 12, 16), "uint8"), metadata={"axes": "CZYX", **sizes})
+    words = ["upscale", source, output, "--model", tiny_model_path, "--samples", 2, "--extent", "C=1,Z=1"]
+    assert CliRunner().invoke(app, [str(word) for word in words]).exit_code == 0
+    for attributes in (each[1] for each in read_upscaled(output)):
+        np.testing.assert_allclose(attributes["scale"], (1, 3, 0.25, 0.25))
+        np.testing.assert_allclose(attributes["translate"], (1, 3, -0.125, -0.125))
+        assert len(set(map(str, attributes["units"][1:]))) == 1
+
+
 @pytest.mark.parametrize(("write", "added"), [(write_tiff, ".ome.tif"), (write_zarr, ".ome.zarr")])
 def test_a_path_without_an_ending_gets_that_of_its_kind(tmp_path, write, added):
     _, layers = made((12, 16), "YX")

@@ -195,6 +195,7 @@ def _look(part: Part, image: ImageFile) -> dict[str, Any]:
     """Return attributes of a layer of a result that was not saved from a viewer."""
     record = Record.read(image.annotation)
     offset = image.offset or _first_pixel(record, image.pixel_size)
+    offset = {"C": float(record.channels.start), **offset}  # which files do not tell
     is_map, bright = part.role in KINDS, record.bright[0]
     return {
         "scale": [image.pixel_size.get(name, 1.0) for name in part.axes],

@@ -111,6 +111,20 @@ def test_the_source_is_found_after_it_was_renamed(make_result, viewer, cells, ti
     assert source_of(shown.record, viewer.layers) is None
 
 
+def test_another_image_of_the_name_of_the_source_is_not_taken_for_it(
+    make_result, viewer, cells, tiny_model_path
+):
+    shown, _ = make_result(viewer, cells, "ZYX", tiny_model_path, {"Z": range(1)})
+    viewer.layers.remove(cells)
+    other = viewer.add_image(cells.data + np.uint16(7), name="cells")
+    assert source_of(shown.record, viewer.layers) is None
+    other.data = cells.data.copy()
+    assert source_of(shown.record, viewer.layers) is other
+    other.data = cells.data[:, ::-1] + np.uint16(7)
+    original = viewer.add_image(cells.data, name="copy")
+    assert source_of(shown.record, viewer.layers) is original
+
+
 def test_the_source_is_found_by_a_record_that_tells_less_of_its_intensities(
     make_result, viewer, cells, tiny_model_path
 ):

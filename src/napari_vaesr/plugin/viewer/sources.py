@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary, ref
 
 from napari_vaesr.engine.record import Record
 from napari_vaesr.errors import VaesrError
@@ -141,7 +142,8 @@ def source_axes(told: Told) -> str:
 def source_of(told: Told, layers: Iterable[Any]) -> Any:
     """Return the layer that a result was made from, if it is still there with the same pixels, else None.
 
-    It is looked for by name and then, for it may have been renamed, by shape, type and intensities.
+    It is looked for by name and then, for it may have been renamed, by intensities. A layer of its name whose
+    intensities are others is another image, such as one of another folder.
     """
     made, axes = Record.read(told), source_axes(told)
     shape, dtype = [made.image_axes.lengths[name] for name in axes], made.input.dtype
@@ -153,8 +155,9 @@ def source_of(told: Told, layers: Iterable[Any]) -> Any:
         and str(source_array(layer).dtype) == dtype
     ]
     by_name = [layer for layer in fitting if layer.name == told["source"]["name"]]
-    if by_name:
-        return by_name[0]
+    for layer in by_name:
+        if not _is_another(layer, axes, made):
+            return layer
     return next((each for each in fitting if has_intensities(source_array(each), axes, made)), None)
 
 
@@ -197,20 +200,54 @@ def calibrate_alike(job: UpscaleJob, made: Record, axes: str) -> None:
         )
 
 
+def _is_another(layer: napari.layers.Image, axes: str, made: Record) -> bool:
+    """Whether a layer that fits a record in all else is clearly brighter or darker; it is looked at once."""
+    pixels, told = source_array(layer), _told_intensities(made, axes)
+    seen, by, found = _LOOKED_AT.get(layer, (None, None, None))
+    if seen is None or seen() is not pixels or by != made.settings.model:
+        try:
+            found = _intensities(pixels, axes, made)
+        except VaesrError:  # there is no such model here
+            return False
+        _LOOKED_AT[layer] = (ref(pixels), made.settings.model, found)
+    assert found is not None
+    return len(found) != len(told) or any(
+        max(abs(each.offset - other.offset), abs(each.gain - other.gain)) > ALIKE * other.gain
+        for each, other in zip(found, told, strict=True)
+    )
+
+
+_LOOKED_AT: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+"""The intensities of layers, with their pixels and the model, which says how they are found."""
+
+ALIKE = 1e-6
+"""Share of the intensity range by which those of the same pixels may differ, for rounding."""
+
+
 def has_intensities(pixels: Any, axes: str, made: Record) -> bool:
     """Whether pixels, or those of the one channel that a record is of, are as bright as it tells."""
+    try:
+        found = _intensities(pixels, axes, made)
+    except VaesrError:
+        return False
+    return [_brightness(each) for each in found] == [
+        _brightness(each) for each in _told_intensities(made, axes)
+    ]
+
+
+def _intensities(pixels: Any, axes: str, made: Record) -> Sequence[IntensityScaling]:
+    """Find intensities as the model of a record does."""
     from napari_vaesr.imaging.intensity import fit_scalings
     from napari_vaesr.zoo.registry import get_card
 
+    method = get_card(made.settings.model).intensity
+    return fit_scalings(pixels, Axes.parse(axes, pixels.shape), method)
+
+
+def _told_intensities(made: Record, axes: str) -> list[IntensityScaling]:
+    """Return the intensities that a record tells of an image, or of the one channel that it is of."""
     told = list(made.intensity)
-    if "C" not in axes and len(told) > 1:
-        told = [told[index] for index in made.channels]
-    try:
-        method = get_card(made.settings.model).intensity
-        found = fit_scalings(pixels, Axes.parse(axes, pixels.shape), method)
-    except VaesrError:
-        return False
-    return [_brightness(each) for each in found] == [_brightness(each) for each in told]
+    return [told[index] for index in made.channels] if "C" not in axes and len(told) > 1 else told
 
 
 def _brightness(scaling: IntensityScaling) -> tuple[float, float, float]:

@@ -139,6 +139,18 @@ def test_a_mirrored_layer_is_measured_and_negative_labels_are_refused(finished, 
     assert "whole numbers" in panel.status.value
 
 
+def test_the_intensity_has_the_digits_that_an_image_needs(viewer, settings, qtbot, finished):
+    pixels = np.random.default_rng(0).uniform(0, 0.01, (20, 24)).astype(np.float32)
+    layer = viewer.add_image(pixels, name="cells")
+    for each in (task := UpscaleTask(layer, "YX", settings)).layers(finished(task), ["cells"]):
+        viewer.add_layer(Layer.create(*each))
+    panel = MeasurePanel(viewer)
+    qtbot.addWidget(panel.native)
+    panel.objects.value = "value"
+    panel.level.value = 0.0035
+    assert panel._segment().method == 0.0035
+
+
 def test_more_objects_than_napari_has_colours_for_are_shown(viewer, settings):
     layer = viewer.add_image(np.zeros((200, 400), np.uint8), name="cells")
     task = MeasureTask(layer, "YX", settings, {}, Threshold(), ("area",))

@@ -125,7 +125,7 @@ class FineTuneForm(Container):
         self.noise = FloatSpinBox(label="Noise (%)", value=2.0, min=0, max=50, step=0.5)
         self.aperture = FloatSpinBox(label="NA", value=1.2, min=0.05, max=1.7, step=0.05)
         self.wavelength = FloatSpinBox(label="Wavelength (nm)", value=520, min=200, max=2000, step=10)
-        self.pixel = FloatSpinBox(label="Pixel (µm)", value=0.1, min=0.001, max=1000, step=0.01)
+        self.pixel = FloatSpinBox(label="Pixel (µm)", value=0.1, min=0.001, max=1000, step=0.001)
         self.optics = PushButton(text="PSF width from these")
         return with_tooltips(
             TOOLTIPS,

@@ -257,6 +257,10 @@ class MeasurePanel(Panel):
 
     def _on_result(self, *_: Any) -> None:
         there = self.result is not None
+        if self.result is not None:
+            span = max(high - low for low, high in self.result.made.bright)
+            step = 10.0 ** np.floor(np.log10(span / 1000))
+            self.level.step = step if step < 0.01 else None  # which tells how many digits it has, too
         self.measure_button.enabled = there and not self.runner.is_running
         if not there:
             self._say(NOTHING)

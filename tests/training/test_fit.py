@@ -45,6 +45,17 @@ def test_resuming_goes_on_and_gives_the_same_weights(
     assert resumed.seconds_done >= stopped.seconds_done
 
 
+def test_a_run_that_has_ended_stays_as_it_is(
+    small_config: TrainingConfig, images: Path, tmp_path: Path
+) -> None:
+    first, again = (fit(small_config, [images], [images], tmp_path, precision="32-true") for _ in range(2))
+    assert again.steps_done == first.steps_done == 6 and again.progress == 1
+    for name, weight in first.state_dict().items():
+        assert torch.equal(again.state_dict()[name], weight)
+    longer = small_config.model_copy(update={"steps": 7})
+    assert fit(longer, [images], [images], tmp_path, precision="32-true").steps_done == 7
+
+
 def test_a_checkpoint_cut_short_is_passed_over(
     small_config: TrainingConfig, images: Path, tmp_path: Path
 ) -> None:

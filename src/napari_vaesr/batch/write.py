@@ -164,6 +164,8 @@ def upscale_file(
         job.messages.append(f"{done.sentence} The uncertainty was corrected to this.")
     _make_folder(target.output.parent)
     if target.is_png:
+        if client is not None:
+            job.messages.append("A PNG is one small image: it was computed here, and not by the workers.")
         _write_png(target, image, job, figure, progress)
     else:
         _write_blocks(target, image, job, figure, restart, client, progress)

@@ -130,7 +130,8 @@ def _train(prepared: Prepared, devices: int, workers: int | None) -> None:
         raise typer.Exit(ExitCode.INTERRUPTED)
     if watch is not None:
         err().print(_told(watch.verdict))
-    err().print(f"{latest.message}.", markup=False)
+    if latest.message:  # not of a run that had ended
+        err().print(f"{latest.message}.", markup=False)
     err().print("Trained; now scoring and calibrating on the validation images.")
     command = shlex.join(["napari-vaesr", *sys.argv[1:]])
     with progress_bars(quiet=False) as rest, rest.follow("calibrating") as progress:

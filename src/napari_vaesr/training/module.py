@@ -228,9 +228,11 @@ class Training(lightning.LightningModule):
         return Batch(batch.low[mine], batch.high[mine], batch.factor, batch.conditions[mine])
 
     def on_train_start(self) -> None:
-        """Draw other latents on every device."""
+        """Draw other latents on every device; a run that has ended learns nothing more."""
         if self.trainer.world_size > 1:
             torch.manual_seed(self.config.seed + self.trainer.global_rank)
+        if self.progress >= 1:
+            self.trainer.should_stop = True
 
     def _over_devices(self, value: Tensor) -> Tensor:
         """Return the mean over all devices that share the batch."""

@@ -23,6 +23,15 @@ def test_stacks_along_z_are_one_field_for_each_time_and_channel():
         np.testing.assert_allclose(field.mean, own.mean(axis=0), rtol=1e-6)
 
 
+def test_colours_that_are_hidden_by_alpha_are_dark():
+    colours = np.full((2, 6, 7, 4), 200, "uint8")
+    colours[..., :3, 3] = 0
+    colours[..., 4, 3] = 0
+    colours[..., 5, 3] = 255
+    (field,) = fields_of_arrays(colours[0], colours, "YXS")
+    np.testing.assert_allclose(field.mean[:, [2, 4, 5]], [[0, 0, 200]] * 6, rtol=1e-6)
+
+
 def test_colours_become_luma():
     samples = np.zeros((2, 4, 5, 3), np.float32)
     samples[1, ..., 1] = 1

@@ -93,6 +93,17 @@ def test_channels_and_axes_are_looked_at_on_their_own():
     assert joint_map(mean.T, std.T, "XY").shape == (96, 64, 3)
 
 
+def test_colours_that_are_hidden_by_alpha_are_no_contrast():
+    random = np.random.default_rng(0)
+    seen = random.integers(0, 99, (20, 24, 4)).astype("uint8")
+    seen[..., 3] = 255
+    seen[:, :12] = 0
+    hidden = seen.copy()
+    hidden[:, :12, :3] = 250
+    std = np.ones((20, 24), np.float32)
+    np.testing.assert_array_equal(relative_uncertainty(hidden, std), relative_uncertainty(seen, std))
+
+
 def test_the_least_sure_tenth_and_flat_images():
     _, std = cells()
     relative = relative_uncertainty(*cells())

@@ -17,7 +17,7 @@ from napari_vaesr.engine.record import Record
 from napari_vaesr.engine.result import Result
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
-from napari_vaesr.imaging.colour import luma
+from napari_vaesr.imaging.colour import visible_luma
 
 STACKED = "Z"
 """Axes that make one field together with the plane: objects reach from plane to plane along them."""
@@ -189,7 +189,7 @@ def _luma(plane: Array) -> Array:
     """Return the luma of colours, which is what the model draws, and a grey plane as it is."""
     if plane.ndim == 2:
         return plane
-    return luma(plane[..., :3].astype(np.float32))
+    return visible_luma(plane)
 
 
 class _Each(Sequence[Array]):

@@ -15,6 +15,7 @@ from PIL import Image as Picture
 
 from napari_vaesr.engine.result import Result
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.region import Factors
 from napari_vaesr.plugin.inspect.export import write_movie, write_plane, write_profile
 from napari_vaesr.plugin.inspect.line_profile import line_profile, source_along
 from napari_vaesr.plugin.viewer.layers import layer_tuples, upscale_layer
@@ -38,7 +39,14 @@ def shown():
     for each in layer_tuples(Result(mean, std, std, {}, "ZYX", samples), source, "ZYX", 2):
         viewer.layers.append(Layer.create(*each))
     result = results(viewer.layers)[0]
-    result.__dict__["made"] = SimpleNamespace(axes="ZYX", calibration=(), intensity=(), region={})
+    result.__dict__["made"] = SimpleNamespace(
+        axes="ZYX",
+        calibration=(),
+        intensity=(),
+        region={},
+        extent={"Z": range(2), "Y": range(10), "X": range(20)},
+        settings=SimpleNamespace(factors=Factors.of(2)),
+    )
     return viewer, source, result
 
 
@@ -47,8 +55,10 @@ def test_the_source_is_read_where_the_mean_is(shown, tmp_path):
     ends = [source.data_to_world((1, 4, 2)), source.data_to_world((1, 4, 15))]
     point = viewer.dims.point[:-3] + tuple(ends[0])
     profile = line_profile(result, np.array(ends), point[-3:], (1, 2), source.units)
-    values = source_along(result, source, profile, source.units)
+    values = source_along(result, source, profile)
     np.testing.assert_allclose(values, profile.mean, atol=1e-5)
+    source.translate, source.scale = (50, -100, 300), (1, 2, 2)  # moved since
+    np.testing.assert_array_equal(source_along(result, source, profile), values)
     write_profile(tmp_path / "line.csv", profile, values)
     with (tmp_path / "line.csv").open() as file:
         table = list(csv.reader(file))

@@ -99,6 +99,8 @@ def test_the_python_of_a_layer_without_a_file_takes_it_from_the_viewer(tiny_mode
     np.testing.assert_array_equal(run_here(code).mean, result.mean)
     with pytest.raises(VaesrError, match="no command line"):
         as_command(record)
+    layer.name = "renamed"
+    assert "layers['renamed']" in as_python(record, [layer])
 
 
 def test_the_python_of_a_corrected_uncertainty_corrects_it_too(path, tiny_model_path):

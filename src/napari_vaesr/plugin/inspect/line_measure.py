@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,14 +10,13 @@ from magicgui.widgets import Container, PushButton
 from napari.utils.notifications import show_error
 from qtpy.compat import isalive
 
-from napari_vaesr.centres import to_larger, to_source
+from napari_vaesr.centres import to_larger
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.record import Record
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.imaging.colour import luma
-from napari_vaesr.imaging.region import Factors
-from napari_vaesr.plugin.inspect.line_profile import Profile
+from napari_vaesr.imaging.colour import visible_luma
+from napari_vaesr.plugin.inspect.line_profile import Profile, first_in_source, in_source
 from napari_vaesr.plugin.viewer.results import ShownResult
 from napari_vaesr.plugin.viewer.runner import Runner
 from napari_vaesr.plugin.viewer.sources import needed_source, source_array, source_axes
@@ -133,9 +132,7 @@ def line_task(
     axes = source_axes(told)
     names = axes.replace("S", "")
     lengths = dict(zip(axes, source_array(source).shape, strict=True))
-    factors = np.array([made.settings.factors.along(name) for name in names])
-    start = _corner(made.extent, made.settings.factors, names)
-    points = to_source(profile.points, factors) + start
+    points = in_source(result, profile.points)
     extent = {}
     for axis, name in enumerate(names):
         around = AROUND if name in "YX" else 0
@@ -143,13 +140,9 @@ def line_task(
         extent[name] = range(max(0, int(low) - around), min(lengths[name], int(high) + around + 1))
     given = {**made.settings.model_dump(), "samples": SAMPLES, "uncertainty": "std"}
     task = UpscaleTask(source, axes, make_settings(**given), extent, keep_samples=True, made=made)
-    corner = _corner(extent, made.settings.factors, names)
-    return task, to_larger(points - corner, factors)
-
-
-def _corner(extent: Mapping[str, range], factors: Factors, names: str) -> np.ndarray[Any, Any]:
-    """Return where the first pixel made of an extent begins, in source pixels."""
-    return np.array([factors.made_of(name, extent[name]).start / factors.along(name) for name in names])
+    factors = made.settings.factors
+    by_axis = np.array([factors.along(name) for name in names])
+    return task, to_larger(points - first_in_source(extent, factors, names), by_axis)
 
 
 def measure_line(result: Result, points: np.ndarray[Any, Any], profile: Profile) -> dict[str, Estimate]:
@@ -161,7 +154,7 @@ def measure_line(result: Result, points: np.ndarray[Any, Any], profile: Profile)
 
     def grey(image: Any) -> Any:
         if image.ndim > points.shape[1]:
-            image = luma(image[..., :3].astype(np.float32))
+            image = visible_luma(image)
         return image
 
     def read(image: Any) -> Any:

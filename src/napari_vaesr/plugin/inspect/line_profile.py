@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_vaesr.arrays import Float64Array
+from napari_vaesr.centres import to_source
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.imaging.colour import luma
+from napari_vaesr.imaging.colour import visible_luma
+from napari_vaesr.imaging.region import Factors
 from napari_vaesr.plugin.viewer.results import ShownResult
-from napari_vaesr.plugin.viewer.sources import source_array
+from napari_vaesr.plugin.viewer.sources import source_array, source_axes
 from napari_vaesr.plugin.viewer.world import Units, to_pixels, to_world
 
 if TYPE_CHECKING:
@@ -122,9 +124,7 @@ def line_profile(
     return Profile(distance - distance[0], mean, mean - half, mean + half, f"{unit:~P}" or "px", points)
 
 
-def source_along(
-    result: ShownResult, source: napari.layers.Image, profile: Profile, units: Units
-) -> Float64Array:
+def source_along(result: ShownResult, source: napari.layers.Image, profile: Profile) -> Float64Array:
     """Read the source of a result at the points of a profile, by linear interpolation.
 
     Parameters
@@ -132,11 +132,9 @@ def source_along(
     result : ShownResult
         Of which the profile is.
     source : napari.layers.Image
-        Its source; only the box around the line is computed where it is lazy.
+        Its source, wherever it lies by now; only the box around the line is computed where it is lazy.
     profile : Profile
         Where to read.
-    units : sequence of pint.Unit or None
-        ``viewer.dims.units``.
 
     Returns
     -------
@@ -145,21 +143,36 @@ def source_along(
     """
     from scipy.ndimage import map_coordinates
 
-    size = result.mean.ndim
-    corners = np.vstack([np.zeros(size), np.eye(size)])  # the way from pixels to pixels is affine
-    there = np.array([to_pixels(source, to_world(result.mean, each, units), units) for each in corners])
-    points = profile.points @ (there[1:] - there[0]) + there[0]
+    points = in_source(result, profile.points)
     pixels = source_array(source)
     lowest = np.floor(points.min(axis=0)).astype(int).clip(0)
     box = tuple(
         slice(low, max(low, int(np.ceil(high))) + 1)
         for low, high in zip(lowest, points.max(axis=0), strict=True)
     )
-    values = np.asarray(pixels[box], dtype=np.float64)
+    values = np.asarray(pixels[box])
     if source.rgb:
-        values = luma(values[..., :3])
-    read: Float64Array = map_coordinates(values, (points - lowest).T, order=1, mode="nearest")
+        values = visible_luma(values)
+    read: Float64Array = map_coordinates(
+        values.astype(np.float64), (points - lowest).T, order=1, mode="nearest"
+    )
     return read
+
+
+def in_source(result: ShownResult, points: Float64Array) -> Float64Array:
+    """Return where points (points, dimensions) of a result lie in its source, in pixels of both.
+
+    As its record tells, for layers may have been moved since.
+    """
+    names, factors = source_axes(result.record).replace("S", ""), result.made.settings.factors
+    by_axis = np.array([factors.along(name) for name in names])
+    there: Float64Array = to_source(points, by_axis) + first_in_source(result.made.extent, factors, names)
+    return there
+
+
+def first_in_source(extent: Mapping[str, range], factors: Factors, names: str) -> Float64Array:
+    """Return where the first pixel made of an extent begins, in source pixels."""
+    return np.array([factors.made_of(name, extent[name]).start / factors.along(name) for name in names])
 
 
 def _along(pixels: Float64Array, world: Float64Array) -> tuple[Float64Array, Float64Array]:

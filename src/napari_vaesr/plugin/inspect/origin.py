@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
 
 from magicgui.widgets import Container, PushButton
 from qtpy.QtWidgets import QApplication
@@ -11,18 +13,23 @@ from napari_vaesr.plugin.inspect.provenance import as_command, as_python, in_wor
 from napari_vaesr.plugin.viewer.results import ShownResult
 from napari_vaesr.plugin.widgets.panel import errors_shown, row, status_line
 
+if TYPE_CHECKING:
+    import napari
+
 
 class OriginSection(Container):
     """Tells what made a result, and copies it as Python or as a command line.
 
     Parameters
     ----------
+    viewer : napari.viewer.Viewer
+        The viewer with the result.
     say : callable
         Called with what the user should read.
     """
 
-    def __init__(self, say: Callable[[str], None]):
-        self._say = say
+    def __init__(self, viewer: napari.viewer.Viewer, say: Callable[[str], None]):
+        self._viewer, self._say = viewer, say
         self._result: ShownResult | None = None
         self.words = status_line()
         self.python_button = PushButton(
@@ -33,7 +40,9 @@ class OriginSection(Container):
         )
         super().__init__(widgets=[self.words, row([self.python_button, self.command_button])], labels=False)
         self.margins = (0, 0, 0, 0)
-        self.python_button.changed.connect(lambda: self._copy("Python", as_python))
+        self.python_button.changed.connect(
+            lambda: self._copy("Python", partial(as_python, layers=self._viewer.layers))
+        )
         self.command_button.changed.connect(lambda: self._copy("command line", as_command))
 
     def show_result(self, result: ShownResult | None) -> None:

@@ -51,7 +51,7 @@ class InspectPanel(Panel):
         self.maps = MapsSection(viewer, self._say)
         self.profile = ProfileSection(viewer, self._say)
         self.samples = SamplesSection(viewer, self._say)
-        self.origin = OriginSection(self._say)
+        self.origin = OriginSection(viewer, self._say)
         self.export = ExportSection(viewer, lambda: (self.profile.profile, self.profile.source), self._say)
         self._sections = (self.maps, self.profile, self.samples, self.export, self.origin)
         head = Container(widgets=[self.choice], labels=True)

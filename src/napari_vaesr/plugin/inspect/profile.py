@@ -128,7 +128,7 @@ class ProfileSection(Container):
         if profile is not None and self._result is not None:
             source = source_of(self._result.record, self._viewer.layers)
             if source is not None:
-                self.source = source_along(self._result, source, profile, dims.units)
+                self.source = source_along(self._result, source, profile)
         self.plot.show_profile(profile, self._viewer.theme, self.source)
         self.measures.show_profile(self._result, profile)
 

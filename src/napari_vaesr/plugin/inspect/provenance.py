@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from napari_vaesr.engine.settings import UpscaleSettings, label
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.place import is_address
 from napari_vaesr.imaging.region import Region
-from napari_vaesr.plugin.viewer.sources import Told, has_intensities, source_axes
+from napari_vaesr.plugin.viewer.sources import Told, has_intensities, source_axes, source_of
 from napari_vaesr.sample_images import sample_path
 from napari_vaesr.zoo.registry import get_card
 
@@ -60,12 +61,19 @@ def _range_in_words(name: str, part: range) -> str:
     return f"{name} {part.start}" if len(part) == 1 else f"{name} {part.start} to {part.stop - 1}"
 
 
-def as_python(told: Told) -> str:
+def as_python(told: Told, layers: Iterable[Any] = ()) -> str:
     """Write Python that makes the layer again.
 
     The image is read from its file where that is known and holds the same pixels; else it is taken from the
     layer in the viewer, which works in napari's console. Where a check has corrected the uncertainty, the
     script makes it again by its record.
+
+    Parameters
+    ----------
+    told : mapping
+        As for `in_words`.
+    layers : iterable of layer
+        Of the viewer: the source may have another name by now.
 
     Raises
     ------
@@ -76,7 +84,9 @@ def as_python(told: Told) -> str:
     path = _source_path(told, made)
     if path is None:
         imports = ["import napari", "", "from napari_vaesr import source_array, upscale"]
-        image = f"source_array(napari.current_viewer().layers[{told['source']['name']!r}])"
+        source = source_of(told, layers)
+        called = told["source"]["name"] if source is None else source.name
+        image = f"source_array(napari.current_viewer().layers[{called!r}])"
         axes = source_axes(told)
     else:
         imports = ["from napari_vaesr import read_image, upscale"]

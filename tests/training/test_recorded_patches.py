@@ -89,10 +89,16 @@ def test_folders_that_do_not_fit_are_said(folders: tuple[Path, Path], change: ob
 
 
 def test_pairs_of_another_scale_or_of_nothing_in_common_are_said(folders: tuple[Path, Path]) -> None:
-    with pytest.raises(VaesrError, match="not 3 times as large"):
+    with pytest.raises(VaesrError, match=r"00\.tif: It is .* not 3 times as large"):
         read_recorded([folders], (3,), "minmax")
     imsave(folders[1] / "00.tif", -np.ones((44, 52), np.float32), check_contrast=False)
     with pytest.raises(VaesrError, match="do not show the same"):
+        read_recorded([folders], (2,), "minmax")
+
+
+def test_a_value_of_a_pair_that_is_no_number_is_said_with_its_file(folders: tuple[Path, Path]) -> None:
+    imsave(folders[1] / "03.tif", np.full((44, 52), np.nan, np.float32), check_contrast=False)
+    with pytest.raises(VaesrError, match=r"high.03\.tif holds NaN"):
         read_recorded([folders], (2,), "minmax")
 
 

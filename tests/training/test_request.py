@@ -44,7 +44,16 @@ def test_a_model_of_ones_own_does_not_boast_of_the_recipes_images(tmp_path: Path
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("no json", "JSON"), ([1], "JSON"), ({"batch": 0}, "'batch'"), ({"bach": 1}, "'bach'")],
+    [
+        ("no json", "JSON"),
+        ([1], "JSON"),
+        ({"batch": 0}, "'batch'"),
+        ({"bach": 1}, "'bach'"),
+        ({"muon_rate": float("nan")}, "'muon_rate'"),
+        ({"average": 1.5}, "'average'"),
+        ({"warmup": -1}, "'warmup'"),
+        ({"hours": float("inf")}, "'hours'"),
+    ],
 )
 def test_wrong_settings_get_one_sentence(tmp_path: Path, content: object, message: str) -> None:
     with pytest.raises(VaesrError, match=message):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.intensity import IntensityMethod, fit_scalings, straight_line
 from napari_vaesr.pairs.degradation import downscaled
 from napari_vaesr.pairs.pair import Pair
-from napari_vaesr.pairs.sources import find_pairs, real_pairs
+from napari_vaesr.pairs.sources import EvaluationImage, find_pairs, real_pairs
 
 VALIDATED = 0.1
 """Share of the names, the last in alphabetical order, that is validated on."""
@@ -50,9 +50,11 @@ def read_recorded(
     check: list[Pair] = []
     for source in sources:
         part = check if source.path.name in held else learn
-        for pair in real_pairs(source, scales):
+        for pair in _named(source, scales):
             if pair.low.ndim != 2:
                 raise VaesrError(f"{source.low} is in colour, give pairs of grey images.")
+            if not all(np.isfinite(plane).all() for plane in (pair.low, pair.truth)):
+                raise VaesrError(f"{source.low} or {source.path} holds NaN or infinite values, replace them.")
             (scaling,) = fit_scalings(pair.low, Axes.parse("YX", pair.low.shape), intensity)
             small, low = downscaled(pair.truth, pair.scale).astype(np.float64), pair.low.astype(np.float64)
             slope, offset = straight_line(small, low)
@@ -60,3 +62,11 @@ def read_recorded(
                 raise VaesrError(f"{source.low} and {source.path} do not show the same, check both.")
             part.append(replace(pair, black=scaling.offset, span=scaling.gain, line=(slope, offset)))
     return learn, check
+
+
+def _named(source: EvaluationImage, scales: Sequence[int]) -> Iterator[Pair]:
+    """Yield the planes of a pair; what is wrong with it is told with its file."""
+    try:
+        yield from real_pairs(source, scales)
+    except VaesrError as error:
+        raise VaesrError(f"{source.low}: {error}") from error

@@ -32,7 +32,7 @@ class ModelUsed(BaseModel):
 class TrainingConfig(BaseModel):
     """Everything that decides what a training run does, kept with its checkpoints and in the card."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str = Field(
         pattern=NAME, description="Name of the model: letters, digits, dots, dashes and underscores."
@@ -91,11 +91,11 @@ class TrainingConfig(BaseModel):
         default=None, gt=0, description="Length of the run in hours of training, kept over interruptions."
     )
     muon_rate: float = Field(
-        default=5e-3, description="Peak learning rate of the convolutions inside (Muon)."
+        default=5e-3, ge=0, description="Peak learning rate of the convolutions inside (Muon)."
     )
-    adam_rate: float = Field(default=1e-3, description="Peak learning rate of everything else (AdamW).")
-    sigma_rate: float = Field(default=2e-2, description="Peak learning rate of the likelihood's sigma.")
-    warmup: int = Field(default=200, description="Steps over which the learning rates rise.")
+    adam_rate: float = Field(default=1e-3, ge=0, description="Peak learning rate of everything else (AdamW).")
+    sigma_rate: float = Field(default=2e-2, ge=0, description="Peak learning rate of the likelihood's sigma.")
+    warmup: int = Field(default=200, ge=0, description="Steps over which the learning rates rise.")
     base_weight: float = Field(
         default=20.0,
         ge=0,
@@ -120,15 +120,15 @@ class TrainingConfig(BaseModel):
         description="Share of the run in which the base learns alone, before the ladder joins in.",
     )
     anneal: int = Field(
-        default=1500, description="Steps of the ladder over which the KL's weight rises from 0 to 1."
+        default=1500, ge=0, description="Steps of the ladder over which the KL's weight rises from 0 to 1."
     )
     free_bits: float = Field(
         default=0.05, description="Nats per latent position and level that cost nothing."
     )
     average: float = Field(
-        default=0.999, description="Decay of the exponential moving average of the weights."
+        default=0.999, ge=0, lt=1, description="Decay of the exponential moving average of the weights."
     )
-    clip: float = Field(default=1.0, description="Largest norm of the gradient of what AdamW trains.")
+    clip: float = Field(default=1.0, gt=0, description="Largest norm of the gradient of what AdamW trains.")
     validate_every: int = Field(
         default=1000, ge=1, description="Steps between validations, which also checkpoint."
     )

@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.engine.stream import stream_blocks
-from napari_vaesr.engine.surroundings import always, context_of, neighbours_of
+from napari_vaesr.engine.surroundings import always, context_of, neighbours_of, unheeded
 from napari_vaesr.imaging.axes import Axes, Source
 from napari_vaesr.vae.config import Level, NetworkConfig
 from napari_vaesr.zoo.registry import Model
@@ -55,6 +55,23 @@ def stack() -> np.ndarray:
 )
 def test_where_neighbours_lie(names, shape, context, along):
     assert context_of(Axes.parse(names, shape), context) == along
+
+
+@pytest.mark.parametrize(
+    ("names", "frames", "context", "said"),
+    [
+        ("ZYX", 5, "Z", ""),
+        ("ZYX", 5, "T", "no planes along T"),
+        ("TZYX", 5, "T", ""),
+        ("ZYX", 1, "Z", "looks at each plane alone"),
+        ("YX", 1, "auto", ""),
+        ("YX", 5, "none", ""),
+    ],
+)
+def test_neighbours_that_are_asked_for_and_not_there_are_told(wide, names, frames, context, said):
+    card = wide.card.model_copy(update={"network": wide.card.network.model_copy(update={"frames": frames})})
+    told = unheeded(Axes.parse(names, (4,) * len(names)), make_settings(context=context), card)
+    assert said in " ".join(told) and bool(told) == bool(said)
 
 
 def test_neighbours_end_with_the_image_and_before_a_cut():

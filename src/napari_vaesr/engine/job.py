@@ -31,7 +31,7 @@ from napari_vaesr.engine.record import ModelVersion, Record, RecordedInput, netw
 from napari_vaesr.engine.result import Piece, Result, map_names, result_dtype
 from napari_vaesr.engine.settings import UpscaleSettings, without_spread
 from napari_vaesr.engine.stage import Stage
-from napari_vaesr.engine.surroundings import Surroundings
+from napari_vaesr.engine.surroundings import Surroundings, unheeded
 from napari_vaesr.engine.upscaler import Upscaler
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes, Source, SourceArray
@@ -109,6 +109,7 @@ class UpscaleJob:
         self.passes = chain.passes(self.axes, self.region, self._needed)
         self.messages = without_spread(settings)
         self.messages += check_conditions(settings, card)
+        self.messages += unheeded(self.axes, settings, card)
         self.messages += chain.messages
         self.conditions = tuple(conditions_of(settings, scaling) for scaling in self.scalings)
         noises = [noise_level(settings.noise, scaling) for scaling in self.scalings]

@@ -233,6 +233,28 @@ class Remembered:
         return self._recent[region]
 
 
+def unheeded(axes: Axes, settings: UpscaleSettings, card: ModelCard) -> list[str]:
+    """Return what to tell where neighbours are asked for that are not there, or not looked at.
+
+    Parameters
+    ----------
+    axes : Axes
+        Of the image.
+    settings : UpscaleSettings
+        Whose ``context`` may name an axis.
+    card : ModelCard
+        Of the model.
+    """
+    along = settings.context
+    if along in ("auto", "none"):
+        return []
+    if card.network.frames == 1:
+        return [f"The model {card.name} looks at each plane alone, so neighbours along {along} play no part."]
+    if axes.lengths.get(along, 1) == 1:
+        return [f"The image has no planes along {along}, so each plane is upscaled alone."]
+    return []
+
+
 def context_of(axes: Axes, context: str) -> str | None:
     """Return the letter of the axis that neighbours of planes lie along, None for no neighbours.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.zoo.convert import convert
@@ -50,7 +50,7 @@ class Harmful:
 
 def test_no_code_is_run(weights, tmp_path):
     torch.save({"params": weights, "more": Harmful(tmp_path / "made")}, tmp_path / "net.pth")
-    with pytest.raises(VaesrError, match="can't be converted"):
+    with pytest.raises(VaesrError, match=r"it holds (posix|nt)\.mkdir beside tensors"):
         convert(tmp_path / "net.pth", tmp_path / "net.safetensors")
     assert not (tmp_path / "made").exists()
     assert not list(tmp_path.glob("*.safetensors"))
@@ -68,3 +68,18 @@ def test_what_is_missing_or_to_be_another_kind_of_file_is_refused(tmp_path):
         convert(tmp_path / "none.pth", tmp_path / "net.safetensors")
     with pytest.raises(VaesrError, match="is none"):
         convert(tmp_path / "none.pth", tmp_path / "net.pt")
+
+
+def test_a_damaged_file_is_told(tmp_path):
+    (tmp_path / "net.pth").write_bytes(b"nothing")
+    with pytest.raises(VaesrError, match="damaged, or not of PyTorch"):
+        convert(tmp_path / "net.pth", tmp_path / "net.safetensors")
+
+
+def test_safetensors_are_not_replaced_by_themselves(weights, tmp_path):
+    path = tmp_path / "net.safetensors"
+    save_file(weights, path, metadata={"license": "MIT"})
+    before = path.read_bytes()
+    with pytest.raises(VaesrError, match="already"):
+        convert(path, path)
+    assert path.read_bytes() == before

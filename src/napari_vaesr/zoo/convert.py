@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -53,12 +54,15 @@ def convert(file: Path, destination: Path, *, licence: str = "", authors: str = 
     Raises
     ------
     VaesrError
-        When it can't be read in that way, holds no weights, or the result can't be written.
+        When it can't be read in that way, holds no weights, is the destination itself, or the result can't be
+        written.
     """
     if destination.suffix.lower() != ".safetensors":
         raise VaesrError(f"Weights are converted to a .safetensors file, and {destination.name} is none.")
     if not file.is_file():
         raise VaesrError(f"There is no file {file}; check the path.")
+    if destination.exists() and destination.samefile(file):
+        raise VaesrError(f"{file} is .safetensors already: give it to napari-vaesr train --over as it is.")
     from napari_vaesr.files.atomic import atomic_path
 
     metadata = {name: text for name, text in (("license", licence), ("author", authors)) if text}
@@ -99,7 +103,10 @@ def main(source: str, destination: str, metadata: str) -> None:
     import torch
     from safetensors.torch import save_file
 
-    content = torch.load(source, map_location="cpu", weights_only=True)
+    try:
+        content = torch.load(source, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever a file can raise
+        raise SystemExit(_refused(str(error))) from None
     if not isinstance(content, dict):
         raise SystemExit("it holds no weights by name")
     key = next((name for name in KEYS if isinstance(content.get(name), dict)), "")
@@ -115,6 +122,15 @@ def main(source: str, destination: str, metadata: str) -> None:
     left_out += [str(name) for name in content if key and name != key]
     save_file(tensors, destination, metadata={"format": "pt", **json.loads(metadata)})
     print(json.dumps({"key": key, "tensors": len(tensors), "left_out": left_out}))  # noqa: T201
+
+
+def _refused(reason: str) -> str:
+    """Say why PyTorch refuses a file; its own words are of how to read it in a way that is not safe."""
+    if named := re.search(r"GLOBAL (\S+)", reason):
+        return f"it holds {named[1]} beside tensors, which takes code to make"
+    if "TorchScript" in reason:
+        return "it is TorchScript, which napari-vaesr train --over takes as it is"
+    return "it is damaged, or not of PyTorch"
 
 
 if __name__ == "__main__":

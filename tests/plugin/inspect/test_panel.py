@@ -8,6 +8,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
 
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.plugin.inspect.panel import InspectPanel
+from napari_vaesr.plugin.viewer.layers import KEY
 from napari_vaesr.plugin.viewer.look import relative_of
 from napari_vaesr.plugin.viewer.task import UpscaleTask
 from napari_vaesr.trust.certainty import least_sure_tenth
@@ -64,6 +65,13 @@ def test_everything_has_a_tooltip(panel):
     for section in (panel.maps, panel.profile, panel.samples):
         assert all(each.tooltip for each in section)
     assert panel.choice.tooltip and panel.origin.python_button.tooltip
+
+
+def test_a_record_that_is_complete_only_in_the_end_is_told(panel):
+    mean = panel.result.mean
+    told = mean.metadata[KEY]
+    mean.metadata = {**mean.metadata, KEY: {**told, "settings": {**told["settings"], "seed": 77}}}
+    assert "seed 77" in panel.origin.words.value
 
 
 def test_the_result_of_the_active_layer_is_chosen_and_kept(viewer, cells, tiny_model_path, qtbot):

@@ -12,7 +12,10 @@ from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.upscale.form import TOOLTIPS
 from napari_vaesr.plugin.upscale.panel import UpscalePanel
+from napari_vaesr.plugin.viewer.layers import KEY
+from napari_vaesr.plugin.viewer.results import results
 from napari_vaesr.plugin.viewer.shortcuts import LIVE, PREVIEW, RUN
+from napari_vaesr.plugin.viewer.sources import source_of
 from napari_vaesr.plugin.viewer.status import SIGN, std_at_cursor
 
 
@@ -482,6 +485,25 @@ def test_planes_appear_as_they_are_done(viewer, qtbot, monkeypatch):
     assert std.contrast_limits[1] == pytest.approx(np.percentile(std.data, 99.8), rel=0.1)
     assert not std.visible and widget.look.result.mean is mean
     assert "cells x2 mean" in widget.status.value
+
+
+def test_a_result_that_grew_stays_the_one_it_was(viewer, qtbot, monkeypatch):
+    widget = grown(viewer, qtbot, monkeypatch)
+    began, told = results(viewer.layers)[0].identity, []
+    mean, std = viewer.layers[1:]
+    mean.events.metadata.connect(lambda _: told.append((mean.data[-1].any(), std.metadata[KEY]["layer"])))
+    qtbot.waitUntil(idle(widget), timeout=20000)
+    assert results(viewer.layers)[0].identity == began
+    assert told == [(True, {"role": "std", "result": began})], "all is there when the mean says so"
+
+
+def test_the_source_of_a_run_is_known_by_another_name(viewer, qtbot):
+    source = viewer.add_image(cells((12, 16)), name="cells")
+    widget = make_widget(viewer, qtbot)
+    run_to_end(widget, qtbot)
+    source.name = "renamed"
+    viewer.add_image(cells((12, 16)) + np.uint16(7), name="cells")
+    assert source_of(results(viewer.layers)[0].record, viewer.layers) is source
 
 
 def test_a_cancelled_run_takes_its_planes_away(viewer, qtbot, monkeypatch):

@@ -5,10 +5,13 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.layers import Image
+from napari.layers._source import layer_source
+from napari.utils._proxies import PublicOnlyProxy
 
 from napari_vaesr.plugin.viewer.layers import STD_KEY
+from napari_vaesr.plugin.viewer.look import source_in
 from napari_vaesr.plugin.viewer.results import result_of, results
-from napari_vaesr.plugin.viewer.sources import source_of
+from napari_vaesr.plugin.viewer.sources import remember_source, source_of
 
 
 @pytest.fixture
@@ -97,6 +100,41 @@ def test_results_are_found_by_what_they_are_not_by_name(make_result, viewer, cel
     assert result_of(cells, viewer.layers) is None
     viewer.layers.remove(first.uncertainty[0])
     assert [each.identity for each in results(viewer.layers)] == [second.identity]
+
+
+def test_copies_projections_and_labels_of_a_mean_are_no_results(make_result, viewer, cells, tiny_model_path):
+    shown, _ = make_result(viewer, cells, "ZYX", tiny_model_path)
+    mean = shown.mean
+    with layer_source(parent=mean):
+        copy = Image(mean.data.copy(), metadata=mean.metadata)
+    viewer.layers.insert(0, copy)
+    viewer.add_image(mean.data.max(0), metadata=mean.metadata)
+    viewer.add_labels(mean.data, metadata=mean.metadata)
+    assert [(each.mean, each.uncertainty) for each in results(viewer.layers)] == [(mean, shown.uncertainty)]
+    viewer.layers.remove(mean)
+    assert [each.mean for each in results(viewer.layers)] == [copy]
+    viewer.layers.remove(copy)
+    assert results(viewer.layers) == []
+
+
+def test_a_layer_that_is_taken_through_a_proxy_is_known(make_result, viewer, cells, tiny_model_path):
+    shown, _ = make_result(viewer, cells, "ZYX", tiny_model_path, {"Z": range(1)})
+    viewer.layers.selection.active = shown.mean
+    panels = PublicOnlyProxy(viewer)  # what panels get from the menu
+    assert result_of(panels.layers.selection.active, panels.layers).mean is shown.mean
+
+
+def test_a_source_that_was_noted_is_the_source_whatever_layers_are_called(
+    make_result, viewer, cells, tiny_model_path
+):
+    shown, _ = make_result(viewer, cells, "ZYX", tiny_model_path, {"Z": range(1)})
+    remember_source(shown.record, cells)
+    cells.name = "renamed"
+    other = viewer.add_image(cells.data + np.uint16(7), name="cells")
+    viewer.layers.move(viewer.layers.index(other), 0)
+    assert source_of(shown.record, viewer.layers) is source_in(viewer.layers, shown) is cells
+    viewer.layers.remove(other)
+    assert source_in(viewer.layers, shown) is cells
 
 
 def test_the_source_is_found_after_it_was_renamed(make_result, viewer, cells, tiny_model_path):

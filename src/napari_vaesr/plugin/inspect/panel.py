@@ -40,6 +40,7 @@ class InspectPanel(Panel):
             viewer,
             tooltip="The result to inspect, by the name of its mean: one that was made by an upscaling.",
         )
+        self._shown: Any = None
         self._adopter = Adopter(viewer)
         self.adopt_button = PushButton(
             text="Open as result",
@@ -106,6 +107,7 @@ class InspectPanel(Panel):
 
     def _on_chosen(self, *_: Any) -> None:
         result = self.result
+        self._follow(None if result is None else result.mean)
         for section in self._sections:
             section.show_result(result)
             section.enabled = result is not None
@@ -113,6 +115,20 @@ class InspectPanel(Panel):
             self._say(NOTHING)
         elif self.status.value == NOTHING:
             self._say("")
+
+    def _follow(self, mean: Any) -> None:
+        """Show a result anew when its record changes: one that grows plane by plane has it in the end."""
+        if mean is self._shown:
+            return
+        if self._shown is not None:
+            self._shown.events.metadata.disconnect(self._on_record)
+        if mean is not None:
+            mean.events.metadata.connect(self._on_record)
+        self._shown = mean
+
+    def _on_record(self, *_: Any) -> None:
+        if self.is_alive:
+            self._on_chosen()
 
     def _say(self, text: str) -> None:
         if self.is_alive:

@@ -23,6 +23,7 @@ from napari_vaesr.plugin.viewer.layers import KEY, LayerTuple
 from napari_vaesr.plugin.viewer.preferences import remember
 from napari_vaesr.plugin.viewer.runner import Runner
 from napari_vaesr.plugin.viewer.shortcuts import LIVE, PREVIEW, RUN, Shortcuts
+from napari_vaesr.plugin.viewer.sources import remember_source
 from napari_vaesr.plugin.viewer.status import show_std_in_status
 from napari_vaesr.plugin.viewer.task import Failure, UpscaleTask
 from napari_vaesr.plugin.widgets.look_controls import KEYS, LookControls
@@ -235,10 +236,12 @@ class UpscalePanel(Panel):
         own = [layer.name for layer in growing]
         made = task.layers(result, [name for name in self._names() if name not in own])
         if growing:
+            keep_identity(growing[0], made)
             complete(growing, made)
             added = [*growing, *self._insert_above(growing[-1], made[len(growing) :])]
         else:
             added = self._insert(task, made)
+        remember_source(added[0].metadata[KEY], task.layer)
         turns.add(task.layer, added)
         self.look.take(added[0], task.layer, turns.pairs)
         self.reveal(self.look)
@@ -320,13 +323,19 @@ class UpscalePanel(Panel):
 
 def complete(layers: Sequence[Layer], made: Sequence[LayerTuple]) -> None:
     """Give layers that grew plane by plane what is known in the end: records, limits and thumbnails."""
-    for layer, (data, attributes, _) in zip(layers, made, strict=False):
-        layer.metadata = attributes["metadata"]
+    for layer, (data, attributes, _) in reversed(list(zip(layers, made, strict=False))):
         if attributes["metadata"][KEY]["layer"]["role"] != "mean":
             layer.contrast_limits = attributes["contrast_limits"]
         visible, layer.visible = layer.visible, True
         layer.data = data
         layer.visible = visible
+        layer.metadata = attributes["metadata"]  # of the mean in the end: it says that all is there
+
+
+def keep_identity(shown: Layer, made: Sequence[LayerTuple]) -> None:
+    """Let a result be the one that is on show already, for those who have chosen it."""
+    for _, attributes, _ in made:
+        attributes["metadata"][KEY]["layer"]["result"] = shown.metadata[KEY]["layer"]["result"]
 
 
 def place_above(layers: Any, source: Layer) -> int:

@@ -6,7 +6,7 @@ standard deviation. Lazy layers stay lazy.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -146,25 +146,42 @@ class ShownResult:
 
 
 def results(layers: Iterable[Any]) -> list[ShownResult]:
-    """Find the results that have both a mean and an uncertainty among these layers."""
-    parts: dict[str, dict[str, Any]] = {}
-    for layer in layers:
+    """Find the results that have both a mean and an uncertainty among these layers.
+
+    Copies, projections and parts of these layers carry the same metadata, but are images of their own.
+    """
+    parts: dict[str, dict[str, list[Any]]] = {}
+    for layer in sorted(layers, key=_is_copy):
         told = layer.metadata.get(KEY)
-        if isinstance(told, Mapping) and "layer" in told:
-            parts.setdefault(told["layer"]["result"], {})[told["layer"]["role"]] = layer
-    found = []
-    for roles in parts.values():
-        mean = roles.get("mean")
-        bounds = tuple(roles[role] for role in ("lower", "upper") if role in roles)
-        single = tuple(roles[role] for role in KINDS if role in roles)
-        if mean is not None and (single or len(bounds) == 2):
-            found.append(ShownResult(mean, single or bounds))
-    return found
+        if isinstance(told, Mapping) and "layer" in told and type(layer).__name__ == "Image":
+            roles = parts.setdefault(told["layer"]["result"], {})
+            roles.setdefault(told["layer"]["role"], []).append(layer)
+    made = [_result_among(roles) for roles in parts.values()]
+    return [each for each in made if each is not None]
+
+
+def _is_copy(layer: Any) -> bool:
+    return layer.source.parent is not None
+
+
+def _result_among(roles: Mapping[str, Sequence[Any]]) -> ShownResult | None:
+    """Return the first mean with an uncertainty of its shape."""
+    for mean in roles.get("mean", ()):
+        shape = source_array(mean).shape[: mean.ndim]
+        alike = {
+            role: next((each for each in found if source_array(each).shape == shape), None)
+            for role, found in roles.items()
+        }
+        single = tuple(alike[role] for role in KINDS if alike.get(role) is not None)
+        bounds = tuple(alike[role] for role in ("lower", "upper") if alike.get(role) is not None)
+        if single or len(bounds) == 2:
+            return ShownResult(mean, single or bounds)
+    return None
 
 
 def result_of(layer: Any, layers: Iterable[Any]) -> ShownResult | None:
     """Return the result that a layer is a part of, if it is one."""
     for result in results(layers):
-        if layer is result.mean or layer in result.uncertainty:
+        if layer in (result.mean, *result.uncertainty):  # equal, for panels may get a proxy of it
             return result
     return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary, ref
+from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 
 from napari_vaesr.engine.record import Record
 from napari_vaesr.errors import VaesrError
@@ -23,6 +23,9 @@ AXIS_LETTERS = frozenset("TCZYX")
 
 Told = Mapping[str, Any]
 """A layer's metadata under ``napari_vaesr``: its record, with ``source`` and ``layer``."""
+
+_made_here: WeakValueDictionary[str, Any] = WeakValueDictionary()
+"""The sources of the results of this session, by what all layers of a result have in common."""
 
 
 def source_array(layer: napari.layers.Image) -> Any:
@@ -139,11 +142,21 @@ def source_axes(told: Told) -> str:
     return str(told["source"].get("axes") or told["axes"])
 
 
+def remember_source(told: Told, source: Any) -> None:
+    """Take note which layer a result was made from, whatever the layers are called later."""
+    _made_here[told["layer"]["result"]] = source
+
+
+def known_source(told: Told) -> Any:
+    """Return the layer that was noted as the source of a result, None where none was or it is gone."""
+    return _made_here.get(told.get("layer", {}).get("result"))
+
+
 def source_of(told: Told, layers: Iterable[Any]) -> Any:
     """Return the layer that a result was made from, if it is still there with the same pixels, else None.
 
-    It is looked for by name and then, for it may have been renamed, by intensities. A layer of its name whose
-    intensities are others is another image, such as one of another folder.
+    Where it was not noted, it is looked for by name and then, for it may have been renamed, by intensities.
+    A layer of its name whose intensities are others is another image, such as one of another folder.
     """
     made, axes = Record.read(told), source_axes(told)
     shape, dtype = [made.image_axes.lengths[name] for name in axes], made.input.dtype
@@ -154,8 +167,9 @@ def source_of(told: Told, layers: Iterable[Any]) -> Any:
         and list(source_array(layer).shape) == shape
         and str(source_array(layer).dtype) == dtype
     ]
-    by_name = [layer for layer in fitting if layer.name == told["source"]["name"]]
-    for layer in by_name:
+    known, name = known_source(told), told["source"]["name"]
+    likely = [layer for layer in fitting if layer is known or layer.name == name]
+    for layer in sorted(likely, key=lambda layer: layer is not known):
         if not _is_another(layer, axes, made):
             return layer
     return next((each for each in fitting if has_intensities(source_array(each), axes, made)), None)

@@ -68,6 +68,21 @@ def test_a_well_of_a_plate_is_opened():
     assert [about["name"] for _, about, _ in layers[::3]] == ["plate B1 0", "plate B1 1"]
 
 
+def test_a_picture_that_was_upscaled_and_its_std_are_not_upscaled_again(tmp_path, tiny_model_path):
+    from PIL import Image
+    from typer.testing import CliRunner
+
+    from napari_vaesr.cli import app
+
+    Image.fromarray(np.arange(192, dtype="uint8").reshape(12, 16)).save(tmp_path / "in.png")
+    words = ["upscale", tmp_path / "in.png", tmp_path / "out.png", "--model", tiny_model_path, "--samples", 2]
+    assert CliRunner().invoke(app, [str(word) for word in words]).exit_code == 0
+    (record,) = tmp_path.glob("*.json")
+    for path in (tmp_path / "out.png", record, tmp_path / "out.std.tif"):
+        ((pixels, about, _),) = read_upscaled(str(path))
+        assert pixels.shape == (24, 32) and "metadata" not in about
+
+
 def test_channels_have_their_own_look_and_place():
     made = read_upscaled(str(CASES / "omero.zarr"))
     sources = [Layer.create(*each) for each in made[::3]]

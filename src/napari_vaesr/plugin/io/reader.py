@@ -44,8 +44,8 @@ def get_reader(path: Paths) -> Callable[[Paths], list[LayerTuple] | list[tuple[N
 def read_upscaled(path: Paths) -> list[LayerTuple] | list[tuple[None]]:
     """Read results, or images and set up their upscaling; no pixel is upscaled before it is shown.
 
-    A file that holds a result gives its layers as they were saved. For other images, model, scale, samples,
-    uncertainty, device and seed come from napari's Preferences.
+    A file that holds a result gives its layers as they were saved; a picture that is one is shown as it is.
+    For other images, model, scale, samples, uncertainty, device and seed come from napari's Preferences.
 
     Parameters
     ----------
@@ -132,10 +132,18 @@ def _colours_last(image: ImageFile) -> ImageFile:
 
 
 def _layers_of(image: ImageFile) -> list[LayerTuple]:
+    from napari.utils.notifications import show_info
+
+    from napari_vaesr.files.made import is_result
     from napari_vaesr.plugin.io.saving import saved_layers
 
     saved = saved_layers(image)
-    return _upscaled_layers(image) if saved is None else saved
+    if saved is not None:
+        return saved
+    if is_result(image.path):  # a picture, which has no words for what it holds, or the file beside it
+        show_info(f"{image.path.name} belongs to the result of an upscaling, so it is shown as it is.")
+        return [image_layer(image)]
+    return _upscaled_layers(image)
 
 
 def _upscaled_layers(image: ImageFile) -> list[LayerTuple]:

@@ -67,7 +67,7 @@ PLACES = {
     "own kinds of network": (
         {"ladder_vae", "conv_vae", "LadderVAE", "ConvVAE"},
         {
-            "training/request.py",
+            "cli/training_request.py",
             "vae/build.py",
             "vae/config.py",
             "vae/conv_vae.py",
@@ -84,7 +84,7 @@ Names stand for knowledge: a file that knows of it in other words is not among t
 TESTED_IN = {
     "cli/test_train.py": {"cli/training_options.py"},
     "cli/test_upscale.py": {"batch/outlook.py", "cli/options.py", "cli/progress.py"},
-    "cli/test_upscale_resume.py": {"batch/job_blocks.py", "batch/write.py"},
+    "cli/test_upscale_resume.py": {"batch/job_blocks.py"},
     "engine/test_passes.py": {"engine/pixels.py", "engine/stage.py"},
     "files/test_remote.py": {"files/zarr_store.py"},
     "files/test_tiff_output.py": {"files/output.py"},

@@ -160,3 +160,9 @@ def test_what_does_not_go_together_is_refused(images, compact_file, options, mes
 def test_a_bioimageio_package_of_it_is_refused(trained):
     done = run("models", "export", "compact-sure", "given.zip", "--format", "bioimageio", fails=True)
     assert "other makers" in done.stderr
+
+
+@pytest.mark.parametrize("option", [("--over-licence", "MIT"), ("--runs-code",), ("--over-colours", "luma")])
+def test_what_is_said_of_another_network_goes_with_one(images, option):
+    done = run("train", "images", "--name", "mine", "--steps", "2", *option, fails=True)
+    assert "goes with --over" in " ".join(done.output.split())

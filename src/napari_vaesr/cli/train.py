@@ -19,8 +19,8 @@ from .console import ExitCode, err, out, spoken_errors
 from .progress import progress_bars
 
 if TYPE_CHECKING:
+    from napari_vaesr.cli.training_request import Prepared
     from napari_vaesr.training.events import Event, Verdict
-    from napari_vaesr.training.request import Prepared
 
 
 def train(
@@ -29,7 +29,7 @@ def train(
     validate: training_options.Validate = None,
     hold_out: training_options.HoldOut = None,
     name: training_options.Name = None,
-    recipe: training_options.Recipe = "microscopy",
+    recipe: training_options.Recipe = None,
     start: training_options.Start = None,
     begin_with: training_options.BeginWith = None,
     teacher: training_options.Teacher = None,
@@ -57,13 +57,15 @@ def train(
     """
     with spoken_errors(debug):
         with needing("train", "Training needs"):
-            from napari_vaesr.training.request import OtherNetwork, TrainingRequest
+            from napari_vaesr.cli.training_request import OtherNetwork, TrainingRequest
 
         if devices > 1 and start is not None:
             raise VaesrError("A model is fine-tuned on one device: leave --devices out.")
         other = None
         if over is not None:
             other = OtherNetwork(over, over_licence, over_authors, over_source, over_colours, runs_code)
+        elif over_licence or over_authors or over_source or over_colours != "rgb" or runs_code:
+            raise VaesrError("What is said of another network goes with --over: name its file there.")
         request = TrainingRequest(
             images,
             pairs=pairs,

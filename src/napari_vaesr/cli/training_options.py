@@ -42,8 +42,8 @@ Name = Annotated[
     str | None, typer.Option(help="Name of the model; left out, the recipe's, which takes --output.")
 ]
 Recipe = Annotated[
-    Literal["microscopy", "photo", "tiny"],
-    typer.Option(help="The bundled model whose settings to start from."),
+    Literal["microscopy", "photo", "tiny"] | None,
+    typer.Option(help="The bundled model whose settings to start from; left out, microscopy."),
 ]
 Start = Annotated[
     str | None,

@@ -17,7 +17,7 @@ import tifffile
 import zarr
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.files.described import as_number
+from napari_vaesr.files.described import Described, as_number
 from napari_vaesr.files.file_array import FileArray, as_dask, reason
 from napari_vaesr.files.image_file import (
     ImageFile,
@@ -113,16 +113,7 @@ def read_tiff(path: Path, axes: str | None, series: Series = None) -> ImageFile:
         notes.append(f"The transparency (alpha) of {path.name} is left out.")
     data = _unweighted(data, letters.find("S")) if is_weighted and "S" in letters else data
     data, dots = upright(data, letters, orientation), dots[::-1] if orientation in TURNED else dots
-    fields = told.fields(letters, data.shape)
-    if note:  # what this package wrote tells it of axes of length 1, too
-        every = told.fields("TZYX", (1, 1, 1, 1))
-        fields |= {kind: every[kind] for kind in ("pixel_size", "units")}
-    if "offset" in note:
-        fields["offset"] = {name: as_number(place) for name, place in note.pop("offset").items()}
-    if orientation in TURNED:
-        for kind in ("pixel_size", "units", "offset"):
-            swapped = {"Y": "X", "X": "Y"}
-            fields[kind] = {swapped.get(name, name): each for name, each in fields[kind].items()}
+    fields = _fields(told, note, letters, data.shape, orientation in TURNED)
     return ImageFile(
         path=path,
         name=image_name(path, names[number] if series is not None and len(names) > 1 else ""),
@@ -135,6 +126,23 @@ def read_tiff(path: Path, axes: str | None, series: Series = None) -> ImageFile:
         dots=dots if all(dots) else None,
         **fields,
     )
+
+
+def _fields(
+    told: Described, note: dict[str, Any], letters: str, shape: tuple[int, ...], is_turned: bool
+) -> dict[str, Any]:
+    """Return what an `ImageFile` takes from a file's description and from the note of this package."""
+    fields = told.fields(letters, shape)
+    if note:  # what this package wrote tells it of axes of length 1, too
+        every = told.fields("TZYX", (1, 1, 1, 1))
+        fields |= {kind: every[kind] for kind in ("pixel_size", "units")}
+    if "offset" in note:
+        fields["offset"] = {name: as_number(place) for name, place in note.pop("offset").items()}
+    if is_turned:
+        for kind in ("pixel_size", "units", "offset"):
+            swapped = {"Y": "X", "X": "Y"}
+            fields[kind] = {swapped.get(name, name): each for name, each in fields[kind].items()}
+    return fields
 
 
 def tiff_series(path: Path) -> list[str]:

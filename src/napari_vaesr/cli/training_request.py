@@ -69,8 +69,8 @@ class TrainingRequest:
         Images to validate and calibrate on; left out, every tenth is held out.
     hold_out : Path, optional
         A text file of names to hold out.
-    recipe : str
-        Name of the recipe to start from.
+    recipe : str, optional
+        Name of the recipe to start from; left out, ``microscopy``, or what a model is fine-tuned with.
     config : Path, optional
         A JSON file of settings that replace the recipe's.
     size : {"tiny", "base", "conv_vae"}, optional
@@ -89,7 +89,7 @@ class TrainingRequest:
     pairs: bool = False
     validate: list[Path] | None = None
     hold_out: Path | None = None
-    recipe: str = "microscopy"
+    recipe: str | None = None
     config: Path | None = None
     size: Size | None = None
     options: dict[str, Any] = field(default_factory=dict)
@@ -189,7 +189,10 @@ class TrainingRequest:
         VaesrError
             When one is not valid, or they contradict one another.
         """
-        fields = (finetune_config(tuned.card) if tuned else RECIPES[self.recipe]).model_dump()
+        if tuned is not None and self.recipe is not None:
+            raise VaesrError(f"The settings are those of {tuned.card.name!r}: leave --recipe out.")
+        recipe = RECIPES[self.recipe or "microscopy"]
+        fields = (finetune_config(tuned.card) if tuned else recipe).model_dump()
         options, size = dict(self.options), self.size
         if self.over is not None:
             fields |= self._over_settings(self.over, options, say)

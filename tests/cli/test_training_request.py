@@ -10,9 +10,9 @@ import pytest
 import torch
 from skimage.io import imsave
 
+from napari_vaesr.cli.training_request import Prepared, TrainingRequest
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.training.config import RECIPES, TrainingConfig
-from napari_vaesr.training.request import Prepared, TrainingRequest
 
 
 def settings(tmp_path: Path, content: object | None = None, **given: object) -> TrainingConfig:
@@ -116,3 +116,8 @@ def test_the_place_of_a_bundled_model_is_not_taken(
 def test_that_a_model_can_not_be_written_is_said_first(images: Path) -> None:
     with pytest.raises(VaesrError, match="no folder"):
         prepared(images, output=images / "0.png")
+
+
+def test_a_recipe_beside_a_model_that_has_its_own_settings_is_refused(images: Path) -> None:
+    with pytest.raises(VaesrError, match="leave --recipe out"):
+        TrainingRequest([images], recipe="photo", start="tiny", options={"name": "mine"}).prepare(print)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import re
 import warnings
+import zipfile
 
 import pytest
 import torch
@@ -119,3 +121,29 @@ def test_a_bioimageio_package_names_its_makers(tmp_path, tiny_model_path):
     assert (facts["form"], facts["factor"], facts["colours"]) == ("torchscript", 2, "grey")
     assert (facts["authors"], facts["licence"]) == ("napari-vaesr developers", "BSD-3-Clause")
     assert facts["multiple"] == 2
+
+
+@pytest.mark.parametrize(
+    ("gain", "offset", "fits"), [(1 / 255, 0.0, True), (255.0, 0.0, False), (2, -1, False)]
+)
+def test_a_package_for_other_intensities_is_refused(tmp_path, tiny_model_path, gain, offset, fits):
+    pytest.importorskip("bioimageio.core")
+    from napari_vaesr.engine.package import export_bioimageio
+
+    package, other = export_bioimageio(tiny_model_path, tmp_path / "tiny.zip", samples=2), tmp_path / "b.zip"
+    with zipfile.ZipFile(package) as archive, zipfile.ZipFile(other, "w") as written:
+        for name in archive.namelist():
+            content = archive.read(name)
+            if name.endswith(".yaml"):
+                step = (
+                    f"id: scale_linear\n        kwargs:\n          gain: {gain}\n          offset: {offset}"
+                )
+                before = rb"id: scale_range.*?max_percentile: [\d.]+"
+                content, found = re.subn(before, step.encode(), content, flags=re.DOTALL)
+                assert found == 1
+            written.writestr(name, content)
+    if fits:
+        assert read_base(other, runs_code=True).loaded.facts["factor"] == 2
+        return
+    with pytest.raises(VaesrError, match="not scaled to 0 to 1"):
+        read_base(other, runs_code=True)

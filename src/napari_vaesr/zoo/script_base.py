@@ -12,6 +12,7 @@ import zipfile
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -159,6 +160,12 @@ def graph_of_package(file: Path) -> tuple[bytes, dict[str, str]]:
             f"{file.name} changes intensities by {unfit[0]}, which depends on more than a tile: take a model "
             "whose images are scaled to 0 to 1, and whose answers are left as they are."
         )
+    for step in found.inputs[0].preprocessing:
+        if step.id == "scale_linear" and _leaves_unit(step.kwargs.gain, step.kwargs.offset):
+            raise VaesrError(
+                f"{file.name} takes images that are not scaled to 0 to 1, but multiplied by "
+                f"{step.kwargs.gain} and moved by {step.kwargs.offset}: take a model for images from 0 to 1."
+            )
     said = {
         "authors": ", ".join(each.name for each in found.authors),
         "licence": str(found.license or ""),
@@ -167,3 +174,8 @@ def graph_of_package(file: Path) -> tuple[bytes, dict[str, str]]:
     }
     graph: bytes = found.weights.torchscript.get_reader().read()
     return graph, said
+
+
+def _leaves_unit(gain: Any, offset: Any) -> bool:
+    """Whether a linear scaling makes anything but 0 to 1 of images of whole numbers, or of 0 to 1."""
+    return bool(np.any(np.asarray(gain) > 1) or np.any(np.asarray(offset) != 0))

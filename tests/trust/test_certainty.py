@@ -11,6 +11,7 @@ from napari_vaesr.trust.certainty import (
     SURE,
     UNSURE,
     certainty,
+    certainty_of,
     colour_of,
     contrast_of,
     joint_map,
@@ -49,6 +50,12 @@ def test_the_sentence_names_the_share_and_the_least_sure_place():
     assert found.share == pytest.approx(np.mean(relative_uncertainty(stack, stds, "ZYX") <= 0.1))
     assert found.sentence.startswith(f"{100 * found.share:.0f} % of the image is sure to within 10 %")
     assert f"plane 1, row {found.place['Y']}, column {found.place['X']}" in found.sentence
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 40), (30, 3, 20)])
+def test_how_sure_the_least_sure_place_is_does_not_depend_on_the_edge(shape):
+    everywhere = np.full(shape, 0.3, np.float32)
+    assert certainty_of(everywhere, "ZYX"[-len(shape) :]).there == pytest.approx(0.3, rel=1e-4)
 
 
 def test_axes_without_a_name_are_numbered():

@@ -273,18 +273,23 @@ def certainty_of(relative: Float32Array, axes: str, tolerance: float = TOLERANCE
     tolerance : float
         As for `certainty`.
     """
-    from scipy.ndimage import gaussian_filter
+    from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
-    worst, place = -1.0, (0,) * relative.ndim
+    worst, told, place = -1.0, 0.0, (0,) * relative.ndim
     for plane in _planes(relative.shape, axes, (slice(None),) * relative.ndim):
         patches = gaussian_filter(relative[plane], PATCH, mode="constant")  # not at the very edge
         highest = np.unravel_index(int(np.argmax(patches)), patches.shape)
         if patches[highest] > worst:
             worst = float(patches[highest])
+            inside = [
+                gaussian_filter1d(np.ones(length), PATCH, mode="constant")[at]
+                for length, at in zip(patches.shape, highest, strict=True)
+            ]
+            told = worst / float(np.prod(inside))  # the mean of what of the patch lies in the image
             inner = iter(highest)
             place = tuple(int(next(inner)) if isinstance(at, slice) else at for at in plane)
     share = float(np.mean(relative <= tolerance))
-    return Certainty(share, tolerance, dict(zip(axes, place, strict=True)), worst)
+    return Certainty(share, tolerance, dict(zip(axes, place, strict=True)), told)
 
 
 def _relative(mean: Array, std: Array, contrast: Contrast, smoothing: float) -> Float32Array:

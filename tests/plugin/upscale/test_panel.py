@@ -209,6 +209,16 @@ def test_the_layer_removed_while_it_is_upscaled(viewer, qtbot, messages):
     assert len(messages()) == 1 and "'cells' was removed" in messages()[0]
 
 
+def test_a_layer_that_gets_other_axes_while_it_is_upscaled(viewer, qtbot, messages):
+    layer = viewer.add_image(slow_stack(), name="cells", contrast_limits=(0, 48))
+    widget = make_widget(viewer, qtbot)
+    start_slow_run(widget, viewer, qtbot)
+    layer.data = layer.data[0]
+    qtbot.waitUntil(idle(widget), timeout=60000)
+    assert len(viewer.layers) == 1 and not widget.cancel_button.enabled
+    assert "'cells' got other axes" in widget.status.value and widget.run_button.enabled
+
+
 def test_the_panel_closed_while_running(window, qtbot, messages):
     window.add_image(slow_stack(), name="cells", contrast_limits=(0, 48))
     dock, widget = window.window.add_plugin_dock_widget("napari-vaesr", "Upscale with uncertainty")
@@ -424,6 +434,17 @@ def test_a_number_half_typed_moves_no_other_end(viewer, qtbot):
     qtbot.keyClicks(box, "31")
     qtbot.keyClick(box, Qt.Key.Key_Return)
     assert ends.ends == (24, 31)
+
+
+def test_a_range_along_an_axis_of_one_plane_is_that_plane(viewer, qtbot):
+    viewer.add_image(cells((3, 4, 12, 16)), axis_labels=("t", "z", "y", "x"))
+    widget = make_widget(viewer, qtbot)
+    widget.form.extent.planes.value = "range"
+    widget.form.extent.ranges["Z"].first.value = 2
+    viewer.add_image(cells((5, 1, 12, 16)), axis_labels=("t", "z", "y", "x"))
+    widget.reset_choices()
+    widget.form.layer.value = viewer.layers[-1]
+    assert widget.form.extent.planes.value == "range" and widget.status.value.startswith("5 planes of")
 
 
 def test_after_a_run_before_after_and_certainty_are_offered(viewer, qtbot):

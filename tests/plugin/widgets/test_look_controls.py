@@ -189,3 +189,15 @@ def test_side_by_side_shows_three_and_moves_them_together(looked_at, qtbot):
     look.grid_button.native.click()
     assert not window.canvas.grid.enabled
     assert [layer.name for layer in window.layers if layer.visible] == [visible[0], visible[1]]
+
+
+@pytest.mark.parametrize("change", [{"order": (1, 0, 2)}, {"ndisplay": 3}])
+def test_swiping_ends_where_other_axes_come_on_show(viewer, qtbot, monkeypatch, deep_model_path, change):
+    widget = made_widget(viewer, qtbot, monkeypatch, deep_model_path)
+    run(widget, qtbot)
+    look = widget.look
+    look.swipe_button.native.click()
+    assert look.swipe is not None
+    for name, value in change.items():
+        setattr(viewer.dims, name, value)
+    assert look.swipe is None and not look.swipe_button.native.isChecked() and len(viewer.layers) == 3

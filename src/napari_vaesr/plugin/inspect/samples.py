@@ -140,6 +140,7 @@ class SamplesSection(Container):
         if not isalive(self.native):
             return
         self.draw_button.text = "Draw"
+        outcome = task.placed(outcome)
         if outcome is None:
             self._say("Cancelled; no samples were added.")
         elif isinstance(outcome, Failure):

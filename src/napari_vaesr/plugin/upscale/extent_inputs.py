@@ -87,9 +87,8 @@ class ExtentInputs:
         if named != self._axes:
             self._axes = named
             self.planes.reset_choices()
-            for name, length in zip(named.names, named.shape, strict=True) if named else ():
-                if name in self.ranges and length > 1:
-                    self.ranges[name].reach(length - 1)
+            for name, inputs in self.ranges.items():
+                inputs.reach(named.lengths.get(name, 1) - 1 if named else 0)
         self.show_needed()
 
     def show_needed(self) -> None:

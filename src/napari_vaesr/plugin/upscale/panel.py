@@ -179,6 +179,7 @@ class UpscalePanel(Panel):
             turns.cancel()
             logger.info("The window was closed, so upscaling '%s' was stopped.", task.name)
             return
+        outcome = task.placed(outcome)
         if outcome is None or isinstance(outcome, Failure):
             self._drop_growing()
         if task.layer not in self._viewer.layers:
@@ -200,7 +201,7 @@ class UpscalePanel(Panel):
 
     def _grow(self, task: UpscaleTask, step: Progress) -> None:
         """Show the planes that are done, from time to time, of a result that takes longer."""
-        if task.partial is None or time.monotonic() - self._refreshed < EVERY_SECONDS:
+        if task.partial is None or not task.has_place or time.monotonic() - self._refreshed < EVERY_SECONDS:
             return
         self._refreshed = time.monotonic()
         if not self._growing and step.done < MOSTLY_DONE * step.total and task.layer in self._viewer.layers:

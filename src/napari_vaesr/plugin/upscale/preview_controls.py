@@ -203,6 +203,7 @@ class PreviewControls(Container):
         if not isalive(self.native) or outcome is None:
             self._wanted = self._asked = None
             return
+        outcome = task.placed(outcome)
         if isinstance(outcome, Failure):
             self.live.value = False
             self._say(outcome.message)

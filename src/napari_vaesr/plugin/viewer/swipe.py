@@ -108,7 +108,7 @@ class Swipe:
             shape_type="line",
             name="swipe line, drag it",
             edge_color="white",
-            units=self._mean.units[-2:],
+            units=(self._viewer.dims.units or self._mean.units)[-2:],
             metadata={KEY: self._role},
         )
         self._viewer.layers.append(line)
@@ -136,8 +136,14 @@ class Swipe:
         dims = self._viewer.dims
         return int(dims.displayed[-2]) - (dims.ndim - self._mean.ndim)
 
+    @property
+    def _line_axes(self) -> list[int]:
+        """The axes of the line's layer that run downwards and across."""
+        first = self._viewer.dims.ndim - 2
+        return [axis - first for axis in self._viewer.dims.order if axis >= first]
+
     def _draw_line(self) -> None:
-        """Draw it as long as the result is high, in the last two axes of the viewer."""
+        """Draw it as long as the result is high."""
         mean, units = self._mean, self._viewer.dims.units
         row = self._row
         height = source_array(mean).shape[row]
@@ -146,7 +152,8 @@ class Swipe:
             index = [0.0] * mean.ndim
             index[self.axis], index[row] = self.at - 0.5, end
             ends.append(to_world(mean, index, units)[[row, self.axis]])
-        self.line.data = [np.array(ends)]
+        # A layer of two axes is shown in all planes, its axes in the order that the viewer has them.
+        self.line.data = [np.array(ends)[:, np.argsort(self._line_axes)]]
         self.line.edge_width = [WIDTH / self._viewer.scene.camera.zoom]
 
     def _column(self, across: float) -> float:
@@ -172,7 +179,7 @@ class Swipe:
             viewer.scene.camera.mouse_pan = True
 
     def _across(self) -> float:
-        return float(self.line.data[0][0][-1])
+        return float(self.line.data[0][0][self._line_axes[-1]])
 
     def _on_zoom(self, *_: Any) -> None:
         if self.line in self._viewer.layers:

@@ -178,6 +178,17 @@ class UpscaleTask:
             self._work.close()
         self._work = self.pixels = self.layer = self._source = self.partial = None
 
+    def placed(self, outcome: Any) -> Any:
+        """Return what came of it; where the layer has other axes by now, there is no place for it."""
+        if outcome is None or isinstance(outcome, Failure) or self.has_place:
+            return outcome
+        return Failure(f"'{self.name}' got other axes while it was upscaled: upscale it again.")
+
+    @property
+    def has_place(self) -> bool:
+        """Whether the layer still has the axes that a result has."""
+        return int(self.layer.ndim) == len(self.axes.replace("S", ""))
+
     def layers(self, result: Result, taken_names: Sequence[str]) -> list[LayerTuple]:
         """Return layers for `result`, in place over the source; to be called on the main thread."""
         from napari_vaesr.engine.record import Record

@@ -99,6 +99,8 @@ class LookControls(Container):
         self.grid_button.native.toggled.connect(self._on_grid)
         self.go_button.changed.connect(self.go_to_least_sure)
         viewer.layers.events.removed.connect(self._on_removed)
+        for turned in (viewer.dims.events.order, viewer.dims.events.ndisplay):
+            turned.connect(self._on_turned)
         self.visible = False
 
     @property
@@ -310,6 +312,11 @@ class LookControls(Container):
         if result is not None:
             self._show(result, "after")
             self._check("after")
+
+    def _on_turned(self, *_: Any) -> None:
+        """End swiping where other axes come on show: the line is for those that were."""
+        if isalive(self.native):
+            self.swipe_button.native.setChecked(False)
 
     def _on_removed(self, event: Any) -> None:
         layer = event.value

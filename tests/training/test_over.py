@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from napari_vaesr.errors import VaesrError
 from napari_vaesr.pairs.degradation import Batch
 from napari_vaesr.training.batches import Batches
 from napari_vaesr.training.config import OverConfig, TrainingConfig, finetune_config
@@ -41,6 +42,12 @@ def test_what_was_answered_is_not_asked_again(base, tmp_path):
     assert base.module.count == 3
 
 
+def test_black_images_of_other_shapes_have_answers_of_their_own(base, tmp_path):
+    for shape in ((1, 1, 4, 6), (1, 1, 6, 4), (2, 1, 4, 3)):
+        images = torch.zeros(shape)
+        assert RememberedBase(base, tmp_path)(images).shape == base(images).shape
+
+
 def test_a_damaged_answer_is_asked_for_again(base, tmp_path):
     images = torch.rand(1, 1, 4, 4)
     RememberedBase(base, tmp_path)(images)
@@ -72,6 +79,11 @@ def test_what_was_measured_is_not_measured_again(compact_file, tmp_path, monkeyp
     assert len(told) == 1
     described_base(compact_file, licence="CC0-1.0", run=tmp_path / "run", say=told.append)
     assert len(told) == 2
+
+
+def test_what_is_said_at_too_great_length_is_told(compact_file):
+    with pytest.raises(VaesrError, match=r"The licence of .* can't be noted on a card: .* 200 characters"):
+        described_base(compact_file, licence="all of it " * 30)
 
 
 def test_it_can_be_fine_tuned(make_card):

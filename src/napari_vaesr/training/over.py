@@ -9,8 +9,10 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
+from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.atomic import atomic_path
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.vae.base import SuperResolutionVAE
@@ -68,7 +70,7 @@ def described_base(
     Raises
     ------
     VaesrError
-        When it can't be loaded, does not enlarge images, or can't be kept.
+        When it can't be loaded, does not enlarge images, can't be kept, or what is said of it is too long.
     """
     from napari_vaesr.zoo.bases import keep_base, read_base
     from napari_vaesr.zoo.probe import measured
@@ -79,7 +81,13 @@ def described_base(
         facts["colours"] = colours
     given = {"licence": licence, "authors": authors, "source": source}
     facts |= {name: value for name, value in given.items() if value}
-    told = BaseNetwork(name=file.name, sha256=read.sha256, **facts)
+    try:
+        told = BaseNetwork(name=file.name, sha256=read.sha256, **facts)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise VaesrError(
+            f"The {problem['loc'][0]} of {file.name} can't be noted on a card: {problem['msg']}."
+        ) from None
     before = _of_run(run)
     if before is not None and all(getattr(before, name) == getattr(told, name) for name in SAID):
         told = before
@@ -138,7 +146,8 @@ class RememberedBase(Frozen):
     def __call__(self, images: Tensor, precision: torch.dtype = torch.float32) -> Tensor:
         """Enlarge images, or remember what they became; see `Frozen`."""
         asked = images.detach().float().cpu().contiguous()
-        file = self._folder / f"{sha256(asked.numpy().tobytes()).hexdigest()[:32]}.npy"
+        content = str(tuple(asked.shape)).encode() + asked.numpy().tobytes()
+        file = self._folder / f"{sha256(content).hexdigest()[:32]}.npy"
         try:
             known = np.load(file)
         except (OSError, ValueError, EOFError):

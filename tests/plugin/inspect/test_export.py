@@ -88,6 +88,14 @@ def test_the_plane_of_the_source_is_the_one_that_a_plane_made_lies_in(
         np.testing.assert_array_equal(mean, result.mean.data[number])
 
 
+def test_the_figure_of_a_mirrored_layer_has_a_scale_bar(tmp_path, tiny_model_path):
+    pixels = np.random.default_rng(0).integers(0, 99, (12, 14)).astype("uint16")
+    source = Image(pixels, scale=(0.5, -0.5), units=("um", "um"))
+    made = [Layer.create(*each) for each in upscale_layer(source, model=tiny_model_path, samples=2)]
+    write_plane(tmp_path / "a.png", results(made)[0], source, (0, 0), None)
+    assert (tmp_path / "a.png").stat().st_size > 1000
+
+
 @pytest.mark.parametrize("dtype, white", [("uint8", 255), ("uint16", 65535), ("float32", 1)])
 def test_a_movie_has_the_colours_that_are_shown(tmp_path, dtype, white):
     frames = (np.array([0.0, 0.4, 0.8]).reshape(3, 1, 1, 1) * white * np.ones((3, 8, 8, 3))).astype(dtype)

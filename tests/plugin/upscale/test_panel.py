@@ -10,6 +10,7 @@ from qtpy.QtCore import Qt
 
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.plugin.inspect.maps import show_kind
 from napari_vaesr.plugin.upscale.form import TOOLTIPS
 from napari_vaesr.plugin.upscale.panel import UpscalePanel
 from napari_vaesr.plugin.viewer.layers import KEY
@@ -516,6 +517,32 @@ def test_a_result_that_grew_stays_the_one_it_was(viewer, qtbot, monkeypatch):
     qtbot.waitUntil(idle(widget), timeout=20000)
     assert results(viewer.layers)[0].identity == began
     assert told == [(True, {"role": "std", "result": began})], "all is there when the mean says so"
+
+
+def test_what_was_done_to_growing_layers_leaves_no_halves(viewer, qtbot, monkeypatch):
+    widget = grown(viewer, qtbot, monkeypatch)
+    viewer.layers.remove("cells x2 mean")
+    qtbot.waitUntil(idle(widget), timeout=20000)
+    assert [layer.name for layer in viewer.layers] == ["cells", "cells x2 mean", "cells x2 std"]
+
+
+def test_a_kind_that_was_chosen_while_planes_grew_is_not_what_a_layer_is_called(viewer, qtbot, monkeypatch):
+    widget = grown(viewer, qtbot, monkeypatch)
+    viewer.layers["cells x2 mean"].name = "mine"
+    std = show_kind(viewer, results(viewer.layers)[0], "relative")
+    assert std.name == "mine relative"
+    qtbot.waitUntil(idle(widget), timeout=20000)
+    assert [layer.name for layer in viewer.layers] == ["cells", "mine", "cells x2 std"]
+    assert std.metadata[KEY]["layer"]["role"] == "std"
+
+
+def test_the_panel_follows_the_data_of_its_layer(viewer, qtbot):
+    layer = viewer.add_image(cells((12, 16)), name="cells")
+    widget = make_widget(viewer, qtbot)
+    layer.data = cells((10, 8))
+    assert widget.status.value == "1 plane of 8 × 10 pixels to 16 × 20."
+    layer.data = cells((3, 12, 16))
+    assert widget.form.axes.value == "ZYX" and "16 × 12 pixels" in widget.status.value
 
 
 def test_the_source_of_a_run_is_known_by_another_name(viewer, qtbot):

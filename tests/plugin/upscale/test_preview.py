@@ -73,6 +73,19 @@ def test_a_second_preview_updates_the_first(viewer, stack, qtbot):
     np.testing.assert_allclose(mean.data_to_world((0, 0.5, 0.5)), stack.data_to_world((3, 0, 10)))
 
 
+def test_pixels_that_were_painted_over_are_previewed_as_they_are_run(viewer, stack, qtbot):
+    widget = make_widget(viewer, qtbot)
+    widget.preview.button.native.click()
+    previewed(widget, qtbot)
+    stack.data[...] = stack.data // 4
+    stack.refresh()
+    widget.preview.button.native.click()
+    mean = previewed(widget, qtbot)[0].data
+    anew = make_widget(viewer, qtbot)
+    anew.preview.button.native.click()
+    np.testing.assert_array_equal(previewed(anew, qtbot)[-2].data, mean)
+
+
 def test_the_selection_stays_with_the_source(viewer, stack, qtbot):
     widget = make_widget(viewer, qtbot)
     viewer.layers.selection.active = stack

@@ -140,7 +140,7 @@ def write_plane(
         np.asarray(source_array(source)[input_where]),
         mean,
         np.asarray(result.std(where)),
-        float(source.scale[-1]),
+        abs(float(source.scale[-1])),  # below 0 where it is mirrored
         str(source.units[-1]),
         result.name,
     )

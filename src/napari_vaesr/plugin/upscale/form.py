@@ -76,6 +76,7 @@ class UpscaleForm(Container):
         self._cards = known_cards(start.model)
         self._memory = start.memory
         self._guess, self._is_guess = "", False
+        self._followed: Any = None
         inputs = self._make_inputs(start)
         advanced = self._make_advanced_inputs(start)
         super().__init__(widgets=inputs, labels=True)
@@ -142,7 +143,19 @@ class UpscaleForm(Container):
             self._guess = suggested_axes(layer)
             self.axes.value = self._guess
             self._show_guess()
+            if layer is not self._followed:
+                self._followed = layer
+                layer.events.data.connect(self._on_data)
         self.together.show_needed()
+
+    def _on_data(self, event: Any) -> None:
+        """Take note that the chosen layer got other pixels, perhaps of another size or along other axes."""
+        layer = self.layer.value if isalive(self.native) else None
+        if layer is None or event.source is not layer:
+            return
+        if len(self.axes.value.upper().replace("S", "")) != layer.ndim:
+            self._on_layer_changed(layer)
+        self.changed.emit(self)
 
     def follow_selection(self) -> None:
         """Take the layers that are selected as those to upscale."""

@@ -233,6 +233,7 @@ class UpscalePanel(Panel):
     def _add_layers(self, task: UpscaleTask, result: Any, turns: Turns) -> None:
         growing, self._growing = self._growing, []
         if not all(layer in self._viewer.layers for layer in growing):
+            self._remove(growing)  # what the user has left of them
             growing = []
         own = [layer.name for layer in growing]
         made = task.layers(result, [name for name in self._names() if name not in own])
@@ -256,10 +257,13 @@ class UpscalePanel(Panel):
         return added
 
     def _drop_growing(self) -> None:
-        for layer in self._growing:
+        self._remove(self._growing)
+        self._growing = []
+
+    def _remove(self, layers: Sequence[Layer]) -> None:
+        for layer in layers:
             if layer in self._viewer.layers:
                 self._viewer.layers.remove(layer)
-        self._growing = []
 
     def _show_running(self, running: bool) -> None:
         self.run_button.enabled = not running
@@ -325,8 +329,11 @@ class UpscalePanel(Panel):
 def complete(layers: Sequence[Layer], made: Sequence[LayerTuple]) -> None:
     """Give layers that grew plane by plane what is known in the end: records, limits and thumbnails."""
     for layer, (data, attributes, _) in reversed(list(zip(layers, made, strict=False))):
-        if attributes["metadata"][KEY]["layer"]["role"] != "mean":
+        role = attributes["metadata"][KEY]["layer"]["role"]
+        if role != "mean":
             layer.contrast_limits = attributes["contrast_limits"]
+        if role != layer.metadata[KEY]["layer"]["role"]:  # another kind was chosen meanwhile
+            layer.name = attributes["name"]
         visible, layer.visible = layer.visible, True
         layer.data = data
         layer.visible = visible

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from magicgui.widgets import CheckBox, Container, PushButton
 from napari.utils.notifications import show_warning
 from qtpy.compat import isalive
@@ -183,7 +184,9 @@ class PreviewControls(Container):
         self._pixels_note += left_out(asked, settings)
         pixels, scalings = self._scalings
         same_pixels = pixels is not None and pixels[0] is wanted[4] and pixels[1:] == (axes, settings.model)
-        task = UpscaleTask(layer, axes, settings, fitting, scalings=scalings if same_pixels else None)
+        # Pixels in memory may have been painted over since; a button pressed again is to see that.
+        is_known = same_pixels and (live or patient or not isinstance(wanted[4], np.ndarray))
+        task = UpscaleTask(layer, axes, settings, fitting, scalings=scalings if is_known else None)
         if not live and not patient:
             self._say("Making a preview ...")
         self.runner.submit(task)

@@ -83,7 +83,7 @@ def test_pixels_that_were_painted_over_are_previewed_as_they_are_run(viewer, sta
     mean = previewed(widget, qtbot)[0].data
     anew = make_widget(viewer, qtbot)
     anew.preview.button.native.click()
-    np.testing.assert_array_equal(previewed(anew, qtbot)[-2].data, mean)
+    np.testing.assert_array_equal(previewed(anew, qtbot)[0].data, mean)
 
 
 def test_the_selection_stays_with_the_source(viewer, stack, qtbot):

@@ -164,3 +164,23 @@ def test_what_is_on_show_where_the_viewer_measures_in_another_unit(other):
     corners = np.array([[0.5 * 9.5, 0.25 * 19.5], [0.5 * 14.5, 0.25 * 39.5]])
     shapes = viewer.add_shapes([corners], shape_type="rectangle", units=("um", "um"))
     assert chosen_extent(viewer, layer, "ZYX", "plane", "rectangle", shapes=shapes) == expected
+
+
+@pytest.mark.filterwarnings("ignore:Non-orthogonal")
+@pytest.mark.parametrize("place", [(1, 0), (0, 1)], ids=["planes shifted", "planes tilted"])
+def test_what_napari_shows_of_a_sheared_stack_is_meant(place):
+    affine = np.eye(4)
+    affine[place] = 2
+    affine[:3, 3] = 5, 0, 9
+    pixels = np.arange(8 * 20 * 20).reshape(8, 20, 20)
+    viewer = ViewerModel()
+    layer = viewer.add_image(pixels, affine=affine)
+    viewer.canvas.size, viewer.scene.camera.zoom = (60, 60), 10
+    viewer.scene.camera.center = (0, 10.5, 9 + 10.5)  # rows and columns 8 to 13, as they are drawn
+    shapes = viewer.add_shapes([np.array([[7.5, 9 + 7.5], [13.5, 9 + 13.5]])])
+    for point in (5, 9):
+        viewer.dims.point = (point, *viewer.dims.point[1:])
+        seen = np.asarray(layer._slice.image.raw)[19, 19] // 400
+        expected = {"Z": range(seen, seen + 1), "Y": range(8, 14), "X": range(8, 14)}
+        assert chosen_extent(viewer, layer, "ZYX", "plane", "visible") == expected
+        assert chosen_extent(viewer, layer, "ZYX", "plane", "rectangle", shapes=shapes) == expected

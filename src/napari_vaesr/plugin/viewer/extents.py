@@ -14,7 +14,7 @@ import numpy as np
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.plugin.viewer.sources import checked_axes, source_array
-from napari_vaesr.plugin.viewer.world import Units, to_pixels, to_world
+from napari_vaesr.plugin.viewer.world import Units, to_shown_pixels, to_world
 
 if TYPE_CHECKING:
     import napari.layers
@@ -67,17 +67,28 @@ def chosen_extent(
             if name in named.loop_names
         }
     elif planes != "all":
-        here = plane_at(layer, names, viewer.dims.point, viewer.dims.units)
+        here = plane_at(layer, names, viewer.dims.point, viewer.dims.units, _displayed(viewer, layer))
         wanted = "T" if planes == "time" else named.loop_names
         extent |= {name: range(here[name], here[name] + 1) for name in wanted if name in here}
     if region == "visible":
         extent |= visible_region(viewer, layer, names)
     elif region == "rectangle":
-        extent |= rectangle_region(layer, names, shapes, viewer.dims.units)
+        extent |= rectangle_region(layer, names, shapes, viewer.dims.units, _displayed(viewer, layer))
     return extent
 
 
-def plane_at(layer: napari.layers.Image, axes: str, point: Sequence[float], units: Units) -> dict[str, int]:
+def _displayed(viewer: ViewerModel, layer: napari.layers.Image) -> list[int]:
+    """Return the axes of the layer that are on show, below 0 those that are not its own."""
+    return [axis - (viewer.dims.ndim - layer.ndim) for axis in viewer.dims.displayed]
+
+
+def plane_at(
+    layer: napari.layers.Image,
+    axes: str,
+    point: Sequence[float],
+    units: Units,
+    displayed: Sequence[int] = (),
+) -> dict[str, int]:
     """Find the plane of the layer at a world position, kept inside the layer.
 
     Parameters
@@ -90,13 +101,15 @@ def plane_at(layer: napari.layers.Image, axes: str, point: Sequence[float], unit
         World coordinates along the viewer's axes, of which the last belong to the layer.
     units : sequence of pint.Unit or None
         Of `point`, ``viewer.dims.units``.
+    displayed : sequence of int
+        Axes of the layer that are on show.
 
     Returns
     -------
     dict of str to int
         Pixel index along every looped axis.
     """
-    indices = to_pixels(layer, point, units)
+    indices = to_shown_pixels(layer, point, units, displayed)
     return {
         name: int(min(max(round(float(index)), 0), length - 1))
         for name, index, length in zip(axes, indices, source_array(layer).shape, strict=False)
@@ -124,11 +137,15 @@ def visible_region(viewer: ViewerModel, layer: napari.layers.Image, axes: str) -
         centre + half * signs for signs in product((-1, 1), repeat=2)
     ]
     outside = f"'{layer.name}' is not in view, please move to it."
-    return _region(layer, axes, corners, viewer.dims.units, outside)
+    return _region(layer, axes, corners, viewer.dims.units, outside, _displayed(viewer, layer))
 
 
 def rectangle_region(
-    layer: napari.layers.Image, axes: str, shapes: napari.layers.Shapes | None, units: Units
+    layer: napari.layers.Image,
+    axes: str,
+    shapes: napari.layers.Shapes | None,
+    units: Units,
+    displayed: Sequence[int] = (),
 ) -> dict[str, range]:
     """Return the rows and columns of the layer that hold a shape.
 
@@ -142,14 +159,19 @@ def rectangle_region(
     chosen = max(shapes.selected_data, default=len(shapes.data) - 1)
     corners = np.array([to_world(shapes, vertex, units) for vertex in shapes.data[chosen]])
     outside = f"The rectangle does not touch '{layer.name}', please move it."
-    return _region(layer, axes, corners, units, outside)
+    return _region(layer, axes, corners, units, outside, displayed)
 
 
 def _region(
-    layer: napari.layers.Image, axes: str, corners: Any, units: Units, outside: str
+    layer: napari.layers.Image,
+    axes: str,
+    corners: Any,
+    units: Units,
+    outside: str,
+    displayed: Sequence[int],
 ) -> dict[str, range]:
     """Return the rows and columns around world positions; an axis along which they agree is whole."""
-    indices = np.array([to_pixels(layer, corner, units) for corner in corners])
+    indices = np.array([to_shown_pixels(layer, corner, units, displayed) for corner in corners])
     region = {}
     for axis, (name, length) in enumerate(zip(axes, source_array(layer).shape, strict=True)):
         if name not in "YX" or np.ptp(indices[:, axis]) == 0:

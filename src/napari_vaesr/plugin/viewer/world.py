@@ -37,6 +37,35 @@ def to_pixels(layer: napari.layers.Layer, position: npt.ArrayLike, units: Units)
     return np.asarray(layer.world_to_data(place), dtype=float)
 
 
+def to_shown_pixels(
+    layer: napari.layers.Layer, position: npt.ArrayLike, units: Units, displayed: Sequence[int]
+) -> npt.NDArray[np.float64]:
+    """Return the pixel indices of a layer that napari shows at a position in the viewer.
+
+    They are those of `to_pixels`, but for layers that are turned or sheared out of the planes on show: napari
+    leaves that out when it cuts and draws a plane.
+
+    Parameters
+    ----------
+    layer, position, units
+        As for `to_pixels`.
+    displayed : sequence of int
+        Axes of the layer that are on show; those below 0 are not its own.
+    """
+    indices = to_pixels(layer, position, units)
+    shown = [axis for axis in displayed if axis >= 0]
+    others = [axis for axis in range(layer.ndim) if axis not in shown]
+    start = np.asarray(layer.data_to_world(np.zeros(layer.ndim)), dtype=float)
+    forth = np.stack([layer.data_to_world(each) for each in np.eye(layer.ndim)], axis=1) - start[:, None]
+    if not shown or not (forth[np.ix_(shown, others)].any() or forth[np.ix_(others, shown)].any()):
+        return indices
+    place = forth @ indices + start
+    indices[shown] = np.linalg.solve(forth[np.ix_(shown, shown)], (place - start)[shown])
+    back = np.linalg.inv(forth)
+    indices[others] = back[np.ix_(others, others)] @ place[others] - (back @ start)[others]
+    return indices
+
+
 def to_world(layer: napari.layers.Layer, indices: npt.ArrayLike, units: Units) -> npt.NDArray[np.float64]:
     """Return the position in the viewer, in its units, of pixel indices of a layer."""
     place = np.asarray(layer.data_to_world(indices), dtype=float)

@@ -44,6 +44,21 @@ def test_a_check_is_told_and_corrects_the_next_run(widget, viewer, qtbot):
     assert not widget.check.words.value
 
 
+def test_a_check_is_of_the_pixels_that_were_there(widget, viewer, qtbot):
+    layer = viewer.layers["cells"]
+    checked(widget, qtbot)
+    widget.check.calibrate.value = True
+    layer.data = layer.data[:, ::-1].copy()
+    assert widget._make_tasks()[0].calibrations is None
+    assert not widget.check.words.value and not widget.check.calibrate.value
+    widget.check.check()
+    layer.data = layer.data[0]
+    qtbot.waitUntil(lambda: not widget.check.runner.is_running, timeout=30000)
+    assert "'cells' got other data" in widget.check.words.value
+    widget.check.show_map()
+    assert len(viewer.layers) == 1
+
+
 def test_departures_lie_over_the_source(widget, viewer, qtbot):
     checked(widget, qtbot)
     widget.check.show_map()

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 from magicgui.widgets import CheckBox, Container, PushButton
 from napari.layers import Image
@@ -22,7 +23,7 @@ from napari_vaesr.plugin.upscale.pace import flat_settings, patient_part
 from napari_vaesr.plugin.viewer.extents import chosen_extent
 from napari_vaesr.plugin.viewer.layers import KEY, unique_name, upscaled_place
 from napari_vaesr.plugin.viewer.runner import Runner
-from napari_vaesr.plugin.viewer.sources import layer_as_source
+from napari_vaesr.plugin.viewer.sources import layer_as_source, source_array
 from napari_vaesr.plugin.viewer.task import Failure, first_sentence
 from napari_vaesr.plugin.widgets.panel import errors_shown, row, status_line
 
@@ -130,6 +131,7 @@ class CheckControls(Container):
         self._viewer, self._form, self._say = viewer, form, say
         self._found: tuple[Any, Checked] | None = None
         self._of: Any = None
+        self._pixels: Any = None
         self._map_place: Any = None
         self.button = PushButton(
             text="Check on this image",
@@ -163,7 +165,7 @@ class CheckControls(Container):
 
     def calibrations(self) -> Sequence[Calibration] | None:
         """Return the corrected calibrations, if wanted and if the check was of this layer and model."""
-        if self._found is None or not self.calibrate.value or self._found[0] != self._asked():
+        if self._found is None or not self.calibrate.value or not self._is_of(self._form.layer.value):
             return None
         return self._found[1].check.calibrations if self._corrects() else None
 
@@ -181,7 +183,7 @@ class CheckControls(Container):
             if settings.samples < 2:
                 raise VaesrError("One sample has no spread to check: draw 2 samples or more.")
             task = CheckTask(form.layer.value, form.axes.value, settings, extent)
-            self._of = self._asked()
+            self._of, self._pixels = self._asked(), ref(source_array(task.layer))
             self.button.text = "Cancel"
             self.runner.submit(task)  # type: ignore[arg-type]
 
@@ -223,6 +225,15 @@ class CheckControls(Container):
         told = (form.told["noise"], form.told["blur"])
         return tuple(each.value for each in (*chosen, *told))
 
+    def _is_of(self, layer: Any) -> bool:
+        """Whether what was found is of a layer as it is, and of all else that is chosen."""
+        is_chosen = self._found is not None and self._found[0] == self._asked()
+        return is_chosen and self._has_pixels_of(layer)
+
+    def _has_pixels_of(self, layer: Any) -> bool:
+        """Whether a layer still has the pixels that were checked."""
+        return layer is not None and self._pixels() is source_array(layer)
+
     def _corrects(self) -> bool:
         """Whether a run makes just what was checked."""
         return self._found is not None and self._form.settings().scale == self._found[1].check.scale
@@ -230,7 +241,7 @@ class CheckControls(Container):
     def _on_change(self, *_: Any) -> None:
         if self._found is None:
             return
-        if self._found[0] != self._asked():
+        if not self._is_of(self._form.layer.value):
             self._forget()
         else:
             self.calibrate.visible = self._corrects()
@@ -258,6 +269,8 @@ class CheckControls(Container):
         elif isinstance(outcome, Failure):
             self._tell(outcome.message)
             show_error(outcome.message)
+        elif not self._has_pixels_of(task.layer):
+            self._tell(f"'{task.name}' got other data while it was checked: check it again.")
         else:
             from napari_vaesr.trust.consistency import UNFAITHFUL
 

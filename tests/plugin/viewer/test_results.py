@@ -10,7 +10,7 @@ from napari.utils._proxies import PublicOnlyProxy
 
 from napari_vaesr.plugin.viewer.layers import STD_KEY
 from napari_vaesr.plugin.viewer.look import source_in
-from napari_vaesr.plugin.viewer.results import result_of, results
+from napari_vaesr.plugin.viewer.results import newest_samples, result_of, results
 from napari_vaesr.plugin.viewer.sources import remember_source, source_of
 
 
@@ -178,3 +178,12 @@ def test_layers_of_others_are_passed_over(viewer):
     viewer.add_image(np.zeros((4, 4)), metadata={"napari_vaesr": "something else"})
     viewer.add_layer(Image(np.zeros((4, 4)), metadata={"napari_vaesr": {"made": "before"}}))
     assert results(viewer.layers) == []
+
+
+def test_a_projection_of_samples_is_no_samples(viewer):
+    told = {"napari_vaesr": {"layer": {"role": "samples", "result": "a"}}}
+    samples = Image(np.zeros((4, 3, 12, 16)), axis_labels=("sample", "z", "y", "x"), metadata=told)
+    assert newest_samples(viewer.layers) is None
+    viewer.layers.append(samples)
+    viewer.layers.append(Image(np.zeros((3, 12, 16)), axis_labels=("z", "y", "x"), metadata=told))
+    assert newest_samples(viewer.layers) is samples

@@ -15,8 +15,7 @@ from magicgui.widgets import Container, PushButton
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.atomic import atomic_path
 from napari_vaesr.plugin.inspect.line_profile import Profile
-from napari_vaesr.plugin.viewer.layers import KEY
-from napari_vaesr.plugin.viewer.results import ShownResult
+from napari_vaesr.plugin.viewer.results import ShownResult, newest_samples
 from napari_vaesr.plugin.viewer.sources import source_array, source_axes, source_of
 from napari_vaesr.plugin.viewer.world import Units, to_pixels
 from napari_vaesr.plugin.widgets.dialogs import path_to_save
@@ -222,11 +221,10 @@ class ExportSection(Container):
 
     def save_movie(self, path: AnyPath) -> None:
         """Save the movie; raises `VaesrError` where no samples were drawn, and as `write_movie`."""
-        for layer in reversed(self._viewer.layers):
-            if layer.metadata.get(KEY, {}).get("layer", {}).get("role") == "samples":
-                write_movie(path, layer, self._viewer.dims.point, self._viewer.dims.units)
-                return
-        raise VaesrError("There are no samples yet: draw some first.")
+        samples = newest_samples(self._viewer.layers)
+        if samples is None:
+            raise VaesrError("There are no samples yet: draw some first.")
+        write_movie(path, samples, self._viewer.dims.point, self._viewer.dims.units)
 
     def save_profile(self, path: AnyPath) -> None:
         """Save the profile; raises `VaesrError` where no line was drawn, and as `write_profile`."""

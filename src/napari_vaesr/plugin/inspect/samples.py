@@ -13,8 +13,7 @@ from qtpy.QtCore import QTimer
 
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.plugin.viewer.extents import chosen_extent
-from napari_vaesr.plugin.viewer.layers import KEY
-from napari_vaesr.plugin.viewer.results import ShownResult
+from napari_vaesr.plugin.viewer.results import ShownResult, newest_samples
 from napari_vaesr.plugin.viewer.runner import Runner
 from napari_vaesr.plugin.viewer.shortcuts import NEXT_SAMPLE
 from napari_vaesr.plugin.viewer.sources import needed_source, source_axes
@@ -127,10 +126,8 @@ class SamplesSection(Container):
         self.runner.cancel()
 
     def _samples(self) -> Layer | None:
-        for layer in reversed(self._viewer.layers):
-            if layer.metadata.get(KEY, {}).get("layer", {}).get("role") == "samples":
-                return layer
-        return None
+        found: Layer | None = newest_samples(self._viewer.layers)
+        return found
 
     def _on_step(self, task: UpscaleTask, step: Progress) -> None:
         percent = f", {step.done / step.total:.0%}" if step.total else ""

@@ -185,3 +185,15 @@ def result_of(layer: Any, layers: Iterable[Any]) -> ShownResult | None:
         if layer in (result.mean, *result.uncertainty):  # equal, for panels may get a proxy of it
             return result
     return None
+
+
+def newest_samples(layers: Sequence[Any]) -> Any:
+    """Return the topmost layer with samples along its first axis, None where there is none.
+
+    A projection along them has the same metadata, and other axes.
+    """
+    for layer in reversed(layers):
+        role = layer.metadata.get(KEY, {}).get("layer", {}).get("role")
+        if role == "samples" and layer.axis_labels[0] == "sample":
+            return layer
+    return None

@@ -22,16 +22,15 @@ from napari_vaesr.plugin.viewer.look import (
 from napari_vaesr.trust.certainty import joint_map
 
 
-def shown(blending="translucent_no_depth", rgb=False):
+def shown(blending="translucent_no_depth", rgb=False, **place):
     """A viewer with a source and its result, which is unsure in one cell of its second plane."""
     mean = np.full((2, 40, 60), 100, "uint16")
     mean[1, 8:20, 8:20] = mean[1, 24:36, 40:52] = 200
     std = np.ones(mean.shape, "float32")
     std[1, 24:36, 40:52] = 40
     colours = np.stack([mean] * 3, -1).astype("uint8") if rgb else mean
-    source = Image(
-        colours[:, ::2, ::2], rgb=rgb, name="cells", scale=(2, 1, 1), units=("um",) * 3, blending=blending
-    )
+    place = {"scale": (2, 1, 1), "units": ("um",) * 3, **place}
+    source = Image(colours[:, ::2, ::2], rgb=rgb, name="cells", blending=blending, **place)
     viewer = ViewerModel()
     viewer.layers.append(source)
     axes = "ZYXS" if rgb else "ZYX"
@@ -82,3 +81,13 @@ def test_the_uncertainty_is_found_once():
     _, _, result = shown()
     assert relative_of(result) is relative_of(result)
     assert KEY in result.mean.metadata
+
+
+@pytest.mark.parametrize("angle", [0, 45, 90, -45])
+def test_a_place_is_seen_as_closely_in_a_turned_image(angle):
+    turn = np.deg2rad(angle)
+    rotate = [[1, 0, 0], [0, np.cos(turn), -np.sin(turn)], [0, np.sin(turn), np.cos(turn)]]
+    viewer, _, result = shown(rotate=rotate)
+    viewer.canvas.size, viewer.scene.camera.zoom = (400, 400), 1
+    go_to(viewer, result, {"Y": 3, "X": 4})
+    assert viewer.scene.camera.zoom == pytest.approx(400 / (160 * 0.5))

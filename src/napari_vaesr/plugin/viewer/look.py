@@ -178,8 +178,8 @@ def go_to(viewer: ViewerModel, result: ShownResult, place: dict[str, int]) -> No
     shown = list(viewer.dims.displayed)
     camera = viewer.scene.camera
     camera.center = point[shown] if len(shown) == 3 else (0.0, *point[shown])
-    next_to = to_world(result.mean, [each + 1 for each in index], viewer.dims.units)
-    pixel = float(np.abs(next_to - there)[-1]) or 1.0
+    next_to = to_world(result.mean, [*index[:-1], index[-1] + 1], viewer.dims.units)
+    pixel = float(np.linalg.norm(next_to - there))
     camera.zoom = max(camera.zoom, min(viewer.canvas.size) / (PATCH_PIXELS * pixel))
 
 

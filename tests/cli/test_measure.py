@@ -109,7 +109,7 @@ def test_names_with_brackets_are_shown_as_they_are(run, tiny_model_path, tmp_pat
     for name in ("cells[a].tif", "cells[red].tif"):
         pixels = np.random.default_rng(0).integers(0, 4000, (40, 44), dtype=np.uint16)
         tifffile.imwrite(tmp_path / name, pixels)
-    result = run(command, tmp_path, "--model", tiny_model_path, "--samples", 2)
+    result = run(command, ".", "--model", tiny_model_path, "--samples", 2)
     assert result.exit_code == 0, result.output
     shown = result.output.rpartition("───")[2]
     assert "cells[a].tif" in shown and "cells[red].tif" in shown

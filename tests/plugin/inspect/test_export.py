@@ -16,7 +16,7 @@ from PIL import Image as Picture
 from napari_vaesr.engine.result import Result
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.region import Factors
-from napari_vaesr.plugin.inspect.export import write_movie, write_plane, write_profile
+from napari_vaesr.plugin.inspect.export import _plane, write_movie, write_plane, write_profile
 from napari_vaesr.plugin.inspect.line_profile import line_profile, source_along
 from napari_vaesr.plugin.viewer.layers import layer_tuples, upscale_layer
 from napari_vaesr.plugin.viewer.results import results
@@ -146,3 +146,9 @@ def test_an_mp4_without_its_extra_is_told(shown, tmp_path, monkeypatch):
             tmp_path / "samples.mp4", viewer.layers["ramp x2 samples"], viewer.dims.point, viewer.dims.units
         )
     assert not list(tmp_path.iterdir())
+
+
+def test_of_a_sheared_stack_it_takes_the_plane_that_napari_shows():
+    shear = np.array([[1, 0.3, 0], [0, 1, 0], [0, 0, 1]])
+    layer = Image(np.zeros((20, 40, 50)), scale=(1, 0.2, 0.2), shear=shear)
+    assert [_plane(layer, (plane, 4, 5), None)[0] for plane in (2, 5, 8)] == [2, 5, 8]

@@ -17,7 +17,7 @@ from napari_vaesr.files.atomic import atomic_path
 from napari_vaesr.plugin.inspect.line_profile import Profile
 from napari_vaesr.plugin.viewer.results import ShownResult, newest_samples
 from napari_vaesr.plugin.viewer.sources import source_array, source_axes, source_of
-from napari_vaesr.plugin.viewer.world import Units, to_pixels
+from napari_vaesr.plugin.viewer.world import Units, to_shown_pixels
 from napari_vaesr.plugin.widgets.dialogs import path_to_save
 from napari_vaesr.plugin.widgets.panel import errors_shown, row
 
@@ -147,10 +147,10 @@ def write_plane(
 
 def _plane(layer: Any, point: Sequence[float], units: Units) -> tuple[int | slice, ...]:
     """Return the index of the plane on show, kept inside the layer; rows and columns are whole."""
-    indices = to_pixels(layer, point, units)
     shape = source_array(layer).shape
     letters = "".join(layer.axis_labels[-2:]).upper()
     whole = (layer.ndim - 2, layer.ndim - 1)
+    indices = to_shown_pixels(layer, point, units, whole)
     if set(letters) & set("TCZ"):
         raise VaesrError("This is for layers whose last two axes are Y and X.")
     return tuple(

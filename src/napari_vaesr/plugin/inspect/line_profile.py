@@ -16,7 +16,7 @@ from napari_vaesr.imaging.colour import visible_luma
 from napari_vaesr.imaging.region import Factors
 from napari_vaesr.plugin.viewer.results import ShownResult
 from napari_vaesr.plugin.viewer.sources import source_array, source_axes
-from napari_vaesr.plugin.viewer.world import Units, to_pixels, to_world
+from napari_vaesr.plugin.viewer.world import Units, to_shown_pixels, to_world
 
 if TYPE_CHECKING:
     import napari.layers
@@ -97,7 +97,8 @@ def line_profile(
     for axis in displayed:
         if axis >= missing:
             whole[:, axis] = drawn[:, axis - missing]
-    pixels = np.array([to_pixels(result.mean, corner, units) for corner in whole])
+    own = [axis - (whole.shape[1] - result.mean.ndim) for axis in displayed]
+    pixels = np.array([to_shown_pixels(result.mean, corner, units, own) for corner in whole])
     for axis in range(result.mean.ndim):  # a plane on show, not a place between two
         if np.ptp(pixels[:, axis]) == 0:
             pixels[:, axis] = np.round(pixels[:, axis])

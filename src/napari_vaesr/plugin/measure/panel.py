@@ -288,6 +288,9 @@ class MeasurePanel(Panel):
         elif isinstance(outcome, Failure):
             self._say(outcome.message)
             show_error(outcome.message)
+        elif not task.has_place:
+            self._say(f"'{task.name}' got other axes while it was measured: measure it again.")
+            show_error(self.status.value)
         elif task.layer in self._viewer.layers:
             self._found, self._field = outcome, 0
             layer = task.labels_layer(

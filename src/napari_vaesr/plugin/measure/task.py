@@ -112,6 +112,11 @@ class MeasureTask:
         self._quantities = Quantities(self.properties)
         self._units, self._sizes, self._offset = _physical(self.layer, self.axes)
 
+    @property
+    def has_place(self) -> bool:
+        """Whether the layer still has the axes that the objects have."""
+        return int(self.layer.ndim) == len(self.axes.replace("S", ""))
+
     def __repr__(self) -> str:
         return f"the measurement of '{self.name}'"
 

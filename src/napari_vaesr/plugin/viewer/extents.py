@@ -14,7 +14,7 @@ import numpy as np
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.plugin.viewer.sources import checked_axes, source_array
-from napari_vaesr.plugin.viewer.world import Units, to_shown_pixels, to_world
+from napari_vaesr.plugin.viewer.world import Units, on_show, to_shown_pixels, to_world
 
 if TYPE_CHECKING:
     import napari.layers
@@ -67,19 +67,14 @@ def chosen_extent(
             if name in named.loop_names
         }
     elif planes != "all":
-        here = plane_at(layer, names, viewer.dims.point, viewer.dims.units, _displayed(viewer, layer))
+        here = plane_at(layer, names, viewer.dims.point, viewer.dims.units, on_show(viewer.dims, layer))
         wanted = "T" if planes == "time" else named.loop_names
         extent |= {name: range(here[name], here[name] + 1) for name in wanted if name in here}
     if region == "visible":
         extent |= visible_region(viewer, layer, names)
     elif region == "rectangle":
-        extent |= rectangle_region(layer, names, shapes, viewer.dims.units, _displayed(viewer, layer))
+        extent |= rectangle_region(layer, names, shapes, viewer.dims.units, on_show(viewer.dims, layer))
     return extent
-
-
-def _displayed(viewer: ViewerModel, layer: napari.layers.Image) -> list[int]:
-    """Return the axes of the layer that are on show, below 0 those that are not its own."""
-    return [axis - (viewer.dims.ndim - layer.ndim) for axis in viewer.dims.displayed]
 
 
 def plane_at(
@@ -137,7 +132,7 @@ def visible_region(viewer: ViewerModel, layer: napari.layers.Image, axes: str) -
         centre + half * signs for signs in product((-1, 1), repeat=2)
     ]
     outside = f"'{layer.name}' is not in view, please move to it."
-    return _region(layer, axes, corners, viewer.dims.units, outside, _displayed(viewer, layer))
+    return _region(layer, axes, corners, viewer.dims.units, outside, on_show(viewer.dims, layer))
 
 
 def rectangle_region(

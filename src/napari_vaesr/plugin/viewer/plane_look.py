@@ -20,7 +20,7 @@ from napari_vaesr.plugin.viewer.look import add_joint, axes_of
 from napari_vaesr.plugin.viewer.results import Index, ShownResult
 from napari_vaesr.plugin.viewer.sources import source_array
 from napari_vaesr.plugin.viewer.workers import create_worker
-from napari_vaesr.plugin.viewer.world import to_pixels
+from napari_vaesr.plugin.viewer.world import to_shown_pixels
 from napari_vaesr.trust.certainty import Certainty, certainty_of, nice_top, painted, relative_uncertainty
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class PlaneLook:
         shown = tuple(axis - (dims.ndim - mean.ndim) for axis in dims.displayed)
         if shown != (axes.find("Y"), axes.find("X")):
             return None
-        pixels = to_pixels(mean, dims.point, dims.units)[-mean.ndim :]
+        pixels = to_shown_pixels(mean, dims.point, dims.units, shown)[-mean.ndim :]
         shape = source_array(mean).shape
         return tuple(
             slice(None) if axis in shown else int(np.clip(round(float(pixels[axis])), 0, shape[axis] - 1))

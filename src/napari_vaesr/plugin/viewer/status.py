@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_vaesr.plugin.viewer.results import result_of
 from napari_vaesr.plugin.viewer.sources import source_array
-from napari_vaesr.plugin.viewer.world import to_pixels
+from napari_vaesr.plugin.viewer.world import on_show, to_shown_pixels
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -66,7 +66,8 @@ def std_at_cursor(viewer: ViewerModel) -> float | None:
     if not all(isinstance(source_array(each), np.ndarray) for each in (result.mean, *result.uncertainty)):
         return None
     shape = source_array(result.uncertainty[0]).shape
-    at = to_pixels(layer, viewer.cursor.position, viewer.dims.units)
+    dims = viewer.dims
+    at = to_shown_pixels(layer, viewer.cursor.position, dims.units, on_show(dims, layer))
     index = tuple(round(float(place)) for place in at)
     inside = all(0 <= place < length for place, length in zip(index, shape, strict=True))
     return float(result.std(index)) if inside else None

@@ -13,7 +13,7 @@ from napari_vaesr.imaging.geometry import Placement
 from napari_vaesr.plugin.viewer.layers import KEY, same_place
 from napari_vaesr.plugin.viewer.results import ShownResult
 from napari_vaesr.plugin.viewer.sources import source_array
-from napari_vaesr.plugin.viewer.world import to_pixels, to_world
+from napari_vaesr.plugin.viewer.world import on_show, to_shown_pixels, to_world
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -160,7 +160,8 @@ class Swipe:
         """Return the column of the result below a horizontal world position."""
         point = np.array(self._viewer.dims.point, dtype=float)
         point[self._viewer.dims.displayed[-1]] = across
-        return float(to_pixels(self._mean, point, self._viewer.dims.units)[self.axis])
+        dims, mean = self._viewer.dims, self._mean
+        return float(to_shown_pixels(mean, point, dims.units, on_show(dims, mean))[self.axis])
 
     def _on_drag(self, viewer: Any, event: Any) -> Iterator[None]:
         here = viewer.cursor.position[viewer.dims.displayed[-1]]

@@ -66,6 +66,19 @@ def to_shown_pixels(
     return indices
 
 
+def on_show(dims: Any, layer: napari.layers.Layer) -> list[int]:
+    """Return the axes of a layer that are on show, below 0 those that are not its own.
+
+    Parameters
+    ----------
+    dims : napari.components.Dims
+        Of the viewer.
+    layer : napari.layers.Layer
+        With as many axes as the viewer, or fewer.
+    """
+    return [axis - (dims.ndim - layer.ndim) for axis in dims.displayed]
+
+
 def to_world(layer: napari.layers.Layer, indices: npt.ArrayLike, units: Units) -> npt.NDArray[np.float64]:
     """Return the position in the viewer, in its units, of pixel indices of a layer."""
     place = np.asarray(layer.data_to_world(indices), dtype=float)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from skimage.io import imsave
-from torch.utils.data import get_worker_info
+from torch.utils.data import DataLoader, get_worker_info
 
 from napari_vaesr.engine.device import DeviceChoice
 from napari_vaesr.errors import VaesrError
@@ -57,23 +59,45 @@ def test_a_gpu_gets_all_cores_but_one(
 
 
 class Deadly(Batches):
-    """Batches whose worker is killed at the third."""
+    """Batches whose worker is killed at the third, after some seconds."""
 
-    def __init__(self, images: Path) -> None:
+    def __init__(self, images: Path, seconds: float = 0) -> None:
         super().__init__(SMALL)
         self.patches = Patches([images], SMALL)
+        self.seconds = seconds
+        self.dying = multiprocessing.get_context("fork").Event()
 
     def batch(self, step: int) -> Batch:
         if step == 2 and get_worker_info() is not None:
+            self.dying.set()
+            time.sleep(self.seconds)
             os.kill(os.getpid(), signal.SIGKILL)
         return self.patches.batch(step)
+
+
+def save_image(folder: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)
+    imsave(folder / "a.png", pixels, check_contrast=False)
 
 
 @pytest.mark.skipif(workers.START_METHOD is None, reason="there are workers on Linux only")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning", "ignore:.*worker processes in total")
 @pytest.mark.filterwarnings("ignore:::lightning", "ignore::Warning:lightning.*")
 def test_a_worker_that_ends_is_told_in_a_sentence(tmp_path: Path) -> None:
-    pixels = np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)
-    imsave(tmp_path / "a.png", pixels, check_contrast=False)
+    save_image(tmp_path)
     with pytest.raises(VaesrError, match="fewer --workers"):
         fit(SMALL, lambda step: Deadly(tmp_path), [tmp_path], tmp_path / "run", workers=1)
+
+
+@pytest.mark.skipif(workers.START_METHOD is None, reason="there are workers on Linux only")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_the_end_of_a_worker_is_awaited_before_its_destructor_could_tell_of_it(tmp_path: Path) -> None:
+    save_image(tmp_path)
+    deadly = Deadly(tmp_path, 0.3)
+    loader = DataLoader(deadly, batch_size=None, num_workers=1, multiprocessing_context="fork")
+    batches = iter(loader)
+    next(batches)
+    assert deadly.dying.wait(timeout=60)
+    workers.notice_ended()
+    assert multiprocessing.active_children() == []
+    del batches

@@ -24,7 +24,7 @@ from napari_vaesr.training.module import LOG_EVERY, Training
 from napari_vaesr.training.over import remember_base
 from napari_vaesr.training.patches import Patches
 from napari_vaesr.training.validation import FixedPairs, ValidationPairs
-from napari_vaesr.training.workers import START_METHOD, leave_interrupts
+from napari_vaesr.training.workers import START_METHOD, leave_interrupts, notice_ended
 from napari_vaesr.zoo.registry import Model
 
 Supply = Callable[[int], IterableDataset[Batch]]
@@ -127,6 +127,7 @@ def _run(
             # A worker that is killed is noticed as such, or while something of its making is fetched.
             if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
                 raise
+            notice_ended()
             raise VaesrError(
                 "A process that makes patches has ended, perhaps for want of memory or of shared memory "
                 "(/dev/shm): give fewer --workers; the run goes on from its last checkpoint."

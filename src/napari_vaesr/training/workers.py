@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
+from multiprocessing import active_children
+from multiprocessing.connection import wait
 
 from napari_vaesr.engine.device import choose_device
 
@@ -27,3 +30,16 @@ def default_workers(devices: int) -> int:
 def leave_interrupts(worker: int) -> None:
     """Make a worker deaf to Ctrl-C, which a terminal sends to all processes: the training ends it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def notice_ended() -> None:
+    """Wait for the end of a worker whose connection has gone, so that PyTorch tells of it here.
+
+    It tells by raising in whatever runs when the process has wholly ended, which may be a destructor.
+    """
+    with contextlib.suppress(RuntimeError):
+        workers = active_children()
+        if workers:
+            wait([worker.sentinel for worker in workers], timeout=5)
+        for worker in workers:
+            worker.join(timeout=0.1)

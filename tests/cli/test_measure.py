@@ -161,6 +161,22 @@ def test_a_file_with_other_images_is_told(run, tiny_model_path, tmp_path, comman
     assert [each["series"] for each in found] == ["Image0", "Image1"]
 
 
+@pytest.mark.parametrize("command", ["upscale", "measure", "check"])
+def test_a_damaged_file_of_which_all_images_are_meant_stops_no_others(
+    run, tiny_model_path, tmp_path, command
+):
+    pixels = np.random.default_rng(0).integers(0, 4000, (40, 44), dtype=np.uint16)
+    tifffile.imwrite(tmp_path / "good.tif", pixels)
+    (tmp_path / "bad.tif").write_bytes(b"no image")
+    options = ("--model", tiny_model_path, "--samples", 2, "--series", "all")
+    output = ("made/",) if command == "upscale" else ()
+    result = run(command, "bad.tif", "good.tif", *output, *options)
+    told = " ".join(result.stderr.split())
+    assert result.exit_code == 1, result.output
+    assert "bad.tif is damaged or no TIFF" in told and "1 of 2 inputs failed" in told
+    assert "good" in result.stdout
+
+
 @pytest.mark.parametrize("command", ["measure", "check"])
 def test_results_in_a_folder_are_no_images(run, tiny_model_path, tmp_path, command):
     (tmp_path / "images").mkdir()

@@ -210,9 +210,15 @@ def _expanded(text: str) -> Place:
 
 
 def images_of(place: Place, series: str | None) -> list[tuple[Place, str | None]]:
-    """Return the images of a file that are meant, by the names that it has for them; see `plan_targets`."""
+    """Return the images of a file that are meant, by the names that it has for them; see `plan_targets`.
+
+    One that can't be read counts as a single image, so that what is wrong is told when its turn comes.
+    """
     if series == EVERY or (series is None and is_plate(place)):
-        names = series_names(place)
+        try:
+            names = series_names(place)
+        except (VaesrError, OSError):
+            return [(place, series)]
         return [(place, name) for name in names] if len(names) > 1 else [(place, None)]
     return [(place, series)]
 

@@ -64,7 +64,7 @@ def test_ctrl_c_leaves_no_half_output_and_keeps_what_is_done(tiny_model_path: Pa
             assert time.monotonic() < deadline
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=120)
     finally:
         process.kill()
     assert process.returncode == 130

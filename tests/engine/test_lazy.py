@@ -18,7 +18,7 @@ from napari_vaesr.engine.record import Record
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.engine.stage import Stage
 from napari_vaesr.engine.upscaler import Upscaler
-from napari_vaesr.engine.wanted import GivenUp, given_up_when
+from napari_vaesr.engine.wanted import GivenUp, given_up_when, unwanted_test
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Source
 
@@ -209,7 +209,7 @@ def test_neighbours_are_computed_ahead_where_one_is_heading(model, stack, comput
 
 def test_what_is_asked_for_comes_before_what_is_ahead(model, stack, computed, monkeypatch):
     source = np.concatenate([stack[0]] * 4)
-    started, go_on = Event(), Event()
+    started, go_on, asked = Event(), Event(), Event()
     real = Stage.compute
 
     def paused(job, block):
@@ -229,7 +229,9 @@ def test_what_is_asked_for_comes_before_what_is_ahead(model, stack, computed, mo
     mean[0].compute()
     assert started.wait(30)
     reader = Thread(target=lambda: mean[9].compute())
+    monkeypatch.setattr(lazy, "unwanted_test", lambda: (asked.set(), unwanted_test())[1])
     reader.start()
+    assert asked.wait(30)
     time.sleep(0.1)
     go_on.set()
     reader.join(30)

@@ -152,19 +152,19 @@ def test_a_line_is_plotted_and_followed(viewer, panel, qtbot):
     viewer.scene.camera.zoom = 25
     viewer.scene.camera.center = (0, 3, 4)
     panel.profile.button.native.click()
-    qtbot.waitUntil(lambda: panel.profile.plot.profile is not None, timeout=5000)
+    qtbot.waitUntil(lambda: panel.profile.plot.profile is not None, timeout=20000)
     first = panel.profile.plot.profile
     assert first.unit == "µm" and first.distance[-1] == pytest.approx(4, abs=0.3)
     shapes = viewer.layers["profile line"]
     shapes.data = [shapes.data[0] + [1, 0]]
-    qtbot.waitUntil(lambda: panel.profile.plot.profile is not first, timeout=5000)
+    qtbot.waitUntil(lambda: panel.profile.plot.profile is not first, timeout=20000)
     second = panel.profile.plot.profile
     viewer.dims.set_current_step(0, 2)
-    qtbot.waitUntil(lambda: panel.profile.plot.profile is not second, timeout=5000)
+    qtbot.waitUntil(lambda: panel.profile.plot.profile is not second, timeout=20000)
     viewer.theme = "light"
-    qtbot.waitUntil(lambda: panel.profile.plot._theme == "light", timeout=5000)
+    qtbot.waitUntil(lambda: panel.profile.plot._theme == "light", timeout=20000)
     viewer.layers.remove(shapes)
-    qtbot.waitUntil(lambda: panel.profile.plot.profile is None, timeout=5000)
+    qtbot.waitUntil(lambda: panel.profile.plot.profile is None, timeout=20000)
 
 
 def draw(panel, qtbot):
@@ -190,10 +190,10 @@ def test_samples_of_what_is_visible_are_a_layer_that_plays(viewer, panel, cells,
     assert viewer.dims.ndim == 4
     start = viewer.dims.current_step[0]
     panel.samples.play_button.native.click()
-    qtbot.waitUntil(lambda: viewer.dims.current_step[0] != start, timeout=5000)
+    qtbot.waitUntil(lambda: viewer.dims.current_step[0] != start, timeout=20000)
     assert panel.samples.is_playing
     viewer.layers.remove(samples)
-    qtbot.waitUntil(lambda: not panel.samples.is_playing, timeout=5000)
+    qtbot.waitUntil(lambda: not panel.samples.is_playing, timeout=20000)
 
 
 def test_samples_need_the_source(viewer, panel, cells):

@@ -483,7 +483,7 @@ def test_panels_are_tabs_of_one_another(window, qtbot):
         for name in ("Upscale with uncertainty", "Inspect uncertainty", "Fine-tune a model")
     ]
     main = docks[0].parent()
-    qtbot.waitUntil(lambda: set(main.tabifiedDockWidgets(docks[0])) == set(docks[1:]), timeout=5000)
+    qtbot.waitUntil(lambda: set(main.tabifiedDockWidgets(docks[0])) == set(docks[1:]), timeout=20000)
     assert [dock.windowTitle() for dock in docks] == ["Upscale", "Inspect", "Fine-tune"]
 
 

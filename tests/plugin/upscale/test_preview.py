@@ -188,7 +188,7 @@ def test_a_preview_goes_with_its_source(viewer, stack, qtbot):
     widget.preview.make()
     previewed(widget, qtbot)
     viewer.layers.remove(stack)
-    qtbot.waitUntil(lambda: not viewer.layers, timeout=2000)
+    qtbot.waitUntil(lambda: not viewer.layers, timeout=20000)
 
 
 def test_the_panel_closed_while_it_previews(window, qtbot):

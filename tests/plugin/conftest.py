@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.layers import Layer
@@ -47,6 +48,27 @@ def asynchronous(window):
     before, experimental.async_ = experimental.async_, True
     yield
     experimental.async_ = before
+
+
+class Slotted:
+    """Pixels of a kind that knows no weak references."""
+
+    __slots__ = ("_pixels", "dtype", "ndim", "shape")
+
+    def __init__(self, pixels):
+        self._pixels, self.dtype, self.ndim, self.shape = pixels, pixels.dtype, pixels.ndim, pixels.shape
+
+    def __getitem__(self, index):
+        return self._pixels[index]
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self._pixels, dtype)
+
+
+@pytest.fixture
+def slotted():
+    """Wrap pixels in an array of a kind that knows no weak references."""
+    return Slotted
 
 
 @pytest.fixture(scope="session")

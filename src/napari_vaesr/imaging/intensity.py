@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
@@ -194,7 +195,9 @@ def check_finite(plane: npt.NDArray[Any]) -> None:
         )
 
 
-def fit_scalings(array: SourceArray, axes: Axes, method: IntensityMethod) -> tuple[IntensityScaling, ...]:
+def fit_scalings(
+    array: SourceArray, axes: Axes, method: IntensityMethod, channels: Iterable[int] | None = None
+) -> tuple[IntensityScaling, ...]:
     """Find the scaling and the noise of every channel, once for the whole stack.
 
     A bounded, fixed choice of pixels is looked at (at most 8 planes per channel, evenly spaced, and about a
@@ -210,11 +213,13 @@ def fit_scalings(array: SourceArray, axes: Axes, method: IntensityMethod) -> tup
     method : {"percentile", "dtype", "minmax"}
         ``percentile`` puts the 0.1 and 99.9 percentiles at 0 and 1. ``minmax`` puts the extremes there.
         ``dtype`` takes the full range of ``uint8`` and of floats within [0, 1], and the extremes otherwise.
+    channels : iterable of int, optional
+        Positions along ``C`` that are looked at; all by default.
 
     Returns
     -------
     tuple of IntensityScaling
-        One per position of ``C``, a single one without ``C``.
+        One for each of them, a single one without ``C``.
 
     Raises
     ------
@@ -222,8 +227,10 @@ def fit_scalings(array: SourceArray, axes: Axes, method: IntensityMethod) -> tup
         When `check_array` or `check_finite` refuse the image.
     """
     check_array(array, axes)
-    channels = axes.shape[axes.names.index("C")] if "C" in axes.names else 1
-    return tuple(_fit_channel(array, axes, channel, method) for channel in range(channels))
+    every = range(axes.shape[axes.names.index("C")] if "C" in axes.names else 1)
+    return tuple(
+        _fit_channel(array, axes, each, method) for each in (every if channels is None else channels)
+    )
 
 
 def _fit_channel(array: SourceArray, axes: Axes, channel: int, method: IntensityMethod) -> IntensityScaling:

@@ -59,6 +59,14 @@ def test_a_check_is_of_the_pixels_that_were_there(widget, viewer, qtbot):
     assert len(viewer.layers) == 1
 
 
+def test_an_array_without_weak_references_is_checked(widget, viewer, qtbot, slotted):
+    layer = viewer.layers["cells"]
+    layer.data = slotted(layer.data)
+    assert "On this image the model is" in checked(widget, qtbot)
+    widget.check.calibrate.value = True
+    assert widget._make_tasks()[0].calibrations is not None
+
+
 def test_departures_lie_over_the_source(widget, viewer, qtbot):
     checked(widget, qtbot)
     widget.check.show_map()

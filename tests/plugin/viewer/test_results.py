@@ -8,6 +8,8 @@ from napari.layers import Image
 from napari.layers._source import layer_source
 from napari.utils._proxies import PublicOnlyProxy
 
+from napari_vaesr.imaging.axes import Axes
+from napari_vaesr.imaging.intensity import fit_scalings
 from napari_vaesr.plugin.viewer.layers import STD_KEY
 from napari_vaesr.plugin.viewer.look import source_in
 from napari_vaesr.plugin.viewer.results import newest_samples, result_of, results
@@ -128,7 +130,7 @@ def test_a_source_that_was_noted_is_the_source_whatever_layers_are_called(
     make_result, viewer, cells, tiny_model_path
 ):
     shown, _ = make_result(viewer, cells, "ZYX", tiny_model_path, {"Z": range(1)})
-    remember_source(shown.record, cells)
+    remember_source(shown.record, cells, cells.data)
     cells.name = "renamed"
     other = viewer.add_image(cells.data + np.uint16(7), name="cells")
     viewer.layers.move(viewer.layers.index(other), 0)
@@ -161,6 +163,89 @@ def test_another_image_of_the_name_of_the_source_is_not_taken_for_it(
     other.data = cells.data[:, ::-1] + np.uint16(7)
     original = viewer.add_image(cells.data, name="copy")
     assert source_of(shown.record, viewer.layers) is original
+
+
+def test_other_data_in_the_layer_of_a_source_are_not_the_source(make_result, viewer, cells, tiny_model_path):
+    shown, _ = make_result(viewer, cells, "ZYX", tiny_model_path, {"Z": range(1)})
+    pixels = cells.data
+    remember_source(shown.record, cells, pixels)
+    for other in (pixels[:, :5], pixels[0], pixels + np.uint16(7)):
+        cells.data = other
+        assert source_in(viewer.layers, shown) is None
+        assert source_of(shown.record, viewer.layers) is None
+    cells.data = pixels
+    assert source_in(viewer.layers, shown) is source_of(shown.record, viewer.layers) is cells
+
+
+def test_the_window_does_not_wait_for_intensities_of_what_is_known(
+    make_result, viewer, cells, tiny_model_path, monkeypatch
+):
+    shown, _ = make_result(viewer, cells, "ZYX", tiny_model_path, {"Z": range(1)})
+    other = viewer.add_image(cells.data + np.uint16(7), name="of the same size")
+    looked_at = []
+
+    def fit(pixels, *others):
+        looked_at.append(pixels)
+        return fit_scalings(pixels, *others)
+
+    monkeypatch.setattr("napari_vaesr.plugin.viewer.sources.fit_scalings", fit)
+    remember_source(shown.record, cells, cells.data)
+    assert source_of(shown.record, viewer.layers) is cells and not looked_at
+    viewer.layers.remove(cells)
+    for _ in range(3):  # as a line is moved
+        assert source_of(shown.record, viewer.layers) is None
+    assert len(looked_at) == 1 and looked_at[0] is other.data
+
+
+def test_one_channel_tells_whether_a_file_is_the_source(
+    make_result, viewer, cells, tiny_model_path, monkeypatch
+):
+    source = viewer.add_image(da.from_array(cells.data), name="channels")
+    viewer.layers.remove(cells)
+    shown, _ = make_result(viewer, source, "CYX", tiny_model_path)
+    looked_at = []
+
+    def fit(pixels, axes, method, channels):
+        looked_at.extend(channels)
+        return fit_scalings(pixels, axes, method, channels)
+
+    monkeypatch.setattr("napari_vaesr.plugin.viewer.sources.fit_scalings", fit)
+    assert source_of(shown.record, viewer.layers) is source and looked_at == [0]
+    source.data = da.from_array(cells.data + np.uint16(7))
+    assert source_of(shown.record, viewer.layers) is None
+
+
+def test_a_layer_that_was_read_by_two_sorts_of_axes_is_the_source_of_both(
+    make_result, viewer, cells, tiny_model_path
+):
+    for axes in ("ZYX", "CYX"):
+        shown, _ = make_result(viewer, cells, axes, tiny_model_path, {axes[0]: range(1)})
+        assert source_in(viewer.layers, shown) is cells
+
+
+def test_a_result_of_another_model_of_the_same_name_knows_its_source(
+    make_result, viewer, cells, tiny_model_path
+):
+    shown, _ = make_result(viewer, cells, "ZYX", tiny_model_path, {"Z": range(1)})
+    (extremes,) = fit_scalings(cells.data, Axes.parse("ZYX", cells.data.shape), "minmax")
+    assert shown.made.intensity[0].gain < extremes.gain
+    told = {**shown.record, "intensity": [extremes.model_dump()]}
+    assert source_of(told, viewer.layers) is None
+    earlier = {**told, "model": {**told["model"], "sha256": "0" * 64}}  # which took the extremes
+    assert source_of(earlier, viewer.layers) is cells
+
+
+def test_the_source_may_be_an_array_without_weak_references(
+    make_result, viewer, cells, tiny_model_path, slotted
+):
+    source = viewer.add_image(slotted(cells.data), name="slotted", contrast_limits=(0, 4000))
+    viewer.layers.remove(cells)
+    shown, _ = make_result(viewer, source, "ZYX", tiny_model_path, {"Z": range(1)})
+    assert source_of(shown.record, viewer.layers) is source
+    remember_source(shown.record, source, source.data)
+    assert source_in(viewer.layers, shown) is source
+    source.data = slotted(cells.data + np.uint16(7))
+    assert source_in(viewer.layers, shown) is None
 
 
 def test_the_source_is_found_by_a_record_that_tells_less_of_its_intensities(

@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from weakref import ref
 
 from magicgui.widgets import CheckBox, Container, PushButton
 from napari.layers import Image
@@ -23,7 +22,7 @@ from napari_vaesr.plugin.upscale.pace import flat_settings, patient_part
 from napari_vaesr.plugin.viewer.extents import chosen_extent
 from napari_vaesr.plugin.viewer.layers import KEY, unique_name, upscaled_place
 from napari_vaesr.plugin.viewer.runner import Runner
-from napari_vaesr.plugin.viewer.sources import layer_as_source, source_array
+from napari_vaesr.plugin.viewer.sources import layer_as_source, source_array, weakly
 from napari_vaesr.plugin.viewer.task import Failure, first_sentence
 from napari_vaesr.plugin.widgets.panel import errors_shown, row, status_line
 
@@ -183,7 +182,7 @@ class CheckControls(Container):
             if settings.samples < 2:
                 raise VaesrError("One sample has no spread to check: draw 2 samples or more.")
             task = CheckTask(form.layer.value, form.axes.value, settings, extent)
-            self._of, self._pixels = self._asked(), ref(source_array(task.layer))
+            self._of, self._pixels = self._asked(), weakly(source_array(task.layer))
             self.button.text = "Cancel"
             self.runner.submit(task)  # type: ignore[arg-type]
 

@@ -243,7 +243,7 @@ class UpscalePanel(Panel):
             added = [*growing, *self._insert_above(growing[-1], made[len(growing) :])]
         else:
             added = self._insert(task, made)
-        remember_source(added[0].metadata[KEY], task.layer)
+        remember_source(added[0].metadata[KEY], task.layer, task.pixels)
         turns.add(task.layer, added)
         self.look.take(added[0], task.layer, turns.pairs)
         self.reveal(self.look)

@@ -14,7 +14,7 @@ from napari_vaesr.arrays import Float32Array
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.viewer.layers import KEY, RELATIVE_KEY, insert_above, same_place, unique_name
 from napari_vaesr.plugin.viewer.results import ShownResult, results
-from napari_vaesr.plugin.viewer.sources import known_source, source_array, suggested_axes
+from napari_vaesr.plugin.viewer.sources import likely_source, source_array, suggested_axes
 from napari_vaesr.plugin.viewer.world import to_world
 from napari_vaesr.trust.certainty import (
     TOPS,
@@ -145,12 +145,8 @@ def look_of(layers: Any, result: ShownResult) -> str:
 
 
 def source_in(layers: Any, result: ShownResult) -> Layer | None:
-    """Return the source of a result, as noted or else by its name, or None where it is gone."""
-    known = known_source(result.record)
-    if known in layers:
-        return cast("Layer", known)
-    name = result.record.get("source", {}).get("name")
-    return next((each for each in layers if each.name == name and KEY not in each.metadata), None)
+    """Return the source of a result, as noted or else by its name, or None where it is gone or is another."""
+    return cast("Layer | None", likely_source(result.record, layers))
 
 
 def result_with(layers: Any, mean: Layer) -> ShownResult | None:

@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 from weakref import WeakKeyDictionary, WeakValueDictionary, ref
+
+import numpy as np
 
 from napari_vaesr.engine.record import Record
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.units import comparable
 from napari_vaesr.imaging.axes import Axes, Source, default_axes
 from napari_vaesr.imaging.axis_names import told_axes
+from napari_vaesr.imaging.intensity import IntensityMethod, IntensityScaling, fit_scalings
 
 if TYPE_CHECKING:
     import napari.layers
 
     from napari_vaesr.engine.job import UpscaleJob
-    from napari_vaesr.imaging.intensity import IntensityScaling
 
 AXIS_LETTERS = frozenset("TCZYX")
+
+Scalings = Sequence[IntensityScaling]
 
 Told = Mapping[str, Any]
 """A layer's metadata under ``napari_vaesr``: its record, with ``source`` and ``layer``."""
 
 _made_here: WeakValueDictionary[str, Any] = WeakValueDictionary()
 """The sources of the results of this session, by what all layers of a result have in common."""
+
+_made_of: WeakKeyDictionary[Any, dict[str, Callable[[], Any]]] = WeakKeyDictionary()
+"""The pixels that these had then, by source and result."""
+
+_looked_at: WeakKeyDictionary[Any, tuple[Callable[[], Any], dict[Any, Any]]] = WeakKeyDictionary()
+"""The pixels of layers, with the intensities that were found in them."""
 
 
 def source_array(layer: napari.layers.Image) -> Any:
@@ -142,37 +152,74 @@ def source_axes(told: Told) -> str:
     return str(told["source"].get("axes") or told["axes"])
 
 
-def remember_source(told: Told, source: Any) -> None:
-    """Take note which layer a result was made from, whatever the layers are called later."""
-    _made_here[told["layer"]["result"]] = source
+def weakly(pixels: Any) -> Callable[[], Any]:
+    """Return what returns pixels as long as they are there; those without weak references are kept."""
+    try:
+        return ref(pixels)
+    except TypeError:
+        return lambda: pixels
 
 
-def known_source(told: Told) -> Any:
-    """Return the layer that was noted as the source of a result, None where none was or it is gone."""
-    return _made_here.get(told.get("layer", {}).get("result"))
+def remember_source(told: Told, source: Any, pixels: Any) -> None:
+    """Take note which layer and pixels a result was made from, whatever the layers are called later."""
+    result = told["layer"]["result"]
+    _made_here[result] = source
+    _made_of.setdefault(source, {})[result] = weakly(pixels)
+
+
+def _noted_source(told: Told, layers: Iterable[Any]) -> Any:
+    """Return the layer that was noted as the source of a result, if it is there with the same pixels."""
+    result = told.get("layer", {}).get("result")
+    known = _made_here.get(result)
+    if known is None or known not in layers or _made_of[known][result]() is not source_array(known):
+        return None
+    return known
+
+
+def likely_source(told: Told, layers: Iterable[Any]) -> Any:
+    """Return the layer that was noted as the source of a result, or else one that may be it by its name.
+
+    One that is clearly brighter or darker is another image, such as one of another folder.
+    """
+    layers = list(layers)
+    known, name = _noted_source(told, layers), told.get("source", {}).get("name")
+    if known is not None:
+        return known
+    try:
+        made, axes = Record.read(told), source_axes(told)
+    except VaesrError:  # it tells nothing but the name
+        return next((each for each in layers if each.name == name and _is_image(each)), None)
+    likely = [each for each in _fitting(layers, axes, made) if each.name == name]
+    return next((each for each in likely if not _is_another(each, axes, made)), None)
 
 
 def source_of(told: Told, layers: Iterable[Any]) -> Any:
     """Return the layer that a result was made from, if it is still there with the same pixels, else None.
 
     Where it was not noted, it is looked for by name and then, for it may have been renamed, by intensities.
-    A layer of its name whose intensities are others is another image, such as one of another folder.
     """
+    layers = list(layers)
+    likely = likely_source(told, layers)
+    if likely is not None:
+        return likely
     made, axes = Record.read(told), source_axes(told)
+    return next((each for each in _fitting(layers, axes, made) if _has_intensities(each, axes, made)), None)
+
+
+def _is_image(layer: Any) -> bool:
+    return type(layer).__name__ == "Image"
+
+
+def _fitting(layers: Iterable[Any], axes: str, made: Record) -> list[Any]:
+    """Return the images of the shape and the type that a record tells."""
     shape, dtype = [made.image_axes.lengths[name] for name in axes], made.input.dtype
-    fitting = [
+    return [
         layer
         for layer in layers
-        if type(layer).__name__ == "Image"
+        if _is_image(layer)
         and list(source_array(layer).shape) == shape
         and str(source_array(layer).dtype) == dtype
     ]
-    known, name = known_source(told), told["source"]["name"]
-    likely = [layer for layer in fitting if layer is known or layer.name == name]
-    for layer in sorted(likely, key=lambda layer: layer is not known):
-        if not _is_another(layer, axes, made):
-            return layer
-    return next((each for each in fitting if has_intensities(source_array(each), axes, made)), None)
 
 
 def needed_source(told: Told, layers: Iterable[Any], purpose: str) -> Any:
@@ -214,48 +261,75 @@ def calibrate_alike(job: UpscaleJob, made: Record, axes: str) -> None:
         )
 
 
-def _is_another(layer: napari.layers.Image, axes: str, made: Record) -> bool:
-    """Whether a layer that fits a record in all else is clearly brighter or darker; it is looked at once."""
-    pixels, told = source_array(layer), _told_intensities(made, axes)
-    seen, by, found = _LOOKED_AT.get(layer, (None, None, None))
-    if seen is None or seen() is not pixels or by != made.settings.model:
-        try:
-            found = _intensities(pixels, axes, made)
-        except VaesrError:  # there is no such model here
-            return False
-        _LOOKED_AT[layer] = (ref(pixels), made.settings.model, found)
-    assert found is not None
-    return len(found) != len(told) or any(
-        max(abs(each.offset - other.offset), abs(each.gain - other.gain)) > ALIKE * other.gain
-        for each, other in zip(found, told, strict=True)
-    )
-
-
-_LOOKED_AT: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
-"""The intensities of layers, with their pixels and the model, which says how they are found."""
-
 ALIKE = 1e-6
 """Share of the intensity range by which those of the same pixels may differ, for rounding."""
 
 
+def _is_another(layer: napari.layers.Image, axes: str, made: Record) -> bool:
+    """Whether a layer that fits a record in all else is clearly brighter or darker."""
+
+    def differ(one: IntensityScaling, other: IntensityScaling) -> bool:
+        return max(abs(one.offset - other.offset), abs(one.gain - other.gain)) > ALIKE * other.gain
+
+    return not any(
+        not any(differ(*pair) for pair in zip(found, told, strict=True))
+        for found, told in _found_and_told(layer, axes, made)
+    )
+
+
+def _has_intensities(layer: napari.layers.Image, axes: str, made: Record) -> bool:
+    """Whether a layer that fits a record in all else has exactly the intensities that it tells."""
+    return any(_are_same(found, told) for found, told in _found_and_told(layer, axes, made))
+
+
 def has_intensities(pixels: Any, axes: str, made: Record) -> bool:
-    """Whether pixels, or those of the one channel that a record is of, are as bright as it tells."""
-    try:
-        found = _intensities(pixels, axes, made)
-    except VaesrError:
-        return False
-    return [_brightness(each) for each in found] == [
-        _brightness(each) for each in _told_intensities(made, axes)
-    ]
+    """Whether the pixels of an image are as bright as a record tells."""
+    named = Axes.parse(axes, pixels.shape)
+    for method in _methods(made):
+        try:
+            found = fit_scalings(pixels, named, method)
+        except VaesrError:
+            return False
+        if _are_same(found, _told_intensities(made, axes)):
+            return True
+    return False
 
 
-def _intensities(pixels: Any, axes: str, made: Record) -> Sequence[IntensityScaling]:
-    """Find intensities as the model of a record does."""
-    from napari_vaesr.imaging.intensity import fit_scalings
+def _found_and_told(
+    layer: napari.layers.Image, axes: str, made: Record
+) -> Iterable[tuple[Scalings, Scalings]]:
+    """Yield the intensities of a layer and those of a record, by each way in which they may have been found.
+
+    Of channels that lie in a file the first one is looked at, for the window waits for it, and all at once.
+    """
+    pixels, told = source_array(layer), _told_intensities(made, axes)
+    is_read = "C" in axes and not isinstance(pixels, np.ndarray)
+    channels = made.channels[:1] if is_read else range(len(told))
+    told = [told[index] for index in channels]
+    named = Axes.parse(axes, pixels.shape)
+    for method in _methods(made):
+        seen, found = _looked_at.get(layer, (None, {}))
+        if seen is None or seen() is not pixels:
+            _looked_at[layer] = weakly(pixels), (found := {})
+        key = (axes, method, tuple(channels))
+        if key not in found:
+            try:
+                found[key] = fit_scalings(pixels, named, method, channels if "C" in axes else None)
+            except VaesrError:  # it is no image that could have been upscaled
+                found[key] = ()
+        if len(found[key]) == len(told):
+            yield found[key], told
+
+
+def _methods(made: Record) -> tuple[IntensityMethod, ...]:
+    """Return how the intensities of a record may have been found: as its model does it, if it is here."""
     from napari_vaesr.zoo.registry import get_card
 
-    method = get_card(made.settings.model).intensity
-    return fit_scalings(pixels, Axes.parse(axes, pixels.shape), method)
+    try:
+        card = get_card(made.settings.model)
+    except VaesrError:
+        return get_args(IntensityMethod)
+    return (card.intensity,) if card.sha256 == made.model.sha256 else get_args(IntensityMethod)
 
 
 def _told_intensities(made: Record, axes: str) -> list[IntensityScaling]:
@@ -264,6 +338,8 @@ def _told_intensities(made: Record, axes: str) -> list[IntensityScaling]:
     return [told[index] for index in made.channels] if "C" not in axes and len(told) > 1 else told
 
 
-def _brightness(scaling: IntensityScaling) -> tuple[float, float, float]:
-    """Return what records of all versions tell of a channel."""
-    return scaling.offset, scaling.gain, scaling.noise
+def _are_same(found: Scalings, told: Scalings) -> bool:
+    """Whether intensities are the same, as far as records of all versions tell."""
+    return [(each.offset, each.gain, each.noise) for each in found] == [
+        (each.offset, each.gain, each.noise) for each in told
+    ]

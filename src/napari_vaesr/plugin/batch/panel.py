@@ -255,8 +255,8 @@ class BatchPanel(Panel):
             except Empty:
                 break
             latest[number] = line
-        for number, line in latest.items():
-            self.table.show_line(number, line)
+        if latest:
+            self.table.update_lines(latest)
         lines = self._batch.lines
         self.progress.value = round(1000 * sum(line.share for line in lines) / max(len(lines), 1))
         if latest and self.is_running and not self._stop.is_set():

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
+from qtpy.QtWidgets import QAbstractItemView, QTableWidget, QTableWidgetItem
 
 from napari_vaesr.batch.queue import Line
 from napari_vaesr.engine.progress import readable_bytes
@@ -14,6 +14,9 @@ COLUMNS = ("file", "status", "size", "scale", "result", "time", "memory", "disk"
 
 HEIGHT = 240
 """Pixels of the table, at least."""
+
+LOOKED_AT = 100
+"""Lines, from those in sight on, by which the columns get their widths: all of very many would take long."""
 
 
 class BatchTable(QTableWidget):
@@ -35,17 +38,21 @@ class BatchTable(QTableWidget):
         rows, columns = self.verticalHeader(), self.horizontalHeader()
         assert rows is not None and columns is not None
         rows.hide()
-        columns.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        columns.setResizeContentsPrecision(LOOKED_AT)
         self.cellDoubleClicked.connect(lambda row, _column: on_opened(row))
 
     def show_lines(self, lines: list[Line]) -> None:
         """Fill in all lines."""
         self.setRowCount(len(lines))
-        for number, line in enumerate(lines):
-            self.show_line(number, line)
+        self.update_lines(dict(enumerate(lines)))
 
-    def show_line(self, number: int, line: Line) -> None:
-        """Fill in one line."""
+    def update_lines(self, lines: Mapping[int, Line]) -> None:
+        """Fill in some lines, by their numbers, and make the columns as wide as their texts."""
+        for number, line in lines.items():
+            self._fill_in(number, line)
+        self.resizeColumnsToContents()
+
+    def _fill_in(self, number: int, line: Line) -> None:
         for column, text in enumerate(texts(line)):
             item = self.item(number, column)
             if item is None:

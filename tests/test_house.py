@@ -88,7 +88,6 @@ TESTED_IN = {
     "engine/test_passes.py": {"engine/pixels.py", "engine/stage.py"},
     "files/test_remote.py": {"files/zarr_store.py"},
     "files/test_tiff_output.py": {"files/output.py"},
-    "plugin/batch/test_panel.py": {"plugin/batch/table.py"},
     "plugin/finetune/test_panel.py": {
         "plugin/finetune/exchange.py",
         "plugin/finetune/form.py",

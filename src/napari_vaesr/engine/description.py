@@ -76,7 +76,7 @@ class Description:
 
 
 def describe(job: UpscaleJob) -> Description:
-    """Estimate what the job needs; takes about a second."""
+    """Estimate what the job needs; takes a second or more where its model's speed is not known yet."""
     passes = tuple(_describe(job, number) for number in range(len(job.passes)))
     choice = job.upscaler.choice
     return Description(

@@ -18,6 +18,7 @@ from napari_vaesr.engine.device import DeviceChoice, choose_device, is_out_of_me
 from napari_vaesr.engine.memory import TileMemory
 from napari_vaesr.engine.moments import BROAD, NEIGHBOURS, PairedMoments, smoothed, with_areas
 from napari_vaesr.engine.settings import UpscaleSettings
+from napari_vaesr.engine.speed import Speed, speed_of
 from napari_vaesr.engine.torch_state import own_state
 from napari_vaesr.engine.trimming import sparing, trimmed, without_halo
 from napari_vaesr.errors import TryAgain, VaesrError
@@ -231,7 +232,10 @@ class Upscaler:
         return self.room.taken(tile, self.settings.samples)
 
     def seconds_per_pixel(self) -> float:
-        """Time a small tile, in well under a second, and return seconds per low-res pixel for an estimate."""
+        """Return seconds per low-res pixel for an estimate, timed on a small tile now or a little before."""
+        return speed_of(self.network, self.factor, self._measure_speed).seconds(self.settings.samples)
+
+    def _measure_speed(self) -> Speed:
         side = round_up(128, self.network.alignment)
         tile = Tile(range(side), range(side), range(side), range(side))
         pixels = np.zeros((side, side, 1), dtype=np.float32)
@@ -243,7 +247,7 @@ class Upscaler:
             self._add_samples(PairedMoments(), encoded, tile, ((0, 1.0),), range(2))
             encoding = min(encoding, middle - start)
             decoding = min(decoding, time.perf_counter() - middle)
-        return (encoding + decoding / 2 * self.settings.samples) / side**2
+        return Speed(encoding / side**2, decoding / 2 / side**2)
 
     def _tile_steps(self, plane: Plane, tile: Tile, keep_samples: bool) -> Iterator[Step]:
         pixels = len(tile.rows) * len(tile.columns)

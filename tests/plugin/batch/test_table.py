@@ -15,7 +15,7 @@ class CountingTable(BatchTable):
 
     measured = 0
 
-    def sizeHintForColumn(self, column: int) -> int:  # noqa: N802
+    def sizeHintForColumn(self, column: int) -> int:
         self.measured += 1
         return int(super().sizeHintForColumn(column))
 

@@ -36,6 +36,13 @@ def viewer(registry, qtbot):
 
 
 @pytest.fixture
+def cells(viewer):
+    """A small stack of micrometres in that viewer."""
+    pixels = np.random.default_rng(0).integers(100, 4000, (3, 12, 16)).astype("uint16")
+    return viewer.add_image(pixels, name="cells", scale=(2, 0.5, 0.25), units=("um",) * 3)
+
+
+@pytest.fixture
 def window(registry, make_napari_viewer):
     """A viewer with a window."""
     return make_napari_viewer()

@@ -39,21 +39,8 @@ def test_an_outline_has_all_shapes_and_no_memory(network: SuperResolutionVAE) ->
     assert {tensor.device.type for tensor in made.values()} == {"meta"}
 
 
-def noise_for(network: SuperResolutionVAE, size: int, samples: int = 3, batch: int = 2) -> list[torch.Tensor]:
-    return [
-        torch.randn(samples, batch, level.channels, size // level.stride, size // level.stride)
-        for level in network.levels
-    ]
-
-
-def result_of(network: SuperResolutionVAE, planes: torch.Tensor, scale: int) -> torch.Tensor:
-    torch.manual_seed(2)
-    encoded = network.encode(planes, scale)
-    return network.decode(encoded, noise_for(network, planes.shape[-1], samples=1, batch=1)) + encoded.base
-
-
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_shapes(network: SuperResolutionVAE, scale: int) -> None:
+def test_shapes(network: SuperResolutionVAE, scale: int, noise_for) -> None:
     planes = torch.rand(2, network.config.frames, 16, 16)
     encoded = network.encode(planes, scale)
     assert encoded.base.shape == (2, 1, 16 * scale, 16 * scale)
@@ -62,7 +49,7 @@ def test_shapes(network: SuperResolutionVAE, scale: int) -> None:
     assert samples.dtype == encoded.base.dtype == torch.float32
 
 
-def test_samples_decoded_together_or_alone_are_the_same(network: SuperResolutionVAE) -> None:
+def test_samples_decoded_together_or_alone_are_the_same(network: SuperResolutionVAE, noise_for) -> None:
     encoded = network.encode(torch.rand(2, network.config.frames, 16, 16), 2)
     noise = noise_for(network, 16)
     together = network.decode(encoded, noise)
@@ -71,7 +58,7 @@ def test_samples_decoded_together_or_alone_are_the_same(network: SuperResolution
         torch.testing.assert_close(together[k : k + 1], alone)
 
 
-def test_the_declared_receptive_radius_holds_and_is_not_idle(network: SuperResolutionVAE) -> None:
+def test_the_declared_receptive_radius_holds_and_is_not_idle(network: SuperResolutionVAE, result_of) -> None:
     """By gradient: no input pixel beyond the radius moves a result pixel, and some of them come near it."""
     radius, unit = network.receptive_radius, network.alignment
     half = -(-(radius + 2 * unit) // unit) * unit
@@ -88,7 +75,7 @@ def test_the_declared_receptive_radius_holds_and_is_not_idle(network: SuperResol
     assert farthest >= radius / 2, "the declared radius is needlessly large"
 
 
-def test_the_prior_matters_and_so_does_every_level(network: SuperResolutionVAE) -> None:
+def test_the_prior_matters_and_so_does_every_level(network: SuperResolutionVAE, noise_for) -> None:
     encoded = network.encode(torch.rand(1, network.config.frames, 16, 16), 2)
     noise = noise_for(network, 16, samples=1, batch=1)
     reference = network.decode(encoded, noise)
@@ -112,7 +99,7 @@ def test_elbo_terms_are_finite_and_every_weight_learns(network: SuperResolutionV
 
 
 @pytest.mark.parametrize("name", ["ladder", "conv"])
-def test_scales_can_be_left_out(name: str) -> None:
+def test_scales_can_be_left_out(name: str, result_of) -> None:
     of_all = SMALL[name].model_copy(update={"scales": (2, 3)})
     of_one = of_all.model_copy(update={"scales": (3,)})
     assert of_one.extends(of_all) and not of_all.extends(of_one)
@@ -122,7 +109,7 @@ def test_scales_can_be_left_out(name: str) -> None:
     torch.testing.assert_close(result_of(network, planes, 3), result_of(start, planes, 3))
 
 
-def test_residuals_are_samples_less_their_base(network: SuperResolutionVAE) -> None:
+def test_residuals_are_samples_less_their_base(network: SuperResolutionVAE, noise_for) -> None:
     encoded = network.encode(torch.rand(2, network.config.frames, 16, 16), 3)
     noise = noise_for(network, 16)
     residuals = network.residuals(encoded, noise)
@@ -131,7 +118,7 @@ def test_residuals_are_samples_less_their_base(network: SuperResolutionVAE) -> N
     torch.testing.assert_close(network.decode(encoded, noise), placed)
 
 
-def test_the_opposite_noise_gives_the_opposite_residual() -> None:
+def test_the_opposite_noise_gives_the_opposite_residual(noise_for) -> None:
     network = build(LADDER)
     encoded = network.encode(torch.rand(2, 1, 16, 16), 2)
     noise = noise_for(network, 16)
@@ -151,7 +138,7 @@ def test_bfloat16_weights_stay_close_to_float32(network: SuperResolutionVAE) -> 
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_a_consistent_network_gives_its_input_back(scale: int) -> None:
+def test_a_consistent_network_gives_its_input_back(scale: int, noise_for) -> None:
     """Whatever its weights, downscaling its base and samples comes nearer to the input than a plain one's."""
     torch.manual_seed(3)
     plain = build(LADDER).eval()

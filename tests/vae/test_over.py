@@ -15,37 +15,23 @@ from napari_vaesr.vae.frozen import Frozen
 from napari_vaesr.vae.over import LUMA
 
 
-class Foreign(nn.Module):
-    """Enlarges two times by a convolution, and notes what it was asked."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(nn.Conv2d(channels, 4 * channels, 3, padding=1), nn.PixelShuffle(2))
-        self.asked: list[torch.Tensor] = []
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        self.asked.append(images)
-        return self.layers(images)
-
-
-def told(**changes: object) -> BaseNetwork:
-    fields = {"name": "foreign.safetensors", "sha256": "0" * 64, "factor": 2, "halo": 1}
-    return BaseNetwork.model_validate(fields | changes)
-
-
 def small(base: BaseNetwork) -> OverConfig:
     levels = (Level(stride=2, channels=2), Level(stride=1, channels=2))
     return OverConfig(base=base, scales=(2,), width=8, blocks=1, decoder_width=8, levels=levels)
 
 
-def over(colours: str = "grey", **changes: object):
-    base = told(colours=colours, **changes)
-    torch.manual_seed(0)
-    network = build(small(base)).eval()
-    for parameter in network.parameters():
-        nn.init.normal_(parameter, std=0.1)
-    network.base = Frozen(Foreign(1 if colours == "grey" else 3), base)
-    return network
+@pytest.fixture
+def over(foreign, told):
+    def over(colours: str = "grey", **changes: object):
+        base = told(colours=colours, **changes)
+        torch.manual_seed(0)
+        network = build(small(base)).eval()
+        for parameter in network.parameters():
+            nn.init.normal_(parameter, std=0.1)
+        network.base = Frozen(foreign(1 if colours == "grey" else 3), base)
+        return network
+
+    return over
 
 
 def draw(network, encoded, height: int, width: int) -> torch.Tensor:
@@ -54,7 +40,7 @@ def draw(network, encoded, height: int, width: int) -> torch.Tensor:
 
 
 @torch.no_grad()
-def test_the_mean_of_antithetic_samples_is_what_the_other_network_says():
+def test_the_mean_of_antithetic_samples_is_what_the_other_network_says(over):
     network, planes = over(), torch.rand(1, 1, 12, 16)
     samples = draw(network, network.encode(planes, 2), 12, 16)
     assert samples.std(dim=0).min() > 0
@@ -62,7 +48,7 @@ def test_the_mean_of_antithetic_samples_is_what_the_other_network_says():
 
 
 @torch.no_grad()
-def test_colours_are_seen_and_their_chroma_is_kept():
+def test_colours_are_seen_and_their_chroma_is_kept(over):
     network, colours = over("rgb"), torch.rand(1, 3, 12, 16)
     encoded = network.encode_colours(colours)
     answer = network.base(colours)
@@ -75,7 +61,7 @@ def test_colours_are_seen_and_their_chroma_is_kept():
 
 @torch.no_grad()
 @pytest.mark.parametrize("colours", ["luma", "rgb"])
-def test_a_network_for_colours_sees_grey_in_each_of_them(colours):
+def test_a_network_for_colours_sees_grey_in_each_of_them(colours, over):
     network, planes = over(colours), torch.rand(1, 1, 8, 8)
     network.encode(planes, 2)
     (copied,) = network.base._copies.values()
@@ -83,7 +69,7 @@ def test_a_network_for_colours_sees_grey_in_each_of_them(colours):
     assert network.sees_colours == (colours == "rgb")
 
 
-def test_the_ladder_and_its_trunk_learn_and_the_other_network_does_not():
+def test_the_ladder_and_its_trunk_learn_and_the_other_network_does_not(over):
     network = over().train()
     low, high = torch.rand(2, 1, 8, 8), torch.rand(2, 1, 16, 16)
     elbo = network.elbo(low, high, 2)
@@ -95,7 +81,7 @@ def test_the_ladder_and_its_trunk_learn_and_the_other_network_does_not():
 
 
 @torch.no_grad()
-def test_it_looks_as_far_as_it_says():
+def test_it_looks_as_far_as_it_says(over):
     network, planes = over(), torch.rand(1, 1, 64, 64)
     other = planes.clone()
     other[..., 0] += 1
@@ -104,12 +90,12 @@ def test_it_looks_as_far_as_it_says():
     assert changed <= network.receptive_radius
 
 
-def test_what_has_no_base_yet_says_so():
+def test_what_has_no_base_yet_says_so(told):
     with pytest.raises(RuntimeError, match="not been given"):
         build(small(told())).encode(torch.rand(1, 1, 8, 8), 2)
 
 
 @pytest.mark.parametrize("changes", [{"scales": (3,)}, {"frames": 3}, {"conditioned": True}])
-def test_what_another_network_cannot_do_is_refused(changes):
+def test_what_another_network_cannot_do_is_refused(changes, told):
     with pytest.raises(ValidationError):
         OverConfig.model_validate({**small(told()).model_dump(), **changes})

@@ -5,23 +5,11 @@ from __future__ import annotations
 import dask.array as da
 import numpy as np
 import pytest
-from napari.components import ViewerModel
 from napari.layers import Shapes
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.inspect.line_profile import line_of, line_profile
 from napari_vaesr.plugin.viewer.status import std_at_cursor
-
-
-@pytest.fixture
-def viewer():
-    return ViewerModel()
-
-
-@pytest.fixture
-def cells(viewer):
-    pixels = np.random.default_rng(0).integers(100, 4000, (3, 12, 16)).astype("uint16")
-    return viewer.add_image(pixels, name="cells", scale=(2, 0.5, 0.25), units=("um",) * 3)
 
 
 def test_a_profile_reads_mean_and_band_along_the_line(make_result, viewer, cells, tiny_model_path):

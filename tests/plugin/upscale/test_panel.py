@@ -12,32 +12,11 @@ from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.inspect.maps import show_kind
 from napari_vaesr.plugin.upscale.form import TOOLTIPS
-from napari_vaesr.plugin.upscale.panel import UpscalePanel
 from napari_vaesr.plugin.viewer.layers import KEY
 from napari_vaesr.plugin.viewer.results import results
 from napari_vaesr.plugin.viewer.shortcuts import LIVE, PREVIEW, RUN
 from napari_vaesr.plugin.viewer.sources import source_of
 from napari_vaesr.plugin.viewer.status import SIGN, std_at_cursor
-
-
-def cells(shape=(3, 12, 16), dtype="uint16"):
-    return np.random.default_rng(0).integers(0, 255, shape).astype(dtype)
-
-
-def make_widget(viewer, qtbot):
-    widget = UpscalePanel(viewer)
-    qtbot.addWidget(widget.native)
-    return widget
-
-
-def idle(widget):
-    return lambda: not widget.runner.is_running
-
-
-def run_to_end(widget, qtbot):
-    widget.run_button.native.click()
-    assert widget.runner.is_running, widget.status.value
-    qtbot.waitUntil(idle(widget), timeout=20000)
 
 
 def test_opening_the_panel_imports_no_torch():
@@ -49,11 +28,11 @@ def test_opening_the_panel_imports_no_torch():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_the_panel_follows_layer_and_model(viewer, qtbot):
-    widget = make_widget(viewer, qtbot)
+def test_the_panel_follows_layer_and_model(viewer, pixels, make_widget):
+    widget = make_widget(viewer)
     assert not widget.run_button.enabled and "Open an image" in widget.status.value
-    viewer.add_image(cells(), name="stack", axis_labels=("t", "y", "x"))
-    viewer.add_image(cells((12, 16)), name="plane")
+    viewer.add_image(pixels(), name="stack", axis_labels=("t", "y", "x"))
+    viewer.add_image(pixels((12, 16)), name="plane")
     viewer.add_labels(np.zeros((12, 16), int))
     widget.reset_choices()
     form = widget.form
@@ -73,8 +52,8 @@ def test_the_panel_follows_layer_and_model(viewer, qtbot):
     assert "Random weights" in form.model.tooltip
 
 
-def test_nothing_can_be_run_once_the_last_layer_has_gone(window, qtbot):
-    window.add_image(cells(), name="stack", axis_labels=("z", "y", "x"))
+def test_nothing_can_be_run_once_the_last_layer_has_gone(window, pixels):
+    window.add_image(pixels(), name="stack", axis_labels=("z", "y", "x"))
     _, widget = window.window.add_plugin_dock_widget("napari-vaesr", "Upscale with uncertainty")
     assert widget.run_button.enabled and "1 plane" in widget.status.value
     window.layers.clear()
@@ -82,8 +61,8 @@ def test_nothing_can_be_run_once_the_last_layer_has_gone(window, qtbot):
     assert not widget.run_button.enabled and not widget.preview.enabled
 
 
-def test_everything_has_a_tooltip(viewer, qtbot):
-    widget = make_widget(viewer, qtbot)
+def test_everything_has_a_tooltip(viewer, make_widget):
+    widget = make_widget(viewer)
     buttons = [widget.run_button, widget.cancel_button, *widget.preview]
     inputs = [*widget.form, *widget.form.advanced]
     assert all(each.tooltip for each in [*buttons, *inputs])
@@ -91,11 +70,11 @@ def test_everything_has_a_tooltip(viewer, qtbot):
     assert sum(map(len, parts)) + 1 == len(inputs)  # the model's is its description
 
 
-def test_a_run_adds_layers_and_a_second_run_adds_more(viewer, qtbot, messages):
-    source = viewer.add_image(cells(), name="cells", scale=(2, 1, 1), units=("um", "um", "um"))
+def test_a_run_adds_layers_and_a_second_run_adds_more(viewer, messages, pixels, make_widget, run_to_end):
+    source = viewer.add_image(pixels(), name="cells", scale=(2, 1, 1), units=("um", "um", "um"))
     viewer.dims.set_point(0, 2.0)
-    widget = make_widget(viewer, qtbot)
-    run_to_end(widget, qtbot)
+    widget = make_widget(viewer)
+    run_to_end(widget)
     assert [layer.name for layer in viewer.layers] == ["cells", "cells x2 mean", "cells x2 std"]
     mean, spread = viewer.layers[1:]
     assert mean.data.shape == (1, 24, 32) and mean.units == source.units
@@ -107,21 +86,21 @@ def test_a_run_adds_layers_and_a_second_run_adds_more(viewer, qtbot, messages):
     assert all("Made small again" in each for each in messages())
 
     widget.form.layer.value = source
-    run_to_end(widget, qtbot)
+    run_to_end(widget)
     assert [layer.name for layer in viewer.layers[3:]] == ["cells x2 mean [1]", "cells x2 std [1]"]
     np.testing.assert_array_equal(viewer.layers[3].data, mean.data)
 
 
-def test_one_sample_says_that_there_is_no_uncertainty(viewer, qtbot, messages):
-    viewer.add_image(cells((12, 16)), name="cells")
-    widget = make_widget(viewer, qtbot)
+def test_one_sample_says_that_there_is_no_uncertainty(viewer, messages, pixels, make_widget, run_to_end):
+    viewer.add_image(pixels((12, 16)), name="cells")
+    widget = make_widget(viewer)
     widget.form.samples.value = 1
-    run_to_end(widget, qtbot)
+    run_to_end(widget)
     assert len(viewer.layers) == 2
     assert any("no uncertainty" in message for message in messages())
 
 
-def test_a_lazy_run_computes_only_what_is_shown(viewer, qtbot, monkeypatch):
+def test_a_lazy_run_computes_only_what_is_shown(viewer, monkeypatch, pixels, make_widget, run_to_end):
     from napari_vaesr.engine.lazy import _Chunks
 
     computed = []
@@ -130,12 +109,12 @@ def test_a_lazy_run_computes_only_what_is_shown(viewer, qtbot, monkeypatch):
         _Chunks, "_upscale", lambda chunks, key, stop: computed.append(key) or real(chunks, key, stop)
     )
     monkeypatch.setattr(_Chunks, "_compute_ahead", lambda *_: None)
-    viewer.add_image(cells((5, 12, 16)), name="cells")
-    widget = make_widget(viewer, qtbot)
+    viewer.add_image(pixels((5, 12, 16)), name="cells")
+    widget = make_widget(viewer)
     widget.form.axes.value = "ZYX"
     widget.form.extent.planes.value = "all"
     widget.form.lazy.value = True
-    run_to_end(widget, qtbot)
+    run_to_end(widget)
     _, mean, spread = viewer.layers
     assert mean.data.shape == (5, 24, 32) and mean.visible and not spread.visible
     spread.visible = True
@@ -146,32 +125,32 @@ def test_a_lazy_run_computes_only_what_is_shown(viewer, qtbot, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["rgb", "multiscale", "dask"])
-def test_all_kinds_of_image_layer(viewer, qtbot, kind):
+def test_all_kinds_of_image_layer(viewer, kind, pixels, make_widget, run_to_end):
     if kind == "rgb":
-        viewer.add_image(cells((12, 16, 3), "uint8"), rgb=True, name="a")
+        viewer.add_image(pixels((12, 16, 3), "uint8"), rgb=True, name="a")
     elif kind == "multiscale":
         viewer.add_image(
-            [cells((12, 16)), cells((6, 8))], multiscale=True, name="a", contrast_limits=(0, 255)
+            [pixels((12, 16)), pixels((6, 8))], multiscale=True, name="a", contrast_limits=(0, 255)
         )
     else:
-        viewer.add_image(da.from_array(cells((12, 16)), chunks=5), name="a", contrast_limits=(0, 255))
-    run_to_end(make_widget(viewer, qtbot), qtbot)
+        viewer.add_image(da.from_array(pixels((12, 16)), chunks=5), name="a", contrast_limits=(0, 255))
+    run_to_end(make_widget(viewer))
     mean, spread = viewer.layers[1:]
     assert mean.rgb == (kind == "rgb") and spread.data.shape == (24, 32)
 
 
-def test_an_additive_source_steps_back_for_its_mean(viewer, qtbot):
-    source = viewer.add_image(cells((12, 16)), blending="additive", colormap="green")
-    run_to_end(make_widget(viewer, qtbot), qtbot)
+def test_an_additive_source_steps_back_for_its_mean(viewer, pixels, make_widget, run_to_end):
+    source = viewer.add_image(pixels((12, 16)), blending="additive", colormap="green")
+    run_to_end(make_widget(viewer))
     assert not source.visible and viewer.layers[1].visible
 
 
-def test_bad_pixels_are_one_notification(viewer, qtbot, messages):
-    pixels = cells((12, 16), "float32")
-    pixels[3, 3] = np.nan
-    viewer.add_image(pixels, contrast_limits=(0, 255))
-    widget = make_widget(viewer, qtbot)
-    run_to_end(widget, qtbot)
+def test_bad_pixels_are_one_notification(viewer, messages, pixels, make_widget, run_to_end):
+    plane = pixels((12, 16), "float32")
+    plane[3, 3] = np.nan
+    viewer.add_image(plane, contrast_limits=(0, 255))
+    widget = make_widget(viewer)
+    run_to_end(widget)
     assert len(viewer.layers) == 1
     assert len(messages()) == 1 and "NaN" in messages()[0] and "\n" not in messages()[0]
     assert widget.status.value == messages()[0] and widget.run_button.enabled
@@ -189,9 +168,9 @@ def start_slow_run(widget, viewer, qtbot):
     return task
 
 
-def test_cancel_adds_nothing_and_releases_the_engine(viewer, qtbot, messages):
+def test_cancel_adds_nothing_and_releases_the_engine(viewer, qtbot, messages, make_widget, idle):
     viewer.add_image(slow_stack(), name="cells", contrast_limits=(0, 48))
-    widget = make_widget(viewer, qtbot)
+    widget = make_widget(viewer)
     task = start_slow_run(widget, viewer, qtbot)
     widget.cancel_button.native.click()
     qtbot.waitUntil(idle(widget), timeout=20000)
@@ -200,9 +179,9 @@ def test_cancel_adds_nothing_and_releases_the_engine(viewer, qtbot, messages):
     assert widget.run_button.enabled
 
 
-def test_the_layer_removed_while_it_is_upscaled(viewer, qtbot, messages):
+def test_the_layer_removed_while_it_is_upscaled(viewer, qtbot, messages, make_widget, idle):
     viewer.add_image(slow_stack(), name="cells", contrast_limits=(0, 48))
-    widget = make_widget(viewer, qtbot)
+    widget = make_widget(viewer)
     start_slow_run(widget, viewer, qtbot)
     viewer.layers.clear()
     qtbot.waitUntil(idle(widget), timeout=20000)
@@ -210,9 +189,9 @@ def test_the_layer_removed_while_it_is_upscaled(viewer, qtbot, messages):
     assert len(messages()) == 1 and "'cells' was removed" in messages()[0]
 
 
-def test_a_layer_that_gets_other_axes_while_it_is_upscaled(viewer, qtbot, messages):
+def test_a_layer_that_gets_other_axes_while_it_is_upscaled(viewer, qtbot, messages, make_widget, idle):
     layer = viewer.add_image(slow_stack(), name="cells", contrast_limits=(0, 48))
-    widget = make_widget(viewer, qtbot)
+    widget = make_widget(viewer)
     start_slow_run(widget, viewer, qtbot)
     layer.data = layer.data[0]
     qtbot.waitUntil(idle(widget), timeout=60000)
@@ -220,7 +199,7 @@ def test_a_layer_that_gets_other_axes_while_it_is_upscaled(viewer, qtbot, messag
     assert "'cells' got other axes" in widget.status.value and widget.run_button.enabled
 
 
-def test_the_panel_closed_while_running(window, qtbot, messages):
+def test_the_panel_closed_while_running(window, qtbot, messages, idle):
     window.add_image(slow_stack(), name="cells", contrast_limits=(0, 48))
     dock, widget = window.window.add_plugin_dock_widget("napari-vaesr", "Upscale with uncertainty")
     start_slow_run(widget, window, qtbot)
@@ -229,7 +208,7 @@ def test_the_panel_closed_while_running(window, qtbot, messages):
     assert len(window.layers) == 1 and any("panel was closed" in message for message in messages())
 
 
-def test_the_window_closed_while_running(window, qtbot):
+def test_the_window_closed_while_running(window, qtbot, idle):
     window.add_image(slow_stack(), name="cells", contrast_limits=(0, 48))
     _, widget = window.window.add_plugin_dock_widget("napari-vaesr", "Upscale with uncertainty")
     task = start_slow_run(widget, window, qtbot)
@@ -238,11 +217,11 @@ def test_the_window_closed_while_running(window, qtbot):
     assert task.pixels is None
 
 
-def test_in_a_real_window_from_the_menu(window, qtbot):
+def test_in_a_real_window_from_the_menu(window, pixels, run_to_end):
     from napari._app_model import get_app_model
 
     layer = window.add_image(
-        cells(),
+        pixels(),
         name="cells",
         rotate=(0, 0, 30),
         scale=(2, 0.5, 0.5),
@@ -254,7 +233,7 @@ def test_in_a_real_window_from_the_menu(window, qtbot):
     widget = dock.inner_widget()
     assert widget.form.layer.value is layer
     widget.form.extent.planes.value = "all"
-    run_to_end(widget, qtbot)
+    run_to_end(widget)
     mean = window.layers["cells x2 mean"]
     for corner, inside in (((-0.5,) * 3, (-0.5,) * 3), ((2.5, 23.5, 31.5), (2.5, 11.5, 15.5))):
         np.testing.assert_allclose(mean.data_to_world(corner), layer.data_to_world(inside), atol=1e-9)
@@ -274,27 +253,27 @@ def test_the_entries_in_layers_and_plugins(window):
         assert title in titles, menu
 
 
-def test_wrong_preferences_are_told_and_the_panel_opens_anyway(viewer, qtbot, monkeypatch, messages):
+def test_wrong_preferences_are_told_and_the_panel_opens_anyway(viewer, monkeypatch, messages, make_widget):
     def refuse():
         raise VaesrError("The setting device is 'toaster'.")
 
     monkeypatch.setattr("napari_vaesr.plugin.upscale.form.starting_settings", refuse)
-    widget = make_widget(viewer, qtbot)
+    widget = make_widget(viewer)
     assert any("toaster" in message for message in messages())
     assert widget.form.told["device"].value == "auto"
 
 
-def test_a_preferred_model_file_is_offered(viewer, qtbot, monkeypatch, tiny_model_path, tmp_path):
+def test_a_preferred_model_file_is_offered(viewer, monkeypatch, tiny_model_path, tmp_path, make_widget):
     monkeypatch.setenv("NAPARI_VAESR_MODELS", str(tmp_path))
     preferred = make_settings(model=str(tiny_model_path), scale=3)
     monkeypatch.setattr("napari_vaesr.plugin.upscale.form.starting_settings", lambda: preferred)
-    form = make_widget(viewer, qtbot).form
+    form = make_widget(viewer).form
     assert form.settings().model == str(tiny_model_path) and form.settings().scale == 3
 
 
-def test_renaming_a_layer_keeps_the_choice(window):
-    window.add_image(cells((12, 16)), name="first")
-    window.add_image(cells(), name="second")
+def test_renaming_a_layer_keeps_the_choice(window, pixels):
+    window.add_image(pixels((12, 16)), name="first")
+    window.add_image(pixels(), name="second")
     _, widget = window.window.add_plugin_dock_widget("napari-vaesr", "Upscale with uncertainty")
     widget.form.layer.value, widget.form.axes.value = window.layers["second"], "TYX"
     window.layers["second"].name = "renamed"
@@ -302,8 +281,8 @@ def test_renaming_a_layer_keeps_the_choice(window):
     assert widget.form.axes.value == "TYX"
 
 
-def test_shortcuts_work_while_the_panel_is_open(window, qtbot):
-    window.add_image(cells((12, 16)), name="cells")
+def test_shortcuts_work_while_the_panel_is_open(window, qtbot, pixels):
+    window.add_image(pixels((12, 16)), name="cells")
     dock, _ = window.window.add_plugin_dock_widget("napari-vaesr", "Upscale with uncertainty")
     keys = {str(key): action for key, action in window.keymap.items()}
     assert {PREVIEW, LIVE, RUN} <= keys.keys()
@@ -315,9 +294,9 @@ def test_shortcuts_work_while_the_panel_is_open(window, qtbot):
     assert not {PREVIEW, LIVE, RUN} & {str(key) for key in window.keymap}
 
 
-def test_the_order_of_tab_is_that_on_the_screen(viewer, qtbot):
-    widget = make_widget(viewer, qtbot)
-    viewer.add_image(cells(), name="cells")
+def test_the_order_of_tab_is_that_on_the_screen(viewer, pixels, make_widget):
+    widget = make_widget(viewer)
+    viewer.add_image(pixels(), name="cells")
     widget.reset_choices()
     inputs = [widget.form.layer, widget.form.model, widget.form.samples, widget.form.extent.region]
     inputs += [widget.preview.button, widget.run_button, widget.cancel_button]
@@ -328,13 +307,13 @@ def test_the_order_of_tab_is_that_on_the_screen(viewer, qtbot):
     assert places == sorted(places)
 
 
-def test_two_viewers_do_not_mix(registry, qtbot):
+def test_two_viewers_do_not_mix(registry, qtbot, pixels, make_widget):
     from napari.components import ViewerModel
 
     viewers = [ViewerModel(), ViewerModel()]
-    widgets = [make_widget(each, qtbot) for each in viewers]
+    widgets = [make_widget(each) for each in viewers]
     for each in viewers:
-        each.add_image(cells((12, 16)), name="cells")
+        each.add_image(pixels((12, 16)), name="cells")
     for widget in widgets:
         widget.reset_choices()
         widget.run()
@@ -343,10 +322,10 @@ def test_two_viewers_do_not_mix(registry, qtbot):
         assert [layer.name for layer in each.layers] == ["cells", "cells x2 mean", "cells x2 std"]
 
 
-def test_a_source_renamed_while_running_and_in_three_dimensions(viewer, qtbot):
-    source = viewer.add_image(cells(), name="cells")
+def test_a_source_renamed_while_running_and_in_three_dimensions(viewer, qtbot, pixels, make_widget):
+    source = viewer.add_image(pixels(), name="cells")
     viewer.dims.ndisplay = 3
-    widget = make_widget(viewer, qtbot)
+    widget = make_widget(viewer)
     widget.form.extent.planes.value = "all"
     widget.run()
     source.name = "renamed"
@@ -354,22 +333,22 @@ def test_a_source_renamed_while_running_and_in_three_dimensions(viewer, qtbot):
     assert viewer.layers[1].name == "renamed x2 mean" and viewer.layers[1].data.shape == (3, 24, 32)
 
 
-def test_layers_linked_by_the_user_stay_linked(viewer, qtbot):
-    source = viewer.add_image(cells((12, 16)), name="cells")
-    widget = make_widget(viewer, qtbot)
-    run_to_end(widget, qtbot)
+def test_layers_linked_by_the_user_stay_linked(viewer, pixels, make_widget, run_to_end):
+    source = viewer.add_image(pixels((12, 16)), name="cells")
+    widget = make_widget(viewer)
+    run_to_end(widget)
     mean = viewer.layers[1]
     viewer.layers.link_layers([source, mean])
     source.contrast_limits = (7, 77)
     assert tuple(mean.contrast_limits) == (7, 77)
     widget.form.layer.value = source
-    run_to_end(widget, qtbot)
+    run_to_end(widget)
     assert tuple(viewer.layers[3].contrast_limits) == (7, 77)
 
 
-def test_a_rectangle_drawn_after_it_was_chosen_is_taken_and_followed(viewer, qtbot):
-    viewer.add_image(cells((12, 16)), name="cells")
-    widget = make_widget(viewer, qtbot)
+def test_a_rectangle_drawn_after_it_was_chosen_is_taken_and_followed(viewer, pixels, make_widget, run_to_end):
+    viewer.add_image(pixels((12, 16)), name="cells")
+    widget = make_widget(viewer)
     widget.form.extent.region.value = "rectangle"
     assert "Draw a rectangle" in widget.status.value
     assert not widget.run_button.enabled and widget.preview.enabled
@@ -378,55 +357,55 @@ def test_a_rectangle_drawn_after_it_was_chosen_is_taken_and_followed(viewer, qtb
     assert widget.run_button.enabled and widget.status.value == "1 plane of 7 × 4 pixels to 14 × 8."
     shapes.data = [np.array([[0, 0], [5.4, 9.4]])]
     assert widget.status.value == "1 plane of 10 × 6 pixels to 20 × 12."
-    run_to_end(widget, qtbot)
+    run_to_end(widget)
     assert viewer.layers["cells x2 mean"].data.shape == (12, 20)
     viewer.layers.remove(shapes)
     assert not widget.run_button.enabled
 
 
-def test_the_outlook_follows_the_view_where_that_is_the_region(viewer, qtbot):
-    viewer.add_image(cells((12, 16)), name="cells")
+def test_the_outlook_follows_the_view_where_that_is_the_region(viewer, pixels, make_widget):
+    viewer.add_image(pixels((12, 16)), name="cells")
     viewer.canvas.size = (100, 100)
-    widget = make_widget(viewer, qtbot)
+    widget = make_widget(viewer)
     widget.form.extent.region.value = "visible"
     viewer.scene.camera.center = (0, 5.5, 7.5)
     viewer.scene.camera.zoom = 25
     assert widget.status.value == "1 plane of 4 × 4 pixels to 8 × 8."
 
 
-def test_axes_that_are_a_guess_are_told(viewer, qtbot):
-    viewer.add_image(cells((2, 3, 12, 16)), name="cells")
-    widget = make_widget(viewer, qtbot)
+def test_axes_that_are_a_guess_are_told(viewer, pixels, make_widget):
+    viewer.add_image(pixels((2, 3, 12, 16)), name="cells")
+    widget = make_widget(viewer)
     assert "TZYX is a guess" in widget.status.value and widget.form.axes.native.styleSheet()
     widget.form.axes.value = "CZYX"
     assert "guess" not in widget.status.value and not widget.form.axes.native.styleSheet()
 
 
-def test_results_are_no_sources(viewer, qtbot):
-    viewer.add_image(cells(), name="cells", axis_labels=("z", "y", "x"))
-    widget = make_widget(viewer, qtbot)
-    run_to_end(widget, qtbot)
+def test_results_are_no_sources(viewer, pixels, make_widget, run_to_end):
+    viewer.add_image(pixels(), name="cells", axis_labels=("z", "y", "x"))
+    widget = make_widget(viewer)
+    run_to_end(widget)
     widget.reset_choices()
     assert len(viewer.layers) == 3
     assert [layer.name for layer in widget.form.layer.choices] == ["cells"]
 
 
-def test_the_mean_of_a_channel_lies_right_above_it(viewer, qtbot):
-    low, high = viewer.add_image(cells((2, 12, 16)), channel_axis=0, name=["low", "high"])
-    widget = make_widget(viewer, qtbot)
+def test_the_mean_of_a_channel_lies_right_above_it(viewer, pixels, make_widget, run_to_end):
+    low, high = viewer.add_image(pixels((2, 12, 16)), channel_axis=0, name=["low", "high"])
+    widget = make_widget(viewer)
     widget.form.layer.value = low
-    run_to_end(widget, qtbot)
+    run_to_end(widget)
     names = [layer.name for layer in viewer.layers]
     assert names == ["low", "low x2 mean", "low x2 std", "high"]
     assert viewer.layers["low x2 mean"].blending == low.blending and high.blending == "additive"
     widget.form.layer.value = high
-    run_to_end(widget, qtbot)
+    run_to_end(widget)
     assert viewer.layers["high x2 mean"].blending == "additive" and not high.visible
 
 
-def test_a_number_half_typed_moves_no_other_end(viewer, qtbot):
-    viewer.add_image(cells((32, 12, 16)), axis_labels=("z", "y", "x"))
-    widget = make_widget(viewer, qtbot)
+def test_a_number_half_typed_moves_no_other_end(viewer, qtbot, pixels, make_widget):
+    viewer.add_image(pixels((32, 12, 16)), axis_labels=("z", "y", "x"))
+    widget = make_widget(viewer)
     widget.form.extent.planes.value = "range"
     ends = widget.form.extent.ranges["Z"]
     ends.first.value = 24
@@ -437,23 +416,23 @@ def test_a_number_half_typed_moves_no_other_end(viewer, qtbot):
     assert ends.ends == (24, 31)
 
 
-def test_a_range_along_an_axis_of_one_plane_is_that_plane(viewer, qtbot):
-    viewer.add_image(cells((3, 4, 12, 16)), axis_labels=("t", "z", "y", "x"))
-    widget = make_widget(viewer, qtbot)
+def test_a_range_along_an_axis_of_one_plane_is_that_plane(viewer, pixels, make_widget):
+    viewer.add_image(pixels((3, 4, 12, 16)), axis_labels=("t", "z", "y", "x"))
+    widget = make_widget(viewer)
     widget.form.extent.planes.value = "range"
     widget.form.extent.ranges["Z"].first.value = 2
-    viewer.add_image(cells((5, 1, 12, 16)), axis_labels=("t", "z", "y", "x"))
+    viewer.add_image(pixels((5, 1, 12, 16)), axis_labels=("t", "z", "y", "x"))
     widget.reset_choices()
     widget.form.layer.value = viewer.layers[-1]
     assert widget.form.extent.planes.value == "range" and widget.status.value.startswith("5 planes of")
 
 
-def test_after_a_run_before_after_and_certainty_are_offered(viewer, qtbot):
-    source = viewer.add_image(cells(), name="cells", axis_labels=("z", "y", "x"))
+def test_after_a_run_before_after_and_certainty_are_offered(viewer, pixels, make_widget, run_to_end):
+    source = viewer.add_image(pixels(), name="cells", axis_labels=("z", "y", "x"))
     viewer.dims.set_point(0, 2)
-    widget = make_widget(viewer, qtbot)
+    widget = make_widget(viewer)
     assert not widget.look.visible
-    run_to_end(widget, qtbot)
+    run_to_end(widget)
     look = widget.look
     assert look.sentence.value.endswith(".") and "plane 2, row" in look.sentence.value
     look.buttons["certainty"].native.click()
@@ -466,10 +445,10 @@ def test_after_a_run_before_after_and_certainty_are_offered(viewer, qtbot):
     assert look.swipe is None and "swipe line, drag it" not in viewer.layers and not look.result
 
 
-def test_the_selected_layer_is_taken(viewer, qtbot):
-    first = viewer.add_image(cells((12, 16)), name="first")
-    second = viewer.add_image(cells((12, 16)), name="second")
-    widget = make_widget(viewer, qtbot)
+def test_the_selected_layer_is_taken(viewer, pixels, make_widget):
+    first = viewer.add_image(pixels((12, 16)), name="first")
+    second = viewer.add_image(pixels((12, 16)), name="second")
+    widget = make_widget(viewer)
     assert widget.form.layer.value is second
     viewer.layers.selection.active = first
     assert widget.form.layer.value is first
@@ -487,90 +466,86 @@ def test_panels_are_tabs_of_one_another(window, qtbot):
     assert [dock.windowTitle() for dock in docks] == ["Upscale", "Inspect", "Fine-tune"]
 
 
-def grown(viewer, qtbot, monkeypatch):
+@pytest.fixture
+def growing(viewer, qtbot, monkeypatch, pixels, make_widget):
     """A widget whose run shows its planes as they are done."""
     monkeypatch.setattr("napari_vaesr.plugin.upscale.panel.EVERY_SECONDS", 0)
-    viewer.add_image(cells((12, 48, 64)), name="cells", axis_labels=("z", "y", "x"))
-    widget = make_widget(viewer, qtbot)
+    viewer.add_image(pixels((12, 48, 64)), name="cells", axis_labels=("z", "y", "x"))
+    widget = make_widget(viewer)
     widget.form.extent.planes.value = "all"
     widget.run_button.native.click()
     qtbot.waitUntil(lambda: len(viewer.layers) == 3, timeout=20000)
     return widget
 
 
-def test_planes_appear_as_they_are_done(viewer, qtbot, monkeypatch):
-    widget = grown(viewer, qtbot, monkeypatch)
+def test_planes_appear_as_they_are_done(viewer, qtbot, growing, idle):
     mean, std = viewer.layers[1:]
-    assert widget.runner.is_running and not mean.data[-1].any()
-    qtbot.waitUntil(idle(widget), timeout=20000)
+    assert growing.runner.is_running and not mean.data[-1].any()
+    qtbot.waitUntil(idle(growing), timeout=20000)
     assert list(viewer.layers)[1:] == [mean, std] and mean.data[-1].any()
     assert std.contrast_limits[1] == pytest.approx(np.percentile(std.data, 99.8), rel=0.1)
-    assert not std.visible and widget.look.result.mean is mean
-    assert "cells x2 mean" in widget.status.value
+    assert not std.visible and growing.look.result.mean is mean
+    assert "cells x2 mean" in growing.status.value
 
 
-def test_a_result_that_grew_stays_the_one_it_was(viewer, qtbot, monkeypatch):
-    widget = grown(viewer, qtbot, monkeypatch)
+def test_a_result_that_grew_stays_the_one_it_was(viewer, qtbot, growing, idle):
     began, told = results(viewer.layers)[0].identity, []
     mean, std = viewer.layers[1:]
     mean.events.metadata.connect(lambda _: told.append((mean.data[-1].any(), std.metadata[KEY]["layer"])))
-    qtbot.waitUntil(idle(widget), timeout=20000)
+    qtbot.waitUntil(idle(growing), timeout=20000)
     assert results(viewer.layers)[0].identity == began
     assert told == [(True, {"role": "std", "result": began})], "all is there when the mean says so"
 
 
-def test_what_was_done_to_growing_layers_leaves_no_halves(viewer, qtbot, monkeypatch):
-    widget = grown(viewer, qtbot, monkeypatch)
+def test_what_was_done_to_growing_layers_leaves_no_halves(viewer, qtbot, growing, idle):
     viewer.layers.remove("cells x2 mean")
-    qtbot.waitUntil(idle(widget), timeout=20000)
+    qtbot.waitUntil(idle(growing), timeout=20000)
     assert [layer.name for layer in viewer.layers] == ["cells", "cells x2 mean", "cells x2 std"]
 
 
-def test_a_kind_that_was_chosen_while_planes_grew_is_not_what_a_layer_is_called(viewer, qtbot, monkeypatch):
-    widget = grown(viewer, qtbot, monkeypatch)
+def test_a_kind_that_was_chosen_while_planes_grew_is_not_what_a_layer_is_called(viewer, qtbot, growing, idle):
     viewer.layers["cells x2 mean"].name = "mine"
     std = show_kind(viewer, results(viewer.layers)[0], "relative")
     assert std.name == "mine relative"
-    qtbot.waitUntil(idle(widget), timeout=20000)
+    qtbot.waitUntil(idle(growing), timeout=20000)
     assert [layer.name for layer in viewer.layers] == ["cells", "mine", "cells x2 std"]
     assert std.metadata[KEY]["layer"]["role"] == "std"
 
 
-def test_the_panel_follows_the_data_of_its_layer(viewer, qtbot):
-    layer = viewer.add_image(cells((12, 16)), name="cells")
-    widget = make_widget(viewer, qtbot)
-    layer.data = cells((10, 8))
+def test_the_panel_follows_the_data_of_its_layer(viewer, pixels, make_widget):
+    layer = viewer.add_image(pixels((12, 16)), name="cells")
+    widget = make_widget(viewer)
+    layer.data = pixels((10, 8))
     assert widget.status.value == "1 plane of 8 × 10 pixels to 16 × 20."
-    layer.data = cells((3, 12, 16))
+    layer.data = pixels((3, 12, 16))
     assert widget.form.axes.value == "ZYX" and "16 × 12 pixels" in widget.status.value
 
 
-def test_the_source_of_a_run_is_known_by_another_name(viewer, qtbot):
-    source = viewer.add_image(cells((12, 16)), name="cells")
-    widget = make_widget(viewer, qtbot)
-    run_to_end(widget, qtbot)
+def test_the_source_of_a_run_is_known_by_another_name(viewer, pixels, make_widget, run_to_end):
+    source = viewer.add_image(pixels((12, 16)), name="cells")
+    widget = make_widget(viewer)
+    run_to_end(widget)
     source.name = "renamed"
-    viewer.add_image(cells((12, 16)) + np.uint16(7), name="cells")
+    viewer.add_image(pixels((12, 16)) + np.uint16(7), name="cells")
     assert source_of(results(viewer.layers)[0].record, viewer.layers) is source
 
 
-def test_a_cancelled_run_takes_its_planes_away(viewer, qtbot, monkeypatch):
-    widget = grown(viewer, qtbot, monkeypatch)
-    widget.cancel()
-    qtbot.waitUntil(idle(widget), timeout=20000)
+def test_a_cancelled_run_takes_its_planes_away(viewer, qtbot, growing, idle):
+    growing.cancel()
+    qtbot.waitUntil(idle(growing), timeout=20000)
     assert len(viewer.layers) == 1
 
 
-def test_time_and_memory_are_told_before_a_run(window, qtbot):
-    window.add_image(cells(), name="cells", axis_labels=("z", "y", "x"))
+def test_time_and_memory_are_told_before_a_run(window, qtbot, pixels):
+    window.add_image(pixels(), name="cells", axis_labels=("z", "y", "x"))
     _, widget = window.window.add_plugin_dock_widget("napari-vaesr", "Upscale with uncertainty")
     window.window.show()
     qtbot.waitUntil(lambda: "About" in widget.status.value, timeout=20000)
     assert "s on cpu" in widget.status.value and "B." in widget.status.value
 
 
-def test_what_the_network_is_told_comes_from_the_form(viewer, qtbot) -> None:
-    form = make_widget(viewer, qtbot).form
+def test_what_the_network_is_told_comes_from_the_form(viewer, make_widget):
+    form = make_widget(viewer).form
     form.model.value = next(name for name, card in form._cards.items() if card.network.conditioned)
     told = form.told
     told["noise"].value, told["blur"].value, told["context"].value = "gain=2,read=3", "0.5", "none"
@@ -581,8 +556,8 @@ def test_what_the_network_is_told_comes_from_the_form(viewer, qtbot) -> None:
     assert form.settings().noise == "auto" and not told["noise"].enabled
 
 
-def test_a_layer_for_a_rectangle_may_be_made_after_it_is_asked_for(window):
-    window.add_image(cells((12, 16)), name="cells")
+def test_a_layer_for_a_rectangle_may_be_made_after_it_is_asked_for(window, pixels):
+    window.add_image(pixels((12, 16)), name="cells")
     _, widget = window.window.add_plugin_dock_widget("napari-vaesr", "Upscale with uncertainty")
     widget.form.extent.region.value = "rectangle"
     shapes = window.add_shapes()  # napari selects it before it says that it is there
@@ -591,10 +566,10 @@ def test_a_layer_for_a_rectangle_may_be_made_after_it_is_asked_for(window):
     assert "11 × 9 pixels" in widget.status.value
 
 
-def test_the_status_bar_tells_the_std_where_the_panel_was_opened_by_name(window, qtbot):
-    window.add_image(cells((12, 16)), name="cells")
+def test_the_status_bar_tells_the_std_where_the_panel_was_opened_by_name(window, pixels, run_to_end):
+    window.add_image(pixels((12, 16)), name="cells")
     _, widget = window.window.add_plugin_dock_widget("napari-vaesr", "Upscale with uncertainty")
-    run_to_end(widget, qtbot)
+    run_to_end(widget)
     mean = window.layers["cells x2 mean"]
     window.layers.selection.active = mean
     window.cursor.position = mean.data_to_world((5, 5))

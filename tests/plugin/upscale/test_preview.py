@@ -7,7 +7,6 @@ import pytest
 
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.plugin.upscale.pace import _speed_key
-from napari_vaesr.plugin.upscale.panel import UpscalePanel
 from napari_vaesr.plugin.upscale.preview import live_settings
 from napari_vaesr.vae.config import NetworkConfig
 
@@ -28,20 +27,14 @@ def look_at(viewer, row, column, side=16):
     viewer.scene.camera.center = (0, 0.5 * (row - 0.5), 0.5 * (column - 0.5))
 
 
-def make_widget(viewer, qtbot):
-    widget = UpscalePanel(viewer)
-    qtbot.addWidget(widget.native)
-    return widget
-
-
 def previewed(widget, qtbot):
     """Wait for a preview, and return its layers."""
     qtbot.waitUntil(lambda: not widget.preview.runner.is_running, timeout=20000)
     return [layer for layer in widget._viewer.layers if "preview" in layer.name]
 
 
-def test_a_preview_is_what_the_run_gives_there(viewer, stack, qtbot):
-    widget = make_widget(viewer, qtbot)
+def test_a_preview_is_what_the_run_gives_there(viewer, stack, qtbot, make_widget):
+    widget = make_widget(viewer)
     widget.preview.button.native.click()
     mean, spread = previewed(widget, qtbot)
     assert [mean.name, spread.name] == [f"cells x2 preview {role} (test-tiny)" for role in ("mean", "std")]
@@ -57,8 +50,8 @@ def test_a_preview_is_what_the_run_gives_there(viewer, stack, qtbot):
     assert np.abs(mean.data.astype(int) - whole[:, 32:64, 48:80]).max() <= 1
 
 
-def test_a_second_preview_updates_the_first(viewer, stack, qtbot):
-    widget = make_widget(viewer, qtbot)
+def test_a_second_preview_updates_the_first(viewer, stack, qtbot, make_widget):
+    widget = make_widget(viewer)
     widget.preview.make()
     mean, spread = previewed(widget, qtbot)
     spread.visible, mean.opacity = True, 0.7
@@ -73,29 +66,29 @@ def test_a_second_preview_updates_the_first(viewer, stack, qtbot):
     np.testing.assert_allclose(mean.data_to_world((0, 0.5, 0.5)), stack.data_to_world((3, 0, 10)))
 
 
-def test_pixels_that_were_painted_over_are_previewed_as_they_are_run(viewer, stack, qtbot):
-    widget = make_widget(viewer, qtbot)
+def test_pixels_that_were_painted_over_are_previewed_as_they_are_run(viewer, stack, qtbot, make_widget):
+    widget = make_widget(viewer)
     widget.preview.button.native.click()
     previewed(widget, qtbot)
     stack.data[...] = stack.data // 4
     stack.refresh()
     widget.preview.button.native.click()
     mean = previewed(widget, qtbot)[0].data
-    anew = make_widget(viewer, qtbot)
+    anew = make_widget(viewer)
     anew.preview.button.native.click()
     np.testing.assert_array_equal(previewed(anew, qtbot)[0].data, mean)
 
 
-def test_the_selection_stays_with_the_source(viewer, stack, qtbot):
-    widget = make_widget(viewer, qtbot)
+def test_the_selection_stays_with_the_source(viewer, stack, qtbot, make_widget):
+    widget = make_widget(viewer)
     viewer.layers.selection.active = stack
     widget.preview.make()
     previewed(widget, qtbot)
     assert viewer.layers.selection.active is stack and widget.form.layer.value is stack
 
 
-def test_live_previews_follow_the_view_and_the_settings(viewer, stack, qtbot):
-    widget = make_widget(viewer, qtbot)
+def test_live_previews_follow_the_view_and_the_settings(viewer, stack, qtbot, make_widget):
+    widget = make_widget(viewer)
     widget.preview.live.value = True
     mean, spread = previewed(widget, qtbot)
     first = mean.data.copy()
@@ -117,8 +110,8 @@ def test_live_previews_follow_the_view_and_the_settings(viewer, stack, qtbot):
     np.testing.assert_array_equal(mean.translate, before)
 
 
-def test_live_goes_on_after_its_layers_are_gone(viewer, stack, qtbot):
-    widget = make_widget(viewer, qtbot)
+def test_live_goes_on_after_its_layers_are_gone(viewer, stack, qtbot, make_widget):
+    widget = make_widget(viewer)
     widget.preview.live.value = True
     previewed(widget, qtbot)
     widget.preview.live.value = False
@@ -128,8 +121,8 @@ def test_live_goes_on_after_its_layers_are_gone(viewer, stack, qtbot):
     assert len(previewed(widget, qtbot)) == 2
 
 
-def test_many_changes_make_few_previews_and_the_newest_wins(viewer, stack, qtbot):
-    widget = make_widget(viewer, qtbot)
+def test_many_changes_make_few_previews_and_the_newest_wins(viewer, stack, qtbot, make_widget):
+    widget = make_widget(viewer)
     made = []
     show = widget.preview.layers.show
     widget.preview.layers.show = lambda tuples, source: (made.append(tuples), show(tuples, source))
@@ -146,7 +139,7 @@ def test_many_changes_make_few_previews_and_the_newest_wins(viewer, stack, qtbot
     np.testing.assert_allclose(mean.data_to_world((0, 0.5, 0.5)), stack.data_to_world((2, 16, 31)))
 
 
-def test_a_newer_preview_stops_an_older_one(viewer, stack, qtbot, monkeypatch):
+def test_a_newer_preview_stops_an_older_one(viewer, stack, qtbot, monkeypatch, make_widget):
     import napari_vaesr.engine.job
 
     started, ended = [], []
@@ -164,7 +157,7 @@ def test_a_newer_preview_stops_an_older_one(viewer, stack, qtbot, monkeypatch):
                 pass
 
     monkeypatch.setattr(napari_vaesr.engine.job, "UpscaleJob", Slow)
-    widget = make_widget(viewer, qtbot)
+    widget = make_widget(viewer)
     widget.preview.make()
     qtbot.waitUntil(lambda: started == [0], timeout=20000)
     for seed in (1, 2, 3):
@@ -175,16 +168,16 @@ def test_a_newer_preview_stops_an_older_one(viewer, stack, qtbot, monkeypatch):
     assert mean.metadata["napari_vaesr"]["settings"]["seed"] == 3
 
 
-def test_the_source_removed_while_it_is_previewed(viewer, stack, qtbot, messages):
-    widget = make_widget(viewer, qtbot)
+def test_the_source_removed_while_it_is_previewed(viewer, stack, qtbot, messages, make_widget):
+    widget = make_widget(viewer)
     widget.preview.live.value = True
     viewer.layers.remove(stack)
     assert not previewed(widget, qtbot)
     assert not widget.preview.live.value and any("'cells' was removed" in each for each in messages())
 
 
-def test_a_preview_goes_with_its_source(viewer, stack, qtbot):
-    widget = make_widget(viewer, qtbot)
+def test_a_preview_goes_with_its_source(viewer, stack, qtbot, make_widget):
+    widget = make_widget(viewer)
     widget.preview.make()
     previewed(widget, qtbot)
     viewer.layers.remove(stack)
@@ -216,15 +209,15 @@ def test_the_visible_region_of_a_real_window(registry, make_napari_viewer, qtbot
         assert abs(extent[name].start - low[axis]) <= 1 and abs(extent[name].stop - 1 - high[axis]) <= 1
 
 
-def test_what_is_out_of_view_is_told(viewer, stack, qtbot):
-    widget = make_widget(viewer, qtbot)
+def test_what_is_out_of_view_is_told(viewer, stack, make_widget):
+    widget = make_widget(viewer)
     viewer.scene.camera.center = (0, 1000, 1000)
     widget.preview.make()
     assert "not in view" in widget.status.value and not widget.preview.runner.is_running
 
 
-def test_an_error_ends_the_live_preview_with_one_sentence(viewer, stack, qtbot):
-    widget = make_widget(viewer, qtbot)
+def test_an_error_ends_the_live_preview_with_one_sentence(viewer, stack, qtbot, make_widget):
+    widget = make_widget(viewer)
     stack.data = np.full(stack.data.shape, np.nan, "float32")
     widget.preview.live.value = True
     previewed(widget, qtbot)
@@ -252,8 +245,8 @@ def test_live_settings_prefer_the_small_model_that_can_make_the_scale():
     assert live_settings(settings.model_copy(update={"samples": 2}), {}).samples == 2
 
 
-def test_the_layers_are_named_for_what_they_show(viewer, stack, qtbot):
-    widget = make_widget(viewer, qtbot)
+def test_the_layers_are_named_for_what_they_show(viewer, stack, qtbot, make_widget):
+    widget = make_widget(viewer)
     widget.preview.make()
     mean, spread = previewed(widget, qtbot)
     assert mean.name == "cells x2 preview mean (test-tiny)"
@@ -264,9 +257,9 @@ def test_the_layers_are_named_for_what_they_show(viewer, stack, qtbot):
 
 
 @pytest.mark.parametrize("live", [False, True])
-def test_the_first_preview_grows_as_far_as_time_allows(viewer, stack, qtbot, monkeypatch, live):
+def test_the_first_preview_grows_as_far_as_time_allows(viewer, stack, qtbot, monkeypatch, live, make_widget):
     monkeypatch.setattr("napari_vaesr.plugin.upscale.pace.FIRST_PIXELS", 20**2)
-    widget = make_widget(viewer, qtbot)
+    widget = make_widget(viewer)
     look_at(viewer, 24, 32, side=40)
     monkeypatch.setattr(widget.preview._pace, "learn", lambda settings, *_, **__: quick(settings))
 

@@ -3,52 +3,32 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from napari_vaesr.plugin.inspect.provenance import as_python
-from napari_vaesr.plugin.upscale.panel import UpscalePanel
 from napari_vaesr.plugin.viewer.layers import KEY, upscale_layer
 
 SETTINGS = {"samples": 4, "device": "cpu", "precision": "float32"}
 
 
-def cells(shape=(3, 12, 16), dtype="uint16"):
-    return np.random.default_rng(0).integers(0, 255, shape).astype(dtype)
-
-
-def make_widget(viewer, qtbot):
-    widget = UpscalePanel(viewer)
-    qtbot.addWidget(widget.native)
-    return widget
-
-
-def idle(widget):
-    return lambda: not widget.runner.is_running
-
-
-def run_to_end(widget, qtbot):
-    widget.run_button.native.click()
-    assert widget.runner.is_running, widget.status.value
-    qtbot.waitUntil(idle(widget), timeout=20000)
-
-
-def three_channels(viewer, shape=(12, 16)):
+@pytest.fixture
+def channels(viewer, pixels):
     """Three channels of one image, selected, and a plane of another shape below them."""
-    viewer.add_image(cells((8, 8)), name="other")
+    viewer.add_image(pixels((8, 8)), name="other")
     names = ["red", "green", "blue"]
-    channels = viewer.add_image(cells((3, *shape)), channel_axis=0, name=names, colormap=names)
+    channels = viewer.add_image(pixels((3, 12, 16)), channel_axis=0, name=names, colormap=names)
     viewer.layers.selection = set(channels)
     return channels
 
 
-def test_selected_layers_are_upscaled_one_after_another(viewer, qtbot):
-    channels = three_channels(viewer)
-    widget = make_widget(viewer, qtbot)
+def test_selected_layers_are_upscaled_one_after_another(viewer, channels, make_widget, run_to_end):
+    widget = make_widget(viewer)
     assert (
         not widget.form.together.box.native.isHidden()
         and widget.form.together.box.text == "All 3 selected layers"
     )
     assert widget.status.value == "3 layers, each 1 plane of 16 × 12 pixels to 32 × 24."
-    run_to_end(widget, qtbot)
+    run_to_end(widget)
     assert [layer.name for layer in viewer.layers] == ["other"] + [
         f"{name}{end}" for name in ("red", "green", "blue") for end in ("", " x2 mean", " x2 std")
     ]
@@ -62,13 +42,14 @@ def test_selected_layers_are_upscaled_one_after_another(viewer, qtbot):
         own = upscale_layer(source, **dict(SETTINGS, model=widget.form.model.value))
         np.testing.assert_array_equal(mean.data, own[0][0])
     assert viewer.layers.selection == {viewer.layers[f"{source.name} x2 mean"] for source in channels}
-    run_to_end(widget, qtbot)  # the same again
+    run_to_end(widget)  # the same again
     assert len(viewer.layers) == 16
 
 
-def test_the_python_of_each_channel_makes_its_own_pixels(viewer, qtbot, monkeypatch, tmp_path):
-    channels = three_channels(viewer)
-    run_to_end(make_widget(viewer, qtbot), qtbot)
+def test_the_python_of_each_channel_makes_its_own_pixels(
+    viewer, channels, monkeypatch, tmp_path, make_widget, run_to_end
+):
+    run_to_end(make_widget(viewer))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("napari.current_viewer", lambda: viewer)
     for source in channels:
@@ -78,9 +59,9 @@ def test_the_python_of_each_channel_makes_its_own_pixels(viewer, qtbot, monkeypa
         np.testing.assert_array_equal(made["result"].mean, mean.data)
 
 
-def test_only_what_is_alike_goes_together(viewer, qtbot):
-    red, green, _ = three_channels(viewer)
-    widget = make_widget(viewer, qtbot)
+def test_only_what_is_alike_goes_together(viewer, channels, make_widget):
+    red, green, _ = channels
+    widget = make_widget(viewer)
     viewer.layers.selection = {viewer.layers["other"], red, green}
     widget.form.layer.value = red
     assert widget.form.together.layers() == [red, green]
@@ -91,18 +72,19 @@ def test_only_what_is_alike_goes_together(viewer, qtbot):
     assert widget.form.layer.value is green and widget.form.together.box.native.isHidden()
 
 
-def test_cancel_keeps_the_channels_that_are_done(viewer, qtbot):
-    three_channels(viewer)
-    widget = make_widget(viewer, qtbot)
+def test_cancel_keeps_the_channels_that_are_done(viewer, channels, make_widget, run_to_end):
+    widget = make_widget(viewer)
     viewer.layers.events.inserted.connect(lambda event: event.value.name.endswith("std") and widget.cancel())
-    run_to_end(widget, qtbot)
+    run_to_end(widget)
     assert [layer.name for layer in viewer.layers if "x2" in layer.name] == ["red x2 mean", "red x2 std"]
     assert widget.status.value == "Cancelled; the results of 1 of 3 layers are kept."
 
 
-def test_one_bar_is_of_all_channels_and_one_that_is_gone_is_passed_over(viewer, qtbot):
-    _, green, _ = three_channels(viewer)
-    widget = make_widget(viewer, qtbot)
+def test_one_bar_is_of_all_channels_and_one_that_is_gone_is_passed_over(
+    viewer, channels, qtbot, make_widget, idle
+):
+    _, green, _ = channels
+    widget = make_widget(viewer)
     shares = []
     widget.progress.changed.connect(lambda value: shares.append(value / max(1, widget.progress.max)))
     widget.run()
@@ -114,10 +96,9 @@ def test_one_bar_is_of_all_channels_and_one_that_is_gone_is_passed_over(viewer, 
     assert rising == sorted(rising) and rising[0] <= 1 / 3 < rising[-1]
 
 
-def test_channels_are_looked_at_together(viewer, qtbot):
-    channels = three_channels(viewer)
-    widget = make_widget(viewer, qtbot)
-    run_to_end(widget, qtbot)
+def test_channels_are_looked_at_together(viewer, channels, make_widget, run_to_end):
+    widget = make_widget(viewer)
+    run_to_end(widget)
     viewer.layers["other"].visible = False
 
     def seen():

@@ -17,22 +17,6 @@ from napari_vaesr.plugin.viewer.layers import (
     uncertainty_limits,
     unique_name,
 )
-from napari_vaesr.plugin.viewer.sources import (
-    source_array,
-)
-
-
-def fake_result(shape, rgb=False, uncertainty=True, dtype="uint16"):
-    """What the engine hands back for an image of this (upscaled) shape."""
-    spread = shape[:-1] if rgb else shape
-    std = np.linspace(0, 5, int(np.prod(spread)), dtype="float32").reshape(spread) if uncertainty else None
-    return Result(np.full(shape, 7, dtype), std, std, {"made": "by hand"}, "")
-
-
-def corners(layer, low=-0.5, high=None):
-    """World positions of the outer corners of the first and last pixel."""
-    shape = np.array(source_array(layer).shape[: layer.ndim], dtype=float)
-    return np.array([layer.data_to_world(low * np.ones(layer.ndim)), layer.data_to_world(shape - 0.5)])
 
 
 def upscaled_shape(shape, axes, scale):
@@ -55,7 +39,7 @@ ROTATED = {
 @oblique
 @pytest.mark.parametrize("scale", [2, 3, 4, {"Z": 3}, {"Z": 4, "Y": 2, "X": 2}], ids=str)
 @pytest.mark.parametrize("axes", ["ZYX", "YXZ"])
-def test_world_corners_agree_to_a_billionth_of_a_pixel(scale, axes):
+def test_world_corners_agree_to_a_billionth_of_a_pixel(scale, axes, fake_result, corners):
     layer = Image(np.zeros((4, 6, 8), "uint16"), name="cells", **ROTATED)
     made = layer_tuples(fake_result(upscaled_shape((4, 6, 8), axes, scale)), layer, axes, scale)
     for mean_or_spread in made:
@@ -63,7 +47,7 @@ def test_world_corners_agree_to_a_billionth_of_a_pixel(scale, axes):
 
 
 @oblique
-def test_a_single_plane_lies_where_it_was_in_the_stack():
+def test_a_single_plane_lies_where_it_was_in_the_stack(fake_result, corners):
     layer = Image(np.zeros((4, 6, 8), "uint16"), **ROTATED)
     mean, _ = layer_tuples(fake_result((1, 12, 16)), layer, "ZYX", 2, origin={"Z": 3})
     mean = Layer.create(*mean)
@@ -73,7 +57,7 @@ def test_a_single_plane_lies_where_it_was_in_the_stack():
     np.testing.assert_allclose(mean.data_to_world((0, 4.5, 6.5)), layer.data_to_world((3, 2, 3)), atol=1e-9)
 
 
-def test_units_labels_and_record_are_kept():
+def test_units_labels_and_record_are_kept(fake_result):
     layer = Image(
         np.zeros((4, 6, 8), "uint16"), units=("um", "um", "um"), axis_labels=("z", "y", "x"), name="cells"
     )
@@ -92,7 +76,7 @@ def test_units_labels_and_record_are_kept():
     assert viewer.layers.extent.units == layer.units  # napari gives up on units that disagree
 
 
-def test_the_mean_looks_like_its_source_and_the_spread_does_not_cover_it():
+def test_the_mean_looks_like_its_source_and_the_spread_does_not_cover_it(fake_result):
     layer = Image(
         np.zeros((6, 8), "uint16"),
         colormap="green",
@@ -111,7 +95,7 @@ def test_the_mean_looks_like_its_source_and_the_spread_does_not_cover_it():
 
 
 @pytest.mark.parametrize("rgb", [False, True])
-def test_the_bounds_of_an_interval_look_like_the_mean(rgb):
+def test_the_bounds_of_an_interval_look_like_the_mean(rgb, fake_result, corners):
     shape = (8, 10, 3) if rgb else (8, 10)
     layer = Image(np.zeros(shape, np.uint8), rgb=rgb, name="cells")
     result = fake_result((16, 20, 3) if rgb else (16, 20), rgb=rgb)
@@ -126,7 +110,7 @@ def test_the_bounds_of_an_interval_look_like_the_mean(rgb):
     np.testing.assert_allclose(corners(lower), corners(mean))
 
 
-def test_a_colour_image_keeps_its_colours_and_has_a_grey_spread():
+def test_a_colour_image_keeps_its_colours_and_has_a_grey_spread(fake_result, corners):
     layer = Image(np.zeros((6, 8, 3), "uint8"), rgb=True)
     mean, spread = (
         Layer.create(*made)
@@ -137,13 +121,13 @@ def test_a_colour_image_keeps_its_colours_and_has_a_grey_spread():
     np.testing.assert_allclose(corners(mean), corners(layer))
 
 
-def test_three_wide_grey_images_are_not_taken_for_colour():
+def test_three_wide_grey_images_are_not_taken_for_colour(fake_result):
     layer = Image(np.zeros((40, 40, 3), "uint8"), rgb=False)
     mean, spread = (Layer.create(*made) for made in layer_tuples(fake_result((40, 80, 6)), layer, "ZYX", 2))
     assert not mean.rgb and not spread.rgb and mean.ndim == 3
 
 
-def test_no_uncertainty_no_layer():
+def test_no_uncertainty_no_layer(fake_result):
     layer = Image(np.zeros((6, 8)))
     assert len(layer_tuples(fake_result((12, 16), uncertainty=False), layer, "YX", 2)) == 1
 
@@ -161,7 +145,7 @@ def test_lazy_results_are_not_computed_when_added():
     assert data.name == lazy.name and attributes["contrast_limits"] == [0, 9] and kind == "image"
 
 
-def test_names_never_overwrite_a_layer():
+def test_names_never_overwrite_a_layer(fake_result):
     assert unique_name("a", ["b"]) == "a"
     assert unique_name("a", ["a", "a [1]"]) == "a [2]"
     layer = Image(np.zeros((6, 8)), name="a")
@@ -184,7 +168,7 @@ def test_limits_of_the_uncertainty():
     assert lazy_uncertainty_limits((5, 5), "relative")[1] > 0
 
 
-def test_upscale_layer_without_a_viewer(tiny_model_path):
+def test_upscale_layer_without_a_viewer(tiny_model_path, corners):
     from napari_vaesr import upscale, upscale_layer
 
     pixels = np.random.default_rng(0).integers(0, 4000, (2, 12, 16)).astype("uint16")
@@ -213,7 +197,7 @@ def test_a_layer_without_intensities_is_refused(tiny_model_path):
 
 @pytest.mark.parametrize("stepped", ["Z", "Y", "X"])
 @pytest.mark.parametrize("scale", [2, 3, 4, 6])
-def test_every_plane_of_a_part_is_shown_as_the_slider_steps(scale, stepped):
+def test_every_plane_of_a_part_is_shown_as_the_slider_steps(scale, stepped, fake_result):
     viewer = ViewerModel()
     layer = viewer.add_image(np.zeros((40, 40, 40), "uint16"), scale=(0.29, 0.26, 0.26))
     axis = "ZYX".index(stepped)

@@ -16,17 +16,6 @@ from napari_vaesr.plugin.viewer.results import newest_samples, result_of, result
 from napari_vaesr.plugin.viewer.sources import remember_source, source_of
 
 
-@pytest.fixture
-def viewer():
-    return ViewerModel()
-
-
-@pytest.fixture
-def cells(viewer):
-    pixels = np.random.default_rng(0).integers(100, 4000, (3, 12, 16)).astype("uint16")
-    return viewer.add_image(pixels, name="cells", scale=(2, 0.5, 0.25), units=("um",) * 3)
-
-
 @pytest.mark.parametrize("kind", ["std", "variance", "relative", "interval"])
 @pytest.mark.parametrize("kept", [True, False], ids=["with its std", "from what is shown"])
 def test_every_kind_follows_from_any_other(make_result, viewer, cells, tiny_model_path, kind, kept):

@@ -8,7 +8,6 @@ import tifffile
 from napari.layers import Image, Layer
 from napari.layers._source import layer_source
 
-from napari_vaesr.engine.result import Result
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.viewer.layers import (
     layer_tuples,
@@ -23,20 +22,7 @@ from napari_vaesr.plugin.viewer.sources import (
 )
 
 
-def fake_result(shape, rgb=False, uncertainty=True, dtype="uint16"):
-    """What the engine hands back for an image of this (upscaled) shape."""
-    spread = shape[:-1] if rgb else shape
-    std = np.linspace(0, 5, int(np.prod(spread)), dtype="float32").reshape(spread) if uncertainty else None
-    return Result(np.full(shape, 7, dtype), std, std, {"made": "by hand"}, "")
-
-
-def corners(layer, low=-0.5, high=None):
-    """World positions of the outer corners of the first and last pixel."""
-    shape = np.array(source_array(layer).shape[: layer.ndim], dtype=float)
-    return np.array([layer.data_to_world(low * np.ones(layer.ndim)), layer.data_to_world(shape - 0.5)])
-
-
-def test_multiscale_sources_use_their_finest_level():
+def test_multiscale_sources_use_their_finest_level(fake_result, corners):
     fine = np.zeros((16, 24), "uint8")
     layer = Image([fine, fine[::2, ::2]], multiscale=True)
     assert source_array(layer) is fine

@@ -2,22 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-import pytest
-from napari.components import ViewerModel
-
 from napari_vaesr.plugin.viewer.status import show_std_in_status, std_at_cursor
-
-
-@pytest.fixture
-def viewer():
-    return ViewerModel()
-
-
-@pytest.fixture
-def cells(viewer):
-    pixels = np.random.default_rng(0).integers(100, 4000, (3, 12, 16)).astype("uint16")
-    return viewer.add_image(pixels, name="cells", scale=(2, 0.5, 0.25), units=("um",) * 3)
 
 
 def test_the_status_bar_shows_value_and_std(make_result, viewer, cells, tiny_model_path):

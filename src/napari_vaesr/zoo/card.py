@@ -42,7 +42,10 @@ class DataSource(BaseModel):
 ANY = "any"
 """The kind of image that stands for all of them together."""
 
-NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+LONGEST_NAME = 100
+"""Letters of a model's name at most."""
+
+NAME = rf"^[A-Za-z0-9][A-Za-z0-9._-]{{0,{LONGEST_NAME - 1}}}$"
 """What names of models look like: safe as file names, and on a command line."""
 
 
@@ -57,7 +60,7 @@ def checked_name(name: str) -> str:
     if not re.fullmatch(NAME, name):
         raise VaesrError(
             f"{name[:120]!r} can't be a model's name: "
-            "use up to 100 letters, digits, dots, dashes and underscores."
+            f"use up to {LONGEST_NAME} letters, digits, dots, dashes and underscores."
         )
     return name
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -91,8 +92,9 @@ def test_paused_it_is_listed_and_goes_on(request_):
     assert "mine" in models() and not unfinished()
 
 
-def test_a_model_of_the_name_that_came_meanwhile_stays(request_, own_models):
-    task = FineTuneTask(request_)
+@pytest.mark.parametrize("name", ["mine", 100 * "m"])
+def test_a_model_of_the_name_that_came_meanwhile_stays(request_, own_models, name):
+    task = FineTuneTask(replace(request_, name=name))
     put = task.events.put
 
     class Events:
@@ -103,12 +105,14 @@ def test_a_model_of_the_name_that_came_meanwhile_stays(request_, own_models):
 
     task.events = Events()
     assert task.run().kind == "paused"
-    other = get_card("test-tiny").model_copy(update={"name": "mine", "title": "Another training"})
-    (own_models / "mine.json").write_text(other.to_json())
-    shutil.copy(own_models / "test-tiny.safetensors", own_models / "mine.safetensors")
+    other = get_card("test-tiny").model_copy(update={"name": name, "title": "Another training"})
+    (own_models / f"{name}.json").write_text(other.to_json())
+    shutil.copy(own_models / "test-tiny.safetensors", own_models / f"{name}.safetensors")
     outcome = FineTuneTask(folder=unfinished()[0].folder).save()
-    assert outcome.card.name == "mine-2" and models()["mine-2"] == outcome.card
-    assert models()["mine"] == other
+    assert outcome.kind == "saved", outcome
+    new = f"{name[:98]}-2"
+    assert outcome.card.name == new and models()[new] == outcome.card
+    assert models()[name] == other
 
 
 @pytest.mark.parametrize("stop", ["pause", "cancel"])

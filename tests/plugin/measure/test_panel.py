@@ -12,6 +12,7 @@ from napari_vaesr import Threshold
 from napari_vaesr.imaging.region import Factors
 from napari_vaesr.plugin.measure.panel import NOTHING, MeasurePanel
 from napari_vaesr.plugin.measure.task import Measurement, MeasureTask
+from napari_vaesr.plugin.viewer.results import results
 from napari_vaesr.plugin.viewer.task import UpscaleTask
 from napari_vaesr.trust.measure import Measured
 
@@ -149,6 +150,17 @@ def test_the_intensity_has_the_digits_that_an_image_needs(viewer, settings, qtbo
     panel.objects.value = "value"
     panel.level.value = 0.0035
     assert panel._segment().method == 0.0035
+    layer = viewer.add_image(1e5 * pixels, name="bright")
+    for each in (task := UpscaleTask(layer, "YX", settings)).layers(finished(task), ["bright"]):
+        viewer.add_layer(Layer.create(*each))
+    faint, bright = (each.identity for each in results(viewer.layers))
+    panel.choice.value = bright
+    assert panel._segment().method == 0.0035, "what was typed is not rounded"
+    panel.level.value = 350.5
+    panel.choice.value = faint
+    assert panel.level.native.text() == "350.500000"
+    panel.choice.value = bright
+    assert panel.level.native.text() == "350.50"
 
 
 def test_more_objects_than_napari_has_colours_for_are_shown(viewer, settings):

@@ -63,6 +63,10 @@ TOOLTIPS = {
 }
 
 
+LEAST_DIGITS = 2
+"""Of an intensity behind its point."""
+
+
 class MeasurePanel(Panel):
     """Dock widget that measures a result with error bars.
 
@@ -260,7 +264,9 @@ class MeasurePanel(Panel):
         if self.result is not None:
             span = max(high - low for low, high in self.result.made.bright)
             step = 10.0 ** np.floor(np.log10(span / 1000))
-            self.level.step = step if step < 0.01 else None  # which tells how many digits it has, too
+            self.level.step = step if step < 0.01 else None
+            needed = -int(np.floor(np.log10(step)))
+            self.level.native.setDecimals(max(LEAST_DIGITS, needed, _digits(self.level.value)))
         self.measure_button.enabled = there and not self.runner.is_running
         if not there:
             self._say(NOTHING)
@@ -369,3 +375,8 @@ class MeasurePanel(Panel):
     def _on_parent_changed(self, parent: Any) -> None:
         if parent is None:
             self.runner.cancel()
+
+
+def _digits(value: float) -> int:
+    """Return how many digits a number has behind its point."""
+    return len(np.format_float_positional(value).partition(".")[2])

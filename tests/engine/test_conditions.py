@@ -89,7 +89,7 @@ def test_a_network_is_told_what_planes_are_in_every_pass_along_z_alone() -> None
     image = Conditions(0.1, 0.2, 0.5, 1.0)
     axes = Axes.parse("ZYX", (4, 4, 4))
     whole, factors = Region().of(axes), (Factors(Z=2), Factors(Z=2), Factors.of(2), Factors.of(2))
-    passes = [Pass(number, 4, each, axes, whole) for number, each in enumerate(factors)]
+    passes = [Pass(number, 4, each, axes, whole, each) for number, each in enumerate(factors)]
     first, second, third, last = (conditions_in_pass(image, each, passes) for each in passes)
     assert first == (0.1, 0.2, 0.0, 1.0)
     assert second == (0.0, 0.0, 0.0, 1.0)

@@ -355,7 +355,7 @@ def _draw(
         for name, index in at.items()
     }
     where = ", ".join(f"{name} {index}" for name, index in place.items())
-    rows, columns = (slice(job.region[name].start, job.region[name].stop) for name in "YX")
+    rows, columns = (job.region.slices[name] for name in job.axes.plane)
     write_figure(
         path,
         job.axes.read_plane(image.data, job.axes.plane_number(place), rows, columns),

@@ -189,7 +189,7 @@ class Answer:
         The truth between two planes is as uncertain as they are, so variances are interpolated. A sample
         there is an average, which varies less: its distance from the mean is brought to that std.
         """
-        if self._step.network is None:
+        if not self._step.resampled:
             return
         self.mean = self._brought_to(region, self.mean)
         if self.std is not None:

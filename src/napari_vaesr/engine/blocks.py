@@ -76,8 +76,7 @@ class BlockGrid:
         Region
             Pixels from the first of the result on.
         """
-        inside = self[number].enlarged(factors).within(self.region.enlarged(factors))
-        return Region({name: range(part.start, part.stop) for name, part in inside.items()})
+        return self[number].enlarged(factors).seen_from(self.region.enlarged(factors))
 
     def parts(self, name: str) -> list[range]:
         """Return how the blocks cut an axis."""

@@ -18,9 +18,7 @@ from napari_vaesr.engine.result import Result
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.colour import visible_luma
-
-STACKED = "Z"
-"""Axes that make one field together with the plane: objects reach from plane to plane along them."""
+from napari_vaesr.imaging.region import Region
 
 
 @dataclass(frozen=True)
@@ -160,19 +158,18 @@ def fields_of_arrays(
 
 def _fields(axes: Axes) -> Iterator[tuple[dict[str, int], list[int]]]:
     """Say where every field is, and the positions of its planes."""
-    groups: dict[tuple[tuple[str, int], ...], list[int]] = {}
     apart = _apart(axes)
-    for position in range(axes.plane_count):
-        at = axes.plane_coordinates(position)
-        key = tuple((name, at[name]) for name in apart)
-        groups.setdefault(key, []).append(position)
-    for place, positions in groups.items():
-        yield dict(place), positions
+    for indices in product(*(range(axes.lengths[name]) for name in apart)):
+        place = dict(zip(apart, indices, strict=True))
+        yield place, axes.planes_of(Region({name: range(at, at + 1) for name, at in place.items()}))
 
 
 def _apart(axes: Axes) -> list[str]:
-    """Return the axes that fields lie along: all that are looped over, but for those of a stack."""
-    return [name for name in axes.loop_names if name not in STACKED or axes.lengths[name] == 1]
+    """Return the axes that fields lie along: all that are looped over, but for that of a stack.
+
+    A stack makes one field: objects reach from plane to plane.
+    """
+    return [name for name in axes.loop_names if name != "Z" or axes.lengths[name] == 1]
 
 
 def count_fields(axes: Axes) -> int:
@@ -182,14 +179,12 @@ def count_fields(axes: Axes) -> int:
 
 def _own_names(axes: Axes) -> str:
     """Return the axes of a field; a single plane is no stack."""
-    return "".join(name for name in STACKED if axes.lengths.get(name, 1) > 1) + "YX"
+    return "ZYX" if axes.lengths.get("Z", 1) > 1 else "YX"
 
 
 def _luma(plane: Array) -> Array:
     """Return the luma of colours, which is what the model draws, and a grey plane as it is."""
-    if plane.ndim == 2:
-        return plane
-    return visible_luma(plane)
+    return plane if plane.ndim == 2 else visible_luma(plane)
 
 
 class _Each(Sequence[Array]):

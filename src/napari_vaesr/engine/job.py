@@ -123,8 +123,7 @@ class UpscaleJob:
 
     def _needed(self, step: Pass, region: Region) -> Region:
         """Return what a pass reads for a region."""
-        upscaler = self.upscalers[step.number]
-        return self.surroundings.needed(step, region, upscaler.halo, upscaler.network.alignment)
+        return self.surroundings.needed(step, region, self.upscalers[step.number])
 
     @classmethod
     def from_record(

@@ -90,7 +90,7 @@ def lazy_result(job: UpscaleJob, look_ahead: bool = False, watch: Watch | None =
     return Result(mean, std, uncertainty, record, job.axes.names)
 
 
-class LazyPixels:
+class LazyPixels(Pixels):
     """What a pass makes, computed when the next one reads it; the blocks used last are remembered.
 
     Parameters
@@ -128,10 +128,6 @@ class LazyPixels:
             region, self._stage.step.result_axes.without_samples(), lambda piece: piece.std
         )
         return std**2
-
-    def residuals(self, region: Region) -> Float32Array | None:
-        """Return None: samples are not kept where planes are computed as they are looked at."""
-        return None
 
     def _blocks(self, region: Region) -> list[Region]:
         wanted = region.reduced(self._stage.step.factors)

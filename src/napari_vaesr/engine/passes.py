@@ -46,8 +46,8 @@ class Pass:
         Of what it enlarges, the whole image.
     region : Region
         The part of that to enlarge; more than was asked for where a later pass looks around it.
-    network : Factors, optional
-        How much the network enlarges, where that is more: planes along ``Z`` are resampled then.
+    made : Factors
+        How much the network enlarges: more, where what it makes is resampled along ``Z``.
     """
 
     number: int
@@ -55,7 +55,7 @@ class Pass:
     factors: Factors
     axes: Axes
     region: Region
-    network: Factors | None = None
+    made: Factors
 
     @property
     def planes(self) -> tuple[Axes, ...]:
@@ -73,14 +73,9 @@ class Pass:
         return self.number == self.count - 1
 
     @property
-    def made(self) -> Factors:
-        """How much the network enlarges: more, where what it makes is resampled along ``Z``."""
-        return self.factors if self.network is None else self.network
-
-    @property
     def resampled(self) -> str:
         """Letters of the axes along which what the network makes is resampled to what is asked for."""
-        return "" if self.network is None else "".join(self.network)
+        return "" if self.made == self.factors else "".join(self.made)
 
     def block_sides(self, block: Mapping[str, int]) -> dict[str, int]:
         """Return the sides of pieces that fill what becomes of blocks of these sides, low-res pixels."""
@@ -183,12 +178,12 @@ class Chain:
     ----------
     settings : UpscaleSettings
         With nothing left to the image.
-    parts : tuple of (Factors, Factors or None)
-        How much each pass enlarges, and how much its network does where that is more.
+    parts : tuple of (Factors, Factors)
+        How much each pass enlarges, and how much its network does: more, where planes are resampled.
     """
 
     settings: UpscaleSettings
-    parts: tuple[tuple[Factors, Factors | None], ...]
+    parts: tuple[tuple[Factors, Factors], ...]
 
     @classmethod
     def of(cls, settings: UpscaleSettings, source: Source, card: ModelCard) -> Chain:
@@ -220,12 +215,12 @@ class Chain:
     @property
     def network_factors(self) -> tuple[Factor, ...]:
         """The factor of rows and columns that the network enlarges by in each pass."""
-        return tuple(factor_of(network or factors) for factors, network in self.parts)
+        return tuple(factor_of(made) for _, made in self.parts)
 
     @property
     def messages(self) -> list[str]:
         """What the user should know: where more planes are made than asked for."""
-        asked, made = self.settings.factors, math.prod((more or own).along("Z") for own, more in self.parts)
+        asked, made = self.settings.factors, math.prod(made.along("Z") for _, made in self.parts)
         if made == asked.along("Z"):
             return []
         return [
@@ -253,8 +248,8 @@ class Chain:
         region = region.enlarged(whole)
         passes: list[Pass] = []
         for number in reversed(range(len(self.parts))):
-            factors, network = self.parts[number]
-            step = Pass(number, len(self.parts), factors, images[number], region, network)
+            factors, made = self.parts[number]
+            step = Pass(number, len(self.parts), factors, images[number], region, made)
             passes.append(step)
             if number:
                 region = needed(step, region).reduced(self.parts[number - 1][0])
@@ -312,8 +307,8 @@ def _above(factor: float, depths: set[int], model: str) -> int:
     return choices[0]
 
 
-def planned(factors: Factors, parts: Sequence[Factors]) -> list[tuple[Factors, Factors | None]]:
-    """Return how much each pass enlarges, and how much its network does where that is more.
+def planned(factors: Factors, parts: Sequence[Factors]) -> list[tuple[Factors, Factors]]:
+    """Return how much each pass enlarges, and how much its network does.
 
     The last pass along ``Z`` resamples its planes where the model can't make the factor along ``Z``.
 
@@ -324,7 +319,7 @@ def planned(factors: Factors, parts: Sequence[Factors]) -> list[tuple[Factors, F
     parts : sequence of Factors
         As `split` gave them.
     """
-    steps: list[tuple[Factors, Factors | None]] = [(part, None) for part in parts]
+    steps = [(part, part) for part in parts]
     along_z = [number for number, part in enumerate(parts) if "Z" in part]
     if math.prod(parts[number].along("Z") for number in along_z) != factors.along("Z"):
         before = math.prod(parts[number].along("Z") for number in along_z[:-1])

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import shutil
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import zarr
@@ -32,23 +33,27 @@ CHUNK = 256
 """Longest side of the chunks in which an intermediate result lies on disk."""
 
 
-class Pixels(Protocol):
+class Pixels(ABC):
     """What is asked of what a pass reads; regions are pixels of the whole image, every axis named."""
 
     def prepare(self, region: Region) -> Generator[Step, None, None]:
         """Do what has to be done before a region can be read; yields as the work goes on."""
+        yield from ()
 
+    @abstractmethod
     def read(self, region: Region) -> Array:
         """Return the pixels of a region, the axes in the image's order, ``S`` whole."""
 
     def variance(self, region: Region) -> Float32Array | None:
-        """Return their variance in unit intensity, without ``S``; None of the image itself."""
+        """Return their variance in unit intensity, without ``S``; None where they are what they are."""
+        return None
 
     def residuals(self, region: Region) -> Float32Array | None:
         """Return what samples add to them, an axis of samples first; None where none were kept."""
+        return None
 
 
-class Original:
+class Original(Pixels):
     """The image itself, in its own intensities.
 
     Parameters
@@ -59,10 +64,6 @@ class Original:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-
-    def prepare(self, region: Region) -> Generator[Step, None, None]:
-        """Nothing has to be done; see `Pixels`."""
-        yield from ()
 
     def read(self, region: Region) -> Array:
         """Read a region; see `Pixels`.
@@ -81,17 +82,9 @@ class Original:
         at = names.index("S")
         return np.moveaxis(premultiplied(np.moveaxis(pixels, at, -1)), -1, at)
 
-    def variance(self, region: Region) -> Float32Array | None:
-        """Return None: the image is what it is."""
-        return None
-
-    def residuals(self, region: Region) -> Float32Array | None:
-        """Return None: the image is what it is."""
-        return None
-
 
 @dataclass(frozen=True)
-class Held:
+class Held(Pixels):
     """What a pass made, in memory, in unit intensities.
 
     Attributes
@@ -107,10 +100,6 @@ class Held:
     made: Assembly
     region: Region
     axes: Axes
-
-    def prepare(self, region: Region) -> Generator[Step, None, None]:
-        """All is there already; see `Pixels`."""
-        yield from ()
 
     def read(self, region: Region) -> Array:
         """Return a part; see `Pixels`."""
@@ -134,7 +123,7 @@ class Held:
 
 
 @dataclass(frozen=True)
-class Stored:
+class Stored(Pixels):
     """What a pass makes, in a Zarr folder that any process can write blocks of and read.
 
     Attributes
@@ -166,12 +155,10 @@ class Stored:
         if path.exists():
             shutil.rmtree(path)
         group = zarr.create_group(path)
-        outline = step.result_axes
         sides = step.block_sides(block)
-        sides["S"] = outline.lengths.get("S", 1)
-        names = ["mean", "std"] if has_spread else ["mean"]
-        for name in names:
-            axes = outline if name == "mean" else outline.without_samples()
+        sides["S"] = step.result_axes.lengths.get("S", 1)
+        for name in ["mean", "std"] if has_spread else ["mean"]:
+            axes = _axes_of(step, name)
             group.create_array(
                 name,
                 shape=axes.shape,
@@ -184,12 +171,9 @@ class Stored:
     def put(self, piece: Piece) -> None:
         """Write a block."""
         region = piece.region.enlarged(self.step.factors)
-        axes = self.step.result_axes
-        self._arrays["mean"][index_of(region, self.step.result_region, axes)] = piece.mean
+        self._arrays["mean"][self._index("mean", region)] = piece.mean
         if piece.std is not None:
-            where = index_of(region, self.step.result_region, axes.without_samples())
-            self._arrays["std"][where] = piece.std
-
+            self._arrays["std"][self._index("std", region)] = piece.std
         for file in self._files(piece.region):
             sync(file)
 
@@ -215,35 +199,27 @@ class Stored:
         """Yield the files that hold what was made of a block."""
         region = block.enlarged(self.step.factors)
         for name, array in sorted(self._arrays.items()):
-            axes = self.step.result_axes if name == "mean" else self.step.result_axes.without_samples()
-            where = index_of(region, self.step.result_region, axes)
             chunks = (
                 range(part.start // side, -(-part.stop // side)) if part.stop is not None else range(1)
-                for part, side in zip(where, array.chunks, strict=True)
+                for part, side in zip(self._index(name, region), array.chunks, strict=True)
             )
             for place in product(*chunks):
                 yield self.path.joinpath(name, "c", *map(str, place))
 
-    def prepare(self, region: Region) -> Generator[Step, None, None]:
-        """All is there already; see `Pixels`."""
-        yield from ()
-
     def read(self, region: Region) -> Array:
         """Return a part; see `Pixels`."""
-        where = index_of(region, self.step.result_region, self.step.result_axes)
-        return np.asarray(self._arrays["mean"][where])
+        return np.asarray(self._arrays["mean"][self._index("mean", region)])
 
     def variance(self, region: Region) -> Float32Array | None:
         """Return the variance of a part; see `Pixels`."""
         if "std" not in self._arrays:
             return None
-        where = index_of(region, self.step.result_region, self.step.result_axes.without_samples())
-        std: Float32Array = np.asarray(self._arrays["std"][where])
+        std: Float32Array = np.asarray(self._arrays["std"][self._index("std", region)])
         return std**2
 
-    def residuals(self, region: Region) -> Float32Array | None:
-        """Return None: samples are not stored."""
-        return None
+    def _index(self, name: str, region: Region) -> tuple[slice, ...]:
+        """Return where a region lies in the array of this name."""
+        return index_of(region, self.step.result_region, _axes_of(self.step, name))
 
     @cached_property
     def _arrays(self) -> dict[str, Any]:
@@ -253,6 +229,11 @@ class Stored:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Stored, (self.path, self.step)
+
+
+def _axes_of(step: Pass, name: str) -> Axes:
+    """Return the axes of the array of this name: the mean has colours."""
+    return step.result_axes if name == "mean" else step.result_axes.without_samples()
 
 
 def index_of(region: Region, whole: Region, axes: Axes) -> tuple[slice, ...]:

@@ -163,27 +163,21 @@ class ResultFile:
 
     def put(self, piece: Piece) -> None:
         """Write a piece, plane by plane."""
-        inside = piece.inside(self.step.region, self.step.factors)
-        whole = self.step.result_axes
-        own = whole.with_lengths({name: part.stop - part.start for name, part in inside.items()})
+        inside = piece.region.enlarged(self.step.factors).seen_from(self.step.result_region)
+        own = self.step.result_axes.of_region(inside)
         outline = own.without_samples()
         everything = slice(None)
         for number in range(own.plane_count):
             place = own.plane_coordinates(number)
-            at = {
-                name: range(inside[name].start + index, inside[name].start + index + 1)
-                for name, index in place.items()
-            }
-            at |= {name: range(inside[name].start, inside[name].stop) for name in own.plane}
+            at = inside.changed({name: inside[name][index : index + 1] for name, index in place.items()})
             parts = [own.read_plane(piece.mean, number, everything, everything)]
             parts += [outline.read_plane(each, number, everything, everything) for each in piece.maps]
-            self.output.write(Region(at), as_channels(parts))
-            self.output.settle(Region(at))
+            self.output.write(at, as_channels(parts))
+            self.output.settle(at)
 
     def stored(self, block: Region) -> int | None:
         """Return a checksum of a block; see `Store`."""
-        inside = block.enlarged(self.step.factors).within(self.step.result_region)
-        made = Region({name: range(part.start, part.stop) for name, part in inside.items()})
+        made = block.enlarged(self.step.factors).seen_from(self.step.result_region)
         whole = self.step.result_axes.without_samples()
         checksum = 0
         for number in whole.planes_of(made):

@@ -20,13 +20,11 @@ from napari_vaesr.engine.upscaler import Step, Upscaler
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes, Place
 from napari_vaesr.imaging.colour import luma_chroma_to_rgb, rgb_to_luma_chroma, straight
-from napari_vaesr.imaging.intensity import IntensityScaling
+from napari_vaesr.imaging.intensity import UNIT, IntensityScaling
 from napari_vaesr.imaging.region import Region
 from napari_vaesr.imaging.resample import CUBIC, LINEAR
 from napari_vaesr.vae.config import Conditions
 from napari_vaesr.zoo.card import Calibration
-
-AS_IT_IS = IntensityScaling(offset=0, gain=1)
 
 
 @dataclass(frozen=True)
@@ -70,20 +68,6 @@ class Stage:
     source_dtype: np.dtype[np.generic]
     messages: list[str]
 
-    @property
-    def work(self) -> int:
-        """Sum of the work of all steps of the whole pass."""
-        return self.upscaler.work(self.step.work)
-
-    def work_of(self, region: Region) -> int:
-        """Return the sum of the work of all steps of a part."""
-        return self.upscaler.work(self.step.work_of(region.size))
-
-    def needs(self, region: Region) -> Region:
-        """Return what is read for a region: it and what is looked at around it."""
-        halo, alignment = self.upscaler.halo, self.upscaler.network.alignment
-        return self.surroundings.needed(self.step, region, halo, alignment)
-
     def compute(self, region: Region, keep_samples: bool = False) -> Generator[Step, None, Piece]:
         """Compute a part; yields as the work goes on, and returns the result. Closing cancels.
 
@@ -99,7 +83,7 @@ class Stage:
         VaesrError
             When a number of the result is not finite, or as `Upscaler.moments`.
         """
-        held = self.needs(region)
+        held = self.surroundings.needed(self.step, region, self.upscaler)
         yield from self.pixels.prepare(held)
         box = Box(self.pixels.read(held), held)
         in_colour = self.step.axes.is_rgb and self.upscaler.network.sees_colours
@@ -195,7 +179,7 @@ class Stage:
                 pixels = np.concatenate([luma_chroma_to_rgb(pixels, rest[..., :2]), rest[..., 2:]], axis=-1)
             if self.step.is_last and others is not None and others.shape[-1] == 3:  # there is alpha
                 weighted = scaling.from_unit(pixels, np.float64)
-                whole[index] = AS_IT_IS.from_unit(straight(weighted, self.source_dtype), self.dtype)
+                whole[index] = UNIT.from_unit(straight(weighted, self.source_dtype), self.dtype)
             else:
                 whole[index] = scaling.from_unit(pixels, self.dtype)
         return whole if others is None else np.moveaxis(whole, -1, self.step.axes.names.index("S"))

@@ -13,7 +13,7 @@ from napari_vaesr.engine.passes import Pass
 from napari_vaesr.engine.pixels import Pixels
 from napari_vaesr.engine.planes import noise_keys
 from napari_vaesr.engine.settings import UpscaleSettings
-from napari_vaesr.engine.upscaler import NoiseKeys, Step
+from napari_vaesr.engine.upscaler import NoiseKeys, Step, Upscaler
 from napari_vaesr.imaging.axes import Axes, Place, Source
 from napari_vaesr.imaging.intensity import IntensityScaling
 from napari_vaesr.imaging.likeness import Cuts, IsJoined
@@ -128,7 +128,7 @@ class Surroundings:
             return never
         return always if self.cuts is None else self.cuts.joined_in(axes)
 
-    def needed(self, step: Pass, region: Region, halo: int, alignment: int) -> Region:
+    def needed(self, step: Pass, region: Region, upscaler: Upscaler) -> Region:
         """Return what a pass reads for a region: it, the halo of its tiles and the neighbours of its planes.
 
         Parameters
@@ -137,9 +137,10 @@ class Surroundings:
             What is done.
         region : Region
             What is to be enlarged, every axis named.
-        halo, alignment : int
-            Of tiles, in low-res pixels.
+        upscaler : Upscaler
+            Says how far its tiles look.
         """
+        halo, alignment = upscaler.halo, upscaler.network.alignment
 
         def seen(axes: Axes, region: Region) -> Region:
             shape = axes.height, axes.width
@@ -184,7 +185,7 @@ class Surroundings:
         return letters.pop() if len(letters) == 1 else None
 
 
-class Remembered:
+class Remembered(Pixels):
     """Pixels of which the planes that were read last are remembered.
 
     Parameters

@@ -346,11 +346,8 @@ class Source:
 
     def read(self, region: Region) -> npt.NDArray[Any]:
         """Read a region, every axis but ``S`` named, in one bounded read; axes in the array's order."""
-        where = (
-            slice(None) if name == "S" else slice(region[name].start, region[name].stop)
-            for name in self.axes.names
-        )
-        return as_plain(self.array[tuple(where)])
+        where = {**region.slices, "S": slice(None)}
+        return as_plain(self.array[tuple(where[name] for name in self.axes.names)])
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from napari_vaesr.arrays import Array, Float64Array
 from napari_vaesr.imaging.axes import Axes, Place, Source
-from napari_vaesr.imaging.sampling import middle_of
+from napari_vaesr.imaging.sampling import middle_part
 
 if TYPE_CHECKING:
     from napari_vaesr.imaging.intensity import IntensityScaling
@@ -145,14 +145,8 @@ class Cuts:
         axes = self._source.axes
         number = axes.plane_number(place)
         if number not in self._recent:
-            rows, columns = (middle_of(range(length), MIDDLE) for length in (axes.height, axes.width))
-            region = axes.region(number, rows, columns)
-            part = axes.read_plane(
-                self._source.array,
-                number,
-                slice(region["Y"].start, region["Y"].stop),
-                slice(region["X"].start, region["X"].stop),
-            )
+            rows, columns = (middle_part(length, MIDDLE) for length in (axes.height, axes.width))
+            part = axes.read_plane(self._source.array, number, rows, columns)
             seen = self._scalings[axes.channel_of(number)].unit_luma(part, axes.is_rgb)
             self._recent[number] = _cells(seen.astype(np.float64))
         self._recent.move_to_end(number)

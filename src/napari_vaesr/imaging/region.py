@@ -155,12 +155,23 @@ class Region(Mapping[str, range]):
         """Return the smallest region that becomes this one, or holds it, when it is enlarged."""
         return Region({name: factors.made_from(name, part) for name, part in self.items()})
 
-    def within(self, other: Mapping[str, range]) -> dict[str, slice]:
+    def seen_from(self, other: Region) -> Region:
+        """Return the region in pixels counted from the first of another one that holds it."""
+        return Region(
+            {
+                name: range(part.start - other[name].start, part.stop - other[name].start)
+                for name, part in self.items()
+            }
+        )
+
+    @property
+    def slices(self) -> dict[str, slice]:
+        """The same as slices by axis letter, for arrays."""
+        return {name: slice(part.start, part.stop) for name, part in self.items()}
+
+    def within(self, other: Region) -> dict[str, slice]:
         """Return by axis letter where this region lies inside another one that holds it."""
-        return {
-            name: slice(part.start - other[name].start, part.stop - other[name].start)
-            for name, part in self.items()
-        }
+        return self.seen_from(other).slices
 
     def first_pixel(self, factors: Factors) -> dict[str, float]:
         """Return the index in the source of the centre of the first pixel made."""
@@ -243,11 +254,6 @@ class Factors(Mapping[str, float]):
     def whole(self, name: str) -> int:
         """Return the factor of an axis, rounded up where it is no whole number."""
         return math.ceil(self.along(name))
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether all factors are whole numbers."""
-        return all(isinstance(factor, int) for factor in self.values())
 
     def made_of(self, name: str, part: range) -> range:
         """Return which pixels of the larger image have their centres in a range of pixels.

@@ -79,10 +79,10 @@ def departure_of(job: UpscaleJob, block: Region, mean: Array) -> dict[str, Any] 
 @own_state()
 def _departure(job: UpscaleJob, number: int, part: Region, mean: Array) -> dict[str, Any]:
     factor = job.factors.whole("Y")
-    seen = {name: middle_of(part[name], LOOKED_AT) for name in "YX"}  # nothing else is read
-    rows, columns = (slice(seen[name].start, seen[name].stop) for name in "YX")
-    low = job.axes.read_plane(job.array, number, rows, columns)
-    inside = Region(seen).enlarged(Factors.of(factor)).within(part.enlarged(job.factors))
+    plane = job.axes.plane
+    seen = Region({name: middle_of(part[name], LOOKED_AT) for name in plane})  # nothing else is read
+    low = job.axes.read_plane(job.array, number, *(seen.slices[name] for name in plane))
+    inside = seen.enlarged(Factors.of(factor)).within(part.enlarged(job.factors))
     gain = job.scalings[job.axes.channel_of(number)].gain
     share = departure_share(mean[inside["Y"], inside["X"]], low, factor, data_range=gain)
     return {"plane": number, "share": round(share, 5)}

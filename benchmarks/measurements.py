@@ -49,9 +49,10 @@ from napari_vaesr.pairs.settings import Degradation
 from napari_vaesr.pairs.sources import DegradationKind, EvaluationImage, find_sources, made_pairs
 from napari_vaesr.training.calibrate import MANY
 from napari_vaesr.training.spreads import originals, spreads_of_file
+from napari_vaesr.trust.estimate import prediction_range
 from napari_vaesr.trust.evaluation import own_domain
 from napari_vaesr.trust.levels import FOLDS, fit_levels
-from napari_vaesr.trust.measure import Measured, measure_field, prediction_range
+from napari_vaesr.trust.measure import Measured, measure_field
 from napari_vaesr.trust.profile import width_at_half
 from napari_vaesr.trust.regions import ALL, Quantities, Spacing
 from napari_vaesr.trust.rivals import bicubic

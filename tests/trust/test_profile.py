@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.trust.profile import Estimate, measure_profile
+from napari_vaesr.trust.profile import measure_profile
 
 POINTS = np.arange(200.0)
 
@@ -27,11 +27,6 @@ def test_what_is_not_there_is_not_measured():
     assert np.isnan(found["fwhm"].value) and found["fwhm"].share == 0.5
     assert found["distance"].share == 0
     assert found["distance"].in_words("µm") == "none"
-
-
-def test_as_many_digits_as_the_error_has():
-    estimate = Estimate.of(0.4321, np.array([0.42, 0.43, 0.44]))
-    assert estimate.in_words("µm") == "0.432 µm (0.420 to 0.440)"
 
 
 def test_a_short_line_is_refused():

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.trust.reliability import (
     BINS,
-    calibrated,
     conformal_factor,
     coverage,
     fit_calibration,
@@ -40,7 +39,7 @@ def test_the_true_line_is_found(seed: int, slope: float, offset: float):
     assert fitted.slope == pytest.approx(slope, abs=0.35 * largest)
     assert fitted.offset == pytest.approx(offset, abs=0.03 * largest)
     # What was calibrated needs no calibration any more, and covers what it should.
-    again = calibrated(std, fitted)
+    again = fitted.apply(std)
     second = fit_calibration(again, error)
     assert second.slope == pytest.approx(1, abs=0.01)
     assert second.offset == pytest.approx(0, abs=0.01 * largest)
@@ -117,7 +116,7 @@ def test_a_std_that_is_wrong_way_round_is_not_used():
 
 def test_a_calibrated_std_is_never_negative():
     std = np.array([0.0, 0.1, 1.0], np.float32)
-    result = calibrated(std, Calibration(slope=2, offset=-0.5))
+    result = Calibration(slope=2, offset=-0.5).apply(std)
     np.testing.assert_allclose(result, [0, 0, 1.5])
     assert result.dtype == np.float32
 

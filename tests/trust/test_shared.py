@@ -12,8 +12,9 @@ from napari_vaesr.engine.draws import Field
 from napari_vaesr.engine.record import Record
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.imaging.region import Factors
+from napari_vaesr.trust.estimate import prediction_range
 from napari_vaesr.trust.levels import Spread, fit_levels, with_shared
-from napari_vaesr.trust.measure import measure_field, prediction_range
+from napari_vaesr.trust.measure import measure_field
 from napari_vaesr.trust.regions import Quantities, Spacing
 from napari_vaesr.trust.segment import Threshold
 from napari_vaesr.trust.shared import SharedErrors, Shares, drawn, fit_shared, patterns, shares_of

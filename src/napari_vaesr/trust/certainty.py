@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from napari_vaesr.arrays import Array, Float32Array
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.imaging.colour import BLUE, GREEN, RED, premultiplied
+from napari_vaesr.imaging.colour import visible_luma
 
 SMOOTHING = 2.0
 """Standard deviation in result pixels of the Gaussian that mean and variance are averaged with."""
@@ -327,10 +327,7 @@ def _checked(mean: Array, std: Array, axes: str | None) -> tuple[Array, Array, s
 
 
 def _luma(mean: Array, like: Array) -> Array:
-    if mean.ndim == like.ndim:
-        return mean
-    weights = np.array([RED, GREEN, BLUE], np.float32)
-    return np.asarray(premultiplied(mean)[..., :3].astype(np.float32) @ weights)
+    return mean if mean.ndim == like.ndim else visible_luma(mean)
 
 
 def _channels(shape: tuple[int, ...], axes: str) -> Iterator[tuple[Any, ...]]:

@@ -119,11 +119,10 @@ def unlike(source: Source, model: Model, region: Mapping[str, range] | None = No
     axes = source.axes
     part = Region(region or {}).of(axes)
     numbers = axes.planes_of(part)
-    rows, columns = (middle_of(part[name], SIDE) for name in "YX")
-    middle = slice(rows.start, rows.stop), slice(columns.start, columns.stop)
+    middle = part.changed({name: middle_of(part[name], SIDE) for name in axes.plane}).slices
     found = []
     for place in evenly_spaced(len(numbers), PLANES):
-        plane = axes.read_plane(source.array, numbers[place], *middle)
+        plane = axes.read_plane(source.array, numbers[place], *(middle[name] for name in axes.plane))
         if plane.ndim == 3:
             plane = visible_luma(plane)
         if np.isfinite(plane).all():

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_vaesr.arrays import Array, Float64Array
+from napari_vaesr.imaging.intensity import straight_line
 from napari_vaesr.imaging.noise import NORMAL_MEDIAN, finest_details
 
 BINS = 12
@@ -48,11 +49,6 @@ class NoiseModel:
         """
         return self.camera + self.shot * np.maximum(np.asarray(image, np.float64) - self.black, 0)
 
-    def std(self, image: Array) -> Float64Array:
-        """Return the standard deviation of the noise at every intensity."""
-        deviation: Float64Array = np.sqrt(self.variance(image))
-        return deviation
-
 
 def noise_model(plane: Array) -> NoiseModel:
     """Estimate the noise of a plane at its dark and at its bright places.
@@ -82,10 +78,7 @@ def noise_model(plane: Array) -> NoiseModel:
     parts = np.array_split(np.argsort(level, kind="stable"), min(BINS, level.size // FEWEST))
     centres = np.array([level[part].mean() for part in parts]) - black
     variances = np.array([(np.median(np.abs(detail[part])) / NORMAL_MEDIAN) ** 2 for part in parts])
-    spread = centres - centres.mean()
-    power = float(np.sum(spread**2))
-    shot = float(np.sum(spread * variances)) / power if power > 0 else 0.0
-    camera = float(variances.mean() - shot * centres.mean())
+    shot, camera = straight_line(centres, variances)
     if shot <= 0:
         return NoiseModel(0.0, float(np.median(variances)), black)
     if camera < 0:  # through the origin

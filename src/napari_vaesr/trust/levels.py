@@ -19,6 +19,7 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.trust.reliability import (
     BINS,
     conformal_factor,
+    error_ratio,
     fit_calibration,
     interval_reach,
     reliability,
@@ -282,7 +283,7 @@ def _level(group: Sequence[Spread], noise: float) -> Calibration:
     line = fit_calibration(std, error)
     floor = 0.5 * float(reliability(std, error).rmse.min())
     fitted = line.model_copy(update={**factors._asdict(), "noise": noise, "floor": floor})
-    reach = float(np.quantile(_ratio(fitted.apply(std), error), LEVEL))
+    reach = float(np.quantile(error_ratio(fitted.apply(std), error), LEVEL))
     return fitted.model_copy(
         update={"interval": max(reach, 1e-3) if np.isfinite(reach) else interval_reach()}
     )
@@ -382,11 +383,3 @@ def halves(spreads: Sequence[Spread]) -> tuple[list[Spread], list[Spread]]:
 
 def _originals(spreads: Sequence[Spread]) -> list[tuple[str, str]]:
     return sorted({(spread.domain, spread.image) for spread in spreads})
-
-
-def _ratio(std: npt.NDArray[Any], error: npt.NDArray[Any]) -> Float64Array:
-    """Return the absolute error over the std, 0 where there is no error."""
-    ratio = np.full(error.shape, np.inf)
-    np.divide(np.abs(error), std, out=ratio, where=std > 0)
-    ratio[error == 0] = 0
-    return ratio

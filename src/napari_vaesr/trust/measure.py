@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.result import Result
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
+from napari_vaesr.trust.estimate import Estimate
 from napari_vaesr.trust.layer_source import is_layer, of_layer
 from napari_vaesr.trust.regions import ALL, Quantities, Spacing, regions
 from napari_vaesr.trust.segment import Labels, as_segmentation, checked_labels, matched
@@ -23,9 +24,6 @@ from napari_vaesr.trust.shared import SharedErrors
 
 if TYPE_CHECKING:
     import pandas
-
-LEVEL = 0.9
-"""Share of the truths that a range is to hold."""
 
 OVERLAP = 0.3
 """Intersection over union from which on an object counts as found again in a sample."""
@@ -66,18 +64,17 @@ class Measured:
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield the rows of the table, object by object."""
         for (number, quantity), values in self.samples.items():
-            there = values[np.isfinite(values)]
-            low, high = prediction_range(there)
+            found = Estimate.of(self.value[number, quantity], values)
             yield {
                 **self.place,
                 "object": number,
                 "quantity": quantity,
                 "unit": self.units.get(quantity, ""),
-                "value": self.value[number, quantity],
-                "mean": float(there.mean()) if there.size else np.nan,
-                "error": float(there.std(ddof=1)) if there.size > 1 else np.nan,
-                "low": low,
-                "high": high,
+                "value": found.value,
+                "mean": found.mean,
+                "error": found.error,
+                "low": found.low,
+                "high": found.high,
                 "presence": self.presence[number],
             }
 
@@ -149,35 +146,6 @@ def measure(
     --------
     >>> table = measure(result, "otsu", ("area", "intensity_mean"))  # doctest: +SKIP
     """
-    fields = measure_fields(
-        source,
-        segment,
-        properties,
-        extra=extra,
-        axes=axes,
-        pixel_size=pixel_size,
-        units=units,
-        offset=offset,
-        overlap=overlap,
-        progress=progress,
-    )
-    return as_table(fields)
-
-
-def measure_fields(
-    source: Any,
-    segment: Any = "otsu",
-    properties: Sequence[str] = DEFAULTS,
-    *,
-    extra: Sequence[Extra] = (),
-    axes: str | None = None,
-    pixel_size: Mapping[str, float] | None = None,
-    units: Mapping[str, str] | None = None,
-    offset: Mapping[str, float] | None = None,
-    overlap: float = OVERLAP,
-    progress: Callable[[Progress], None] | None = None,
-) -> Iterator[Measured]:
-    """Measure field by field; see `measure`."""
     made = None
     if is_layer(source):
         found = of_layer(source)
@@ -193,13 +161,16 @@ def measure_fields(
     find = None if labels is not None else as_segmentation(segment)
     shared = SharedErrors.of(made or source)
     whole, count, fields = _fields(source, axes, progress)
-    for number, field in enumerate(fields):
+
+    def measured(number: int, field: Field) -> Measured:
         field = field if shared is None else shared(field)
         fixed = None if labels is None else _labels_of(labels, whole, field, number, count)
-        yield measure_field(field, find, fixed, quantities, spacing, overlap)
+        return measure_field(field, find, fixed, quantities, spacing, overlap)
+
+    return as_table(measured(number, field) for number, field in enumerate(fields))
 
 
-def as_table(fields: Iterator[Measured] | Sequence[Measured]) -> pandas.DataFrame:
+def as_table(fields: Iterable[Measured]) -> pandas.DataFrame:
     """Put the measurements of all fields into one table; see `measure`."""
     import pandas
 
@@ -262,26 +233,6 @@ def measure_field(
     presence = {ALL: 1.0} | {each: found[each] / count for each in objects}
     named = spacing.units_of({quantity for _, quantity in value}, field.axes)
     return Measured(field.place, reference, presence, value, samples, named)
-
-
-def prediction_range(values: npt.NDArray[np.float64], level: float = LEVEL) -> tuple[float, float]:
-    """Return the range that holds one more value like these with a probability of `level`.
-
-    Quantiles at ``k / (n + 1)``, which are right for any number of values; of fewer than 19 the 90 % range is
-    that from the least to the greatest, and holds less.
-
-    Parameters
-    ----------
-    values : array of shape (samples,)
-        Finite; none gives NaN.
-    level : float
-        Between 0 and 1.
-    """
-    if not values.size:
-        return np.nan, np.nan
-    tail = (1 - level) / 2
-    low, high = np.quantile(values, [tail, 1 - tail], method="weibull")
-    return float(low), float(high)
 
 
 def _fields(

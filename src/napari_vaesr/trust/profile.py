@@ -3,67 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
 from napari_vaesr.arrays import Array, Float64Array
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.trust.measure import prediction_range
+from napari_vaesr.trust.estimate import Estimate
 
 PROMINENCE = 0.2
 """Part of a profile's range by which a peak stands out from its surroundings, or is none."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number with its error bar; NaN where it could not be measured.
-
-    Attributes
-    ----------
-    value : float
-        On the mean image.
-    mean, error : float
-        Mean and standard deviation over the samples in which it can be measured.
-    low, high : float
-        90 % range.
-    share : float
-        Part of the samples in which it can be measured.
-    """
-
-    value: float
-    mean: float
-    error: float
-    low: float
-    high: float
-    share: float
-
-    @classmethod
-    def of(cls, value: float, samples: Float64Array) -> Estimate:
-        """Sum up what was measured in samples, NaN in those where it could not be.
-
-        Parameters
-        ----------
-        value : float
-            What was measured in the mean.
-        samples : float64 array of shape (samples,)
-            What was measured in each sample, in the same unit.
-        """
-        there = samples[np.isfinite(samples)]
-        low, high = prediction_range(there)
-        mean = float(there.mean()) if there.size else np.nan
-        error = float(there.std(ddof=1)) if there.size > 1 else np.nan
-        return cls(value, mean, error, low, high, there.size / max(samples.size, 1))
-
-    def in_words(self, unit: str = "") -> str:
-        """Write it as people do: ``0.43 µm (0.40 to 0.47)``, in as many digits as the error has."""
-        if not np.isfinite(self.value):
-            return "none"
-        if not np.isfinite(self.error):
-            return f"{self.value:.3g} {unit}".strip()
-        digits = max(0, int(np.ceil(-np.log10(self.error))) + 1) if self.error > 0 else 2
-        number = f"{self.value:.{digits}f}"
-        return f"{number} {unit}".strip() + f" ({self.low:.{digits}f} to {self.high:.{digits}f})"
 
 
 def measure_profile(mean: Array, samples: Array, distance: Array) -> dict[str, Estimate]:

@@ -109,19 +109,6 @@ def fit_calibration(std: Array, error: Array, bins: int = BINS) -> Calibration:
     return Calibration(slope=slope, offset=float(curve.rmse.mean() - slope * curve.std.mean()))
 
 
-def calibrated(std: Array, calibration: Calibration) -> Array:
-    """Return slope * std + offset, never below zero.
-
-    Parameters
-    ----------
-    std : array
-        In unit intensity.
-    calibration : Calibration
-        From a model card or from `fit_calibration`.
-    """
-    return np.maximum(calibration.slope * std + calibration.offset, 0)
-
-
 def coverage(std: Array, error: Array, level: float = 0.9) -> float:
     """Return the share of pixels within the central interval that a normal distribution gives.
 
@@ -206,10 +193,7 @@ def conformal_factor(
     ratios = []
     for image_std, image_error in zip(std, error, strict=True):
         predicted, wrong = _checked(image_std, image_error)
-        ratio = np.full(wrong.shape, np.inf)
-        np.divide(np.abs(wrong), reach * predicted, out=ratio, where=predicted > 0)
-        ratio[wrong == 0] = 0
-        ratios.append(np.sort(ratio))
+        ratios.append(np.sort(error_ratio(reach * predicted, wrong)))
 
     def is_safe(factor: float) -> bool:
         outside = np.mean([1 - np.searchsorted(ratio, factor, side="right") / ratio.size for ratio in ratios])
@@ -228,6 +212,20 @@ def conformal_factor(
         middle = (low + high) / 2
         low, high = (low, middle) if is_safe(middle) else (middle, high)
     return high
+
+
+def error_ratio(std: Array, error: Array) -> Float64Array:
+    """Return the absolute error over the std, 0 where there is no error, infinite where it was not expected.
+
+    Parameters
+    ----------
+    std, error : array
+        Of one shape.
+    """
+    ratio = np.full(error.shape, np.inf)
+    np.divide(np.abs(error), std, out=ratio, where=std > 0)
+    ratio[error == 0] = 0
+    return ratio
 
 
 def _risk_p_value(observed: float, risk: float, images: int) -> float:

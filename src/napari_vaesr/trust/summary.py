@@ -18,7 +18,6 @@ from napari_vaesr.trust.crps import gaussian_crps
 from napari_vaesr.trust.evaluation import ChosenPixels, Evaluation, ImageScores
 from napari_vaesr.trust.reliability import (
     Reliability,
-    calibrated,
     conformal_factor,
     fit_calibration,
     interval_reach,
@@ -117,7 +116,7 @@ def _summary(group: Sequence[Evaluation]) -> Summary:
     ranked = {"std": std, "gradient": gradient, "constant": level}
     curves = {name: sparsification(rival, error) for name, rival in ranked.items()}
     absolute = {name: sparsification(rival, error, "mae").ause for name, rival in ranked.items()}
-    sized = ranked | {"gradient": calibrated(gradient, line)}
+    sized = ranked | {"gradient": line.apply(gradient)}
     crps = {name: gaussian_crps(rival, error) for name, rival in sized.items()}
     fit = fit_calibration(std, error)
     sizes = [each.pixels.error.size for each in group]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from napari_vaesr.plugin.measure.table import short
-from napari_vaesr.trust.profile import Estimate
+from napari_vaesr.trust.estimate import Estimate
 
 
 def test_numbers_have_as_many_digits_as_their_error():

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import napari
 
     from napari_vaesr.engine.result import Result
-    from napari_vaesr.trust.profile import Estimate
+    from napari_vaesr.trust.estimate import Estimate
 
 SAMPLES = 32
 """Enough for a 90 % range that holds what it says."""

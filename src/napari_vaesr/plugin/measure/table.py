@@ -13,7 +13,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QSizePolicy, QTableWidget, QTableWidgetItem
 
 from napari_vaesr.plugin.measure.task import Measurement
-from napari_vaesr.trust.profile import Estimate
+from napari_vaesr.trust.estimate import Estimate
 from napari_vaesr.trust.regions import COUNT
 
 LONGEST = 5000

@@ -1,9 +1,9 @@
-"""What can be measured of a layer of napari: its samples, or new ones of the file that it was made from."""
+"""What is measured: of a layer of napari, its samples, or new ones of the file that it was made from."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from napari_vaesr.engine.job import UpscaleJob
@@ -19,24 +19,45 @@ class LayerSource:
 
     Attributes
     ----------
-    source : UpscaleJob or array
-        A job on the file, or samples.
+    source : UpscaleJob, Result or array
+        A job, a result with its samples, or samples.
     axes : str or None
         Of samples, without their own.
     record : Record or None
         How they were made, if it is known.
-    pixel_size, offset : dict of str to float
+    pixel_size, offset : mapping of str to float
         As for `napari_vaesr.measure`; empty for pixels.
-    units : dict of str to str
+    units : mapping of str to str
         The same.
     """
 
     source: Any
     axes: str | None
     record: Record | None = None
-    pixel_size: dict[str, float] = field(default_factory=dict)
-    units: dict[str, str] = field(default_factory=dict)
-    offset: dict[str, float] = field(default_factory=dict)
+    pixel_size: Mapping[str, float] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+    offset: Mapping[str, float] = field(default_factory=dict)
+
+
+def as_told(
+    source: Any,
+    axes: str | None,
+    pixel_size: Mapping[str, float] | None,
+    units: Mapping[str, str] | None,
+    offset: Mapping[str, float] | None,
+) -> LayerSource:
+    """Return what to measure, as it is told or else as a layer tells it.
+
+    Parameters
+    ----------
+    source, axes, pixel_size, units, offset
+        As for `napari_vaesr.measure`.
+    """
+    found = of_layer(source) if is_layer(source) else LayerSource(source, None)
+    found = replace(found, axes=axes or found.axes)
+    if pixel_size is None and found.pixel_size:
+        return found
+    return replace(found, pixel_size=pixel_size or {}, units=units or {}, offset=offset or {})
 
 
 def is_layer(source: Any) -> bool:

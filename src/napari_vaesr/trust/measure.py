@@ -17,7 +17,7 @@ from napari_vaesr.engine.result import Result
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.trust.estimate import Estimate
-from napari_vaesr.trust.layer_source import is_layer, of_layer
+from napari_vaesr.trust.layer_source import LayerSource, as_told
 from napari_vaesr.trust.regions import ALL, Quantities, Spacing, regions
 from napari_vaesr.trust.segment import Labels, as_segmentation, checked_labels, matched
 from napari_vaesr.trust.shared import SharedErrors
@@ -146,28 +146,30 @@ def measure(
     --------
     >>> table = measure(result, "otsu", ("area", "intensity_mean"))  # doctest: +SKIP
     """
-    made = None
-    if is_layer(source):
-        found = of_layer(source)
-        source, axes, made = found.source, axes or found.axes, found.record
-        if pixel_size is None and found.pixel_size:
-            pixel_size, units, offset = found.pixel_size, found.units, found.offset
     if not 0 < overlap <= 1:
         raise VaesrError(f"An overlap of {overlap} is not possible, please give one between 0 and 1.")
-    spacing = Spacing.of(source, pixel_size, units, offset)
+    told = as_told(source, axes, pixel_size, units, offset)
     named = (properties,) if isinstance(properties, str) else tuple(properties)
-    quantities = Quantities(named, tuple(extra))
+    return as_table(_measured(told, segment, Quantities(named, tuple(extra)), overlap, progress))
+
+
+def _measured(
+    told: LayerSource,
+    segment: Any,
+    quantities: Quantities,
+    overlap: float,
+    progress: Callable[[Progress], None] | None,
+) -> Iterator[Measured]:
+    """Measure field by field; see `measure`."""
+    spacing = Spacing.of(told.source, told.pixel_size, told.units, told.offset)
     labels = None if callable(segment) or not hasattr(segment, "shape") or not segment.shape else segment
     find = None if labels is not None else as_segmentation(segment)
-    shared = SharedErrors.of(made or source)
-    whole, count, fields = _fields(source, axes, progress)
-
-    def measured(number: int, field: Field) -> Measured:
+    shared = SharedErrors.of(told.record or told.source)
+    whole, count, fields = _fields(told.source, told.axes, progress)
+    for number, field in enumerate(fields):
         field = field if shared is None else shared(field)
         fixed = None if labels is None else _labels_of(labels, whole, field, number, count)
-        return measure_field(field, find, fixed, quantities, spacing, overlap)
-
-    return as_table(measured(number, field) for number, field in enumerate(fields))
+        yield measure_field(field, find, fixed, quantities, spacing, overlap)
 
 
 def as_table(fields: Iterable[Measured]) -> pandas.DataFrame:

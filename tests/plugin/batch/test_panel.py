@@ -154,6 +154,21 @@ def test_it_stops_and_goes_on(viewer, qtbot, folder, monkeypatch):
     assert statuses(panel)[:2] == ["done", "done"]
 
 
+def test_it_stops_when_napari_asks_its_workers_to_quit(viewer, qtbot, folder, monkeypatch):
+    panel = make_panel(viewer, qtbot, folder)
+    real = Queue.run
+
+    def run(batch, report, is_stopped):
+        panel._worker.quit()
+        real(batch, report, is_stopped)
+
+    monkeypatch.setattr(Queue, "run", run)
+    panel.run()
+    finish(panel, qtbot)
+    assert statuses(panel) == ["waiting", "waiting", "failed"]
+    assert panel.run_button.enabled and "Run goes on" in panel.status.value
+
+
 def test_what_is_wrong_is_told(viewer, qtbot, folder, tmp_path):
     panel = make_panel(viewer, qtbot, folder)
     panel.output.value = ""

@@ -229,20 +229,27 @@ class BatchPanel(Panel):
         self._stop.clear()
         self._show_running(True)
         self._worker = create_worker(_outcome, work, self._batch, _start_thread=False)
-        self._worker.returned.connect(partial(self._on_end, work == self._upscale))
+        outcome: list[Failure | None] = []
+        self._worker.returned.connect(outcome.append)
+        # One that is asked to quit finishes without returning.
+        self._worker.finished.connect(lambda: self._on_end(work == self._upscale, *outcome))
         self._timer.start(EVERY)
         self._worker.start()
 
     def _look(self, batch: Queue) -> None:
         for number in batch.look():
             self._updates.put((number, batch.lines[number]))
-            if self._stop.is_set():
+            if self._is_stopped():
                 return
 
     def _upscale(self, batch: Queue) -> None:
         if any(line.outlook is None for line in batch.lines):
             self._look(batch)
-        batch.run(lambda number, line: self._updates.put((number, line)), self._stop.is_set)
+        batch.run(lambda number, line: self._updates.put((number, line)), self._is_stopped)
+
+    def _is_stopped(self) -> bool:
+        """Whether to stop; napari asks its workers to quit when it closes, and waits until they have."""
+        return self._stop.is_set() or self._worker.abort_requested
 
     def _update(self) -> None:
         """Show what has become known since the last time."""
@@ -262,9 +269,10 @@ class BatchPanel(Panel):
         if latest and self.is_running and not self._stop.is_set():
             self.status.value = _summary(self._batch)
 
-    def _on_end(self, was_run: bool, failure: Failure | None) -> None:
+    def _on_end(self, was_run: bool, failure: Failure | None = None) -> None:
         if not self.is_alive:
             return
+        is_stopped = self._is_stopped()
         self._worker = None
         self._update()
         self._timer.stop()
@@ -274,7 +282,7 @@ class BatchPanel(Panel):
             show_error(failure.message)
             return
         assert self._batch is not None
-        stopped = "Stopped; Run goes on from there. " if self._stop.is_set() and was_run else ""
+        stopped = "Stopped; Run goes on from there. " if is_stopped and was_run else ""
         self.status.value = " ".join([f"{stopped}{_summary(self._batch)}", *self._batch.notes])
 
     def _show_running(self, running: bool) -> None:

@@ -67,3 +67,9 @@ def files_spoken_of() -> Iterator[None]:
         raise TryAgain(
             f"{error.filename} cannot be used ({error.strerror}), please check it and try again."
         ) from error
+
+
+def first_sentence(error: BaseException) -> str:
+    """Put an unexpected error in one line: its kind and the first line of what it says."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

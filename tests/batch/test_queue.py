@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_vaesr.batch import outlook
+from napari_vaesr.batch import outlook, write
 from napari_vaesr.batch.queue import Queue
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.errors import VaesrError
@@ -142,3 +142,37 @@ def test_a_file_that_goes_meanwhile_fails_alone(folder, settings):
         assert not batch.is_over
     ran(batch)
     assert statuses(batch) == ["done", "done", "failed"] and batch.is_over
+
+
+def test_what_nobody_expected_of_a_file_stays_with_it(folder, settings, monkeypatch):
+    real = write.upscale_file
+
+    def upscale_file(target, *args, **options):
+        if target.source.name == "a.tif":
+            raise OSError(28, "No space left on device")
+        return real(target, *args, **options)
+
+    monkeypatch.setattr(write, "upscale_file", upscale_file)
+    batch = Queue([str(folder)], str(folder.parent / "out"), settings)
+    ran(batch)
+    assert statuses(batch) == ["failed", "done", "failed"]
+    assert "No space left on device" in batch.lines[0].message
+
+    def open_job(target, *_):
+        raise RuntimeError("a decoder gave up")
+
+    monkeypatch.setattr(outlook, "open_job", open_job)
+    assert list(batch.look()) == [0, 1, 2]
+    assert "a decoder gave up" in batch.lines[0].message
+
+
+def test_no_time_is_left_for_what_failed(folder, settings):
+    out = folder.parent / "out"
+    out.mkdir()
+    (out / "a_x2.ome.tif").write_bytes(b"of somebody else")
+    batch = Queue([str(folder)], str(out), settings)
+    list(batch.look())
+    assert batch.lines[0].outlook is not None
+    ran(batch)
+    assert statuses(batch) == ["failed", "done", "failed"]
+    assert batch.seconds == 0

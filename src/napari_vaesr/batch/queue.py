@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
@@ -9,14 +10,19 @@ from typing import TYPE_CHECKING, Literal
 from napari_vaesr.batch.targets import Target, is_made, plan_targets, refuse_overwriting
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.settings import UpscaleSettings
-from napari_vaesr.errors import Cancelled, VaesrError, files_spoken_of
+from napari_vaesr.errors import Cancelled, VaesrError, files_spoken_of, first_sentence
 from napari_vaesr.imaging.region import Region
 from napari_vaesr.zoo.registry import Model, get_card
 
 if TYPE_CHECKING:
     from napari_vaesr.batch.outlook import Outlook
 
+logger = logging.getLogger(__name__)
+
 Status = Literal["waiting", "running", "done", "done before", "stopped", "failed"]
+
+OVER = ("done", "done before", "failed")
+"""Where nothing is left to do."""
 
 
 @dataclass(frozen=True)
@@ -99,12 +105,12 @@ class Queue:
     @property
     def is_over(self) -> bool:
         """Whether nothing is left to do, so that another run is to look at the inputs anew."""
-        return all(line.status in ("done", "done before", "failed") for line in self.lines)
+        return all(line.status in OVER for line in self.lines)
 
     @property
     def seconds(self) -> float:
         """Estimated time for what is left, as far as it is known."""
-        left = [each for each in self.lines if each.outlook and each.status not in ("done", "done before")]
+        left = [each for each in self.lines if each.outlook and each.status not in OVER]
         return sum(each.outlook.plan.seconds * (1 - each.share) for each in left if each.outlook)
 
     @property
@@ -141,6 +147,10 @@ class Queue:
                     self._refuse(line.target)
         except VaesrError as error:
             self.lines[number] = replace(self.lines[number], status="failed", message=str(error))
+        except Exception as error:
+            logger.exception("Opening %s failed", line.target.source)
+            message = f"It cannot be opened: {first_sentence(error)}"
+            self.lines[number] = replace(self.lines[number], status="failed", message=message)
 
     def _refuse(self, target: Target) -> None:
         others = [line.target for line in self.lines]
@@ -184,6 +194,9 @@ class Queue:
                 return
             except VaesrError as error:
                 tell(number, status="failed", message=str(error))
+            except Exception as error:  # of one file, such as a full disk; the others may go well
+                logger.exception("Upscaling %s failed", line.target.source)
+                tell(number, status="failed", message=f"It failed unexpectedly: {first_sentence(error)}")
 
     def _upscale(
         self,

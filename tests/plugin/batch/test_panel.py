@@ -131,8 +131,10 @@ def test_a_run_that_is_over_looks_for_new_files(viewer, qtbot, folder):
     assert statuses(panel) == ["done before", "done before"]
 
 
-def test_it_stops_and_goes_on(viewer, qtbot, folder, monkeypatch):
+@pytest.mark.parametrize("again", [False, True])
+def test_it_stops_and_goes_on(viewer, qtbot, folder, monkeypatch, again):
     panel = make_panel(viewer, qtbot, folder)
+    panel.again.value = again
     real = Queue.run
 
     def run(batch, report, is_stopped):
@@ -149,9 +151,12 @@ def test_it_stops_and_goes_on(viewer, qtbot, folder, monkeypatch):
         finish(panel, qtbot)
     assert statuses(panel)[0] == "done" and statuses(panel)[1].startswith("stopped, ")
     assert "Run goes on" in panel.status.value
+    first = folder.parent / "out" / "a_x2.ome.tif"
+    made = first.stat().st_mtime_ns
     panel.run()
     finish(panel, qtbot)
     assert statuses(panel)[:2] == ["done", "done"]
+    assert first.stat().st_mtime_ns == made
 
 
 def test_it_stops_when_napari_asks_its_workers_to_quit(viewer, qtbot, folder, monkeypatch):

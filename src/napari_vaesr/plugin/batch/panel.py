@@ -17,11 +17,11 @@ from qtpy.QtWidgets import QFileDialog
 from napari_vaesr.batch.queue import Line, Queue
 from napari_vaesr.engine.progress import readable_bytes
 from napari_vaesr.engine.settings import UpscaleSettings, about, make_settings
-from napari_vaesr.errors import VaesrError
+from napari_vaesr.errors import VaesrError, first_sentence
 from napari_vaesr.plugin.batch.table import BatchTable
 from napari_vaesr.plugin.io.opening import open_upscaled
 from napari_vaesr.plugin.viewer.preferences import or_defaults, starting_settings
-from napari_vaesr.plugin.viewer.task import Failure, first_sentence
+from napari_vaesr.plugin.viewer.task import Failure
 from napari_vaesr.plugin.viewer.workers import create_worker
 from napari_vaesr.plugin.widgets.factor_inputs import FactorInputs
 from napari_vaesr.plugin.widgets.inputs import with_tooltips
@@ -207,7 +207,7 @@ class BatchPanel(Panel):
         """Whether what is listed is what is asked for, and not over, so that a run may go on with it."""
         batch = self._batch
         is_open = batch is not None and not batch.is_over
-        return is_open and self._listed == self._asked() and not self.again.value
+        return is_open and self._listed == self._asked()
 
     def _begin(self, work: Any, make_anew: bool) -> None:
         if self.is_running:

@@ -18,11 +18,11 @@ from threading import Event as Flag
 from typing import TYPE_CHECKING, Any, Literal
 
 from napari_vaesr.engine.progress import Progress
-from napari_vaesr.errors import Cancelled, VaesrError
+from napari_vaesr.errors import Cancelled, VaesrError, first_sentence
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.pairs.settings import Degradation
 from napari_vaesr.plugin.viewer.sources import checked_axes, source_array
-from napari_vaesr.plugin.viewer.task import Failure, first_sentence
+from napari_vaesr.plugin.viewer.task import Failure
 from napari_vaesr.training.config import finetune_config
 from napari_vaesr.training.events import Event, Verdict
 from napari_vaesr.zoo.card import LONGEST_NAME, ModelCard, checked_name

@@ -11,12 +11,12 @@ import numpy as np
 
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.settings import UpscaleSettings
-from napari_vaesr.errors import VaesrError
+from napari_vaesr.errors import VaesrError, first_sentence
 from napari_vaesr.imaging.axes import Axes, Source
 from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.plugin.viewer.layers import unique_name, upscaled_place
 from napari_vaesr.plugin.viewer.sources import calibrate_alike, layer_as_source
-from napari_vaesr.plugin.viewer.task import Failure, first_sentence
+from napari_vaesr.plugin.viewer.task import Failure
 from napari_vaesr.trust.segment import checked_labels
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from qtpy.compat import isalive
 
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.settings import UpscaleSettings
-from napari_vaesr.errors import VaesrError
+from napari_vaesr.errors import VaesrError, first_sentence
 from napari_vaesr.imaging.colour import visible_luma
 from napari_vaesr.imaging.region import Factors
 from napari_vaesr.plugin.upscale.pace import flat_settings, patient_part
@@ -23,7 +23,7 @@ from napari_vaesr.plugin.viewer.extents import chosen_extent
 from napari_vaesr.plugin.viewer.layers import KEY, unique_name, upscaled_place
 from napari_vaesr.plugin.viewer.runner import Runner
 from napari_vaesr.plugin.viewer.sources import layer_as_source, source_array, weakly
-from napari_vaesr.plugin.viewer.task import Failure, first_sentence
+from napari_vaesr.plugin.viewer.task import Failure
 from napari_vaesr.plugin.widgets.panel import errors_shown, row, status_line
 
 if TYPE_CHECKING:

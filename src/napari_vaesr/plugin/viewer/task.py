@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from psutil import virtual_memory
 
 from napari_vaesr.engine.progress import Progress
-from napari_vaesr.errors import VaesrError
+from napari_vaesr.errors import VaesrError, first_sentence
 from napari_vaesr.imaging.region import Region
 from napari_vaesr.plugin.viewer.layers import RELATIVE_KEY, LayerTuple, layer_tuples, lazy_uncertainty_limits
 from napari_vaesr.plugin.viewer.sources import calibrate_alike, layer_as_source
@@ -230,9 +230,3 @@ def _looked_at(job: UpscaleJob) -> Result:
 def _place(choice: DeviceChoice) -> str:
     """Say where a job runs and why there, such as ``on cpu in float32 (asked for)``."""
     return f"on {choice.device} in {choice.precision} ({choice.reason})"
-
-
-def first_sentence(error: BaseException) -> str:
-    """Put an unexpected error in one line: its kind and the first line of what it says."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

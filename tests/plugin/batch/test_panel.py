@@ -159,6 +159,20 @@ def test_it_stops_and_goes_on(viewer, qtbot, folder, monkeypatch, again):
     assert first.stat().st_mtime_ns == made
 
 
+def test_what_upscale_ran_with_meanwhile_is_taken_and_told(viewer, qtbot, folder, monkeypatch):
+    panel = make_panel(viewer, qtbot, folder)
+    panel.list_files()
+    finish(panel, qtbot)
+    assert "seed" not in panel.status.value
+    last = make_settings(model="test-tiny", samples=9, seed=7, temperature=0.5, device="cpu")
+    monkeypatch.setattr("napari_vaesr.plugin.batch.panel.starting_settings", lambda: last)
+    taken = panel.settings()
+    assert (taken.seed, taken.temperature, taken.samples) == (7, 0.5, 2)
+    panel.list_files()
+    finish(panel, qtbot)
+    assert "As in the last run of Upscale: seed 7, temperature 0.5, device cpu." in panel.status.value
+
+
 def test_it_stops_when_napari_asks_its_workers_to_quit(viewer, qtbot, folder, monkeypatch):
     panel = make_panel(viewer, qtbot, folder)
     real = Queue.run

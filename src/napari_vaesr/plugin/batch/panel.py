@@ -15,14 +15,17 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog
 
 from napari_vaesr.batch.queue import Line, Queue
+from napari_vaesr.engine.conditions import typed_condition
 from napari_vaesr.engine.progress import readable_bytes
-from napari_vaesr.engine.settings import UpscaleSettings, about, make_settings
+from napari_vaesr.engine.record import UNDECIDING
+from napari_vaesr.engine.settings import UpscaleSettings, about, label, make_settings
 from napari_vaesr.errors import VaesrError, first_sentence
 from napari_vaesr.plugin.batch.table import BatchTable
 from napari_vaesr.plugin.io.opening import open_upscaled
 from napari_vaesr.plugin.viewer.preferences import or_defaults, starting_settings
 from napari_vaesr.plugin.viewer.task import Failure
 from napari_vaesr.plugin.viewer.workers import create_worker
+from napari_vaesr.plugin.widgets.factor_inputs import SETTINGS as FACTOR_SETTINGS
 from napari_vaesr.plugin.widgets.factor_inputs import FactorInputs
 from napari_vaesr.plugin.widgets.inputs import with_tooltips
 from napari_vaesr.plugin.widgets.model_list import known_cards, model_list
@@ -42,6 +45,9 @@ BETWEEN = ";"
 """Between several files or folders."""
 
 HINT = "Choose images and a folder for their results, then List to see what it takes."
+
+SHOWN = {"model", "samples", "uncertainty", *FACTOR_SETTINGS, *UNDECIDING}
+"""Settings that have an input here, or that change no pixel."""
 
 TOOLTIPS = {
     "inputs": "Images, folders of images or patterns such as plates/*.tif, with ; between them.\n"
@@ -66,13 +72,13 @@ class BatchPanel(Panel):
 
     def __init__(self, viewer: napari.viewer.Viewer):
         self._viewer = viewer
-        self._start = or_defaults(starting_settings)
-        self._cards = known_cards(self._start.model)
+        start = or_defaults(starting_settings)
+        self._cards = known_cards(start.model)
         self._batch: Queue | None = None
         self._worker: Any = None
         self._stop = Event()
         self._updates: SimpleQueue[tuple[int, Line]] = SimpleQueue()
-        form = self._make_form()
+        form = self._make_form(start)
         self.list_button = PushButton(
             text="List", tooltip="Show what would be done, with time, memory and disk; nothing is written."
         )
@@ -105,8 +111,7 @@ class BatchPanel(Panel):
         model_list.changed.connect(self._refresh_models)
         self.native_parent_changed.connect(self._on_parent_changed)
 
-    def _make_form(self) -> Container:
-        start = self._start
+    def _make_form(self, start: UpscaleSettings) -> Container:
         self.inputs = LineEdit(label="Images")
         self.output = LineEdit(label="Into")
         folder, files, into = (PushButton(text=text) for text in ("Folder ...", "Files ...", "Folder ..."))
@@ -171,8 +176,8 @@ class BatchPanel(Panel):
             "samples": self.samples.value,
             "uncertainty": self.uncertainty.value,
         }
-        start = self._start.model_dump()
-        if changes["model"] != self._start.model:  # it may not know the kind of image, or be told the noise
+        start = or_defaults(starting_settings).model_dump()  # Upscale may have run since the panel was opened
+        if changes["model"] != start["model"]:  # it may not know the kind of image, or be told the noise
             start = {name: start[name] for name in ("seed", "device", "precision", "memory")}
         return make_settings(**{**start, **changes})
 
@@ -283,7 +288,8 @@ class BatchPanel(Panel):
             return
         assert self._batch is not None
         stopped = "Stopped; Run goes on from there. " if is_stopped and was_run else ""
-        self.status.value = " ".join([f"{stopped}{_summary(self._batch)}", *self._batch.notes])
+        told = [f"{stopped}{_summary(self._batch)}", *self._batch.notes, _taken_over(self._batch.settings)]
+        self.status.value = " ".join(filter(None, told))
 
     def _show_running(self, running: bool) -> None:
         self.list_button.enabled = self.run_button.enabled = not running
@@ -342,3 +348,14 @@ def _summary(batch: Queue) -> str:
     left = f"; about {duration(batch.seconds)} left" if batch.seconds else ""
     disk = f", {readable_bytes(batch.disk)} in all" if batch.disk else ""
     return f"{', '.join(words)}{left}{disk}."
+
+
+def _taken_over(settings: UpscaleSettings) -> str:
+    """Say what of the last run of *Upscale* holds here, too, and is not the default: no input shows it."""
+    defaults = make_settings()
+    told = [
+        f"{label(name).lower()} {typed_condition(getattr(settings, name))}"
+        for name in UpscaleSettings.model_fields
+        if name not in SHOWN and getattr(settings, name) != getattr(defaults, name)
+    ]
+    return f"As in the last run of Upscale: {', '.join(told)}." if told else ""

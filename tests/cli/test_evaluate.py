@@ -106,6 +106,21 @@ def test_one_bad_image_does_not_stop_the_others(evaluate, images, tmp_path):
     assert summary["images"] == 3
 
 
+def test_masks_beside_images_are_left_out_with_a_note(evaluate, images):
+    folder = images / "cells"
+    (folder / "0.tif").rename(folder / "first_cell.tif")
+    for name in ("first_cell_mask.tif", "first_cell_labels.tif"):
+        tifffile.imwrite(folder / name, np.zeros((41, 52), np.uint8))
+    result = evaluate(folder, "--scales", 2, "--limit", 1)
+    assert result.exit_code == 0, result.output
+    assert "Note: 2 files are left out, 2 masks or labels" in " ".join(result.stderr.split())
+    (folder / "alone").mkdir()
+    (folder / "first_cell_mask.tif").rename(folder / "alone" / "mask.tif")
+    tifffile.imwrite(folder / "alone" / "mask.tif", np.zeros((41, 52), bool))
+    result = evaluate(folder / "alone", "--scales", 2)
+    assert result.exit_code == 2 and "a mask or labels by its type or name" in " ".join(result.stderr.split())
+
+
 def test_nothing_is_overwritten_without_force(evaluate, images, tmp_path):
     (tmp_path / "scores.json").write_text("precious")
     arguments = (images, "--limit", 1, "--scales", 2, "--json", "scores.json")

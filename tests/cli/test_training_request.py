@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +102,15 @@ def test_what_is_validated_on_is_not_learnt_from(images: Path, capsys: pytest.Ca
     assert "2 images are validated on, and not learnt from" in capsys.readouterr().out
     with pytest.raises(VaesrError, match="none is left"):
         prepared(images, validate=[images])
+
+
+def test_masks_that_are_left_out_are_told(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = sorted(images.glob("*.png"))[0]
+    shutil.copy(first, first.with_name(f"{first.stem}_mask.png"))
+    prepared(images)
+    assert "1 file is left out, a mask or labels" in capsys.readouterr().out
+    prepared(images, validate=[images / "held"])
+    assert "1 file is left out, a mask or labels" in capsys.readouterr().out
 
 
 def test_the_place_of_a_bundled_model_is_not_taken(

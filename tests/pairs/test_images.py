@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import imageio.v3 as iio
 import numpy as np
 import pytest
 import tifffile
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.pairs.images import find_images, grey_stacks, hold_out, hold_out_listed, load_planes
+from napari_vaesr.pairs.images import (
+    find_images,
+    grey_stacks,
+    hold_out,
+    hold_out_listed,
+    load_planes,
+    why_passed,
+)
 from napari_vaesr.pairs.sources import find_sources
 
 
@@ -23,6 +31,27 @@ def test_hidden_files_are_passed_over_unless_they_are_named(tmp_path: Path) -> N
     notes.write_bytes(b"Mac OS X")
     assert find_images([folder]) == [image] == [source.path for source in find_sources([folder])]
     assert find_images([folder, page]) == [page, image]
+
+
+def test_what_is_left_out_is_said_with_the_reason(tmp_path: Path) -> None:
+    for name in ("cells_mask.png", "masks/cells.png", "cells.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        iio.imwrite(tmp_path / name, np.zeros((8, 8), np.uint8))
+    tifffile.imwrite(tmp_path / "made.tif", np.zeros((8, 8), np.uint8), software="napari-vaesr 0.3")
+    passed: list[Path] = []
+    find_images([tmp_path, tmp_path], passed)  # none counts twice
+    assert why_passed(passed) == (
+        "3 files are left out, 2 masks or labels by type or name and the result of an upscaling"
+    )
+    with pytest.raises(VaesrError, match=r"\(1 file is left out, a mask or labels by its type or name\)"):
+        find_images([alone_in(tmp_path / "alone")])
+
+
+def alone_in(folder: Path) -> Path:
+    """Make a folder with a mask and nothing else."""
+    folder.mkdir()
+    tifffile.imwrite(folder / "bool.tif", np.ones((8, 8), bool))
+    return folder
 
 
 def test_hold_out_is_disjoint(images: Path) -> None:

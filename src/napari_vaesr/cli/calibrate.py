@@ -79,6 +79,7 @@ def calibrate(
         from pydantic import ValidationError
 
         from napari_vaesr.imaging.region import Factors
+        from napari_vaesr.pairs.images import find_images, why_passed
         from napari_vaesr.pairs.settings import Degradation
         from napari_vaesr.zoo.card import checked_name
         from napari_vaesr.zoo.registry import card_path, load_model
@@ -99,6 +100,10 @@ def calibrate(
             raise VaesrError(
                 "The card does not say how the model was trained, in a way known here."
             ) from error
+        passed: list[Path] = []
+        find_images([*images, *(stacks or ())], passed)
+        if passed:
+            err().print(f"Note: {why_passed(passed)}.", markup=False)
         with needing("train", "Calibrating needs"):
             from napari_vaesr.training.calibrate import calibrate as fit
             from napari_vaesr.training.calibrate import calibrate_shared

@@ -15,7 +15,7 @@ from napari_vaesr.engine.settings import about
 from napari_vaesr.errors import VaesrError
 
 from . import options
-from .console import ExitCode, Failures, free_to_write, out, spoken_errors
+from .console import ExitCode, Failures, err, free_to_write, out, spoken_errors
 
 if TYPE_CHECKING:
     from napari_vaesr.engine.settings import UpscaleSettings
@@ -81,6 +81,7 @@ def evaluate(
     """
     with spoken_errors(debug):
         from napari_vaesr.engine.settings import make_settings
+        from napari_vaesr.pairs.images import why_passed
         from napari_vaesr.pairs.sources import find_pairs, find_sources
 
         if (pairs is None) == (not folders):
@@ -89,7 +90,10 @@ def evaluate(
             raise VaesrError("One sample has no uncertainty to score, give --samples 2 or more.")
         wanted = _parse_scales(scales)
         settings = make_settings(model=model, samples=samples, seed=seed, device=device, domain=domain)
-        sources = find_pairs(*pairs, limit) if pairs else find_sources(folders or [], limit)
+        passed: list[Path] = []
+        sources = find_pairs(*pairs, limit, passed) if pairs else find_sources(folders or [], limit, passed)
+        if passed:
+            err().print(f"Note: {why_passed(passed)}.", markup=False)
         loaded, chosen = _load(settings, wanted)
         _prepare_outputs(json, plots, chosen, force, sources)
         failures = Failures(len(sources), debug)

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.image import SUFFIXES
 from napari_vaesr.files.place import file_state
-from napari_vaesr.pairs.images import find_images, hold_out, hold_out_listed, with_intensities
+from napari_vaesr.pairs.images import find_images, hold_out, hold_out_listed, why_passed, with_intensities
 from napari_vaesr.pairs.recorded import read_recorded
 from napari_vaesr.training.config import RECIPES, ModelUsed, TrainingConfig, checked_config, finetune_config
 from napari_vaesr.training.fit import Supply, newest_checkpoint
@@ -129,7 +129,7 @@ class TrainingRequest:
             settings = settings.model_copy(update={"teacher": ModelUsed.of(teacher.card)})
         prepared = self._material(settings, tuned, first or tuned, teacher, say)
         _check_place(prepared)
-        _remember_images(prepared, self.images)
+        _remember_images(prepared, self.images, say)
         return prepared
 
     def _material(
@@ -163,10 +163,7 @@ class TrainingRequest:
         elif self.validate:
             learn, scored = self.images, self.validate
         else:
-            passed: list[Path] = []
-            learn, scored = hold_out(self.images, passed=passed)
-            if passed:
-                say(f"Note: {len(passed)} results, masks and labels are passed over.")
+            learn, scored = hold_out(self.images)
         if self.validate:
             learn = _without(learn, self.validate, say)
         checks, seen = ValidationPairs(scored, settings), partial(Seen.of_folders, learn, settings)
@@ -308,15 +305,18 @@ def _check_place(prepared: Prepared) -> None:
         raise VaesrError(f"Nothing may be written into the folder {models}: choose another --output.")
 
 
-def _remember_images(prepared: Prepared, images: Sequence[Path]) -> None:
-    """Write down what a run learns from, and refuse to go on with other images.
+def _remember_images(prepared: Prepared, images: Sequence[Path], say: Callable[[str], None]) -> None:
+    """Write down what a run learns from, and refuse to go on with other images; say what is left out.
 
     They are told by their names, sizes and beginnings, for they may have moved.
     """
+    passed: list[Path] = []
     if isinstance(prepared.scored, FixedPairs):
-        parts = [[path for folder in images for path in with_intensities(folder, SUFFIXES)]]
+        parts = [[path for folder in images for path in with_intensities(folder, SUFFIXES, passed)]]
     else:
-        parts = [find_images(images), find_images(prepared.scored)]
+        parts = [find_images(images, passed), find_images(prepared.scored, passed)]
+    if passed:
+        say(f"Note: {why_passed(passed)}.")
     looks = [sorted(map(_look, part)) for part in parts]
     found = sha256(json.dumps(looks).encode()).hexdigest()
     told = prepared.folder / "images.sha256"

@@ -38,6 +38,7 @@ def find_images(places: Sequence[Path], passed: list[Path] | None = None) -> lis
         When a place does not exist or there is no image.
     """
     files: list[Path] = []
+    passed = [] if passed is None else passed
     for place in places:
         if not place.exists():
             raise VaesrError(f"{place} does not exist: give a folder of images or an image file.")
@@ -47,7 +48,8 @@ def find_images(places: Sequence[Path], passed: list[Path] | None = None) -> lis
             files += with_intensities(place, SUFFIXES, passed)
     if not files:
         listed = " and ".join(map(str, places))
-        raise VaesrError(f"{listed} holds no PNG, TIFF or JPEG image: give another folder.")
+        why = f" ({why_passed(passed)})" if passed else ""
+        raise VaesrError(f"{listed} holds no PNG, TIFF or JPEG image{why}: give another folder.")
     return sorted(set(files))
 
 
@@ -74,6 +76,19 @@ def with_intensities(
             passed.append(path)
 
 
+def why_passed(passed: Collection[Path]) -> str:
+    """Say how many files were passed over, and why; see `with_intensities`."""
+    passed = set(passed)
+    results = sum(map(is_result, passed))
+    counts = {
+        ("a mask or labels by its type or name", "masks or labels by type or name"): len(passed) - results,
+        ("the result of an upscaling", "results of upscalings"): results,
+    }
+    told = [one if count == 1 else f"{count} {several}" for (one, several), count in counts.items() if count]
+    files = "1 file is" if len(passed) == 1 else f"{len(passed)} files are"
+    return f"{files} left out, {' and '.join(told)}"
+
+
 def visible_files(folder: Path) -> Iterator[Path]:
     """Yield what lies below a folder, without what is hidden: macOS's ``._cells.tif``, unfinished results."""
     for path in folder.rglob("*"):
@@ -81,9 +96,7 @@ def visible_files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def hold_out(
-    places: Sequence[Path], every: int = 10, passed: list[Path] | None = None
-) -> tuple[list[Path], list[Path]]:
+def hold_out(places: Sequence[Path], every: int = 10) -> tuple[list[Path], list[Path]]:
     """Split image files into those to train on and those to validate on; one file serves for both.
 
     Parameters
@@ -92,15 +105,13 @@ def hold_out(
         Files, or folders that are searched.
     every : int
         Validate on every so manyth file.
-    passed : list of Path, optional
-        Results, masks and labels that are passed over are added to it.
 
     Returns
     -------
     learn, check : list of Path
         Both in order and neither empty.
     """
-    files = find_images(places, passed)
+    files = find_images(places)
     held = files[every // 2 :: every] or files[-1:]
     left = set(files) - set(held)
     return sorted(left) or files, held

@@ -16,7 +16,7 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.image import SUFFIXES, can_read
 from napari_vaesr.files.image_file import image_name
 from napari_vaesr.imaging.sampling import evenly_spaced
-from napari_vaesr.pairs.images import as_dtype, grey, read_planes, with_intensities
+from napari_vaesr.pairs.images import as_dtype, grey, read_planes, why_passed, with_intensities
 from napari_vaesr.pairs.pair import Pair
 from napari_vaesr.pairs.settings import Degradation
 
@@ -32,7 +32,9 @@ class EvaluationImage:
     low: Path | None = None
 
 
-def find_sources(folders: Sequence[Path], limit: int | None = None) -> list[EvaluationImage]:
+def find_sources(
+    folders: Sequence[Path], limit: int | None = None, passed: list[Path] | None = None
+) -> list[EvaluationImage]:
     """List the images of folders; every subfolder is a domain of its own.
 
     Parameters
@@ -41,6 +43,8 @@ def find_sources(folders: Sequence[Path], limit: int | None = None) -> list[Eval
         Of high-res images, in subfolders or not.
     limit : int, optional
         Images of each domain at most, evenly spaced.
+    passed : list of Path, optional
+        Gets the results, masks and labels that are passed over.
 
     Raises
     ------
@@ -50,7 +54,7 @@ def find_sources(folders: Sequence[Path], limit: int | None = None) -> list[Eval
     domains: dict[str, list[EvaluationImage]] = {}
     owners: dict[str, Path] = {}
     for folder in dict.fromkeys(folders):
-        for path in _images(folder):
+        for path in _images(folder, passed):
             domain = _domain(folder, path)
             if owners.setdefault(domain, path.parent) != path.parent:
                 domain = path.parent.as_posix()  # two folders of one name
@@ -58,7 +62,9 @@ def find_sources(folders: Sequence[Path], limit: int | None = None) -> list[Eval
     return _limited(domains, limit)
 
 
-def find_pairs(low: Path, high: Path, limit: int | None = None) -> list[EvaluationImage]:
+def find_pairs(
+    low: Path, high: Path, limit: int | None = None, passed: list[Path] | None = None
+) -> list[EvaluationImage]:
     """Match the images of two folders by their names and subfolders, whatever the format.
 
     Parameters
@@ -67,6 +73,8 @@ def find_pairs(low: Path, high: Path, limit: int | None = None) -> list[Evaluati
         The folders of low-res and of high-res images.
     limit : int, optional
         Pairs of each domain at most, evenly spaced.
+    passed : list of Path, optional
+        Gets the results, masks and labels that are passed over.
 
     Raises
     ------
@@ -75,10 +83,10 @@ def find_pairs(low: Path, high: Path, limit: int | None = None) -> list[Evaluati
         or several.
     """
     partners: dict[Path, list[Path]] = {}
-    for path in _images(high):
+    for path in _images(high, passed):
         partners.setdefault(path.relative_to(high).parent / image_name(path), []).append(path)
     domains: dict[str, list[EvaluationImage]] = {}
-    for path in _images(low):
+    for path in _images(low, passed):
         name = path.relative_to(low).parent / image_name(path)
         if name not in partners:
             raise VaesrError(f"{path} has no partner of that name in {high}, add it or take it away.")
@@ -188,12 +196,16 @@ def real_pairs(source: EvaluationImage, scales: Sequence[int]) -> Iterator[Pair]
         yield Pair(name, source.domain, low, truth, scale, black, span, fitted=True, original=original)
 
 
-def _images(folder: Path) -> list[Path]:
+def _images(folder: Path, passed: list[Path] | None) -> list[Path]:
     if not folder.is_dir():
         raise VaesrError(f"There is no folder {folder}, please give one with images.")
-    found = sorted(path for path in with_intensities(folder, SUFFIXES) if can_read(path))
+    left_out: list[Path] = []
+    found = sorted(path for path in with_intensities(folder, SUFFIXES, left_out) if can_read(path))
     if not found:
-        raise VaesrError(f"There are no images in {folder}, please give another folder.")
+        why = f" ({why_passed(left_out)})" if left_out else ""
+        raise VaesrError(f"There are no images in {folder}{why}, please give another folder.")
+    if passed is not None:
+        passed += left_out
     return found
 
 

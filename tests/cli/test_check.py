@@ -48,6 +48,17 @@ def test_an_upscaling_is_corrected_by_it(run, image, tiny_model_path, tmp_path):
     assert std[1] / std[0] == pytest.approx(slope, rel=0.01)
 
 
+def test_noise_alone_corrects_nothing(run, tmp_path):
+    noise = np.random.default_rng(0).poisson(50, (96, 96)).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "noise.tif", noise)
+    result = run("check", "noise.tif", "-m", "tiny")
+    assert result.exit_code == 0 and "nothing is known of its uncertainty" in result.stdout
+    assert "–" in result.stdout
+    assert run("upscale", "noise.tif", "made.ome.tif", "-m", "tiny", "-k", 2, "--calibrate").exit_code == 0
+    told = json.loads((tmp_path / "made.json").read_text())["messages"]
+    assert any("nothing is known" in each and each.endswith("left as it is.") for each in told)
+
+
 def test_a_chain_is_corrected_and_what_grows_along_z_is_refused(
     run, tiny_model_path, deep_model_path, tmp_path
 ):

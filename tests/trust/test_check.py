@@ -105,6 +105,16 @@ def test_the_sentence_says_what_is_off(coverage, ratio, says):
     assert says in Check("tiny", 2, psnr, coverage, ratio, 0.01, ()).sentence
 
 
+def test_of_noise_alone_it_says_that_nothing_is_known():
+    """Whatever is left of errors is that of the estimate of the noise: factors of up to a million."""
+    for seed in range(3):
+        image = np.random.default_rng(seed).poisson(50, (96, 96)).astype(np.uint16)
+        found = check(image, model="tiny")
+        assert "nothing is known of its uncertainty" in found.sentence and "factor" not in found.sentence
+        job = UpscaleJob(Source.of(image, "YX"), make_settings(model="tiny"))
+        assert found.calibrations == job.calibrations and not found.is_told
+
+
 @pytest.mark.parametrize(
     ("image", "message"),
     [(np.zeros((20, 20), np.uint8), "too small"), (np.zeros((64, 64), np.uint8), "nothing to see")],

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from napari_vaesr.pairs.degradation import downscaled
-from napari_vaesr.trust.check import with_noise
-from napari_vaesr.trust.image_noise import NoiseModel, noise_model
+from napari_vaesr.trust.image_noise import NoiseModel, noise_model, with_noise
 
 
 def test_the_noise_is_found_at_every_intensity():

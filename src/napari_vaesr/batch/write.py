@@ -161,7 +161,8 @@ def upscale_file(
         done = check_source(job.source, job.settings, extent, model, scalings=job.scalings)
         # Of the last pass; kept in the record.
         job.calibrations = (*job.calibrations[: -len(job.scalings)], *done.calibrations)
-        job.messages.append(f"{done.sentence} The uncertainty was corrected to this.")
+        outcome = "corrected to this" if done.is_told else "left as it is"
+        job.messages.append(f"{done.sentence} The uncertainty was {outcome}.")
     _make_folder(target.output.parent)
     if target.is_png:
         if client is not None:

@@ -111,8 +111,8 @@ def _report(done: dict[tuple[Place, str | None], Check]) -> None:
         table.add_row(
             escape(titled(path.name, name)),
             *(f"{each.psnr[key]:.2f} dB" for key in ("model", "bicubic", "Lanczos")),
-            f"{100 * each.coverage:.1f} %",
-            f"{each.ratio:.2f}",
+            f"{100 * each.coverage:.1f} %" if each.is_told else "–",
+            f"{each.ratio:.2f}" if each.is_told else "–",
             f"{100 * each.noise:.2f} %",
         )
     out().print(table)

@@ -21,8 +21,7 @@ from napari_vaesr.imaging.colour import premultiplied
 from napari_vaesr.imaging.intensity import IntensityScaling, fit_scalings
 from napari_vaesr.imaging.region import Region
 from napari_vaesr.imaging.sampling import evenly_spaced, middle_of
-from napari_vaesr.pairs.degradation import downscaled
-from napari_vaesr.trust.image_noise import NoiseModel, noise_model
+from napari_vaesr.trust.image_noise import made_small, noise_model, with_noise
 from napari_vaesr.trust.levels import without_truth_noise
 from napari_vaesr.trust.rivals import bicubic, lanczos
 from napari_vaesr.zoo.card import ANY, Calibration
@@ -42,6 +41,10 @@ BETTER = 0.1
 
 HONEST = (0.8, 0.97)
 """Share of the pixels inside 90 % intervals that is near enough."""
+
+NOISE_ALONE = 0.9
+"""Part of the measured squared errors that is noise from which on the rest is not known: no estimate of the
+noise is nearer."""
 
 LARGEST_CORRECTION = 8.0
 """How many times larger or smaller a check may make the std."""
@@ -68,10 +71,12 @@ class Check:
         Standard deviation of the image's noise, in parts of its intensity range.
     calibrations : tuple of Calibration
         One for each channel, of the last pass, with the std corrected to what the check found; for
-        ``UpscaleJob(calibrations=...)``.
+        ``UpscaleJob(calibrations=...)``. Those of the model where nothing was found, see `is_told`.
     images : dict of str to ndarray
         Of the last plane checked: ``input`` (small), ``model``, ``bicubic``, ``image`` and ``z``, the error
         over the std.
+    noise_share : float
+        Part of the model's mean squared error, as measured, that is the noise of the image; 0 to 1.
     """
 
     model: str
@@ -82,6 +87,7 @@ class Check:
     noise: float
     calibrations: tuple[Calibration, ...]
     images: dict[str, Float32Array] = field(repr=False, default_factory=dict)
+    noise_share: float = 0.0
 
     @property
     def gain(self) -> float:
@@ -99,8 +105,20 @@ class Check:
         return HONEST[0] <= self.coverage <= HONEST[1]
 
     @property
+    def is_told(self) -> bool:
+        """Whether errors stand out from the noise of the image, so that coverage and ratio mean something."""
+        return self.noise_share < NOISE_ALONE
+
+    @property
     def sentence(self) -> str:
         """What came out, in one or two plain sentences, with what to do."""
+        if not self.is_told:
+            better = f"{self.gain:.1f} dB better" if self.is_better else f"no better ({self.gain:+.1f} dB)"
+            return (
+                f"On this image the model is {better} than interpolation, but errors as small as its own "
+                "can't be told from the noise of the image, so that nothing is known of its uncertainty: "
+                "check where there is more structure."
+            )
         held = f"its 90 % intervals hold {100 * self.coverage:.0f} % of the pixels"
         if not self.is_better:
             return (
@@ -268,6 +286,7 @@ class _Plane:
     std: Float32Array
     error: Float32Array
     noise: float
+    noise_share: float
     calibration: Calibration
     images: dict[str, Float32Array]
 
@@ -283,7 +302,7 @@ def _check_plane(
     scale = settings.factors.whole("X")
     noise = noise_model(truth)
     said = conditions_of(settings, scalings[channel])
-    small = with_noise(_small(truth, scale, said.blur), noise, scale, settings.seed, said.blur)
+    small = with_noise(made_small(truth, scale, said.blur), noise, scale, settings.seed, said.blur)
     spread = float(np.sqrt(np.mean(noise.variance(truth))))
     # What the model is told of the image holds for the small one, which has the same noise and blur.
     level = min(noise_level(settings.noise, scalings[channel]), 1.0)
@@ -303,45 +322,20 @@ def _check_plane(
         squared = float(np.mean((estimate - truth)[inside] ** 2, dtype=np.float64))
         power[name] = max(squared - spread**2, 0.05 * squared)
     std = np.asarray(result.std, np.float32)
-    error, _ = without_truth_noise(std[inside].ravel(), (estimates["model"] - truth)[inside].ravel(), spread)
+    measured = (estimates["model"] - truth)[inside].ravel()
+    error, share = without_truth_noise(std[inside].ravel(), measured, spread)
     z = (estimates["model"] - truth) / np.maximum(std, 1e-6)
     images = {"input": small, "image": truth, "z": np.asarray(z, np.float32), **estimates}
     return _Plane(
-        channel, power, std[inside].ravel(), error.astype(np.float32), spread, job.calibrations[-1], images
+        channel,
+        power,
+        std[inside].ravel(),
+        error.astype(np.float32),
+        spread,
+        share,
+        job.calibrations[-1],
+        images,
     )
-
-
-def _small(image: Float32Array, scale: int, blur: float) -> Float32Array:
-    """Make an image small as if by optics with a blur, in pixels of the small image, that is to be undone."""
-    from scipy.ndimage import gaussian_filter
-
-    return downscaled(gaussian_filter(image, blur * scale, mode="mirror") if blur > 0 else image, scale)
-
-
-def with_noise(
-    small: Float32Array, noise: NoiseModel, scale: int, seed: int, blur: float = 0.0
-) -> Float32Array:
-    """Give an image that was made small the noise that it lost by that.
-
-    Parameters
-    ----------
-    small : array of shape (Y, X)
-        Made `scale` times smaller.
-    noise : NoiseModel
-        Of the image before.
-    scale : int
-        The factor.
-    seed : int
-        Of what is drawn.
-    blur : float
-        That it was given, in its own pixels.
-    """
-    generator = np.random.default_rng(seed)
-    probe = _small(generator.normal(size=(64 * scale, 64 * scale)).astype(np.float32), scale, blur)
-    left = float(np.var(probe))
-    lost = np.sqrt(noise.variance(small) * max(0.0, 1 - left))
-    noisy: Float32Array = (small + lost * generator.normal(size=small.shape)).astype(np.float32)
-    return noisy
 
 
 def _summed(planes: list[_Plane], settings: UpscaleSettings, model: Model, channels: int) -> Check:
@@ -353,10 +347,11 @@ def _summed(planes: list[_Plane], settings: UpscaleSettings, model: Model, chann
     inside = [np.mean(np.abs(each.error) <= each.calibration.interval * each.std) for each in planes]
     std = np.concatenate([each.std for each in planes])
     error = np.concatenate([each.error for each in planes])
-    corrected = []
+    share, corrected = _noise_share(planes), []
     for channel in range(channels):
         own = [each for each in planes if each.channel == channel] or planes
-        corrected.append(_corrected(own))
+        is_told = max(share, _noise_share(own)) < NOISE_ALONE
+        corrected.append(_corrected(own) if is_told else own[0].calibration)
     return Check(
         model=model.card.name,
         scale=settings.factors.whole("X"),
@@ -366,7 +361,12 @@ def _summed(planes: list[_Plane], settings: UpscaleSettings, model: Model, chann
         noise=float(np.mean([each.noise for each in planes])),
         calibrations=tuple(corrected),
         images=planes[-1].images,
+        noise_share=share,
     )
+
+
+def _noise_share(planes: list[_Plane]) -> float:
+    return float(np.mean([each.noise_share for each in planes]))
 
 
 def _corrected(planes: list[_Plane]) -> Calibration:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_vaesr.arrays import Array, Float64Array
+from napari_vaesr.arrays import Array, Float32Array, Float64Array
 from napari_vaesr.imaging.intensity import straight_line
 from napari_vaesr.imaging.noise import NORMAL_MEDIAN, finest_details
 
@@ -84,3 +84,48 @@ def noise_model(plane: Array) -> NoiseModel:
     if camera < 0:  # through the origin
         return NoiseModel(float(np.sum(centres * variances) / np.sum(centres**2)), 0.0, black)
     return NoiseModel(shot, camera, black)
+
+
+def made_small(image: Float32Array, scale: int, blur: float) -> Float32Array:
+    """Make an image small as if by optics with a blur that is to be undone.
+
+    Parameters
+    ----------
+    image : array of shape (Y, X)
+        Any; sides divisible by `scale`.
+    scale : int
+        How many times smaller.
+    blur : float
+        In pixels of the small image.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    from napari_vaesr.pairs.degradation import downscaled
+
+    return downscaled(gaussian_filter(image, blur * scale, mode="mirror") if blur > 0 else image, scale)
+
+
+def with_noise(
+    small: Float32Array, noise: NoiseModel, scale: int, seed: int, blur: float = 0.0
+) -> Float32Array:
+    """Give an image that was made small the noise that it lost by that.
+
+    Parameters
+    ----------
+    small : array of shape (Y, X)
+        Made `scale` times smaller.
+    noise : NoiseModel
+        Of the image before.
+    scale : int
+        The factor.
+    seed : int
+        Of what is drawn.
+    blur : float
+        That it was given, in its own pixels.
+    """
+    generator = np.random.default_rng(seed)
+    probe = made_small(generator.normal(size=(64 * scale, 64 * scale)).astype(np.float32), scale, blur)
+    left = float(np.var(probe))
+    lost = np.sqrt(noise.variance(small) * max(0.0, 1 - left))
+    noisy: Float32Array = (small + lost * generator.normal(size=small.shape)).astype(np.float32)
+    return noisy

@@ -44,6 +44,14 @@ def test_a_check_is_told_and_corrects_the_next_run(widget, viewer, qtbot):
     assert not widget.check.words.value
 
 
+def test_where_nothing_is_known_nothing_is_corrected(widget, viewer, qtbot, monkeypatch):
+    monkeypatch.setattr("napari_vaesr.trust.check.NOISE_ALONE", 0.0)  # as if there were noise alone
+    assert "nothing is known of its uncertainty" in checked(widget, qtbot)
+    assert not widget.check.calibrate.visible
+    widget.check.calibrate.value = True  # as it was left by a check before
+    assert widget._make_tasks()[0].calibrations is None
+
+
 def test_a_check_is_of_the_pixels_that_were_there(widget, viewer, qtbot):
     layer = viewer.layers["cells"]
     checked(widget, qtbot)

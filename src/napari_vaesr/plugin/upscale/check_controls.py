@@ -234,8 +234,10 @@ class CheckControls(Container):
         return layer is not None and self._pixels() is source_array(layer)
 
     def _corrects(self) -> bool:
-        """Whether a run makes just what was checked."""
-        return self._found is not None and self._form.settings().scale == self._found[1].check.scale
+        """Whether something was found of the uncertainty, and a run makes just what was checked."""
+        if self._found is None or not self._found[1].check.is_told:
+            return False
+        return bool(self._form.settings().scale == self._found[1].check.scale)
 
     def _on_change(self, *_: Any) -> None:
         if self._found is None:
@@ -281,7 +283,7 @@ class CheckControls(Container):
                     f" The result departs from the image in {100 * outcome.share:.0f} % of its pixels: look "
                     "where, by Show departures."
                 )
-            if not self._corrects():
+            if outcome.check.is_told and not self._corrects():
                 words += f" A run that makes {patient_part(self._form.settings())} is not corrected by it."
             self._tell(words)
             self.map_button.visible = True

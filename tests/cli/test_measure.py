@@ -26,11 +26,11 @@ def test_a_table_in_the_file_s_units_and_its_record(measure, stack, tmp_path):
     result = measure(stack, "--out", "table.csv", "--properties", "area,centroid")
     assert result.exit_code == 0, result.output
     rows = rows_of(tmp_path / "table.csv")
-    area = next(row for row in rows if row["object"] == "0" and row["quantity"] == "area")
-    assert area["unit"] == "µm³"
+    volume = next(row for row in rows if row["object"] == "0" and row["quantity"] == "volume")
+    assert volume["unit"] == "µm³"
     voxel = 0.5 * 0.125**2
-    assert float(area["value"]) / voxel == pytest.approx(round(float(area["value"]) / voxel))
-    assert {"count", "area", "centroid_z", "centroid_y", "centroid_x"} == {row["quantity"] for row in rows}
+    assert float(volume["value"]) / voxel == pytest.approx(round(float(volume["value"]) / voxel))
+    assert {"count", "volume", "centroid_z", "centroid_y", "centroid_x"} == {row["quantity"] for row in rows}
     record = json.loads((tmp_path / "table.json").read_text(encoding="utf-8"))
     assert record["segment"]["method"] == "otsu" and record["properties"] == ["area", "centroid"]
     assert record["images"][0]["ranges"].startswith("of samples alone")  # the card tells no shared errors
@@ -55,7 +55,7 @@ def test_labels_of_a_volume_that_do_not_name_their_axes(measure, stack, tmp_path
     tifffile.imwrite(tmp_path / "labels.tif", labels, photometric="minisblack")
     result = measure(stack, "--labels", "labels.tif", "--out", "table.csv", "-p", "area")
     assert result.exit_code == 0, result.output
-    values = [row["value"] for row in rows_of(tmp_path / "table.csv") if row["quantity"] == "area"]
+    values = [row["value"] for row in rows_of(tmp_path / "table.csv") if row["quantity"] == "volume"]
     assert float(values[0]) == pytest.approx(3 * 36 * 0.5 * 0.125**2)
 
 
@@ -139,7 +139,7 @@ def test_volumes_are_measured_with_cubic_voxels(run, deep_model_path, tmp_path):
         for n in ("planes", "cubic", "told")
     ]
     assert scales == [2, {"Z": 4, "Y": 2, "X": 2}, {"Z": 2, "Y": 2, "X": 2}]
-    assert {row["unit"] for row in rows_of(tmp_path / "cubic.csv") if row["quantity"] == "area"} == {"µm³"}
+    assert {row["unit"] for row in rows_of(tmp_path / "cubic.csv") if row["quantity"] == "volume"} == {"µm³"}
 
 
 @pytest.mark.parametrize("command", ["measure", "check"])

@@ -130,12 +130,12 @@ def test_volumes_have_one_unit_where_planes_are_told_in_another():
         units={"Z": "micrometer", "Y": "nanometer", "X": "nanometer"},
         offset={"Z": 2.0},
     )
-    assert number(table, "area", thing=1) == pytest.approx(3 * 36 * 500 * 100 * 100)
+    assert number(table, "volume", thing=1) == pytest.approx(3 * 36 * 500 * 100 * 100)
     assert number(table, "centroid_z", thing=1) == pytest.approx(2000 + 500)
     diameter = (6 / np.pi * 3 * 36 * 500 * 100 * 100) ** (1 / 3)
     assert number(table, "equivalent_diameter_area", thing=1) == pytest.approx(diameter)
     units = dict(zip(table["quantity"], table["unit"], strict=True))
-    assert units["area"] == "nm³" and units["centroid_z"] == "nm"
+    assert units["volume"] == "nm³" and units["centroid_z"] == "nm"
 
 
 def test_labels_of_the_whole_are_not_taken_for_those_of_a_part(model, stack):
@@ -252,7 +252,7 @@ def test_a_volume_is_one_field(model, stack):
     measured = only_field(result, ("area", "centroid"))
     assert measured.labels.shape == (3, 40, 48)
     assert {"centroid_z", "centroid_y", "centroid_x"} <= {quantity for _, quantity in measured.value}
-    assert measured.units["area"] == "px³"
+    assert measured.units["volume"] == "px³"
 
 
 def test_one_plane_of_a_volume_is_a_plane(model, stack):

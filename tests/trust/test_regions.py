@@ -34,6 +34,22 @@ def test_what_is_counted_here_is_what_scikit_image_says():
         np.testing.assert_allclose(ours[name], column)
 
 
+def test_what_is_an_area_in_a_plane_is_a_volume_in_a_volume():
+    labels, image, voxels = (
+        np.stack([LABELS] * 3),
+        np.stack([IMAGE] * 3),
+        Spacing(dict.fromkeys("ZYX", 0.5), dict.fromkeys("ZYX", 0.0)),
+    )
+    for asked in (("area", "area_filled"), ("volume", "volume_filled")):
+        quantities = Quantities(asked)
+        found = regions(image, labels, "ZYX", quantities, voxels)
+        assert {name for _, name in found} == {COUNT, "volume", "volume_filled"}
+        assert found[2, "volume"] == found[2, "volume_filled"] == pytest.approx(3 * 8 * 0.125)
+        none = regions(image, labels * 0, "ZYX", quantities, voxels)
+        assert none[ALL, "volume"] == none[ALL, "volume_filled"] == 0
+        assert regions(IMAGE, LABELS, "YX", quantities, MICROMETERS)[2, "area"] == pytest.approx(8 * 0.125)
+
+
 def test_positions_fall_along_an_axis_that_is_mirrored():
     spacing = Spacing.of(IMAGE, {"Y": -0.5, "X": 0.5}, {"Y": "um", "X": "um"}, {"Y": 9.0})
     assert spacing.mirrored == "Y" and spacing.size["Y"] == 0.5
@@ -44,7 +60,7 @@ def test_positions_fall_along_an_axis_that_is_mirrored():
 def test_units_are_those_of_the_axes_if_they_agree():
     quantities = {"area", "perimeter", "intensity_mean"}
     assert MICROMETERS.units_of(quantities, "YX") == {"area": "µm²", "perimeter": "µm"}
-    assert Spacing().units_of({"area"}, "ZYX") == {"area": "px³"}
+    assert Spacing().units_of({"volume"}, "ZYX") == {"volume": "px³"}
     mixed = Spacing({"Y": 1.0, "X": 1.0}, {}, {"Y": "s", "X": "µm"})
     assert mixed.units_of(quantities, "YX") == {}
 

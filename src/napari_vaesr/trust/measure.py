@@ -110,7 +110,7 @@ def measure(
         intensities vary), the name of a threshold (``otsu``, ``li``, ``triangle``), an intensity, or a
         function from an image to labels.
     properties : sequence of str
-        Of scikit-image's ``regionprops_table``, those that are numbers; and ``intensity_sum``.
+        Numbers of scikit-image's ``regionprops_table``, of volumes ``volume``; and ``intensity_sum``.
     extra : sequence of callable
         Further properties, named as their functions: from mask and intensities of an object to a number.
     axes : str, optional

@@ -27,6 +27,9 @@ COUNT = "count"
 """How many objects there are, of `ALL` only."""
 
 AREAS = {"area", "area_bbox", "area_convex", "area_filled"}
+VOLUMES = {name.replace("area", "volume"): name for name in AREAS}
+"""What they are called in volumes, where scikit-image calls them areas, too."""
+
 LENGTHS = {
     "axis_major_length",
     "axis_minor_length",
@@ -51,6 +54,8 @@ FAST = ("area", "intensity_mean", "intensity_sum", "centroid")
 class Quantities:
     """What to measure: names of scikit-image's properties, ``intensity_sum``, and functions.
 
+    In volumes an area is a volume and called so; either name may be asked for.
+
     Raises
     ------
     VaesrError
@@ -61,6 +66,7 @@ class Quantities:
     extra: tuple[Callable[..., float], ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "properties", tuple(VOLUMES.get(name, name) for name in self.properties))
         self.table(np.ones((3, 3), np.int32), np.ones((3, 3)), (1.0, 1.0))
 
     def table(
@@ -252,7 +258,7 @@ class Spacing:
         names = {}
         for quantity in quantities:
             kind = quantity.rpartition("-")[0] or quantity
-            if quantity in AREAS:
+            if quantity in AREAS or quantity in VOLUMES:
                 names[quantity] = f"{unit}{power}"
             elif quantity in LENGTHS or kind in LENGTHS or quantity in _CENTROIDS:
                 names[quantity] = unit
@@ -284,7 +290,7 @@ def regions(
     -------
     dict of (int, str) to float
         By label and quantity; 0 stands for all objects together. A quantity with a number for every axis
-        becomes one for each, such as ``centroid_y``.
+        becomes one for each, such as ``centroid_y``, and an area of a volume ``volume``.
     """
     sizes = tuple(spacing.size[name] for name in axes)
     own, labels = without_gaps(labels)
@@ -302,13 +308,15 @@ def regions(
     if not single["label"].size:  # nothing there: sums are 0, and means are not known
         for name in quantities.table(np.ones_like(mask), np.ones(mask.shape), sizes):
             quantity, *_ = _named(name, axes, spacing)
-            found[ALL, quantity] = 0.0 if quantity in AREAS | {"intensity_sum", "perimeter"} else np.nan
+            found[ALL, quantity] = 0.0 if name in AREAS | {"intensity_sum", "perimeter"} else np.nan
         del found[ALL, "label"]
     return dict(sorted(found.items(), key=lambda item: item[0][0]))
 
 
 def _named(name: str, axes: str, spacing: Spacing) -> tuple[str, float, float]:
     """Return the name of a column with letters for axes, and its sign and shift in the frame of the image."""
+    if name in AREAS and len(axes) > 2:
+        return name.replace("area", "volume"), 1.0, 0.0
     base, _, index = name.rpartition("-")
     if base in LENGTHS and index.isdecimal() and int(index) < len(axes):
         letter = axes[int(index)]

@@ -43,9 +43,9 @@ def test_a_measurement_from_the_choice_to_the_table(panel, shown, qtbot, tmp_pat
     saved = tmp_path / "table.csv"
     panel.save(str(saved))
     table = pandas.read_csv(saved)
-    area = table[(table["object"] == 0) & (table["quantity"] == "area")].iloc[0]
-    assert area["unit"] == "µm³"
-    assert area["value"] == pytest.approx(np.count_nonzero(layer.data) * 2 * 0.25**2)
+    volume = table[(table["object"] == 0) & (table["quantity"] == "volume")].iloc[0]
+    assert volume["unit"] == "µm³"
+    assert volume["value"] == pytest.approx(np.count_nonzero(layer.data) * 2 * 0.25**2)
     centre = table[(table["object"] == 0) & (table["quantity"] == "centroid_x")].iloc[0]
     world = layer.data_to_world(np.argwhere(layer.data).mean(axis=0))
     assert centre["value"] == pytest.approx(world[2])

@@ -71,6 +71,9 @@ def test_from_images_to_an_upscaled_file(tmp_path: Path, monkeypatch: pytest.Mon
     # What is there is not overwritten by another run, and a name that no model can have is refused at once.
     other = CliRunner().invoke(app, [*command, "--run", "elsewhere"])
     assert other.exit_code == 2 and "has not made" in other.output
+    (tmp_path / "models" / ".third.training").write_text(str(tmp_path / "runs" / "mine"))
+    third = CliRunner().invoke(app, [*command, "--name", "third"])
+    assert third.exit_code == 2 and "choose another --name" in " ".join(third.output.split())
     wrong = CliRunner().invoke(app, ["train", "images", "--name", "my cells", "--steps", "2"])
     assert wrong.exit_code == 2 and "'name' is wrong" in " ".join(wrong.output.split())
 

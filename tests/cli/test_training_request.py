@@ -13,7 +13,9 @@ from skimage.io import imsave
 
 from napari_vaesr.cli.training_request import Prepared, TrainingRequest
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.training.claims import claimed
 from napari_vaesr.training.config import RECIPES, TrainingConfig
+from napari_vaesr.zoo.folders import BUNDLED_MODELS
 
 
 def settings(tmp_path: Path, content: object | None = None, **given: object) -> TrainingConfig:
@@ -121,6 +123,15 @@ def test_the_place_of_a_bundled_model_is_not_taken(
         prepared(images, "tiny", output=None)
     assert prepared(images, "tiny").models == tmp_path / "models"
     assert prepared(images, output=None).models == tmp_path / "own"
+
+
+def test_a_run_that_was_stopped_does_not_replace_what_another_has_made(images: Path) -> None:
+    run = prepared(images).folder
+    with claimed(run, images.parent / "models", "mine"):
+        torch.save({}, run / "step=1.ckpt")
+    shutil.copy(BUNDLED_MODELS / "tiny.json", images.parent / "models" / "mine.json")
+    with pytest.raises(VaesrError, match="this run has not made"):
+        prepared(images)
 
 
 def test_that_a_model_can_not_be_written_is_said_first(images: Path) -> None:

@@ -24,6 +24,13 @@ def test_a_run_ends_as_a_model_that_loads(small_config: TrainingConfig, images: 
     log = (run / "log/version_0/metrics.csv").read_text()
     assert all(name in log for name in ("psnr_mean_x2", "psnr_base_x3", "psnr_one_x2"))
     weights = finish_training(run, tmp_path / "models", [images], command="train")
+    # The same run makes the same model again, and none takes the place of another's.
+    assert finish_training(run, tmp_path / "models", [images], command="train") == weights
+    (run / "models.sha256").write_text("")
+    before = weights.read_bytes()
+    second = finish_training(run, tmp_path / "models", [images])
+    assert second.name == "small-2.safetensors" and weights.read_bytes() == before
+    assert load_model(second).card.name == load_model(second).card.title == "small-2"
     model = load_model(weights)
     assert model.card.training["steps"] == 6
     assert set(model.card.calibration) == {"2", "3"}

@@ -89,6 +89,7 @@ def train(
 def _train(prepared: Prepared, devices: int, workers: int | None) -> None:
     """Train, show how it goes, and make the model."""
     from napari_vaesr.engine.progress import Progress
+    from napari_vaesr.training.claims import claimed
     from napari_vaesr.training.finish import finish_training
     from napari_vaesr.training.fit import fit, quiet_lightning
     from napari_vaesr.training.follow import Follow
@@ -99,6 +100,7 @@ def _train(prepared: Prepared, devices: int, workers: int | None) -> None:
     first = int(os.environ.get("LOCAL_RANK", "0")) == 0  # of several processes, and tells for all
     with (
         quiet_lightning(),
+        claimed(folder, prepared.models, prepared.settings.name),
         _interrupts() as interrupted,
         progress_bars(quiet=not first) as bars,
         bars.follow("training") as show,
@@ -148,7 +150,13 @@ def _train(prepared: Prepared, devices: int, workers: int | None) -> None:
         )
     out().print(f"Model: {weights}", markup=False)
     out().print(f"Log: {folder / 'log'}", markup=False)
-    using = prepared.settings.name if prepared.output is None else str(weights)
+    if weights.stem != prepared.settings.name:
+        err().print(
+            f"Note: another training has made a model {prepared.settings.name} meanwhile, so this one is "
+            f"called {weights.stem}.",
+            markup=False,
+        )
+    using = weights.stem if prepared.output is None else str(weights)
     out().print(f"Use it: napari-vaesr upscale IN OUT --model {shlex.quote(using)}", markup=False)
 
 

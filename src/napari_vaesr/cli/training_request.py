@@ -16,6 +16,7 @@ from napari_vaesr.files.image import SUFFIXES
 from napari_vaesr.files.place import file_state
 from napari_vaesr.pairs.images import find_images, hold_out, hold_out_listed, why_passed, with_intensities
 from napari_vaesr.pairs.recorded import read_recorded
+from napari_vaesr.training.claims import has_made
 from napari_vaesr.training.config import RECIPES, ModelUsed, TrainingConfig, checked_config, finetune_config
 from napari_vaesr.training.fit import Supply, newest_checkpoint
 from napari_vaesr.training.input_statistics import Seen
@@ -287,13 +288,14 @@ class Prepared:
 
 def _check_place(prepared: Prepared) -> None:
     """Refuse to train what would take the place of another model, or could not be written."""
-    name, models, has_begun = prepared.settings.name, prepared.models, newest_checkpoint(prepared.folder)
+    name, models = prepared.settings.name, prepared.models
     if prepared.output is None and is_bundled(name):
         raise VaesrError(
             f"A bundled model is called {name!r}, and this one would take its place: give it a --name of its "
             "own, or an --output folder."
         )
-    if (models / f"{name}.json").exists() and has_begun is None:
+    card = models / f"{name}.json"
+    if card.exists() and not has_made(prepared.folder, card):
         raise VaesrError(
             f"{models} has a model {name} that this run has not made: choose another --name or --output, or "
             "remove that model."

@@ -16,6 +16,7 @@ from napari_vaesr.engine.moments import PairedMoments, smoothed
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.training.calibrate import calibrate, calibrate_on_pairs
+from napari_vaesr.training.claims import note_made, own_name
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.training.events import Verdict
 from napari_vaesr.training.fit import newest_checkpoint
@@ -30,7 +31,7 @@ from napari_vaesr.vae.build import build
 from napari_vaesr.vae.config import factor_name
 from napari_vaesr.vae.resize import upsample_bicubic
 from napari_vaesr.zoo.bases import with_base
-from napari_vaesr.zoo.card import ModelCard
+from napari_vaesr.zoo.card import ModelCard, read_card
 from napari_vaesr.zoo.registry import Model
 from napari_vaesr.zoo.weights import save_model
 
@@ -62,7 +63,8 @@ def finish_training(
     command : str
         What was typed to train it, for the card.
     name : str, optional
-        What to call the model; left out, as the settings of the run say.
+        What to call the model; left out, as the settings of the run say. It gets a number where there is a
+        model of that name which another run has made.
     start : Model, optional
         The model that the run fine-tuned, to be scored too; what its inputs look like stays familiar.
     seen : Seen, optional
@@ -116,7 +118,16 @@ def finish_training(
         "inputs": inputs if own is None else (own, *inputs),
         **fitted.changes(),
     }
-    return save_model(destination, network, bare.model_copy(update=changes))
+    return _saved(run, destination, network, bare.model_copy(update=changes))
+
+
+def _saved(run: Path, destination: Path, network: SuperResolutionVAE, card: ModelCard) -> Path:
+    """Write the model, under another name where one has been made in all this time by another run."""
+    name = own_name(run, destination, card.name)
+    title = name if card.title == card.name else card.title
+    weights = save_model(destination, network, card.model_copy(update={"name": name, "title": title}))
+    note_made(run, destination, card.name, read_card(weights.with_suffix(".json")).sha256)
+    return weights
 
 
 def _scores_before(start: Model, pairs: FixedPairs) -> dict[str, float]:

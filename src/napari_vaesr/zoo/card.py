@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -63,6 +64,23 @@ def checked_name(name: str) -> str:
             f"use up to {LONGEST_NAME} letters, digits, dots, dashes and underscores."
         )
     return name
+
+
+def numbered(name: str, is_taken: Callable[[str], bool]) -> str:
+    """Return a name, with a number where it is taken; one that is too long for that is cut.
+
+    Parameters
+    ----------
+    name : str
+        That a model can have.
+    is_taken : callable
+        Tells of a name.
+    """
+    number, found = 2, name
+    while is_taken(found):
+        ending = f"-{number}"
+        found, number = name[: LONGEST_NAME - len(ending)] + ending, number + 1
+    return found
 
 
 class Classifier(BaseModel):

@@ -25,7 +25,7 @@ from napari_vaesr.plugin.viewer.sources import checked_axes, source_array
 from napari_vaesr.plugin.viewer.task import Failure
 from napari_vaesr.training.config import finetune_config
 from napari_vaesr.training.events import Event, Verdict
-from napari_vaesr.zoo.card import LONGEST_NAME, ModelCard, checked_name
+from napari_vaesr.zoo.card import ModelCard, checked_name, numbered
 from napari_vaesr.zoo.folders import user_models
 from napari_vaesr.zoo.registry import get_card, models
 
@@ -157,11 +157,7 @@ def free_name(start: str, ending: str = "tuned") -> str:
 
 def untaken(name: str) -> str:
     """Return a name, with a number where it is taken; one that is too long for that is cut."""
-    taken, number, found = models(), 2, name
-    while found in taken:
-        ending = f"-{number}"
-        found, number = name[: LONGEST_NAME - len(ending)] + ending, number + 1
-    return found
+    return numbered(name, models().__contains__)
 
 
 @dataclass(frozen=True)

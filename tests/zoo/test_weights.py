@@ -8,6 +8,7 @@ import struct
 from pathlib import Path
 
 import pytest
+import safetensors
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,7 +19,7 @@ from napari_vaesr.vae.base import SuperResolutionVAE
 from napari_vaesr.vae.build import build
 from napari_vaesr.vae.config import PRESETS, NetworkConfig
 from napari_vaesr.zoo.card import read_card
-from napari_vaesr.zoo.weights import load_network, save_model
+from napari_vaesr.zoo.weights import load_network, save_model, tensor_bytes
 
 
 def refused(path: Path) -> str:
@@ -223,3 +224,17 @@ def test_no_memory_is_taken_for_a_network_that_does_not_fit(saved: Path, monkeyp
     change_card(saved, network=PRESETS["tiny"].model_dump() | {"width": 1500})
     assert "don't fit their card" in refused(saved)
     assert set(devices) == {"meta"}
+
+
+def test_equal_tensors_make_equal_bytes(tmp_path: Path) -> None:
+    """However the library orders what it is told besides: a hash names the file."""
+    tensors = {"b": torch.arange(3.0), "a.weight": torch.ones(2, 3, dtype=torch.float16)}
+    metadata = dict.fromkeys(("model", "format", "author", "license"), "Müller")
+    first = tensor_bytes(tensors, metadata)
+    assert all(tensor_bytes(tensors, dict(sorted(metadata.items()))) == first for _ in range(8))
+    assert int.from_bytes(first[:8], "little") % 8 == 0
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(first)
+    with safetensors.safe_open(path, "pt") as file:
+        assert file.metadata() == metadata
+        assert all(torch.equal(file.get_tensor(name), each) for name, each in tensors.items())

@@ -101,7 +101,8 @@ def main(source: str, destination: str, metadata: str) -> None:
         What to write into it besides, an object of strings as JSON.
     """
     import torch
-    from safetensors.torch import save_file
+
+    from napari_vaesr.zoo.weights import tensor_bytes
 
     try:
         content = torch.load(source, map_location="cpu", weights_only=True)
@@ -120,7 +121,7 @@ def main(source: str, destination: str, metadata: str) -> None:
         raise SystemExit("it holds no weights by name")
     left_out = [str(name) for name in weights if str(name) not in tensors]
     left_out += [str(name) for name in content if key and name != key]
-    save_file(tensors, destination, metadata={"format": "pt", **json.loads(metadata)})
+    Path(destination).write_bytes(tensor_bytes(tensors, {"format": "pt", **json.loads(metadata)}))
     print(json.dumps({"key": key, "tensors": len(tensors), "left_out": left_out}))  # noqa: T201
 
 

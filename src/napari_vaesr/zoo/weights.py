@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -75,7 +76,6 @@ def weights_bytes(
         When a weight is not finite in that precision.
     """
     import torch
-    from safetensors.torch import save
 
     tensors = {}
     for name, tensor in network.state_dict().items():
@@ -87,7 +87,7 @@ def weights_bytes(
                     f"The weights {name!r} are not finite in {precision}; train again, more gently."
                 )
         tensors[name] = stored.contiguous().clone()
-    data = save(tensors, metadata={"format": "pt", "model": card.name})
+    data = tensor_bytes(tensors, {"format": "pt", "model": card.name})
     return data, card.model_copy(
         update={
             "network": network.config,
@@ -95,6 +95,27 @@ def weights_bytes(
             "sha256": sha256(data).hexdigest(),
         }
     )
+
+
+def tensor_bytes(tensors: dict[str, Tensor], metadata: dict[str, str]) -> bytes:
+    """Return the content of a safetensors file, the same for the same tensors and metadata.
+
+    Parameters
+    ----------
+    tensors : dict of str to Tensor
+        Contiguous, none sharing memory with another.
+    metadata : dict of str to str
+        What the header tells besides.
+    """
+    from safetensors.torch import save
+
+    data = save(tensors, metadata=metadata)
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    header["__metadata__"] = dict(sorted(metadata.items()))  # the library's order is another each time
+    told = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    told += b" " * (-len(told) % 8)
+    return len(told).to_bytes(8, "little") + told + data[end:]
 
 
 def write_model(path: Path, data: bytes, card: ModelCard) -> Path:

@@ -207,6 +207,16 @@ def test_what_float32_can_not_tell_apart_is_refused():
     assert scaling.offset == 1e9
 
 
+@pytest.mark.parametrize("span", [1, 1000])
+def test_whole_numbers_that_float64_can_not_tell_apart_are_refused(span):
+    axes = Axes.parse("YX", (16, 16))
+    image = np.random.default_rng(0).integers(0, span + 1, (16, 16)) + 2**60
+    with pytest.raises(VaesrError, match=r"too little for float64 to tell apart, please subtract"):
+        fit_scalings(image, axes, "minmax")
+    for fine in (image - 2**60, np.full((16, 16), 2**60), 1000 * image.astype(np.int32)):
+        fit_scalings(fine, axes, "minmax")
+
+
 def test_check_array_knows_empty_and_foreign_shapes():
     axes = Axes.parse("YX", (4, 4))
     with pytest.raises(VaesrError, match="empty"):

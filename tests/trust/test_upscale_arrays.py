@@ -52,6 +52,14 @@ def test_dimensions_of_zarr_are_axes(small):
     assert small(array).axes == "ZYX"
 
 
+@pytest.mark.parametrize("lazy", [False, True])
+def test_a_quantity_is_its_numbers(small, lazy):
+    pint = pytest.importorskip("pint")
+    pixels = da.from_array(PIXELS[0], chunks=5) if lazy else PIXELS[0]
+    result = small(pint.UnitRegistry().Quantity(pixels, "count"))
+    np.testing.assert_array_equal(result.mean, small(PIXELS[0]).mean)
+
+
 def test_an_array_that_is_elsewhere_is_one_sentence(small):
     class Far:
         shape, dtype, ndim = (8, 9), np.dtype("f4"), 2

@@ -364,6 +364,8 @@ def as_plain(part: Any) -> npt.NDArray[Any]:
     VaesrError
         When it cannot be had as one, or pixels of it are masked: what is below a mask is no intensity.
     """
+    if hasattr(part, "magnitude") and hasattr(part, "units"):  # a quantity of pint, or one like it
+        part = part.magnitude
     if hasattr(part, "dask"):
         # Callbacks that are on in the program, such as napari's cache, fail where two threads compute.
         computed = part.compute(callbacks=())

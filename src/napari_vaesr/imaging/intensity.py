@@ -287,11 +287,14 @@ def _fit(sample: npt.NDArray[Any], method: IntensityMethod) -> IntensityScaling:
             f"The intensities, from {lowest:.3g} to {highest:.3g}, are beyond what float32 can hold, "
             "please rescale the image first."
         )
-    step = float(np.spacing(np.float32(max(abs(low), abs(high)))))
-    if sample.dtype.kind == "f" and sample.dtype.itemsize > 4 and 0 < gain < FEWEST_STEPS * step:
+    # Results of floats are float32; those of integers are integers again, by way of float64.
+    held = np.float32 if sample.dtype.kind == "f" else np.float64
+    step = float(np.spacing(held(max(abs(low), abs(high)))))
+    is_even = bool(sample.min() == sample.max())
+    if sample.dtype.itemsize > 4 and not is_even and gain < FEWEST_STEPS * step:
         raise VaesrError(
-            f"The intensities differ by {gain:.3g} around {low:.3g}, too little for float32 to tell apart, "
-            "please subtract their mean first."
+            f"The intensities differ by {gain:.3g} around {low:.3g}, too little for {held.__name__} to tell "
+            "apart, please subtract their mean first."
         )
     return IntensityScaling(offset=low, gain=gain if gain > 0 else 1)  # a constant image maps to 0 and back
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import os
 import signal
 import socket
@@ -145,6 +147,25 @@ def test_no_scheduler(monkeypatch, protocol):
         pass
 
 
+def test_a_client_that_can_not_connect_is_closed_at_once(monkeypatch):
+    """Its destructor would raise in whatever runs then, the next test for one, where the machine is busy."""
+    from distributed import Client
+
+    close, raised = Client._close, []
+
+    async def slowly(self, fast=False):
+        await asyncio.sleep(1)
+        await close(self, fast=fast)
+
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 0.1)
+    monkeypatch.setattr(Client, "_close", slowly)
+    monkeypatch.setattr(sys, "unraisablehook", raised.append)
+    with pytest.raises(VaesrError, match="No scheduler"), cluster_client("tls://127.0.0.1:1", None):
+        pass
+    gc.collect()
+    assert not raised
+
+
 def test_what_is_read_here_is_not_read_by_workers(client, source, monkeypatch):
     """They may be in another folder, where a path means something else."""
     monkeypatch.chdir(source.parent)
@@ -166,7 +187,7 @@ def test_a_scheduler_that_is_gone_is_one_sentence(source, tiny_model_path):
             time.sleep(0.05)
         local.close()
         with pytest.raises(TryAgain, match="connection to the scheduler is lost"):
-            waiting.result(timeout=60)
+            waiting.result(timeout=200)
 
 
 def test_without_the_package(monkeypatch):

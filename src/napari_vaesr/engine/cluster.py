@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 
 CONNECT_SECONDS = 20
+CLOSE_SECONDS = 60
 AHEAD = 3
 """Blocks that are given out for every thread of the workers, so that none of them waits for the next."""
 
@@ -115,14 +116,32 @@ def cluster_client(scheduler: str | None, workers: int | None) -> Iterator[Clien
             yield client
         return
     try:
-        # As Dask's own scheduler it would be sent what is read here, by paths that mean nothing there.
-        client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
+        client = _connected(scheduler)
     except (OSError, ValueError, TypeError) as error:
         raise VaesrError(
             f"No scheduler answers at {scheduler}, please check its address and that it runs."
         ) from error
     with client:
         yield client
+
+
+def _connected(scheduler: str) -> Client:
+    """Connect to a scheduler.
+
+    A client that can't is closed here: else its destructor would, and raise where that takes long.
+    """
+    from distributed import Client
+
+    class Connected(Client):
+        def start(self, **options: Any) -> None:
+            try:
+                super().start(**options)
+            except BaseException:
+                self.close(timeout=CLOSE_SECONDS)
+                raise
+
+    # As Dask's own scheduler it would be sent what is read here, by paths that mean nothing there.
+    return Connected(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
 
 
 def cluster_blocks(

@@ -120,13 +120,13 @@ def test_arrays_of_very_many_parts(tmp_path, shape, says):
     path = tmp_path / "a.zarr"
     chunks = (1, 1024, 1024)[-len(shape) :]
     zarr.create_array(path, shape=shape, chunks=chunks, dtype="u1")
-    start = time.monotonic()
+    start = time.process_time()
     if says:
         with pytest.raises(VaesrError, match=says):
             read_image(path, "ZYX")
     else:
         assert not np.asarray(read_image(path, "YX").data[:9, :9]).any()
-    assert time.monotonic() - start < 20
+    assert time.process_time() - start < 20
 
 
 @pytest.mark.parametrize("compression", [None, "zlib"])

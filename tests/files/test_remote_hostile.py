@@ -82,8 +82,7 @@ class Hostile(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture
-def serve(tmp_path, monkeypatch):
-    monkeypatch.setattr(remote, "STALLED", 1.0)
+def serve(tmp_path):
     started = []
 
     def start(victim: str = "", way: str = "") -> str:
@@ -115,7 +114,7 @@ def refused_soon(read: Callable[[], object], error: type[VaesrError], says: str)
     seconds, peak = time.monotonic() - start, tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert "\n" not in str(caught.value)
-    assert seconds < 30 and peak < MEMORY, (seconds, peak)
+    assert seconds < 120 and peak < MEMORY, (seconds, peak)
 
 
 @pytest.mark.parametrize("victim", ["zarr.json", "c/0/0/0"])
@@ -129,7 +128,9 @@ def refused_soon(read: Callable[[], object], error: type[VaesrError], says: str)
         ("burst", VaesrError, "more than the"),
     ],
 )
-def test_what_a_server_may_do(serve, tmp_path, victim, way, error, says):
+def test_what_a_server_may_do(serve, tmp_path, monkeypatch, victim, way, error, says):
+    if error is TryAgain:  # the others are not to be taken for it where the machine is busy
+        monkeypatch.setattr(remote, "STALLED", 1.0)
     zarr.create_array(tmp_path / "a.zarr", data=PIXELS, chunks=(1, 24, 20))
     address = serve(victim, way)
 
@@ -144,6 +145,7 @@ def test_what_a_server_may_do(serve, tmp_path, victim, way, error, says):
 def test_slow_and_steady_is_no_fault(serve, tmp_path, monkeypatch):
     """Longer than the time without progress in all, and never without."""
     monkeypatch.setattr(remote, "LEAST", 1)
+    monkeypatch.setattr(remote, "STALLED", 4.0)
     zarr.create_array(tmp_path / "a.zarr", data=PIXELS, chunks=(1, 24, 20), compressors=None)
     content = (tmp_path / "a.zarr" / "c" / "0" / "0" / "0").read_bytes()
 
@@ -155,13 +157,13 @@ def test_slow_and_steady_is_no_fault(serve, tmp_path, monkeypatch):
         self.end_headers()
         for start in range(0, len(content), len(content) // 10):
             self.send(content[start : start + len(content) // 10])
-            time.sleep(0.2)
+            time.sleep(0.45)
 
     monkeypatch.setattr(Hostile, "do_GET", do_GET)
     image = read_image(serve(), "ZYX")
     start = time.monotonic()
     np.testing.assert_array_equal(image.data[0], PIXELS[0])
-    assert time.monotonic() - start > 1.5
+    assert time.monotonic() - start > remote.STALLED
 
 
 def test_shards_of_a_server_that_sends_all(serve, tmp_path):

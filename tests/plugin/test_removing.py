@@ -131,6 +131,6 @@ def test_layers_go_while_they_are_made_and_followed(make_napari_viewer, qtbot, m
         qtbot.wait(1)
     told = notification_manager.records[start:]
     assert not [each.message for each in told if isinstance(each, ErrorNotification)]
-    qtbot.waitUntil(lambda: not user.is_waiting and WorkerBase._worker_set <= others, timeout=40000)
-    qtbot.waitUntil(lambda: QThreadPool.globalInstance().activeThreadCount() == 0, timeout=20000)
+    qtbot.waitUntil(lambda: not user.is_waiting and WorkerBase._worker_set <= others, timeout=60000)
+    qtbot.waitUntil(lambda: QThreadPool.globalInstance().activeThreadCount() == 0, timeout=60000)
     assert not viewer.canvas.grid.enabled and user.panel.look.swipe is None

@@ -233,7 +233,8 @@ class Endless(BaseHTTPRequestHandler):
     [(0.0, "body", "sends more than"), (0.02, "body", "very slowly"), (0.02, "header", "very slowly")],
 )
 def test_a_download_without_end_ends(monkeypatch, pause: float, where: str, words: str):
-    monkeypatch.setattr("napari_vaesr.zoo.download.STALLED", 0.4)
+    if pause:  # what comes fast is not to be taken for slow where the machine is busy
+        monkeypatch.setattr("napari_vaesr.zoo.download.STALLED", 0.4)
     handler = type("Own", (Endless,), {"pause": pause, "where": where})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
@@ -241,7 +242,7 @@ def test_a_download_without_end_ends(monkeypatch, pause: float, where: str, word
     start = time.monotonic()
     with pytest.raises(VaesrError, match=words):
         load_model(f"http://127.0.0.1:{server.server_port}/a.json")
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 60
     assert cached() == []
     server.shutdown()
     server.server_close()

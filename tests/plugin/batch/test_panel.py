@@ -39,7 +39,7 @@ def make_panel(viewer, qtbot, folder):
 
 
 def finish(panel, qtbot):
-    qtbot.waitUntil(lambda: not panel.is_running, timeout=30000)
+    qtbot.waitUntil(lambda: not panel.is_running, timeout=60000)
 
 
 def statuses(panel):
@@ -223,5 +223,5 @@ def test_in_a_window_closing_it_stops(window, qtbot, folder, messages):
     panel.run()
     worker = panel._worker
     window.window.remove_dock_widget(dock)
-    qtbot.waitUntil(lambda: not worker.is_running, timeout=20000)
+    qtbot.waitUntil(lambda: not worker.is_running, timeout=60000)
     assert any("closed" in message for message in messages())

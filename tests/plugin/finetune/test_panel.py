@@ -130,7 +130,7 @@ def test_from_a_layer_to_a_model_that_the_other_panel_offers(widget, viewer, qtb
     assert widget.start_button.enabled and widget.form.name_edit.value == "test-tiny-tuned"
     upscale.form.model.value = "mine"
     upscale.run_button.native.click()
-    qtbot.waitUntil(lambda: len(viewer.layers) > 1, timeout=30000)
+    qtbot.waitUntil(lambda: len(viewer.layers) > 1, timeout=60000)
 
 
 def test_pause_resume_and_save(widget, qtbot):
@@ -245,23 +245,23 @@ def test_models_go_out_and_in(widget, viewer, qtbot, tmp_path, monkeypatch, mess
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (file, ""))
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (file, ""))
     widget.exchange.export_button.native.click()
-    qtbot.waitUntil(lambda: "Exported" in widget.status.value, timeout=30000)
+    qtbot.waitUntil(lambda: "Exported" in widget.status.value, timeout=60000)
 
     monkeypatch.setenv("NAPARI_VAESR_MODELS", str(tmp_path / "elsewhere"))
     widget.exchange.import_button.native.click()
-    qtbot.waitUntil(lambda: "Imported" in widget.status.value, timeout=30000)
+    qtbot.waitUntil(lambda: "Imported" in widget.status.value, timeout=60000)
     assert "test-tiny" in models() and "test-tiny" in widget.form.start.choices
 
     # Another model of that name: this one comes in under another.
     path = tmp_path / "elsewhere" / "test-tiny.json"
     path.write_text(get_card(path).model_copy(update={"sha256": "0" * 64}).to_json())
     widget.exchange.import_button.native.click()
-    qtbot.waitUntil(lambda: "as 'given-imported'" in widget.status.value, timeout=30000)
+    qtbot.waitUntil(lambda: "as 'given-imported'" in widget.status.value, timeout=60000)
     assert "given-imported" in widget.form.start.choices
 
     (tmp_path / "given.zip").write_bytes(b"no zip")
     widget.exchange.import_button.native.click()
-    qtbot.waitUntil(lambda: len(messages()) == 1, timeout=30000)
+    qtbot.waitUntil(lambda: len(messages()) == 1, timeout=60000)
     assert "damaged" in messages()[0]
 
 

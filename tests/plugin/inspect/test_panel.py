@@ -152,24 +152,24 @@ def test_a_line_is_plotted_and_followed(viewer, panel, qtbot):
     viewer.scene.camera.zoom = 25
     viewer.scene.camera.center = (0, 3, 4)
     panel.profile.button.native.click()
-    qtbot.waitUntil(lambda: panel.profile.plot.profile is not None, timeout=20000)
+    qtbot.waitUntil(lambda: panel.profile.plot.profile is not None, timeout=60000)
     first = panel.profile.plot.profile
     assert first.unit == "µm" and first.distance[-1] == pytest.approx(4, abs=0.3)
     shapes = viewer.layers["profile line"]
     shapes.data = [shapes.data[0] + [1, 0]]
-    qtbot.waitUntil(lambda: panel.profile.plot.profile is not first, timeout=20000)
+    qtbot.waitUntil(lambda: panel.profile.plot.profile is not first, timeout=60000)
     second = panel.profile.plot.profile
     viewer.dims.set_current_step(0, 2)
-    qtbot.waitUntil(lambda: panel.profile.plot.profile is not second, timeout=20000)
+    qtbot.waitUntil(lambda: panel.profile.plot.profile is not second, timeout=60000)
     viewer.theme = "light"
-    qtbot.waitUntil(lambda: panel.profile.plot._theme == "light", timeout=20000)
+    qtbot.waitUntil(lambda: panel.profile.plot._theme == "light", timeout=60000)
     viewer.layers.remove(shapes)
-    qtbot.waitUntil(lambda: panel.profile.plot.profile is None, timeout=20000)
+    qtbot.waitUntil(lambda: panel.profile.plot.profile is None, timeout=60000)
 
 
 def draw(panel, qtbot):
     panel.samples.draw_button.native.click()
-    qtbot.waitUntil(lambda: not panel.samples.runner.is_running, timeout=20000)
+    qtbot.waitUntil(lambda: not panel.samples.runner.is_running, timeout=60000)
 
 
 def test_samples_of_what_is_visible_are_a_layer_that_plays(viewer, panel, cells, qtbot):
@@ -190,10 +190,10 @@ def test_samples_of_what_is_visible_are_a_layer_that_plays(viewer, panel, cells,
     assert viewer.dims.ndim == 4
     start = viewer.dims.current_step[0]
     panel.samples.play_button.native.click()
-    qtbot.waitUntil(lambda: viewer.dims.current_step[0] != start, timeout=20000)
+    qtbot.waitUntil(lambda: viewer.dims.current_step[0] != start, timeout=60000)
     assert panel.samples.is_playing
     viewer.layers.remove(samples)
-    qtbot.waitUntil(lambda: not panel.samples.is_playing, timeout=20000)
+    qtbot.waitUntil(lambda: not panel.samples.is_playing, timeout=60000)
 
 
 def test_samples_need_the_source(viewer, panel, cells):
@@ -206,14 +206,14 @@ def test_drawing_samples_is_cancelled(viewer, panel, qtbot):
     panel.samples.draw_button.native.click()
     assert panel.samples.draw_button.text == "Cancel"
     panel.samples.draw_button.native.click()
-    qtbot.waitUntil(lambda: not panel.samples.runner.is_running, timeout=20000)
+    qtbot.waitUntil(lambda: not panel.samples.runner.is_running, timeout=60000)
     assert len(viewer.layers) == 3 and panel.samples.draw_button.text == "Draw"
 
 
 def test_the_source_removed_while_samples_are_drawn(viewer, panel, cells, qtbot):
     panel.samples.draw_button.native.click()
     viewer.layers.remove(cells)
-    qtbot.waitUntil(lambda: not panel.samples.runner.is_running, timeout=20000)
+    qtbot.waitUntil(lambda: not panel.samples.runner.is_running, timeout=60000)
     assert len(viewer.layers) == 2
 
 
@@ -237,7 +237,7 @@ def test_from_the_menu_in_a_window_that_is_closed_while_samples_are_drawn(window
     panel.samples.play()
     runner = panel.samples.runner
     dock.destroyOnClose()
-    qtbot.waitUntil(lambda: not runner.is_running, timeout=20000)
+    qtbot.waitUntil(lambda: not runner.is_running, timeout=60000)
     upscale(window, layer, tiny_model_path)
     assert not [each for each in window.layers if "samples" in each.name]
 
@@ -287,7 +287,7 @@ def test_a_line_is_measured_on_samples(panel, viewer, cells, qtbot):
     panel.profile.draw()
     profile = panel.profile.plot.profile
     panel.profile.measures.measure()
-    qtbot.waitUntil(lambda: not panel.profile.measures.runner.is_running, timeout=20000)
+    qtbot.waitUntil(lambda: not panel.profile.measures.runner.is_running, timeout=60000)
     words = panel.profile.measures.words.value
     assert words.startswith("Width at half maximum") and f"{profile.mean.mean():.0f}" in words
     viewer.dims.set_current_step(0, 0)

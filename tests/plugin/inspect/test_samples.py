@@ -28,11 +28,11 @@ def test_playing_a_movie_that_is_computed_as_it_is_seen(window, asynchronous, qt
     widget.form.extent.planes.value = "all"
     widget.form.lazy.value = True
     widget.run()
-    qtbot.waitUntil(lambda: not widget.runner.is_running, timeout=20000)
+    qtbot.waitUntil(lambda: not widget.runner.is_running, timeout=60000)
     mean = window.layers["movie x2 mean"]
     for index in range(30):
         window.dims.set_current_step(0, index)
         qtbot.wait(5)
-    qtbot.waitUntil(lambda: mean.loaded, timeout=20000)
+    qtbot.waitUntil(lambda: mean.loaded, timeout=60000)
     assert threads and threading.main_thread() not in threads
     np.testing.assert_array_equal(mean._data_view, np.asarray(mean.data[29]))

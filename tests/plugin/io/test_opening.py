@@ -87,7 +87,7 @@ def test_what_is_asked_for_is_upscaled(window, image, qtbot):
     source, mean, std = open_upscaled(image, window)
     assert list(window.layers) == [source, mean, std]
     assert {layer.source.path for layer in window.layers} == {str(image)}
-    qtbot.waitUntil(lambda: not mean.data.is_waited_for, timeout=20000)
+    qtbot.waitUntil(lambda: not mean.data.is_waited_for, timeout=60000)
     np.testing.assert_array_equal(mean._data_view, np.asarray(mean.data[window.dims.current_step[0]]))
 
 
@@ -95,8 +95,8 @@ def test_the_menu_opens_without_waiting(window, image, qtbot, monkeypatch):
     monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_: ([str(image)], ""))
     open_with_dialog()
     assert not window.layers
-    qtbot.waitUntil(lambda: len(window.layers) == 3, timeout=20000)
-    qtbot.waitUntil(lambda: not window.layers[1].data.is_waited_for, timeout=20000)
+    qtbot.waitUntil(lambda: len(window.layers) == 3, timeout=60000)
+    qtbot.waitUntil(lambda: not window.layers[1].data.is_waited_for, timeout=60000)
 
 
 def test_what_is_wrong_is_told(window, tmp_path, qtbot, monkeypatch):
@@ -109,7 +109,7 @@ def test_what_is_wrong_is_told(window, tmp_path, qtbot, monkeypatch):
         told = []
         quiet.setattr("napari.utils.notifications.show_error", told.append)
         open_with_dialog()
-        qtbot.waitUntil(lambda: bool(told), timeout=20000)
+        qtbot.waitUntil(lambda: bool(told), timeout=60000)
     assert "corrupt" in told[0] and not window.layers
 
 

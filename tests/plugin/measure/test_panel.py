@@ -35,7 +35,7 @@ def test_a_measurement_from_the_choice_to_the_table(panel, shown, qtbot, tmp_pat
     panel.part.value = ("all", "whole")
     panel.properties.value = "area, centroid"
     panel.measure()
-    qtbot.waitUntil(lambda: not panel.runner.is_running, timeout=20000)
+    qtbot.waitUntil(lambda: not panel.runner.is_running, timeout=60000)
     layer = shown.layers["cells x2 objects"]
     assert isinstance(layer, Labels)
     np.testing.assert_allclose(layer.extent.world, shown.layers["cells x2 mean"].extent.world)
@@ -56,7 +56,7 @@ def test_a_measurement_from_the_choice_to_the_table(panel, shown, qtbot, tmp_pat
 def test_a_line_that_is_clicked_selects_its_object(panel, shown, qtbot):
     panel.part.value = ("plane", "whole")
     panel.measure()
-    qtbot.waitUntil(lambda: not panel.runner.is_running, timeout=20000)
+    qtbot.waitUntil(lambda: not panel.runner.is_running, timeout=60000)
     layer = shown.layers["cells x2 objects"]
     panel.table.selectRow(1)
     assert layer.selected_label == 1
@@ -73,11 +73,11 @@ def test_labels_that_fit(panel, shown, qtbot):
     panel.objects.value = "labels"
     panel.marked.value = shown.layers["mine"]
     panel.measure()
-    qtbot.waitUntil(lambda: not panel.runner.is_running, timeout=20000)
+    qtbot.waitUntil(lambda: not panel.runner.is_running, timeout=60000)
     assert panel.frame()["object"].unique().tolist() == [0, 3]
     panel.part.value = ("plane", "whole")
     panel.measure()
-    qtbot.waitUntil(lambda: not panel.runner.is_running, timeout=20000)
+    qtbot.waitUntil(lambda: not panel.runner.is_running, timeout=60000)
     assert "shape" in panel.status.value
 
 
@@ -98,7 +98,7 @@ def test_objects_have_the_numbers_of_their_layer_in_the_table_that_is_saved(
 
     def measured():
         panel.measure()
-        qtbot.waitUntil(lambda: not panel.runner.is_running, timeout=20000)
+        qtbot.waitUntil(lambda: not panel.runner.is_running, timeout=60000)
         objects = [each for each in viewer.layers if "objects" in each.name][-1]
         for _, row in panel.frame().query("object > 0").iterrows():
             assert row["value"] == np.count_nonzero(objects.data[row["T"]] == row["object"]) > 0
@@ -127,7 +127,7 @@ def test_a_mirrored_layer_is_measured_and_negative_labels_are_refused(finished, 
     panel.samples.value = 2
     panel.properties.value = "centroid"
     panel.measure()
-    qtbot.waitUntil(lambda: not panel.runner.is_running, timeout=20000)
+    qtbot.waitUntil(lambda: not panel.runner.is_running, timeout=60000)
     objects = viewer.layers["cells x2 objects"]
     world = objects.data_to_world(np.argwhere(objects.data == 1).mean(axis=0))
     told = panel.frame().query("object == 1")["value"]
@@ -136,7 +136,7 @@ def test_a_mirrored_layer_is_measured_and_negative_labels_are_refused(finished, 
     panel.objects.value = "labels"
     panel.marked.value = viewer.layers["negative"]
     panel.measure()
-    qtbot.waitUntil(lambda: not panel.runner.is_running, timeout=20000)
+    qtbot.waitUntil(lambda: not panel.runner.is_running, timeout=60000)
     assert "whole numbers" in panel.status.value
 
 

@@ -37,6 +37,6 @@ def run_to_end(qtbot, idle):
     def run_to_end(widget):
         widget.run_button.native.click()
         assert widget.runner.is_running, widget.status.value
-        qtbot.waitUntil(idle(widget), timeout=20000)
+        qtbot.waitUntil(idle(widget), timeout=60000)
 
     return run_to_end

@@ -27,7 +27,7 @@ def widget(viewer, qtbot):
 
 def checked(widget, qtbot):
     widget.check.check()
-    qtbot.waitUntil(lambda: not widget.check.runner.is_running, timeout=30000)
+    qtbot.waitUntil(lambda: not widget.check.runner.is_running, timeout=60000)
     return widget.check.words.value
 
 
@@ -61,7 +61,7 @@ def test_a_check_is_of_the_pixels_that_were_there(widget, viewer, qtbot):
     assert not widget.check.words.value and not widget.check.calibrate.value
     widget.check.check()
     layer.data = layer.data[0]
-    qtbot.waitUntil(lambda: not widget.check.runner.is_running, timeout=30000)
+    qtbot.waitUntil(lambda: not widget.check.runner.is_running, timeout=60000)
     assert "'cells' got other data" in widget.check.words.value
     widget.check.show_map()
     assert len(viewer.layers) == 1

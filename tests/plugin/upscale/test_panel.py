@@ -163,7 +163,7 @@ def slow_stack(planes=50):
 def start_slow_run(widget, viewer, qtbot):
     widget.form.extent.planes.value = "all"
     widget.run()
-    qtbot.waitUntil(lambda: widget.progress.value > 0, timeout=20000)
+    qtbot.waitUntil(lambda: widget.progress.value > 0, timeout=60000)
     task = widget.runner.task
     return task
 
@@ -173,7 +173,7 @@ def test_cancel_adds_nothing_and_releases_the_engine(viewer, qtbot, messages, ma
     widget = make_widget(viewer)
     task = start_slow_run(widget, viewer, qtbot)
     widget.cancel_button.native.click()
-    qtbot.waitUntil(idle(widget), timeout=20000)
+    qtbot.waitUntil(idle(widget), timeout=60000)
     assert len(viewer.layers) == 1 and task.pixels is None
     assert "Cancelled" in widget.status.value and not messages()
     assert widget.run_button.enabled
@@ -184,7 +184,7 @@ def test_the_layer_removed_while_it_is_upscaled(viewer, qtbot, messages, make_wi
     widget = make_widget(viewer)
     start_slow_run(widget, viewer, qtbot)
     viewer.layers.clear()
-    qtbot.waitUntil(idle(widget), timeout=20000)
+    qtbot.waitUntil(idle(widget), timeout=60000)
     assert len(viewer.layers) == 0
     assert len(messages()) == 1 and "'cells' was removed" in messages()[0]
 
@@ -204,7 +204,7 @@ def test_the_panel_closed_while_running(window, qtbot, messages, idle):
     dock, widget = window.window.add_plugin_dock_widget("napari-vaesr", "Upscale with uncertainty")
     start_slow_run(widget, window, qtbot)
     dock.destroyOnClose()
-    qtbot.waitUntil(idle(widget), timeout=20000)
+    qtbot.waitUntil(idle(widget), timeout=60000)
     assert len(window.layers) == 1 and any("panel was closed" in message for message in messages())
 
 
@@ -213,7 +213,7 @@ def test_the_window_closed_while_running(window, qtbot, idle):
     _, widget = window.window.add_plugin_dock_widget("napari-vaesr", "Upscale with uncertainty")
     task = start_slow_run(widget, window, qtbot)
     window.close()
-    qtbot.waitUntil(idle(widget), timeout=20000)
+    qtbot.waitUntil(idle(widget), timeout=60000)
     assert task.pixels is None
 
 
@@ -287,9 +287,9 @@ def test_shortcuts_work_while_the_panel_is_open(window, qtbot, pixels):
     keys = {str(key): action for key, action in window.keymap.items()}
     assert {PREVIEW, LIVE, RUN} <= keys.keys()
     keys[PREVIEW](window)
-    qtbot.waitUntil(lambda: any("preview mean" in layer.name for layer in window.layers), timeout=20000)
+    qtbot.waitUntil(lambda: any("preview mean" in layer.name for layer in window.layers), timeout=60000)
     keys[RUN](window)
-    qtbot.waitUntil(lambda: "cells x2 mean" in window.layers, timeout=20000)
+    qtbot.waitUntil(lambda: "cells x2 mean" in window.layers, timeout=60000)
     dock.destroyOnClose()
     assert not {PREVIEW, LIVE, RUN} & {str(key) for key in window.keymap}
 
@@ -317,7 +317,7 @@ def test_two_viewers_do_not_mix(registry, qtbot, pixels, make_widget):
     for widget in widgets:
         widget.reset_choices()
         widget.run()
-    qtbot.waitUntil(lambda: not any(widget.runner.is_running for widget in widgets), timeout=20000)
+    qtbot.waitUntil(lambda: not any(widget.runner.is_running for widget in widgets), timeout=60000)
     for each in viewers:
         assert [layer.name for layer in each.layers] == ["cells", "cells x2 mean", "cells x2 std"]
 
@@ -329,7 +329,7 @@ def test_a_source_renamed_while_running_and_in_three_dimensions(viewer, qtbot, p
     widget.form.extent.planes.value = "all"
     widget.run()
     source.name = "renamed"
-    qtbot.waitUntil(lambda: not widget.runner.is_running, timeout=20000)
+    qtbot.waitUntil(lambda: not widget.runner.is_running, timeout=60000)
     assert viewer.layers[1].name == "renamed x2 mean" and viewer.layers[1].data.shape == (3, 24, 32)
 
 
@@ -462,7 +462,7 @@ def test_panels_are_tabs_of_one_another(window, qtbot):
         for name in ("Upscale with uncertainty", "Inspect uncertainty", "Fine-tune a model")
     ]
     main = docks[0].parent()
-    qtbot.waitUntil(lambda: set(main.tabifiedDockWidgets(docks[0])) == set(docks[1:]), timeout=20000)
+    qtbot.waitUntil(lambda: set(main.tabifiedDockWidgets(docks[0])) == set(docks[1:]), timeout=60000)
     assert [dock.windowTitle() for dock in docks] == ["Upscale", "Inspect", "Fine-tune"]
 
 
@@ -474,14 +474,14 @@ def growing(viewer, qtbot, monkeypatch, pixels, make_widget):
     widget = make_widget(viewer)
     widget.form.extent.planes.value = "all"
     widget.run_button.native.click()
-    qtbot.waitUntil(lambda: len(viewer.layers) == 3, timeout=20000)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 3, timeout=60000)
     return widget
 
 
 def test_planes_appear_as_they_are_done(viewer, qtbot, growing, idle):
     mean, std = viewer.layers[1:]
     assert growing.runner.is_running and not mean.data[-1].any()
-    qtbot.waitUntil(idle(growing), timeout=20000)
+    qtbot.waitUntil(idle(growing), timeout=60000)
     assert list(viewer.layers)[1:] == [mean, std] and mean.data[-1].any()
     assert std.contrast_limits[1] == pytest.approx(np.percentile(std.data, 99.8), rel=0.1)
     assert not std.visible and growing.look.result.mean is mean
@@ -492,14 +492,14 @@ def test_a_result_that_grew_stays_the_one_it_was(viewer, qtbot, growing, idle):
     began, told = results(viewer.layers)[0].identity, []
     mean, std = viewer.layers[1:]
     mean.events.metadata.connect(lambda _: told.append((mean.data[-1].any(), std.metadata[KEY]["layer"])))
-    qtbot.waitUntil(idle(growing), timeout=20000)
+    qtbot.waitUntil(idle(growing), timeout=60000)
     assert results(viewer.layers)[0].identity == began
     assert told == [(True, {"role": "std", "result": began})], "all is there when the mean says so"
 
 
 def test_what_was_done_to_growing_layers_leaves_no_halves(viewer, qtbot, growing, idle):
     viewer.layers.remove("cells x2 mean")
-    qtbot.waitUntil(idle(growing), timeout=20000)
+    qtbot.waitUntil(idle(growing), timeout=60000)
     assert [layer.name for layer in viewer.layers] == ["cells", "cells x2 mean", "cells x2 std"]
 
 
@@ -507,7 +507,7 @@ def test_a_kind_that_was_chosen_while_planes_grew_is_not_what_a_layer_is_called(
     viewer.layers["cells x2 mean"].name = "mine"
     std = show_kind(viewer, results(viewer.layers)[0], "relative")
     assert std.name == "mine relative"
-    qtbot.waitUntil(idle(growing), timeout=20000)
+    qtbot.waitUntil(idle(growing), timeout=60000)
     assert [layer.name for layer in viewer.layers] == ["cells", "mine", "cells x2 std"]
     assert std.metadata[KEY]["layer"]["role"] == "std"
 
@@ -532,7 +532,7 @@ def test_the_source_of_a_run_is_known_by_another_name(viewer, pixels, make_widge
 
 def test_a_cancelled_run_takes_its_planes_away(viewer, qtbot, growing, idle):
     growing.cancel()
-    qtbot.waitUntil(idle(growing), timeout=20000)
+    qtbot.waitUntil(idle(growing), timeout=60000)
     assert len(viewer.layers) == 1
 
 
@@ -540,7 +540,7 @@ def test_time_and_memory_are_told_before_a_run(window, qtbot, pixels):
     window.add_image(pixels(), name="cells", axis_labels=("z", "y", "x"))
     _, widget = window.window.add_plugin_dock_widget("napari-vaesr", "Upscale with uncertainty")
     window.window.show()
-    qtbot.waitUntil(lambda: "About" in widget.status.value, timeout=20000)
+    qtbot.waitUntil(lambda: "About" in widget.status.value, timeout=60000)
     assert "s on cpu" in widget.status.value and "B." in widget.status.value
 
 

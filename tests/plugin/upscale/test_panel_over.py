@@ -41,7 +41,7 @@ def test_it_runs_in_the_panel_as_in_a_script(over_model, viewer, qtbot, colours)
     assert form.model.value == over_model and form.settings().scale == 2
     widget.run_button.native.click()
     assert widget.runner.is_running, widget.status.value
-    qtbot.waitUntil(lambda: not widget.runner.is_running, timeout=30000)
+    qtbot.waitUntil(lambda: not widget.runner.is_running, timeout=60000)
     wanted = upscale(image, model=over_model, samples=4, precision="float32", axes="YXS" if colours else "YX")
     mean, std = (viewer.layers[f"picture x2 {what}"] for what in ("mean", "std"))
     assert mean.rgb == colours

@@ -29,7 +29,7 @@ def look_at(viewer, row, column, side=16):
 
 def previewed(widget, qtbot):
     """Wait for a preview, and return its layers."""
-    qtbot.waitUntil(lambda: not widget.preview.runner.is_running, timeout=20000)
+    qtbot.waitUntil(lambda: not widget.preview.runner.is_running, timeout=60000)
     return [layer for layer in widget._viewer.layers if "preview" in layer.name]
 
 
@@ -44,7 +44,7 @@ def test_a_preview_is_what_the_run_gives_there(viewer, stack, qtbot, make_widget
     assert list(viewer.layers).index(mean) == 1
 
     widget.run_button.native.click()
-    qtbot.waitUntil(lambda: not widget.runner.is_running, timeout=20000)
+    qtbot.waitUntil(lambda: not widget.runner.is_running, timeout=60000)
     assert [layer.name for layer in viewer.layers] == ["cells", "cells x2 mean", "cells x2 std"]
     whole = viewer.layers[1].data
     assert np.abs(mean.data.astype(int) - whole[:, 32:64, 48:80]).max() <= 1
@@ -94,14 +94,14 @@ def test_live_previews_follow_the_view_and_the_settings(viewer, stack, qtbot, ma
     first = mean.data.copy()
 
     look_at(viewer, 30, 40)
-    qtbot.waitUntil(lambda: mean.translate[1] > 11 - 0.2, timeout=20000)
+    qtbot.waitUntil(lambda: mean.translate[1] > 11 - 0.2, timeout=60000)
     assert "per second" in widget.status.value and "'tiny'" in widget.status.value
 
     previewed(widget, qtbot)
     assert not np.array_equal(mean.data, first)
     before = spread.data.copy()
     widget.form.told["seed"].value = 7  # other samples, of the same mean
-    qtbot.waitUntil(lambda: not np.array_equal(spread.data, before), timeout=20000)
+    qtbot.waitUntil(lambda: not np.array_equal(spread.data, before), timeout=60000)
 
     widget.preview.live.value = False
     before = mean.translate.copy()
@@ -121,22 +121,22 @@ def test_live_goes_on_after_its_layers_are_gone(viewer, stack, qtbot, make_widge
     assert len(previewed(widget, qtbot)) == 2
 
 
-def test_many_changes_make_few_previews_and_the_newest_wins(viewer, stack, qtbot, make_widget):
+def test_many_changes_make_few_previews_and_the_newest_wins(viewer, stack, qtbot, make_widget, monkeypatch):
     widget = make_widget(viewer)
     made = []
     show = widget.preview.layers.show
     widget.preview.layers.show = lambda tuples, source: (made.append(tuples), show(tuples, source))
     widget.preview.live.value = True
-    previewed(widget, qtbot)
+    mean = previewed(widget, qtbot)[0]
     made.clear()
+    # So that a busy machine makes no pause of the waits below.
+    monkeypatch.setattr("napari_vaesr.plugin.upscale.preview_controls.SETTLED", 1000)
     for column in range(20, 40):
         look_at(viewer, 24, column)
         qtbot.wait(5)
-    qtbot.waitUntil(lambda: bool(made), timeout=20000)
-    qtbot.wait(300)
-    mean = previewed(widget, qtbot)[0]
-    assert len(made) <= 2
-    np.testing.assert_allclose(mean.data_to_world((0, 0.5, 0.5)), stack.data_to_world((2, 16, 31)))
+    newest = stack.data_to_world((2, 16, 31))
+    qtbot.waitUntil(lambda: np.allclose(mean.data_to_world((0, 0.5, 0.5)), newest), timeout=60000)
+    assert 1 <= len(made) <= 2
 
 
 def test_a_newer_preview_stops_an_older_one(viewer, stack, qtbot, monkeypatch, make_widget):
@@ -159,7 +159,7 @@ def test_a_newer_preview_stops_an_older_one(viewer, stack, qtbot, monkeypatch, m
     monkeypatch.setattr(napari_vaesr.engine.job, "UpscaleJob", Slow)
     widget = make_widget(viewer)
     widget.preview.make()
-    qtbot.waitUntil(lambda: started == [0], timeout=20000)
+    qtbot.waitUntil(lambda: started == [0], timeout=60000)
     for seed in (1, 2, 3):
         widget.form.told["seed"].value = seed
         widget.preview.make()
@@ -181,7 +181,7 @@ def test_a_preview_goes_with_its_source(viewer, stack, qtbot, make_widget):
     widget.preview.make()
     previewed(widget, qtbot)
     viewer.layers.remove(stack)
-    qtbot.waitUntil(lambda: not viewer.layers, timeout=20000)
+    qtbot.waitUntil(lambda: not viewer.layers, timeout=60000)
 
 
 def test_the_panel_closed_while_it_previews(window, qtbot):
@@ -190,7 +190,7 @@ def test_the_panel_closed_while_it_previews(window, qtbot):
     widget.preview.live.value = True
     runner = widget.preview.runner
     dock.destroyOnClose()
-    qtbot.waitUntil(lambda: not runner.is_running, timeout=20000)
+    qtbot.waitUntil(lambda: not runner.is_running, timeout=60000)
     window.scene.camera.zoom *= 2
     qtbot.wait(300)
     assert not runner.is_running and len(window.layers) == 1
@@ -252,7 +252,7 @@ def test_the_layers_are_named_for_what_they_show(viewer, stack, qtbot, make_widg
     assert mean.name == "cells x2 preview mean (test-tiny)"
     widget.preview.live.value = True
     previewed(widget, qtbot)
-    qtbot.waitUntil(lambda: mean.name == "cells x2 preview mean (tiny)", timeout=20000)
+    qtbot.waitUntil(lambda: mean.name == "cells x2 preview mean (tiny)", timeout=60000)
     assert spread.name == "cells x2 preview std (tiny)" and mean in viewer.layers
 
 
@@ -270,6 +270,6 @@ def test_the_first_preview_grows_as_far_as_time_allows(viewer, stack, qtbot, mon
         widget.preview.live.value = True
     else:
         widget.preview.make()
-    qtbot.waitUntil(lambda: "40 × 40 pixels" in widget.status.value, timeout=20000)
+    qtbot.waitUntil(lambda: "40 × 40 pixels" in widget.status.value, timeout=60000)
     mean = previewed(widget, qtbot)[0]
     assert mean.data.shape == (1, 80, 80) and "middle" not in widget.status.value

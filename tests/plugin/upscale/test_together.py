@@ -89,7 +89,7 @@ def test_one_bar_is_of_all_channels_and_one_that_is_gone_is_passed_over(
     widget.progress.changed.connect(lambda value: shares.append(value / max(1, widget.progress.max)))
     widget.run()
     viewer.layers.remove(green)
-    qtbot.waitUntil(idle(widget), timeout=20000)
+    qtbot.waitUntil(idle(widget), timeout=60000)
     assert {layer.name for layer in viewer.layers if "mean" in layer.name} == {"red x2 mean", "blue x2 mean"}
     assert "2 of 3 layers" in widget.status.value and "'green' was removed" in widget.status.value
     rising = [share for share in shares if share > 0]

@@ -54,7 +54,9 @@ def test_the_plane_on_show_is_told_and_painted(maps, rgb, qtbot):
     tops = []
     for plane in (1, 0):
         viewer.dims.set_point(0, 2.0 * plane)
-        qtbot.waitUntil(lambda plane=plane: bool(told and told[-1] and told[-1].place["Z"] == plane))
+        qtbot.waitUntil(
+            lambda plane=plane: bool(told and told[-1] and told[-1].place["Z"] == plane), timeout=60000
+        )
         mean, std = (each[plane] for each in maps)
         if rgb:
             mean = np.stack([mean] * 3, -1)

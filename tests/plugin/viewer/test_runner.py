@@ -40,11 +40,11 @@ def test_what_is_cancelled_in_any_step_ends_and_another_may_follow(qtbot, step):
     assert task.reached.wait(20)
     runner.cancel()
     task.may_go_on.set()
-    qtbot.waitUntil(lambda: not runner.is_running, timeout=20000)
+    qtbot.waitUntil(lambda: not runner.is_running, timeout=60000)
     assert ended == [None] and task.is_closed
     following = InTwoSteps(2)
     runner.submit(following)
-    qtbot.waitUntil(lambda: not runner.is_running, timeout=20000)
+    qtbot.waitUntil(lambda: not runner.is_running, timeout=60000)
     assert ended == [None, "made"] and following.is_closed
 
 
@@ -57,5 +57,5 @@ def test_what_is_replaced_in_any_step_is_followed_and_says_nothing(qtbot, step):
     assert task.reached.wait(20)
     runner.submit(following)
     task.may_go_on.set()
-    qtbot.waitUntil(lambda: not runner.is_running, timeout=20000)
+    qtbot.waitUntil(lambda: not runner.is_running, timeout=60000)
     assert ended == ["made"] and task.is_closed and following.is_closed

@@ -183,8 +183,7 @@ def test_side_by_side_shows_three_and_moves_them_together(looked_at, qtbot):
     boxes = window.window._qt_viewer.canvas.grid_views
     before = pictured(window)
     window.scene.camera.zoom *= 2
-    qtbot.wait(100)
-    assert (pictured(window) != before).any()
+    qtbot.waitUntil(lambda: bool((pictured(window) != before).any()), timeout=60000)
     assert len({tuple(np.round(box.camera.rect.pos + box.camera.rect.size, 6)) for box in boxes[:3]}) == 1
     look.grid_button.native.click()
     assert not window.canvas.grid.enabled

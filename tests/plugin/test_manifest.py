@@ -47,6 +47,12 @@ def test_contributions_are_where_users_look(manifest):
         ("cells_x2.ome.tif", True),
         ("cells_x12.OME.TIF", True),
         ("cells_z4y2x2.ome.tif", True),
+        ("cells_z2.23y2x2.ome.tif", True),
+        ("cells_z12y16x16.ome.tif", True),
+        ("cells_z2.5.ome.tif", True),
+        ("cells_z4.ome.tif", False),  # a plane of a stack may be called so
+        ("cells_z4.json", True),
+        ("cells_z2.23y2x2.zarr.json", True),
         ("cells_x2.json", True),
         ("cells_x2.zarr.json", True),
         ("cells.json", False),

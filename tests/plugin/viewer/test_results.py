@@ -108,6 +108,30 @@ def test_copies_projections_and_labels_of_a_mean_are_no_results(make_result, vie
     assert results(viewer.layers) == []
 
 
+def test_parts_that_were_cut_out_of_a_result_are_no_result(make_result, viewer, cells, tiny_model_path):
+    shown, _ = make_result(viewer, cells, "ZYX", tiny_model_path, {"Z": range(1)})
+    layers = (shown.mean, *shown.uncertainty)
+    for layer in layers:  # as plugins that crop do, and layer.data = ...
+        viewer.add_image(layer.data[0], metadata=layer.metadata, name=f"{layer.name} plane")
+        viewer.add_image(layer.data[:, :10, :12], metadata=layer.metadata, name=f"{layer.name} cut")
+        viewer.layers.remove(layer)
+    (plane,) = results(viewer.layers)  # an axis of length 1 is not missed
+    assert [plane.mean.ndim, *(each.ndim for each in plane.uncertainty)] == [2, 2]
+    viewer.layers.remove(plane.mean)
+    assert results(viewer.layers) == []
+
+
+@pytest.mark.parametrize("axes", ["ZYX", "CYX"])
+def test_results_of_parts_and_channels_are_results(make_result, viewer, cells, tiny_model_path, axes):
+    shown, _ = make_result(viewer, cells, axes, tiny_model_path, {axes[0]: range(1, 3), "X": range(3, 10)})
+    assert shown.mean.data.shape == (2, 24, 14)
+    channel = viewer.add_image(shown.mean.data[0], metadata=shown.mean.metadata)
+    viewer.add_image(shown.std()[0], metadata=shown.uncertainty[0].metadata)
+    for layer in (shown.mean, *shown.uncertainty):
+        viewer.layers.remove(layer)
+    assert [each.mean for each in results(viewer.layers)] == ([channel] if axes == "CYX" else [])
+
+
 def test_a_layer_that_is_taken_through_a_proxy_is_known(make_result, viewer, cells, tiny_model_path):
     shown, _ = make_result(viewer, cells, "ZYX", tiny_model_path, {"Z": range(1)})
     viewer.layers.selection.active = shown.mean

@@ -11,6 +11,8 @@ from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication
 
 from napari_vaesr.engine.settings import make_settings
+from napari_vaesr.plugin.inspect.panel import InspectPanel
+from napari_vaesr.plugin.measure.panel import MeasurePanel
 from napari_vaesr.plugin.upscale.panel import UpscalePanel
 
 
@@ -200,3 +202,22 @@ def test_swiping_ends_where_other_axes_come_on_show(viewer, qtbot, monkeypatch, 
     for name, value in change.items():
         setattr(viewer.dims, name, value)
     assert look.swipe is None and not look.swipe_button.native.isChecked() and len(viewer.layers) == 3
+
+
+@pytest.mark.parametrize("part", ["mean", "std"])
+def test_a_result_of_which_a_layer_was_cut_is_left(viewer, qtbot, monkeypatch, tiny_model_path, part):
+    widget = made_widget(viewer, qtbot, monkeypatch, tiny_model_path, (1, 24, 28))
+    inspect, measure = InspectPanel(viewer), MeasurePanel(viewer)
+    for each in (inspect, measure):
+        qtbot.addWidget(each.native)
+    run(widget, qtbot)
+    layer = viewer.layers[f"cells x2 {part}"]
+    whole = layer.data
+    assert not widget.look.native.isHidden()
+    assert inspect.result is not None and measure.measure_button.enabled
+    layer.data = whole[:, :20, :20]
+    assert widget.look.native.isHidden(), "its buttons would do nothing"
+    assert inspect.result is measure.result is None
+    assert not measure.measure_button.enabled
+    layer.data = whole
+    assert inspect.result is not None and measure.measure_button.enabled

@@ -15,6 +15,7 @@ import numpy as np
 
 from napari_vaesr.engine.record import Record
 from napari_vaesr.engine.result import DARKEST
+from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.colour import BLUE, GREEN, OPAQUE, RED
 from napari_vaesr.plugin.viewer.layers import KEY, STD_KEY, as_scrolled
 from napari_vaesr.plugin.viewer.sources import source_array
@@ -164,10 +165,41 @@ def _is_copy(layer: Any) -> bool:
     return layer.source.parent is not None
 
 
+_known_lengths: dict[str, set[tuple[int, ...]]] = {}
+"""Those of `_lengths`, by result: it is asked at every move of the mouse."""
+
+
+def _lengths(told: Mapping[str, Any]) -> set[tuple[int, ...]]:
+    """Return how long a result may be along its axes, whatever their order; nothing where no record tells.
+
+    One channel of a file may be a layer of its own.
+    """
+    identity = told["layer"]["result"]
+    if identity not in _known_lengths:
+        try:
+            made = Record.read(told)
+            lengths = made.extent.enlarged(made.settings.factors).lengths
+            _known_lengths[identity] = {
+                _sorted_lengths(lengths[name] for name in axes)
+                for axes in (made.axes.replace("S", ""), made.axes.replace("S", "").replace("C", ""))
+            }
+        except VaesrError:
+            _known_lengths[identity] = set()
+    return _known_lengths[identity]
+
+
+def _sorted_lengths(lengths: Iterable[int]) -> tuple[int, ...]:
+    """Return lengths without those of 1, for a reader may leave such axes out."""
+    return tuple(sorted(each for each in lengths if each > 1))
+
+
 def _result_among(roles: Mapping[str, Sequence[Any]]) -> ShownResult | None:
-    """Return the first mean with an uncertainty of its shape."""
+    """Return the first mean with an uncertainty of its shape; one that was cut is told of wrongly."""
     for mean in roles.get("mean", ()):
         shape = source_array(mean).shape[: mean.ndim]
+        whole = _lengths(mean.metadata[KEY])
+        if whole and _sorted_lengths(shape) not in whole:
+            continue
         alike = {
             role: next((each for each in found if source_array(each).shape == shape), None)
             for role, found in roles.items()

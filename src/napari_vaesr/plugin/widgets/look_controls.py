@@ -130,6 +130,8 @@ class LookControls(Container):
         self.visible = result is not None
         if result is None:
             return
+        for layer in (result.mean, *result.uncertainty):
+            layer.events.data.connect(self._on_data)
         self._source = source if source is not None else source_in(self._viewer.layers, result)
         if together:
             self._together = list(together)
@@ -323,6 +325,14 @@ class LookControls(Container):
         told = layer.metadata.get(KEY, {}).get("layer", {})
         if self.swipe is not None and (layer in (self._mean, self._source) or told.get("role") == "swipe"):
             self.swipe_button.native.setChecked(False)
+        self._leave_what_is_gone()
+
+    def _on_data(self, event: Any) -> None:
+        """Leave a result one of whose layers was cut, so that it is none any more."""
+        if isalive(self.native):
+            self._leave_what_is_gone()
+
+    def _leave_what_is_gone(self) -> None:
         if self._mean is not None and self.result is None:
             self.stop()
             self._end_plane()

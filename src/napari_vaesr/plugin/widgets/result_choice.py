@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import ComboBox
+from qtpy.compat import isalive
 
+from napari_vaesr.plugin.viewer.layers import KEY
 from napari_vaesr.plugin.viewer.results import ShownResult, result_of, results
 
 if TYPE_CHECKING:
@@ -34,7 +36,13 @@ class ResultChoice(ComboBox):
         return found.get(self.value)
 
     def refresh(self) -> None:
-        """Offer the results that there are now; the one chosen stays chosen, or else the newest is."""
+        """Offer the results that there are now; the one chosen stays chosen, or else the newest is.
+
+        They are offered anew when one of their layers gets other data, and so may be none any more.
+        """
+        for layer in self._viewer.layers:
+            if "layer" in layer.metadata.get(KEY, {}):
+                layer.events.data.connect(self._on_data)
         chosen = self.value
         self.reset_choices()
         offered = [value for value in self.choices if value is not None]
@@ -46,6 +54,10 @@ class ResultChoice(ComboBox):
         result = None if active is None else result_of(active, self._viewer.layers)
         if result is not None:
             self.value = result.identity
+
+    def _on_data(self, *_: Any) -> None:
+        if isalive(self.native):
+            self.refresh()
 
     def _offered(self, *_: Any) -> list[tuple[str, str]]:
         return [(each.mean.name, each.identity) for each in results(self._viewer.layers)]

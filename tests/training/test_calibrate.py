@@ -273,6 +273,23 @@ def test_chains_along_z_are_calibrated_on_stacks(tmp_path: Path, monkeypatch: py
     assert not told
 
 
+@pytest.mark.parametrize(
+    ("chain", "says"),
+    [
+        ("0", "greater than or equal to 1"),
+        ("Y=8", "make them the same"),
+        ("Z=2", "along Z"),
+        ("17", "can't upscale 17 times"),
+    ],
+)
+def test_chains_that_there_are_not_are_refused_first(
+    tiny_model_path: Path, folders: Path, tmp_path: Path, chain: str, says: str
+) -> None:
+    command = ["calibrate", str(tiny_model_path), str(folders), "--keep", "--output", str(tmp_path / "made")]
+    done = CliRunner().invoke(app, [*command, "--chain", chain])
+    assert done.exit_code == 2 and says in " ".join(done.output.split())
+
+
 def test_chains_are_added_to_what_a_card_has(tiny_model_path: Path, folders: Path, tmp_path: Path) -> None:
     known = load_model(tiny_model_path).card
     command = ["calibrate", str(tiny_model_path), str(folders), "--keep", "--output", str(tmp_path / "made")]

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from napari_vaesr.engine.passes import split
 from napari_vaesr.engine.progress import Progress
+from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.noise import estimate_noise
 from napari_vaesr.imaging.region import Factors
@@ -97,13 +99,13 @@ def calibrate(
     Raises
     ------
     VaesrError
-        When there is no image, or a file can't be read.
+        When there is no image, a file can't be read, or the model can't make a chain.
     """
+    whole = [_checked_chain(each, model.card) for each in chains]
     truths = Truths(calibration_images(places), stacks, degradation)
     fitted = _known(model.card) if keep else Fitted({}, {}, {})
     single = () if keep else map(factor_name, model.card.network.factors)
-    whole = [str(each if isinstance(each, Factors) else Factors.of(each)) for each in chains]
-    scales = [*single, *whole]
+    scales = list(dict.fromkeys([*single, *whole]))
     for scale in filter(truths.lacks_stacks, whole):  # before hours of work are lost
         raise VaesrError(_too_small(scale))
     told = _Told(progress, sum(map(truths.steps, scales)))
@@ -116,6 +118,16 @@ def calibrate(
         elif scale in whole:  # a single factor goes without
             raise VaesrError(_too_small(scale))
     return replace(fitted, alike_planes=fit_alike_planes(model, truths.stacks, degradation))
+
+
+def _checked_chain(asked: int | Factors, card: ModelCard) -> str:
+    """Return the name of a chain, or say before any work is done that there is no such."""
+    scale = dict(asked) if isinstance(asked, Factors) else asked
+    factors = make_settings(model=card.name, scale=scale).factors
+    passes = split(factors, card.network.factors, card.name)
+    if "Z" in factors and len(passes) == 1:
+        raise VaesrError(f"{factors} is a single pass, which is calibrated with the others: leave it out.")
+    return str(factors)
 
 
 def _too_small(scale: str) -> str:

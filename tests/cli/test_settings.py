@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import typer.main
 
 from napari_vaesr.cli import app
 from napari_vaesr.cli.settings import takes_settings
+from napari_vaesr.engine.conditions import Optics, parse_condition
 from napari_vaesr.engine.settings import UpscaleSettings, about, make_settings
 
-COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+ROOT = typer.main.get_command(app)
+COMMANDS = ROOT.commands  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("command", ["upscale", "measure", "check"])
@@ -19,6 +23,30 @@ def test_options_tell_what_settings_tell(command):
     assert {"scale", "samples", "model", "noise", "blur", "device", "memory"} <= shared
     for name in shared:
         assert options[name].help.startswith(about(name)), name
+
+
+def commands(group):
+    """Return all commands of a group and of the groups in it."""
+    for each in group.commands.values():
+        yield each
+        yield from commands(each) if hasattr(each, "commands") else ()
+
+
+def test_help_has_no_word_that_a_terminal_of_80_columns_cuts_off():
+    options = [option for each in commands(ROOT) for option in each.params]
+    words = [word for option in options for word in (option.help or "").split()]
+    assert words and not [word for word in words if len(word) > 26]
+
+
+def test_the_two_blurs_that_help_names_are_the_same():
+    told = COMMANDS["upscale"].params[[each.name for each in COMMANDS["upscale"].params].index("blur")].help
+    pixels, optics = re.search(r'Such as: (\S+) or "(.+)"', told).groups()
+    assert parse_condition("blur", pixels) == pytest.approx(Optics(**parse_condition("blur", optics)).blur)
+
+
+def test_a_check_says_that_it_takes_one_factor():
+    (scale,) = (each for each in COMMANDS["check"].params if each.name == "scale")
+    assert "one number" in scale.help
 
 
 def test_upscale_has_all_settings():

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+import typer.main
 
+from napari_vaesr.cli import app
 from napari_vaesr.zoo.registry import load_model
 from napari_vaesr.zoo.weights import save_model
 
@@ -37,6 +40,32 @@ def test_the_examples_run(page, tiny_model_path, tmp_path, monkeypatch):
 
 def test_there_are_examples():
     assert {"README", "index", "install", "scripting"} <= {page.stem for page in PAGES}
+
+
+SHELL = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
+COMMAND = re.compile(r"^napari-vaesr (?!-).*?(?=$| 2>| \| )", re.MULTILINE)
+TEXTS = {page.stem: page.read_text("utf-8") for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))}
+COMMANDS = [
+    (page, line)
+    for page, text in TEXTS.items()
+    for block in SHELL.findall(text)
+    for line in COMMAND.findall(block)
+]
+
+
+@pytest.mark.parametrize(("page", "line"), COMMANDS, ids=[f"{page}-{line}" for page, line in COMMANDS])
+def test_the_commands_are_understood(page, line):
+    command = typer.main.get_command(app)
+    _, *words = shlex.split(line, comments=True)
+    while hasattr(command, "commands") and words:
+        command = command.commands[words.pop(0)]
+    command.make_context(command.name, words)  # which reads them, and does nothing
+
+
+def test_the_page_of_the_command_line_begins_with_all_commands():
+    overview = TEXTS["command-line"].split("```")[1]
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    assert set(re.findall(r"^napari-vaesr (\w+)", overview, re.MULTILINE)) == set(commands)
 
 
 def test_the_proofs_that_the_design_names_exist():

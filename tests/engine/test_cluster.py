@@ -192,5 +192,8 @@ def test_a_scheduler_that_is_gone_is_one_sentence(source, tiny_model_path):
 
 def test_without_the_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(VaesrError, match=r"napari-vaesr\[distributed\]"), cluster_client(None, 1):
+    with (
+        pytest.raises(VaesrError, match=r'pip install "napari-vaesr\[distributed\]"'),
+        cluster_client(None, 1),
+    ):
         pass

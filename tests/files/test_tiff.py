@@ -60,7 +60,9 @@ def test_imagej_without_a_unit_has_no_pixel_size(tmp_path, stack):
 def test_plain_pages_need_axes(tmp_path, stack):
     path = tmp_path / "plain.tif"
     tifffile.imwrite(path, stack[:, 0], photometric="minisblack", metadata=None, compression="zlib")
-    with pytest.raises(VaesrError, match=r"\(5, 40, 50\).*ZYX for a z-stack.*T time"):
+    with pytest.raises(
+        VaesrError, match=r"\(5, 40, 50\).*ZYX for a z-stack, with --axes on the command line.*T time"
+    ):
         read_image(path)
     image = read_image(path, "zyx")
     assert image.axes == "ZYX" and image.pixel_size == {}

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 
 @takes_settings(
-    only=("model", "scale", "samples", "domain", "noise", "blur", "device", "precision", "tile", "memory")
+    only=("model", "scale", "samples", "domain", "noise", "blur", "device", "precision", "tile", "memory"),
+    besides={"scale": "A check takes one number: it sees Y and X alone."},
 )
 def check(
     *,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Annotated, Any, get_args
 
 import typer
@@ -26,9 +27,10 @@ PARSED: dict[str, Callable[[str], Any]] = {
 """Settings that are more than one word can say, and are written in one all the same."""
 
 SUCH_AS = {
-    "noise": " Such as: auto, 0, 12.5 or gain=2.1,read=4,offset=100.",
-    "blur": " Such as: 0.6 or na=1.4,wavelength=0.52,pixel_size=0.1.",
+    "noise": 'Such as: auto, 0, 12.5 or "gain=2.1, read=4, offset=100".',
+    "blur": 'Such as: 0.6 or "na=1.4, wavelength=0.52, pixel_size=0.13".',
 }
+"""Words of at most 26 letters each, for a terminal of 80 columns cuts off what is longer."""
 
 ALONE = {name: word for name in UpscaleSettings.model_fields if (word := hint(name, "alone"))}
 """What settings are whose option stands without a value."""
@@ -51,7 +53,11 @@ class SettingsCommand(TyperCommand):
 
 
 def takes_settings(
-    *, only: Collection[str] = (), without: Collection[str] = (), **defaults: Any
+    *,
+    only: Collection[str] = (),
+    without: Collection[str] = (),
+    besides: Mapping[str, str] = MappingProxyType({}),
+    **defaults: Any,
 ) -> Callable[[Command], Command]:
     """Give a command an option for each setting, in place of its parameter ``settings``.
 
@@ -61,6 +67,8 @@ def takes_settings(
         Settings that play a part in this command; all by default.
     without : collection of str
         Settings that play no part in this command.
+    besides : mapping of str to str
+        What else there is to say of settings in this command.
     **defaults
         Of settings that begin differently here.
     """
@@ -74,7 +82,7 @@ def takes_settings(
                 settings = make_settings(**(chosen | read))
             command(settings=settings, **given)
 
-        options = [_option(name, defaults) for name in names]
+        options = [_option(name, defaults, besides.get(name, "")) for name in names]
         parameters: list[inspect.Parameter] = []
         for each in inspect.signature(command, eval_str=True).parameters.values():
             parameters += options if each.name == "settings" else [each]
@@ -87,13 +95,14 @@ def takes_settings(
     return decorate
 
 
-def _option(name: str, defaults: dict[str, Any]) -> inspect.Parameter:
+def _option(name: str, defaults: dict[str, Any], besides: str) -> inspect.Parameter:
     field = UpscaleSettings.model_fields[name]
     kind: Any = field.annotation
     default = defaults.get(name, field.default)
     names = [f"--{name}", *([SHORT[name]] if name in SHORT else [])]
-    alone = f" Alone: {ALONE[name]}." if name in ALONE else ""
-    option = typer.Option(*names, help=about(name) + SUCH_AS.get(name, "") + alone)
+    alone = f"Alone: {ALONE[name]}." if name in ALONE else ""
+    told = (about(name), SUCH_AS.get(name, ""), alone, besides)
+    option = typer.Option(*names, help=" ".join(each for each in told if each))
     if name in PARSED:
         kind, default = str, f"{default:g}" if isinstance(default, (int, float)) else default
     return inspect.Parameter(

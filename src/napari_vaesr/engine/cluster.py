@@ -93,7 +93,7 @@ def cluster_client(scheduler: str | None, workers: int | None) -> Iterator[Clien
         from distributed import Client, LocalCluster
     except ImportError:
         raise VaesrError(
-            "Several workers need dask.distributed: pip install 'napari-vaesr[distributed]'."
+            'Several workers need dask.distributed: pip install "napari-vaesr[distributed]".'
         ) from None
     if scheduler is None:
         import dask

@@ -122,7 +122,7 @@ def parse_condition(name: str, text: str) -> str | float | dict[str, float]:
     name : str
         What it is, for the message.
     text : str
-        Such as ``auto``, ``0.6`` or ``na=1.4,wavelength=0.52,pixel_size=0.1``.
+        Such as ``auto``, ``0.6`` or ``na=1.4,wavelength=0.52,pixel_size=0.13``.
 
     Raises
     ------
@@ -137,8 +137,8 @@ def parse_condition(name: str, text: str) -> str | float | dict[str, float]:
         parts = (part.split("=") for part in text.split(","))
         return {key.strip(): float(value) for key, value in parts}
     except ValueError:
-        numbers = "gain=2.1,read=4" if name == "noise" else "na=1.4,wavelength=0.52,pixel_size=0.1"
-        example = f"0.6 or {numbers}"
+        noises, blurs = "12.5 or gain=2.1,read=4", "0.6 or na=1.4,wavelength=0.52,pixel_size=0.13"
+        example = noises if name == "noise" else blurs
         raise VaesrError(f"The {name} {text!r} can't be read, please give one such as {example}.") from None
 
 

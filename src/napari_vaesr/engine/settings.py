@@ -106,7 +106,7 @@ class UpscaleSettings(BaseModel):
         default=0.0,
         title="Optics",
         description="Blur of the optics to undo, for models that are told it: its standard deviation in "
-        "input pixels, or na, wavelength and pixel_size; 0 leaves the optics alone.",
+        "input pixels, or na, wavelength and pixel_size, both in the same unit; 0 leaves the optics alone.",
     )
     sections: SectionsSetting = Field(
         default="unknown",

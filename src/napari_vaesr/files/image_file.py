@@ -210,6 +210,6 @@ def ask_for_axes(path: Place, shape: Sequence[int], known: str = "") -> UnknownA
     says = f"only says {known!r} about" if known else "doesn't name"
     return UnknownAxes(
         f"{path} has the shape {tuple(shape)} and {says} its axes, please give one letter for each, "
-        f"such as ZYX for a z-stack ({MEANING}).",
+        f"such as ZYX for a z-stack, with --axes on the command line ({MEANING}).",
         shape,
     )

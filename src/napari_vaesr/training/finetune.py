@@ -225,12 +225,14 @@ class FineTune:
             )
         return module.progress >= 1
 
-    def save(self, destination: Path | None = None, *, command: str = "", name: str | None = None) -> Path:
+    def save(
+        self, destination: str | Path | None = None, *, command: str = "", name: str | None = None
+    ) -> Path:
         """Write the best weights so far as a model, with scores and calibration on the held-out images.
 
         Parameters
         ----------
-        destination : Path, optional
+        destination : str or Path, optional
             A folder; left out, that of the user's models, where all doors find it.
         command : str
             How it was made, for the card.
@@ -254,7 +256,7 @@ class FineTune:
             seen = Seen([view.low for view in material.learn])
         return finish_training(
             self.folder,
-            destination or user_models(),
+            user_models() if destination is None else Path(destination),
             checked_pairs(material, self.config),
             command=command,
             name=name,

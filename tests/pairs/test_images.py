@@ -8,6 +8,7 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.pairs.images import (
@@ -52,6 +53,21 @@ def alone_in(folder: Path) -> Path:
     folder.mkdir()
     tifffile.imwrite(folder / "bool.tif", np.ones((8, 8), bool))
     return folder
+
+
+def test_what_is_wrong_with_an_image_is_said(tmp_path: Path) -> None:
+    Image.new("CMYK", (9, 9)).save(tmp_path / "printed.jpg")
+    with pytest.raises(VaesrError, match=r"remove it or replace it: .*CMYK"):
+        grey_stacks(tmp_path / "printed.jpg")
+    tifffile.imwrite(tmp_path / "waves.tif", np.ones((9, 9), np.complex64))
+    with pytest.raises(VaesrError, match="complex64 and no intensities"):
+        grey_stacks(tmp_path / "waves.tif")
+
+
+def test_a_folder_named_like_an_image_is_none(tmp_path: Path) -> None:
+    (tmp_path / "montage.png").mkdir()
+    iio.imwrite(tmp_path / "montage.png" / "a.png", np.zeros((8, 8), np.uint8))
+    assert find_images([tmp_path]) == [tmp_path / "montage.png" / "a.png"]
 
 
 def test_hold_out_is_disjoint(images: Path) -> None:

@@ -68,7 +68,7 @@ def with_intensities(
         What is passed over is added to it.
     """
     for path in visible_files(folder):
-        if path.suffix.lower() not in suffixes:
+        if path.suffix.lower() not in suffixes or (path.is_dir() and path.suffix.lower() != ".zarr"):
             continue
         if not (is_result(path) or is_mask(path, folder)):
             yield path
@@ -209,7 +209,9 @@ def grey_stacks(path: Path) -> list[NDArray[np.generic]]:
     try:
         pixels, axes = _pixels(path)
     except (OSError, VaesrError) as error:
-        raise VaesrError(f"{path} cannot be read as an image: remove it or replace it.") from error
+        raise VaesrError(f"{path} cannot be read as an image, remove it or replace it: {error}") from error
+    if pixels.dtype.kind not in "buif":
+        raise VaesrError(f"{path} holds {pixels.dtype} and no intensities: leave the image out.")
     if "S" in axes:
         pixels, axes = _luma(np.moveaxis(pixels, axes.index("S"), -1)), axes.replace("S", "")
     if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():

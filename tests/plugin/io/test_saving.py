@@ -123,6 +123,17 @@ def test_mirrored_layers_are_right_in_other_programs(tmp_path, suffix):
     assert image.offset == pytest.approx(dict(zip("ZYX", last, strict=True)))
 
 
+def test_layers_that_are_turned_back_are_saved_as_they_are_now(tmp_path):
+    _, layers = made((10, 12), "YX", scale=(-0.5, 0.25))
+    opened = saved_and_opened(layers, tmp_path / "mirrored.ome.tif")
+    for layer in opened:
+        layer.scale = np.abs(layer.scale)
+    again = saved_and_opened(opened, tmp_path / "upright.ome.tif")
+    for before, after in zip(opened, again, strict=True):
+        np.testing.assert_array_equal(after.data, before.data)
+        np.testing.assert_array_equal(after.scale, before.scale)
+
+
 def test_what_a_file_has_no_words_for_is_said(tmp_path):
     before = len(notification_manager.records)
     _, layers = made((10, 12), "YX", rotate=30)

@@ -125,7 +125,7 @@ def write_result(path: str | PathLike[str], layers: Sequence[LayerTuple]) -> lis
         )
         for array, (_, attributes, _) in zip(arrays, chosen, strict=True)
     ]
-    told = _plain({key: value for key, value in record.items() if key != "layer"})
+    told = _plain({key: value for key, value in record.items() if key not in ("layer", MIRRORED)})
     mirrored = "".join(name for name, size in zip(axes, chosen[0][1]["scale"], strict=True) if size < 0)
     if mirrored:
         arrays = [_turned_round(array, axes, mirrored) for array in arrays]
@@ -176,7 +176,8 @@ def saved_layers(image: ImageFile) -> list[LayerTuple] | None:
     parts = stored_parts(image)
     if parts is None:
         return None
-    told = {key: value for key, value in image.annotation.items() if key != PARTS}
+    told = {key: value for key, value in image.annotation.items() if key not in (PARTS, MIRRORED)}
+    mirrored = image.annotation.get(MIRRORED, "")
     source = told.get("files", {}).get("input")
     name = image_name(Path(source)) if source else image.name
     told.setdefault("source", {"name": name, "path": source, "sample": None})
@@ -184,8 +185,8 @@ def saved_layers(image: ImageFile) -> list[LayerTuple] | None:
     layers: list[LayerTuple] = []
     for part, data in parts:
         attributes = part.attributes or _look(part, image)
-        if MIRRORED in told:
-            data = _turned_round(data, part.axes, told[MIRRORED])
+        if mirrored:
+            data = _turned_round(data, part.axes, mirrored)
         metadata = {KEY: {**told, "layer": {"role": part.role, "result": identity}}}
         layers.append((data, {**attributes, "multiscale": False, "metadata": metadata}, "image"))
     return layers

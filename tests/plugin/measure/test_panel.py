@@ -81,6 +81,36 @@ def test_labels_that_fit(panel, shown, qtbot):
     assert "shape" in panel.status.value
 
 
+def test_of_a_result_of_a_part_that_part_is_measured(finished, viewer, settings, qtbot):
+    """With labels that were made on its mean, too."""
+    stack = np.random.default_rng(0).integers(100, 4000, (3, 20, 24)).astype(np.uint16)
+    layer = viewer.add_image(stack, name="cells", axis_labels=("z", "y", "x"))
+    task = UpscaleTask(layer, "ZYX", settings, {"Z": range(1, 3), "Y": range(4, 14)})
+    for each in task.layers(finished(task), ["cells"]):
+        viewer.add_layer(Layer.create(*each))
+    panel = MeasurePanel(viewer)
+    qtbot.addWidget(panel.native)
+    panel.samples.value = 2
+    panel.part.value = ("all", "whole")
+    panel.measure()
+    qtbot.waitUntil(lambda: not panel.runner.is_running, timeout=20000)
+    mean, objects = viewer.layers["cells x2 mean"], viewer.layers["cells x2 objects"]
+    assert objects.data.shape == mean.data.shape == (2, 20, 48)
+    np.testing.assert_allclose(objects.extent.world, mean.extent.world)
+    labels = np.zeros((2, 20, 48), int)
+    labels[1, 4:10, 4:12] = 3
+    viewer.add_labels(labels, name="mine")
+    panel.objects.value = "labels"
+    panel.marked.value = viewer.layers["mine"]
+    panel.measure()
+    qtbot.waitUntil(lambda: not panel.runner.is_running, timeout=20000)
+    assert panel.frame()["object"].unique().tolist() == [0, 3]
+    panel.part.value = ("plane", "whole")
+    viewer.dims.set_point(0, 0)
+    panel.measure()
+    assert panel.status.value.startswith("'cells x2 mean' does not reach what is on show")
+
+
 def test_objects_have_the_numbers_of_their_layer_in_the_table_that_is_saved(
     finished, viewer, settings, qtbot
 ):
@@ -187,7 +217,7 @@ def test_what_a_check_corrected_is_measured_so(finished, viewer, settings, panel
     source = viewer.layers["cells"]
     plain = UpscaleTask(source, "ZYX", settings)._job().calibrations
     corrected = [each.model_copy(update={"slope": 9 * each.slope}) for each in plain]
-    task = UpscaleTask(source, "ZYX", settings, {"Z": range(1)}, calibrations=corrected)
+    task = UpscaleTask(source, "ZYX", settings, {"Z": range(1, 2)}, calibrations=corrected)
     mean, std = (Layer.create(*each) for each in task.layers(finished(task), ["cells"]))
     errors = []
     for shown in (viewer.layers["cells x2 mean"], mean):

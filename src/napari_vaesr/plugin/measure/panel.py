@@ -17,7 +17,7 @@ from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.plugin.measure.table import MeasurementTable, TotalPlot
 from napari_vaesr.plugin.measure.task import Measurement, MeasureTask
-from napari_vaesr.plugin.viewer.extents import chosen_extent
+from napari_vaesr.plugin.viewer.extents import chosen_extent, within
 from napari_vaesr.plugin.viewer.results import ShownResult
 from napari_vaesr.plugin.viewer.runner import Runner
 from napari_vaesr.plugin.viewer.sources import needed_source, source_array, source_axes
@@ -183,11 +183,13 @@ class MeasurePanel(Panel):
         made = Record.read(told)
         given = {**made.settings.model_dump(), "samples": self.samples.value, "uncertainty": "std"}
         names = tuple(name.strip() for name in self.properties.value.split(",") if name.strip())
+        extent = chosen_extent(self._viewer, source, axes, planes, region)
+        made_of = {name: part for name, part in made.region.items() if name in axes}
         return MeasureTask(
             source,
             axes,
             make_settings(**given),
-            chosen_extent(self._viewer, source, axes, planes, region),
+            within(extent, made_of, result.mean.name),
             self._segment(),
             names,
             made,

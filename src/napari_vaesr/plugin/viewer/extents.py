@@ -77,6 +77,30 @@ def chosen_extent(
     return extent
 
 
+def within(extent: Mapping[str, range], region: Mapping[str, range], name: str) -> dict[str, range]:
+    """Return what of an extent lies in the part of the source that a result was made of.
+
+    Parameters
+    ----------
+    extent, region : mapping of str to range
+        In pixels of the source, by axis letter; axes that are left out are whole.
+    name : str
+        Of the result, for the message.
+
+    Raises
+    ------
+    VaesrError
+        If none of it does.
+    """
+    part = {**region, **extent}
+    for letter in extent.keys() & region.keys():
+        mine, made = extent[letter], region[letter]
+        part[letter] = range(max(mine.start, made.start), min(mine.stop, made.stop))
+        if not part[letter]:
+            raise VaesrError(f"'{name}' does not reach what is on show, please move to it.")
+    return part
+
+
 def plane_at(
     layer: napari.layers.Image,
     axes: str,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -11,12 +10,12 @@ import numpy as np
 
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.settings import UpscaleSettings
-from napari_vaesr.errors import VaesrError, first_sentence
+from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes, Source
 from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.plugin.viewer.layers import unique_name, upscaled_place
 from napari_vaesr.plugin.viewer.sources import calibrate_alike, layer_as_source
-from napari_vaesr.plugin.viewer.task import Failure
+from napari_vaesr.plugin.viewer.task import Failure, told_failures
 from napari_vaesr.trust.segment import checked_labels
 
 if TYPE_CHECKING:
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 
     from napari_vaesr.engine.record import Record
     from napari_vaesr.trust.measure import Measured
-
-logger = logging.getLogger(__name__)
 
 ABSENT, PRESENT = np.array([1.0, 0.51, 0.12, 1.0]), np.array([0.29, 0.7, 1.0, 1.0])
 """Colours of objects that are in none and in all of the samples."""
@@ -122,47 +119,41 @@ class MeasureTask:
 
     def steps(self) -> Generator[Progress, None, Measurement | Failure]:
         """Measure, yielding at least once per tile; errors come back as a `Failure`."""
-        self._work = self._measure()
+        self._work = told_failures(self._measure(), f"Measuring '{self.name}'")
         return (yield from self._work)
 
-    def _measure(self) -> Generator[Progress, None, Measurement | Failure]:
+    def _measure(self) -> Generator[Progress, None, Measurement]:
         yield Progress(0, 0, f"Loading the model '{self.settings.model}' ...")
-        try:
-            from napari_vaesr.engine.draws import Field, draws
-            from napari_vaesr.engine.job import UpscaleJob
-            from napari_vaesr.trust.measure import measure_field
-            from napari_vaesr.trust.regions import Spacing
-            from napari_vaesr.trust.shared import SharedErrors
+        from napari_vaesr.engine.draws import Field, draws
+        from napari_vaesr.engine.job import UpscaleJob
+        from napari_vaesr.trust.measure import measure_field
+        from napari_vaesr.trust.regions import Spacing
+        from napari_vaesr.trust.shared import SharedErrors
 
-            job = UpscaleJob(self._source, self.settings, self.extent)
-            if self.made is not None:
-                calibrate_alike(job, self.made, self.axes)
-            spacing = Spacing.of(job, self._sizes, self._units, self._offset)
-            shared = SharedErrors.of(job)
-            result_axes = job.result_axes.without_samples()
-            labels = np.zeros(result_axes.shape, np.int32)
-            fields: list[Measured] = []
-            places: list[tuple[int | slice, ...]] = []
-            for step in draws(job):
-                if not isinstance(step, Field):
-                    yield Progress(step.done, step.total, "Drawing samples")
-                    continue
-                yield Progress(0, 0, "Measuring ...")
-                fixed = None if callable(self.segment) else self._fixed(step, result_axes, job.region)
-                find = self.segment if fixed is None else None
-                own = step if shared is None else shared(step)
-                measured = measure_field(own, find, fixed, self._quantities, spacing)
-                if fixed is None:
-                    measured = _numbered_on(measured, max((max(each.presence) for each in fields), default=0))
-                fields.append(measured)
-                places.append(_index(measured.place, result_axes, job.region))
-                _arranged(labels[places[-1]], result_axes, step.axes)[...] = measured.labels
-            return Measurement(fields, labels, places, result_axes.names)
-        except VaesrError as error:
-            return Failure(str(error))
-        except Exception as error:
-            logger.exception("Measuring '%s' failed", self.name)
-            return Failure(f"Measuring '{self.name}' failed: {first_sentence(error)}")
+        job = UpscaleJob(self._source, self.settings, self.extent)
+        if self.made is not None:
+            calibrate_alike(job, self.made, self.axes)
+        spacing = Spacing.of(job, self._sizes, self._units, self._offset)
+        shared = SharedErrors.of(job)
+        result_axes = job.result_axes.without_samples()
+        labels = np.zeros(result_axes.shape, np.int32)
+        fields: list[Measured] = []
+        places: list[tuple[int | slice, ...]] = []
+        for step in draws(job):
+            if not isinstance(step, Field):
+                yield Progress(step.done, step.total, "Drawing samples")
+                continue
+            yield Progress(0, 0, "Measuring ...")
+            fixed = None if callable(self.segment) else self._fixed(step, result_axes, job.region)
+            find = self.segment if fixed is None else None
+            own = step if shared is None else shared(step)
+            measured = measure_field(own, find, fixed, self._quantities, spacing)
+            if fixed is None:
+                measured = _numbered_on(measured, max((max(each.presence) for each in fields), default=0))
+            fields.append(measured)
+            places.append(_index(measured.place, result_axes, job.region))
+            _arranged(labels[places[-1]], result_axes, step.axes)[...] = measured.labels
+        return Measurement(fields, labels, places, result_axes.names)
 
     def _fixed(self, step: Any, axes: Axes, region: Region) -> Any:
         """Cut the labels of a field out of an array of labels of the part that is measured."""

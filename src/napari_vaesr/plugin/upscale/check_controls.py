@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import uuid
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from qtpy.compat import isalive
 
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.settings import UpscaleSettings
-from napari_vaesr.errors import VaesrError, first_sentence
+from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.colour import visible_luma
 from napari_vaesr.imaging.region import Factors
 from napari_vaesr.plugin.upscale.pace import flat_settings, patient_part
@@ -23,7 +22,7 @@ from napari_vaesr.plugin.viewer.extents import chosen_extent
 from napari_vaesr.plugin.viewer.layers import KEY, unique_name, upscaled_place
 from napari_vaesr.plugin.viewer.runner import Runner
 from napari_vaesr.plugin.viewer.sources import layer_as_source, source_array, weakly
-from napari_vaesr.plugin.viewer.task import Failure
+from napari_vaesr.plugin.viewer.task import Failure, told_failures
 from napari_vaesr.plugin.widgets.panel import errors_shown, row, status_line
 
 if TYPE_CHECKING:
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
     from napari_vaesr.plugin.upscale.form import UpscaleForm
     from napari_vaesr.trust.check import Check
     from napari_vaesr.zoo.card import Calibration
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -76,31 +73,28 @@ class CheckTask:
 
     def steps(self) -> Generator[Progress, None, Checked | Failure]:
         """Check; errors come back as a `Failure`."""
-        yield Progress(0, 0, "Checking ...")
-        try:
-            from napari_vaesr.engine.job import UpscaleJob
-            from napari_vaesr.trust.check import check_source
-            from napari_vaesr.trust.consistency import consistency_map, inconsistent_share
-            from napari_vaesr.zoo.registry import load_model
+        return (yield from told_failures(self._check(), f"Checking '{self.name}'"))
 
-            model = load_model(self.settings.model)
-            done = check_source(self._source, self.settings, self.extent, model)
-            yield Progress(0, 0, "Comparing the result with the image ...")
-            quick = self.settings.model_copy(update={"samples": 2})
-            job = UpscaleJob(self._source, quick, self.extent, model=model)
-            yield from job
-            low = _grey(self._source.axes.of_region(job.region), self._source.read(job.region))
-            mean = _grey(job.result_axes, job.result.mean)
-            channel = job.region["C"].start if "C" in job.region else 0
-            differences = consistency_map(
-                mean, low, self.settings.factors.whole("X"), data_range=job.scalings[channel].gain
-            )
-            return Checked(done, differences, inconsistent_share(differences))
-        except VaesrError as error:
-            return Failure(str(error))
-        except Exception as error:
-            logger.exception("Checking '%s' failed", self.name)
-            return Failure(f"Checking '{self.name}' failed: {first_sentence(error)}")
+    def _check(self) -> Generator[Progress, None, Checked]:
+        yield Progress(0, 0, "Checking ...")
+        from napari_vaesr.engine.job import UpscaleJob
+        from napari_vaesr.trust.check import check_source
+        from napari_vaesr.trust.consistency import consistency_map, inconsistent_share
+        from napari_vaesr.zoo.registry import load_model
+
+        model = load_model(self.settings.model)
+        done = check_source(self._source, self.settings, self.extent, model)
+        yield Progress(0, 0, "Comparing the result with the image ...")
+        quick = self.settings.model_copy(update={"samples": 2})
+        job = UpscaleJob(self._source, quick, self.extent, model=model)
+        yield from job
+        low = _grey(self._source.axes.of_region(job.region), self._source.read(job.region))
+        mean = _grey(job.result_axes, job.result.mean)
+        channel = job.region["C"].start if "C" in job.region else 0
+        differences = consistency_map(
+            mean, low, self.settings.factors.whole("X"), data_range=job.scalings[channel].gain
+        )
+        return Checked(done, differences, inconsistent_share(differences))
 
     def close(self) -> None:
         """Let go of the source."""

@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from psutil import virtual_memory
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from napari_vaesr.engine.settings import UpscaleSettings
     from napari_vaesr.imaging.intensity import IntensityScaling
     from napari_vaesr.zoo.card import Calibration
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +104,7 @@ class UpscaleTask:
 
     def steps(self) -> Generator[Progress, None, Result | Failure]:
         """Upscale, yielding at least once per tile; errors come back as a `Failure`, never as a traceback."""
-        self._work = self._upscale()
+        self._work = told_failures(self._upscale(), f"Upscaling '{self.name}'")
         return (yield from self._work)
 
     def plan(self) -> Description:
@@ -132,41 +134,33 @@ class UpscaleTask:
             job.messages.append("The uncertainty was corrected by a check on this image.")
         return job
 
-    def _upscale(self) -> Generator[Progress, None, Result | Failure]:
+    def _upscale(self) -> Generator[Progress, None, Result]:
         yield Progress(0, 0, f"Loading the model '{self.settings.model}' ...")
-        try:
-            job = self._job()
-            from napari_vaesr.trust.familiar import note_unlike
+        job = self._job()
+        from napari_vaesr.trust.certainty import relative_uncertainty
+        from napari_vaesr.trust.departures import with_departures
+        from napari_vaesr.trust.familiar import note_unlike
 
-            if strange := note_unlike(job):
-                yield Progress(0, 0, strange)
-            self.scalings = job.scalings
-            if self.lazy is None:
-                self.lazy = job.result_bytes > virtual_memory().available / 2
-            if self.lazy:
-                return _looked_at(job)
-            place = _place(job.upscaler.choice)
-            yield Progress(0, job.total, f"Starting {place}")
-            start = time.perf_counter()
-            for step in job:
-                self.partial = job.partial
-                message = step.message[:1].upper() + step.message[1:]
-                yield Progress(step.done, step.total, f"{message}, {place}")
-            self.seconds = time.perf_counter() - start
-            if self.assess and job.result.std is not None:
-                yield Progress(job.total, job.total, "Looking where it is sure ...")
-                from napari_vaesr.trust.certainty import relative_uncertainty
-
-                axes = self.axes.replace("S", "")
-                self.relative = relative_uncertainty(job.result.mean, job.result.std, axes)
-            from napari_vaesr.trust.departures import with_departures
-
-            return with_departures(job)
-        except VaesrError as error:
-            return Failure(str(error))
-        except Exception as error:
-            logger.exception("Upscaling '%s' failed", self.name)
-            return Failure(f"Upscaling '{self.name}' failed: {first_sentence(error)}")
+        if strange := note_unlike(job):
+            yield Progress(0, 0, strange)
+        self.scalings = job.scalings
+        if self.lazy is None:
+            self.lazy = job.result_bytes > virtual_memory().available / 2
+        if self.lazy:
+            return _looked_at(job)
+        place = _place(job.upscaler.choice)
+        yield Progress(0, job.total, f"Starting {place}")
+        start = time.perf_counter()
+        for step in job:
+            self.partial = job.partial
+            message = step.message[:1].upper() + step.message[1:]
+            yield Progress(step.done, step.total, f"{message}, {place}")
+        self.seconds = time.perf_counter() - start
+        if self.assess and job.result.std is not None:
+            yield Progress(job.total, job.total, "Looking where it is sure ...")
+            axes = self.axes.replace("S", "")
+            self.relative = relative_uncertainty(job.result.mean, job.result.std, axes)
+        return with_departures(job)
 
     def close(self) -> None:
         """Stop where it stands, release the engine's memory and let go of the source.
@@ -230,3 +224,22 @@ def _looked_at(job: UpscaleJob) -> Result:
 def _place(choice: DeviceChoice) -> str:
     """Say where a job runs and why there, such as ``on cpu in float32 (asked for)``."""
     return f"on {choice.device} in {choice.precision} ({choice.reason})"
+
+
+def told_failures(work: Generator[Progress, None, T], what: str) -> Generator[Progress, None, T | Failure]:
+    """Do some work of a task; errors come back as a `Failure`, and those that nobody expects are logged.
+
+    Parameters
+    ----------
+    work : generator
+        Yields its progress and returns what comes of it.
+    what : str
+        The beginning of a sentence, such as ``Upscaling 'cells'``.
+    """
+    try:
+        return (yield from work)
+    except VaesrError as error:
+        return Failure(str(error))
+    except Exception as error:
+        logger.exception("%s failed", what)
+        return Failure(f"{what} failed: {first_sentence(error)}")

@@ -100,6 +100,7 @@ TESTED_IN = {
         "plugin/inspect/profile.py",
         "plugin/inspect/profile_plot.py",
         "plugin/inspect/trust_layer.py",
+        "plugin/widgets/plot.py",
     },
     "plugin/io/test_opening.py": {"plugin/io/adopting.py"},
     "plugin/upscale/test_panel.py": {

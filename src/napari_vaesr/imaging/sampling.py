@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
 
 
 def evenly_spaced(count: int, most: int) -> list[int]:
     """Choose at most so many of `count` indices, from the first to the last."""
     return [int(index) for index in np.linspace(0, count - 1, min(count, most)).round()]
+
+
+def here_and_there(array: Any, most: int) -> Any:
+    """Return evenly spaced pixels of an array: so many, or not many more, or all where there are fewer."""
+    step = max(1, math.ceil((array.size / most) ** (1 / max(array.ndim, 1))))
+    return array[(slice(None, None, step),) * array.ndim]
 
 
 def middle_part(size: int, length: int) -> slice:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from napari_vaesr.arrays import Array, Float32Array
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.colour import visible_luma
+from napari_vaesr.imaging.sampling import here_and_there
 
 SMOOTHING = 2.0
 """Standard deviation in result pixels of the Gaussian that mean and variance are averaged with."""
@@ -107,8 +108,7 @@ def contrast_of(mean: Array) -> Contrast:
     mean : array
         Grey levels of any shape.
     """
-    step = max(1, int(np.ceil((mean.size / SAMPLED) ** (1 / max(mean.ndim, 1)))))
-    levels = np.asarray(mean[(slice(None, None, step),) * mean.ndim], np.float64).ravel()
+    levels = np.asarray(here_and_there(mean, SAMPLED), np.float64).ravel()
     low, high = (float(level) for level in np.percentile(levels, (0.2, 99.8)))
     if not high > low:
         return Contrast(low, max(abs(low), 1.0), low, high)

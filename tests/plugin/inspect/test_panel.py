@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from napari.layers import Layer
+from napari.utils.theme import get_theme
 from PIL import Image
 from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
 
@@ -162,7 +163,9 @@ def test_a_line_is_plotted_and_followed(viewer, panel, qtbot):
     viewer.dims.set_current_step(0, 2)
     qtbot.waitUntil(lambda: panel.profile.plot.profile is not second, timeout=60000)
     viewer.theme = "light"
-    qtbot.waitUntil(lambda: panel.profile.plot._theme == "light", timeout=60000)
+    qtbot.waitUntil(
+        lambda: panel.profile.plot.ground == get_theme("light").background.as_hex(), timeout=60000
+    )
     viewer.layers.remove(shapes)
     qtbot.waitUntil(lambda: panel.profile.plot.profile is None, timeout=60000)
 

@@ -89,8 +89,6 @@ def line_profile(
     VaesrError
         If the line does not touch the result.
     """
-    from scipy.ndimage import map_coordinates
-
     drawn = np.atleast_2d(np.asarray(corners, dtype=float))
     whole = np.tile(np.asarray(point, dtype=float), (len(drawn), 1))
     missing = whole.shape[1] - drawn.shape[1]
@@ -108,19 +106,9 @@ def line_profile(
     if not inside.any():
         raise VaesrError(f"The line does not touch '{result.mean.name}' in the plane on show.")
     points, distance = points[inside], distance[inside]
-
-    lowest = np.floor(points.min(axis=0)).astype(int).clip(0)
-    box = tuple(
-        slice(low, int(np.ceil(high)) + 1) for low, high in zip(lowest, points.max(axis=0), strict=True)
-    )
-
-    def read(array: Any) -> Float64Array:
-        values: Float64Array = map_coordinates(
-            np.asarray(array, dtype=np.float64), (points - lowest).T, order=1, mode="nearest"
-        )
-        return values
-
-    mean, half = read(result.luma(box)), read(result.std(box) * result.reach(box))
+    box, inner = _box_around(points)
+    mean = _interpolated(result.luma(box), inner)
+    half = _interpolated(result.std(box) * result.reach(box), inner)
     unit = (units or result.mean.units)[-1]
     return Profile(distance - distance[0], mean, mean - half, mean + half, f"{unit:~P}" or "px", points)
 
@@ -142,22 +130,24 @@ def source_along(result: ShownResult, source: napari.layers.Image, profile: Prof
     ndarray of shape (points,)
         Colours as their luma.
     """
+    box, inner = _box_around(in_source(result, profile.points))
+    values = np.asarray(source_array(source)[box])
+    return _interpolated(visible_luma(values) if source.rgb else values, inner)
+
+
+def _box_around(points: Float64Array) -> tuple[tuple[slice, ...], Float64Array]:
+    """Return the box that holds all pixels around points (points, dimensions), and where these are in it."""
+    lowest = np.floor(points.min(axis=0)).astype(int).clip(0)
+    highest = np.maximum(lowest, np.ceil(points.max(axis=0)).astype(int))
+    return tuple(slice(low, high + 1) for low, high in zip(lowest, highest, strict=True)), points - lowest
+
+
+def _interpolated(pixels: Any, points: Float64Array) -> Float64Array:
+    """Return the values of pixels at points, by linear interpolation."""
     from scipy.ndimage import map_coordinates
 
-    points = in_source(result, profile.points)
-    pixels = source_array(source)
-    lowest = np.floor(points.min(axis=0)).astype(int).clip(0)
-    box = tuple(
-        slice(low, max(low, int(np.ceil(high))) + 1)
-        for low, high in zip(lowest, points.max(axis=0), strict=True)
-    )
-    values = np.asarray(pixels[box])
-    if source.rgb:
-        values = visible_luma(values)
-    read: Float64Array = map_coordinates(
-        values.astype(np.float64), (points - lowest).T, order=1, mode="nearest"
-    )
-    return read
+    values: Float64Array = map_coordinates(np.asarray(pixels, np.float64), points.T, order=1, mode="nearest")
+    return values
 
 
 def in_source(result: ShownResult, points: Float64Array) -> Float64Array:

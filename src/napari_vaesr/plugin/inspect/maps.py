@@ -28,7 +28,7 @@ from napari_vaesr.plugin.viewer.layers import (
     unique_name,
 )
 from napari_vaesr.plugin.viewer.look import relative_of
-from napari_vaesr.plugin.viewer.results import KINDS, ShownResult
+from napari_vaesr.plugin.viewer.results import KINDS, ShownResult, layer_with
 from napari_vaesr.plugin.viewer.shortcuts import MAP, VEIL
 from napari_vaesr.plugin.viewer.sources import source_array
 from napari_vaesr.trust.certainty import least_sure_tenth
@@ -163,11 +163,8 @@ class MapsSection(Container):
     def _veil(self) -> Layer | None:
         if self._result is None:
             return None
-        for layer in self._viewer.layers:
-            told = layer.metadata.get(KEY, {}).get("layer", {})
-            if told.get("role") == "trust" and told["result"] == self._result.identity:
-                return layer
-        return None
+        veil: Layer | None = layer_with(self._viewer.layers, self._result, "trust")
+        return veil
 
 
 def show_kind(viewer: Any, result: ShownResult, kind: str) -> Image:

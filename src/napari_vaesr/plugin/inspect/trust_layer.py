@@ -9,13 +9,17 @@ from napari.layers import Image
 from napari.utils import Colormap
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.plugin.viewer.layers import KEY, same_place
+from napari_vaesr.imaging.sampling import here_and_there
+from napari_vaesr.plugin.viewer.layers import same_place
 from napari_vaesr.plugin.viewer.look import axes_of, relative_of
 from napari_vaesr.plugin.viewer.results import ShownResult
 from napari_vaesr.trust.certainty import UNSURE
 
 PERIOD, STRIPE = 8, 2
 """Result pixels from one stripe to the next, and of its width."""
+
+LOOKED_AT = 1_000_000
+"""Pixels that a share is measured on, at most."""
 
 EDGE = 0.15
 """Part of the threshold over which stripes appear, on either side."""
@@ -34,7 +38,6 @@ def trust_layer(result: ShownResult, threshold: float) -> Image:
     threshold : float
         Std over the contrast above background from which on stripes are drawn.
     """
-    told = {**result.record, "layer": {"role": "trust", "result": result.identity}}
     relative = uncertainty_to_fade(result)
     axes = axes_of(result)
     return Image(
@@ -45,7 +48,7 @@ def trust_layer(result: ShownResult, threshold: float) -> Image:
         colormap=Colormap([(*UNSURE, 0.0), (*UNSURE, 1.0)], name="hatching"),
         blending="translucent_no_depth",
         contrast_limits=veil_limits(threshold),
-        metadata={KEY: told},
+        metadata=result.metadata("trust"),
     )
 
 
@@ -75,5 +78,4 @@ def untrusted_share(relative: Any, threshold: float) -> float | None:
     """Return the share of the pixels above the threshold, None where they are not computed yet."""
     if not isinstance(relative, np.ndarray):
         return None
-    step = max(1, int(np.ceil((relative.size / 1e6) ** (1 / relative.ndim))))
-    return float((relative[(slice(None, None, step),) * relative.ndim] > threshold).mean())
+    return float((here_and_there(relative, LOOKED_AT) > threshold).mean())

@@ -173,7 +173,7 @@ class MeasurePanel(Panel):
         with errors_shown(self._say):
             task = self._task(result)
             self._show_running(True)
-            self.runner.submit(task)  # type: ignore[arg-type]
+            self.runner.submit(task)
 
     def _task(self, result: ShownResult) -> MeasureTask:
         told = result.record

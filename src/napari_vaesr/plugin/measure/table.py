@@ -6,21 +6,19 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
-from matplotlib.figure import Figure
-from napari.utils.theme import get_theme
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QSizePolicy, QTableWidget, QTableWidgetItem
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
 from napari_vaesr.plugin.measure.task import Measurement
+from napari_vaesr.plugin.widgets.plot import Plot
 from napari_vaesr.trust.estimate import Estimate
 from napari_vaesr.trust.regions import COUNT
 
 LONGEST = 5000
 """Lines that are shown at most; the saved table has all."""
 
-ROWS, HEIGHT = 190, 150
-"""Pixels of table and plot, at least."""
+ROWS, HEIGHT = 190, 171
+"""Pixels of the table, at least, and of the plot."""
 
 HINT = "Measure to see how a total\ndiffers from sample to sample."
 
@@ -120,41 +118,25 @@ def short(estimate: Estimate) -> str:
     return f"{value:.{digits}f} ± {error:.{digits}f}" if digits < 7 else f"{value:.4g} ± {error:.2g}"
 
 
-class TotalPlot(FigureCanvasQTAgg):
+class TotalPlot(Plot):
     """The histogram of a total over samples, with the value of the mean image and the 90 % range."""
 
     def __init__(self) -> None:
-        super().__init__(Figure(figsize=(3, 1.9), dpi=90, layout="constrained"))
-        self.setMinimumHeight(HEIGHT)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.axes = self.figure.add_subplot()
+        super().__init__(HEIGHT)
 
     def show_total(self, name: str, unit: str, values: Any, value: float, theme: str) -> None:
         """Draw the values of all samples; none draws a hint."""
-        colours = get_theme(theme)
-        text, ground = colours.text.as_hex(), colours.background.as_hex()
-        axes: Any = self.axes
-        axes.clear()
-        self.figure.set_facecolor(ground)
-        axes.set_facecolor(ground)
+        self.clear(theme)
+        axes = self.axes
         there = np.asarray(values, float)
         there = there[np.isfinite(there)]
         if not there.size:
-            axes.set_axis_off()
-            axes.text(0.5, 0.5, HINT, color=text, fontsize=8, ha="center", va="center")
-            self.draw_idle()
-            return
-        axes.set_axis_on()
-        axes.tick_params(colors=text, labelsize=8)
-        for side, spine in axes.spines.items():
-            spine.set_color(text)
-            spine.set_visible(side in ("left", "bottom"))
-        estimate = Estimate.of(value, there)
-        bins = np.arange(there.min() - 0.5, there.max() + 1.5) if name == "count" else 12
-        axes.hist(there, bins=bins, color="#4f8fcf")
-        axes.axvspan(estimate.low, estimate.high, color="#4f8fcf", alpha=0.2, lw=0, label="90 % range")
-        axes.axvline(value, color="#ff8220", lw=1.5, label="on the mean")
-        axes.set_xlabel(f"{name} ({unit})" if unit else name, color=text, fontsize=8)
-        axes.set_ylabel("samples", color=text, fontsize=8)
-        axes.legend(fontsize=7, labelcolor=text, facecolor=ground, edgecolor="none", framealpha=0.6)
+            self.hint(HINT)
+        else:
+            estimate = Estimate.of(value, there)
+            bins = np.arange(there.min() - 0.5, there.max() + 1.5) if name == COUNT else 12
+            axes.hist(there, bins=bins, color="#4f8fcf")
+            axes.axvspan(estimate.low, estimate.high, color="#4f8fcf", alpha=0.2, lw=0, label="90 % range")
+            axes.axvline(value, color="#ff8220", lw=1.5, label="on the mean")
+            self.name_axes(f"{name} ({unit})" if unit else name, "samples")
         self.draw_idle()

@@ -178,7 +178,7 @@ class CheckControls(Container):
             task = CheckTask(form.layer.value, form.axes.value, settings, extent)
             self._of, self._pixels = self._asked(), weakly(source_array(task.layer))
             self.button.text = "Cancel"
-            self.runner.submit(task)  # type: ignore[arg-type]
+            self.runner.submit(task)
 
     def show_map(self) -> None:
         """Add the consistency map of the last check as a layer over its source."""

@@ -21,7 +21,7 @@ from napari_vaesr.plugin.upscale.preview_controls import PreviewControls
 from napari_vaesr.plugin.upscale.together import Turns
 from napari_vaesr.plugin.viewer.layers import KEY, LayerTuple
 from napari_vaesr.plugin.viewer.preferences import remember
-from napari_vaesr.plugin.viewer.runner import Runner
+from napari_vaesr.plugin.viewer.runner import Runner, Task
 from napari_vaesr.plugin.viewer.shortcuts import LIVE, PREVIEW, RUN, Shortcuts
 from napari_vaesr.plugin.viewer.sources import remember_source
 from napari_vaesr.plugin.viewer.status import show_std_in_status
@@ -357,5 +357,5 @@ def place_above(layers: Any, source: Layer) -> int:
     return int(place)
 
 
-def _removed_sentence(task: UpscaleTask) -> str:
+def _removed_sentence(task: Task) -> str:
     return f"'{task.name}' was removed while it was upscaled, so the work was stopped."

@@ -16,6 +16,7 @@ import numpy as np
 from napari_vaesr.files.output import KEY as KEY
 from napari_vaesr.imaging.geometry import Placement, shear_matrix
 from napari_vaesr.imaging.region import Factors
+from napari_vaesr.imaging.sampling import here_and_there
 from napari_vaesr.plugin.viewer.sources import layer_as_source, source_array
 from napari_vaesr.plugin.viewer.stand_in import StandIn, Unknown
 
@@ -39,6 +40,9 @@ A viewer's slider steps by the planes of its finest layer, beginning at the firs
 a part lie halfway between such steps, and napari, which rounds halves to even, would show every other one of
 them twice and those between never; rows and columns alike, where the viewer's axes are re-ordered.
 """
+
+LOOKED_AT = 1_000_000
+"""Pixels that contrast limits are measured on, at most."""
 
 UNCERTAINTY_COLORMAP = "inferno"
 # What the source and the mean have in common on screen; a colour image has no colormap of its own.
@@ -248,15 +252,14 @@ def insert_above(layers: Any, below: Any, layer: Any) -> None:
 
 
 def uncertainty_limits(uncertainty: Any) -> tuple[float, float]:
-    """Contrast limits from 0 to the 99.8th percentile of at most about a million pixels.
+    """Contrast limits from 0 to the 99.8th percentile of a million pixels at most.
 
     Parameters
     ----------
     uncertainty : array
         In memory; see `lazy_uncertainty_limits` for one that is not computed yet.
     """
-    step = max(1, int(np.ceil((uncertainty.size / 1e6) ** (1 / max(uncertainty.ndim, 1)))))
-    sample = np.asarray(uncertainty[(slice(None, None, step),) * uncertainty.ndim], dtype=float)
+    sample = np.asarray(here_and_there(uncertainty, LOOKED_AT), dtype=float)
     sample = sample[np.isfinite(sample)]
     upper = float(np.percentile(sample, 99.8)) if sample.size else 0.0
     return (0.0, upper) if upper > 0 else (0.0, 1.0)

@@ -12,8 +12,8 @@ from napari.layers import Image
 
 from napari_vaesr.arrays import Float32Array
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.plugin.viewer.layers import KEY, RELATIVE_KEY, insert_above, same_place, unique_name
-from napari_vaesr.plugin.viewer.results import ShownResult, results
+from napari_vaesr.plugin.viewer.layers import RELATIVE_KEY, insert_above, same_place, unique_name
+from napari_vaesr.plugin.viewer.results import ShownResult, layer_with, results
 from napari_vaesr.plugin.viewer.sources import likely_source, source_array, suggested_axes
 from napari_vaesr.plugin.viewer.world import to_world
 from napari_vaesr.trust.certainty import (
@@ -94,7 +94,7 @@ def joint_layer(layers: Any, result: ShownResult) -> Image:
     VaesrError
         As `relative_of`.
     """
-    there = _found_joint(layers, result)
+    there: Image | None = layer_with(layers, result, "certainty")
     if there is not None:
         return there
     relative = relative_of(result)
@@ -109,7 +109,7 @@ def add_joint(layers: Any, result: ShownResult, picture: Any, **place: Any) -> I
         **{**same_place(result.mean), **place},
         name=unique_name(f"{result.name} certainty", [each.name for each in layers]),
         rgb=True,
-        metadata={KEY: {**result.record, "layer": {"role": "certainty", "result": result.identity}}},
+        metadata=result.metadata("certainty"),
     )
     insert_above(layers, result.mean, made)
     return made
@@ -125,7 +125,7 @@ def show_look(layers: Any, result: ShownResult, source: Layer | None, look: str)
     """
     if look == "before" and source is None:
         raise VaesrError(f"The source '{result.record['source']['name']}' is no longer there.")
-    joint = joint_layer(layers, result) if look == "certainty" else _found_joint(layers, result)
+    joint = joint_layer(layers, result) if look == "certainty" else layer_with(layers, result, "certainty")
     for layer in result.uncertainty:
         layer.visible = False
     if joint is not None:
@@ -138,7 +138,7 @@ def show_look(layers: Any, result: ShownResult, source: Layer | None, look: str)
 
 def look_of(layers: Any, result: ShownResult) -> str:
     """Return which of the `LOOKS` of a result is on show."""
-    joint = _found_joint(layers, result)
+    joint = layer_with(layers, result, "certainty")
     if joint is not None and joint.visible:
         return "certainty"
     return "after" if result.mean.visible else "before"
@@ -199,12 +199,3 @@ def place_on_sliders(viewer: ViewerModel, result: ShownResult, place: dict[str, 
         if name not in "YX" and step:
             counted[name] = round((float(there[axis]) - start) / step)
     return counted
-
-
-def _found_joint(layers: Any, result: ShownResult) -> Image | None:
-    for layer in layers:
-        told = layer.metadata.get(KEY, {}).get("layer", {})
-        if told.get("role") == "certainty" and told["result"] == result.identity:
-            found: Image = layer
-            return found
-    return None

@@ -20,7 +20,7 @@ from napari_vaesr.plugin.viewer.look import add_joint, axes_of
 from napari_vaesr.plugin.viewer.results import Index, ShownResult
 from napari_vaesr.plugin.viewer.sources import source_array
 from napari_vaesr.plugin.viewer.workers import create_worker
-from napari_vaesr.plugin.viewer.world import to_shown_pixels
+from napari_vaesr.plugin.viewer.world import on_show, to_shown_pixels
 from napari_vaesr.trust.certainty import Certainty, certainty_of, nice_top, painted, relative_uncertainty
 
 if TYPE_CHECKING:
@@ -100,8 +100,8 @@ class PlaneLook:
     def _where(self) -> Index | None:
         """Return the index of the plane on show in the result."""
         dims, mean, axes = self._viewer.dims, self._result.mean, axes_of(self._result)
-        shown = tuple(axis - (dims.ndim - mean.ndim) for axis in dims.displayed)
-        if shown != (axes.find("Y"), axes.find("X")):
+        shown = on_show(dims, mean)
+        if shown != [axes.find("Y"), axes.find("X")]:
             return None
         pixels = to_shown_pixels(mean, dims.point, dims.units, shown)[-mean.ndim :]
         shape = source_array(mean).shape

@@ -71,6 +71,10 @@ class ShownResult:
         """The mean's name without its end."""
         return str(self.mean.name).replace(" mean", "")
 
+    def metadata(self, role: str) -> dict[str, Any]:
+        """Return metadata of a further layer that shows something of this result."""
+        return {KEY: {**self.record, "layer": {"role": role, "result": self.identity}}}
+
     def reach(self, where: Index = ()) -> Any:
         """Return the half width of the 90 % interval in standard deviations."""
         last = self.made.calibration[-len(self.made.intensity) :]  # of the passes, by which it was made
@@ -216,6 +220,15 @@ def result_of(layer: Any, layers: Iterable[Any]) -> ShownResult | None:
     for result in results(layers):
         if layer in (result.mean, *result.uncertainty):  # equal, for panels may get a proxy of it
             return result
+    return None
+
+
+def layer_with(layers: Iterable[Any], result: ShownResult, role: str) -> Any:
+    """Return the layer that shows something further of a result, None where there is none."""
+    for layer in layers:
+        told = layer.metadata.get(KEY, {}).get("layer", {})
+        if told.get("role") == role and told["result"] == result.identity:
+            return layer
     return None
 
 

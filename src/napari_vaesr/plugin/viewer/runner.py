@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from napari_vaesr.engine.progress import Progress
-from napari_vaesr.plugin.viewer.task import UpscaleTask
 from napari_vaesr.plugin.viewer.workers import create_worker
+
+
+class Task(Protocol):
+    """What is asked of what a runner runs."""
+
+    layer: Any
+    name: str
+
+    def steps(self) -> Generator[Progress, None, Any]:
+        """Do the work, in a worker thread."""
+
+    def close(self) -> None:
+        """Let go of everything; called in the end, when the worker no longer runs."""
 
 
 class Runner:
@@ -19,25 +31,23 @@ class Runner:
     on_step : callable
         Called with the task and every `Progress`, on the main thread.
     on_end : callable
-        Called with the task and its `Result`, a `Failure`, or None where it was cancelled. Afterwards the
+        Called with the task and what it made, a `Failure`, or None where it was cancelled. Afterwards the
         task is closed. Not called for a task that was replaced by another.
     """
 
-    def __init__(
-        self, on_step: Callable[[UpscaleTask, Progress], None], on_end: Callable[[UpscaleTask, Any], None]
-    ):
+    def __init__(self, on_step: Callable[[Any, Progress], None], on_end: Callable[[Any, Any], None]):
         self._on_step, self._on_end = on_step, on_end
         self._worker: Any = None
-        self._next: UpscaleTask | None = None
+        self._next: Task | None = None
         self._is_replaced = False
-        self.task: UpscaleTask | None = None
+        self.task: Task | None = None
 
     @property
     def is_running(self) -> bool:
         """Whether a thread is at work, be it to stop."""
         return self.task is not None
 
-    def submit(self, task: UpscaleTask) -> None:
+    def submit(self, task: Task) -> None:
         """Run a task; one that runs already is stopped for it and forgotten."""
         if self.task is None:
             self._start(task)
@@ -55,7 +65,7 @@ class Runner:
         if self._worker is not None:
             self._worker.quit()
 
-    def _start(self, task: UpscaleTask) -> None:
+    def _start(self, task: Task) -> None:
         self.task, self._is_replaced = task, False
         self._worker = create_worker(task.steps)
         self._worker.yielded.connect(self._step)

@@ -10,7 +10,7 @@ from napari.layers import Image, Shapes
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.geometry import Placement
-from napari_vaesr.plugin.viewer.layers import KEY, same_place
+from napari_vaesr.plugin.viewer.layers import same_place
 from napari_vaesr.plugin.viewer.results import ShownResult
 from napari_vaesr.plugin.viewer.sources import source_array
 from napari_vaesr.plugin.viewer.world import on_show, to_shown_pixels, to_world
@@ -52,8 +52,8 @@ class Swipe:
             raise VaesrError("Swiping is for planes: switch the display to 2-D first.")
         self._viewer, self._mean, self._source = viewer, result.mean, source
         self._visible = {layer: layer.visible for layer in (result.mean, source)}
-        self._role = {**result.record, "layer": {"role": "swipe", "result": result.identity}}
-        self.axis = int(viewer.dims.displayed[-1]) - (viewer.dims.ndim - result.mean.ndim)
+        self._metadata = result.metadata("swipe")
+        self.axis = on_show(viewer.dims, result.mean)[-1]
         self._place = Placement(self._mean.scale, self._mean.translate, self._mean.rotate, self._mean.shear)
         size = source_array(self._mean).shape[self.axis]
         self.at = min(max(round(self._column(viewer.scene.camera.center[-1])), 1), size - 1)
@@ -97,7 +97,7 @@ class Swipe:
             name="after, right of the line",
             rgb=mean.rgb,
             visible=False,
-            metadata={KEY: self._role},
+            metadata=self._metadata,
         )
         self._viewer.layers.insert(self._viewer.layers.index(mean) + 1, part)
         return part
@@ -109,7 +109,7 @@ class Swipe:
             name="swipe line, drag it",
             edge_color="white",
             units=(self._viewer.dims.units or self._mean.units)[-2:],
-            metadata={KEY: self._role},
+            metadata=self._metadata,
         )
         self._viewer.layers.append(line)
         return line
@@ -133,8 +133,7 @@ class Swipe:
     @property
     def _row(self) -> int:
         """The axis of the mean that runs downwards."""
-        dims = self._viewer.dims
-        return int(dims.displayed[-2]) - (dims.ndim - self._mean.ndim)
+        return on_show(self._viewer.dims, self._mean)[-2]
 
     @property
     def _line_axes(self) -> list[int]:

@@ -118,8 +118,8 @@ TESTED_IN = {
 }
 """Where sources are tested that have no tests of their name: parts of a panel, a command or a chain."""
 
-WITHOUT_TESTS = {"arrays.py", "training/sources.py"}
-"""Sources that do nothing: names of types, and where images come from."""
+WITHOUT_TESTS = {"arrays.py", "luma.py", "training/sources.py"}
+"""Sources that do nothing: names of types, weights of luma, and where images come from."""
 
 TESTS_OF_MORE = {
     "cli/test_app.py": "all commands together, and what starting them loads",

@@ -9,10 +9,10 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
+from napari_vaesr.luma import BLUE, GREEN, RED
 from napari_vaesr.vae.build import build
 from napari_vaesr.vae.config import BaseNetwork, Level, OverConfig
 from napari_vaesr.vae.frozen import Frozen
-from napari_vaesr.vae.over import LUMA
 
 
 def small(base: BaseNetwork) -> OverConfig:
@@ -52,10 +52,10 @@ def test_colours_are_seen_and_their_chroma_is_kept(over):
     network, colours = over("rgb"), torch.rand(1, 3, 12, 16)
     encoded = network.encode_colours(colours)
     answer = network.base(colours)
-    luma = sum(weight * answer[:, index] for index, weight in enumerate(LUMA))[:, None]
+    luma = sum(weight * answer[:, index] for index, weight in enumerate((RED, GREEN, BLUE)))[:, None]
     torch.testing.assert_close(encoded.base, luma)
     blue, red = (answer[:, [index]] - luma for index in (2, 0))
-    wanted = torch.cat([blue / (2 * (1 - LUMA[2])), red / (2 * (1 - LUMA[0]))], dim=1)
+    wanted = torch.cat([blue / (2 * (1 - BLUE)), red / (2 * (1 - RED))], dim=1)
     torch.testing.assert_close(encoded.chroma, wanted)
 
 

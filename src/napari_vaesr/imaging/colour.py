@@ -8,13 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.luma import BLUE, GREEN, RED
 
 Float = TypeVar("Float", np.float32, np.float64)
 
 COLOURS = ("red", "green", "blue", "alpha")
-
-RED, GREEN, BLUE = 0.299, 0.587, 0.114  # weights of luma; they sum to 1
-
 
 OPAQUE = {"uint8": 255.0, "uint16": 65535.0, "float16": 1.0, "float32": 1.0, "float64": 1.0}
 """The alpha of what hides all behind it, by the type of a pixel; of others it is not known."""

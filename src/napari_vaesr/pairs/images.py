@@ -14,7 +14,8 @@ from napari_vaesr.files.image import read_image
 from napari_vaesr.files.image_file import UnknownAxes
 from napari_vaesr.files.made import is_mask, is_result
 from napari_vaesr.imaging.axes import STACKING, Axes
-from napari_vaesr.imaging.colour import BLUE, GREEN, RED, luma
+from napari_vaesr.imaging.colour import luma
+from napari_vaesr.luma import BLUE, GREEN, RED
 
 SUFFIXES = {".png", ".tif", ".tiff", ".jpg", ".jpeg"}
 

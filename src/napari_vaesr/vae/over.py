@@ -16,15 +16,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from napari_vaesr.luma import BLUE, GREEN, RED
 from napari_vaesr.vae.base import Encoded, Inputs, SuperResolutionVAE
 from napari_vaesr.vae.config import Factor, OverConfig
 from napari_vaesr.vae.factor import as_factor, unshuffle
 from napari_vaesr.vae.frozen import Frozen, alignment_with
 from napari_vaesr.vae.ladder import RESIDUAL_UNIT, LadderVAE
 from napari_vaesr.vae.resize import upsample_bicubic
-
-LUMA = (0.299, 0.587, 0.114)
-"""Weights of red, green and blue, as in `napari_vaesr.imaging.colour`."""
 
 
 class OverVAE(LadderVAE):
@@ -83,7 +81,7 @@ class OverVAE(LadderVAE):
         """
         enlarged = self._enlarged(colours)
         luma, others = _luma(enlarged), enlarged[:, [2, 0]]
-        weights = enlarged.new_tensor([LUMA[2], LUMA[0]])[:, None, None]
+        weights = enlarged.new_tensor([BLUE, RED])[:, None, None]
         factor = as_factor(self.config.base.factor)
         encoded = self._climb(self._features(_luma(colours), luma, factor), luma, factor, None)
         return replace(encoded, chroma=(others - luma) / (2 * (1 - weights)))
@@ -110,5 +108,5 @@ class OverVAE(LadderVAE):
 
 def _luma(colours: Tensor) -> Tensor:
     """From (batch, 3, height, width) to (batch, 1, height, width)."""
-    weights = colours.new_tensor(LUMA)[:, None, None]
+    weights = colours.new_tensor([RED, GREEN, BLUE])[:, None, None]
     return (colours * weights).sum(dim=1, keepdim=True)

@@ -109,8 +109,7 @@ class JobBlocks:
 
     def work(self, number: int, blocks: list[int]) -> int:
         """Return the work that some blocks of a pass are."""
-        grid, step = self.grids[number], self.job.passes[number]
-        return self.job.upscalers[number].work(step.work_of(sum(grid[block].size for block in blocks)))
+        return self.job.work(number, sum(self.grids[number][block].size for block in blocks))
 
 
 def intermediate(folder: Path, number: int) -> Path:

@@ -15,7 +15,7 @@ import typer
 from . import models
 from .calibrate import calibrate
 from .check import check
-from .console import ExitCode, err, out
+from .console import ExitCode, out, report_note
 from .evaluate import evaluate
 from .measure import measure
 from .settings import SettingsCommand
@@ -58,7 +58,7 @@ def _options(
 
 def _say_warning(message: Warning | str, *_: object, **__: object) -> None:
     """Print a warning as a note, without the line of code that it came from."""
-    err().print(f"Note: {message}", markup=False)
+    report_note(str(message))
 
 
 def main() -> None:

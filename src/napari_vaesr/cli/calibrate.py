@@ -12,7 +12,7 @@ from rich.table import Table
 from napari_vaesr.errors import VaesrError, needing
 
 from . import options
-from .console import err, free_to_write, out, spoken_errors
+from .console import free_to_write, out, report_note, spoken_errors
 from .progress import progress_bars
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model's name, or the path of its file.")]
@@ -122,10 +122,9 @@ def calibrate(
                 )
         gone = [scale for scale in card.calibration if scale not in fitted.calibration]
         if gone:
-            err().print(
-                f"Note: the calibration of {', '.join(f'×{scale}' for scale in gone)} is no longer on the "
-                "card: single passes take larger images, and others --chain.",
-                markup=False,
+            report_note(
+                f"the calibration of {', '.join(f'×{scale}' for scale in gone)} is no longer on the "
+                "card: single passes take larger images, and others --chain."
             )
         metrics = {key: value for key, value in card.metrics.items() if not key.startswith("coverage90")}
         changes = {"metrics": metrics | fitted.metrics, **fitted.changes()}
@@ -150,9 +149,8 @@ def _folder_for(name: str, output: Path | None, force: bool) -> Path:
         raise VaesrError(f"{folder} is no folder: choose another --output.")
     free_to_write([folder / f"{name}.json"], force=True)
     if output is None and is_bundled(name):
-        err().print(
-            f"Note: all doors will find this model in place of the bundled {name}, whatever its later "
-            "versions bring; give a --name to keep both.",
-            markup=False,
+        report_note(
+            f"all doors will find this model in place of the bundled {name}, whatever its later "
+            "versions bring; give a --name to keep both."
         )
     return folder

@@ -14,7 +14,7 @@ from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
 
 from . import options
-from .console import ExitCode, Failures, err, free_to_write, out, spoken_errors, titled
+from .console import ExitCode, Failures, free_to_write, out, report_note, spoken_errors, titled
 from .settings import takes_settings
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def check(
             raise typer.Exit(ExitCode.BAD_INPUT)
         _report(done)
         for note in notes:
-            err().print(f"Note: {note}", markup=False)
+            report_note(note)
         if json:
             checks = [
                 {"image": str(path), **({"series": name} if name else {}), **each.to_dict()}

@@ -84,6 +84,11 @@ def report_error(error: Exception, about: object = None) -> None:
     err().print(f"[bold red]Error:[/] {prefix}{escape(' '.join(str(error).split()))}")
 
 
+def report_note(text: str) -> None:
+    """Print on stderr what is good to know."""
+    err().print(f"Note: {text}", markup=False)
+
+
 @contextmanager
 def spoken_errors(debug: bool) -> Iterator[None]:
     """Turn what the user can put right, and Ctrl-C, into a sentence and an exit code.

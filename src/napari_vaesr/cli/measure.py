@@ -15,7 +15,7 @@ from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
 
 from . import options
-from .console import ExitCode, Failures, err, free_to_write, out, spoken_errors, titled
+from .console import ExitCode, Failures, free_to_write, out, report_note, spoken_errors, titled
 from .settings import takes_settings
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def measure(
         passed: list[str] = []
         images = [each for place in chosen_inputs(inputs, passed) for each in images_of(place, series)]
         for note in () if quiet else passed:
-            err().print(f"Note: {note}", markup=False)
+            report_note(note)
         segment: Any = Threshold(_level(threshold), smoothing, smallest, split)
         if labels is not None:
             if len(images) > 1:
@@ -200,7 +200,7 @@ def _measure_all(
                 records.append({"files": files, "ranges": ranges, **job.record().plain()})
                 about = [f"{short}: {each}" if several else each for each in job.messages]
                 for message in [] if quiet else [*image.notes, *about]:
-                    err().print(f"Note: {message}", markup=False)
+                    report_note(message)
     return tables, records
 
 

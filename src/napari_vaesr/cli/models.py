@@ -11,7 +11,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from .console import err, out, spoken_errors
+from .console import err, out, report_note, spoken_errors
 
 app = typer.Typer(
     help="List the models at hand, print one model's card, or give models away and take them in.",
@@ -85,11 +85,10 @@ def export_command(
             written = export_model(name, file)
             base = unshared_base(get_card(name))
             if base is not None:
-                err().print(
-                    f"Note: the network {in_words(base)}, on which it stands, is not in the file, for "
+                report_note(
+                    f"the network {in_words(base)}, on which it stands, is not in the file, for "
                     f"{why_unshared(base)}: whoever takes the model in has to get it "
-                    f"(SHA-256 {base.sha256}).",
-                    markup=False,
+                    f"(SHA-256 {base.sha256})."
                 )
         out().print(str(written), markup=False)
 
@@ -110,10 +109,9 @@ def import_command(
         card = import_model(file, name, replace=replace)
         lacking = missing_base(card)
         if lacking is not None:
-            err().print(
-                f"Note: it stands on the network {in_words(lacking)}, which is not here: get it and give "
-                f"napari-vaesr models base {lacking.name} (SHA-256 {lacking.sha256}).",
-                markup=False,
+            report_note(
+                f"it stands on the network {in_words(lacking)}, which is not here: get it and give "
+                f"napari-vaesr models base {lacking.name} (SHA-256 {lacking.sha256})."
             )
         out().print(f"Use it: napari-vaesr upscale IN OUT --model {card.name}", markup=False)
 

@@ -16,15 +16,7 @@ from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
 
 from . import options
-from .console import (
-    ExitCode,
-    Failures,
-    err,
-    out,
-    readable_seconds,
-    readable_shape,
-    spoken_errors,
-)
+from .console import ExitCode, Failures, out, readable_seconds, readable_shape, report_note, spoken_errors
 from .settings import takes_settings
 
 if TYPE_CHECKING:
@@ -93,7 +85,7 @@ def _planned(
     notes: list[str] = []
     targets = plan_targets(inputs, output, settings.factors, series, notes)
     for note in notes if not quiet else ():
-        err().print(f"Note: {note}", markup=False)
+        report_note(note)
     return targets
 
 
@@ -113,7 +105,7 @@ def _left(
     left = [each for each in targets if not is_made(each, axes, settings, card, extent, figure)]
     if len(left) < len(targets) and not quiet:
         made = len(targets) - len(left)
-        err().print(f"Note: {made} of {len(targets)} inputs were upscaled like this before.")
+        report_note(f"{made} of {len(targets)} inputs were upscaled like this before.")
     return left
 
 
@@ -146,9 +138,7 @@ def _run(
                     is_alike = len(targets) > 1 and not calibrate
                     if is_alike and is_made(target, axes, settings, model.card, extent, figure):
                         if not quiet:
-                            err().print(
-                                f"Note: {target.title} was upscaled like this meanwhile.", markup=False
-                            )
+                            report_note(f"{target.title} was upscaled like this meanwhile.")
                         continue
                     refuse_overwriting([target], settings.has_spread, figure, False, also=targets)
                 with bars.follow(f"{target.title}{count}") as progress:
@@ -166,7 +156,7 @@ def _run(
                     )
                 if not quiet:
                     for message in messages:
-                        err().print(f"Note: {message}", markup=False)
+                        report_note(message)
                     for path in target.files(settings.has_spread, figure):
                         out().print(str(path), markup=False)
     if len(targets) > 1:
@@ -203,7 +193,7 @@ def _describe(
         with failures.of(target.title):
             found = outlook(target, axes, settings, model, extent)
             for note in found.notes:
-                err().print(f"Note: {note}", markup=False)
+                report_note(note)
             plan = found.plan
             seconds += plan.seconds
             where = f"on {plan.device} in {plan.precision} ({plan.reason})"

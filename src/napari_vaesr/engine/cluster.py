@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from napari_vaesr.engine.pixels import Stored
     from napari_vaesr.engine.stage import Stage
     from napari_vaesr.engine.stream import Done, Store
-    from napari_vaesr.imaging.region import Region
 
 
 CONNECT_SECONDS = 20
@@ -189,7 +188,7 @@ def cluster_blocks(
             number, messages = future.result()
             job.messages.extend(messages)
             running.update(submit(running.count()))
-            yield work_of(job, task.number, task.grid[number]), number
+            yield job.work(task.number, task.grid[number].size), number
     except KilledWorker as error:
         raise TryAgain(
             "Workers died again and again over the same part, perhaps for lack of memory: please give them "
@@ -204,26 +203,6 @@ def cluster_blocks(
     finally:
         if running is not None:
             client.cancel(list(running.futures))
-
-
-def work_of(job: UpscaleJob, number: int, block: Region) -> int:
-    """Return the work that a block of a pass is.
-
-    Parameters
-    ----------
-    job : UpscaleJob
-        What is computed.
-    number : int
-        Of the pass, from 0 on.
-    block : Region
-        Low-res pixels of the pass.
-
-    Returns
-    -------
-    int
-        In the unit of `Progress`.
-    """
-    return job.upscalers[number].work(job.passes[number].work_of(block.size))
 
 
 def workers_choice(client: Client, settings: UpscaleSettings) -> DeviceChoice:

@@ -186,8 +186,14 @@ class UpscaleJob:
     @property
     def total(self) -> int:
         """The `Progress.total` of the job, over all passes."""
-        pairs = zip(self.passes, self.upscalers, strict=True)
-        return sum(upscaler.work(step.work) for step, upscaler in pairs)
+        return sum(self.work(number, step.region.size) for number, step in enumerate(self.passes))
+
+    def work(self, number: int, pixels: int) -> int:
+        """Return the work, in the unit of `Progress`, that so many pixels of the region of a pass are.
+
+        A pass that looks at two kinds of planes sees each pixel twice.
+        """
+        return self.upscalers[number].work(pixels * len(self.passes[number].planes))
 
     def original(self) -> Pixels:
         """Return what the first pass reads."""

@@ -149,15 +149,6 @@ class Pass:
             read = read.joined(seen(axes, region))
         return read
 
-    @property
-    def work(self) -> int:
-        """How many pixels the network looks at."""
-        return self.work_of(self.region.size)
-
-    def work_of(self, pixels: int) -> int:
-        """Return how many pixels the network looks at for so many pixels of the region."""
-        return pixels * len(self.planes)
-
 
 def letters_of(factors: Factors) -> tuple[str, ...]:
     """Return the letters of rows and columns of the planes that a pass with these factors looks at."""

@@ -137,7 +137,7 @@ def _channel_prefix(image: ImageFile, axes: Axes, channel: int) -> str:
     """Return how names of what is made of a channel begin: empty for a lone one."""
     if "C" not in axes.names:
         return ""
-    known = len(image.channel_names) == axes.shape[axes.names.index("C")]
+    known = len(image.channel_names) == axes.lengths["C"]
     return f"{image.channel_names[channel] if known else f'channel {channel}'} "
 
 

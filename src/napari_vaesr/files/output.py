@@ -86,7 +86,7 @@ class OutputImage:
 
     @property
     def _source_channels(self) -> int:
-        return dict(zip(self.axes.names, self.axes.shape, strict=True)).get("C", 1)
+        return self.axes.lengths.get("C", 1)
 
     @property
     def together(self) -> int:

@@ -174,7 +174,7 @@ def _places(image: OutputImage, pages: Sequence[Page]) -> Iterator[dict[str, str
 def _ome_xml(image: OutputImage, pages: Sequence[Page]) -> bytes:
     """Describe an image. https://docs.openmicroscopy.org/ome-model/6.3.1/ome-tiff/specification.html ."""
     axes = image.axes
-    lengths = dict(zip(axes.names, axes.shape, strict=True)) | {"C": len(image.channel_names)}
+    lengths = axes.lengths | {"C": len(image.channel_names)}
     attributes = {
         "ID": "Pixels:0",
         "DimensionOrder": "XYC" + ("ZT" if axes.loop_names.find("Z") > axes.loop_names.find("T") else "TZ"),

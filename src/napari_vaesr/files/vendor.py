@@ -49,17 +49,16 @@ def read_vendor(path: Path, axes: str | None, series: Series = None) -> ImageFil
         names = told_apart(map(str, image.scenes))
         number = chosen_series(path, names, series)
         image.set_scene(number)
-        order, shape = str(image.dims.order), tuple(map(int, image.shape))
-        told = _described(image)
-        pixels = FileArray(path, partial(open_vendor, path, number), *_squeezed(order, shape, image.dtype))
-        kept = "".join(name for name, length in zip(order, shape, strict=True) if length > 1 or name in "YX")
+        told, kept = _described(image), _kept(image)
+        shape = tuple(kept.values())
+        pixels = FileArray(path, partial(open_vendor, path, number), shape, np.dtype(image.dtype))
     except VaesrError:
         raise
     except Exception as error:  # a damaged file can raise anything
         raise VaesrError(f"{path} is damaged or no {path.suffix} file: {reason(error)}.") from error
     if set(kept) - set("TCZYXS") and not axes:
-        raise ask_for_axes(path, pixels.shape, kept)
-    letters = Axes.parse(axes or kept, pixels.shape).names
+        raise ask_for_axes(path, shape, "".join(kept))
+    letters = Axes.parse(axes or "".join(kept), shape).names
     several = len(names) > 1
     return ImageFile(
         path=path,
@@ -68,7 +67,7 @@ def read_vendor(path: Path, axes: str | None, series: Series = None) -> ImageFil
         axes=letters,
         series=names[number] if several else "",
         notes=tuple(told_of_others(path, names, series)),
-        **told.fields(letters, pixels.shape),
+        **told.fields(letters, shape),
     )
 
 
@@ -82,11 +81,8 @@ def open_vendor(path: Path, number: int) -> Any:
     """Return the pixels of a scene, lazily, without its axes of length 1."""
     image = _opened(path)
     image.set_scene(number)
-    order, shape = str(image.dims.order), image.shape
-    keep = tuple(
-        slice(None) if length > 1 or name in "YX" else 0 for name, length in zip(order, shape, strict=True)
-    )
-    return image.dask_data[keep]
+    kept = _kept(image)
+    return image.dask_data[tuple(slice(None) if name in kept else 0 for name in image.dims.order)]
 
 
 def _opened(path: Path) -> Any:
@@ -128,9 +124,10 @@ def _opened_czi(path: Path) -> Any:
     return image
 
 
-def _squeezed(order: str, shape: tuple[int, ...], dtype: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    kept = tuple(length for name, length in zip(order, shape, strict=True) if length > 1 or name in "YX")
-    return kept, np.dtype(dtype)
+def _kept(image: Any) -> dict[str, int]:
+    """Return the lengths of rows, columns and all axes that are longer than 1, by their letters."""
+    lengths = zip(str(image.dims.order), map(int, image.shape), strict=True)
+    return {name: length for name, length in lengths if length > 1 or name in "YX"}
 
 
 def _described(image: Any) -> Described:

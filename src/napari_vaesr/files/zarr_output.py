@@ -72,8 +72,7 @@ class ZarrOutput(Output):
         """
         output = cls(path, image, block)
         group = zarr.create_group(path, attributes={"ome": output._metadata()})
-        lengths = dict(zip(image.axes.names, image.axes.shape, strict=True))
-        lengths["C"] = len(image.channel_names)
+        lengths = image.axes.lengths | {"C": len(image.channel_names)}
         for level in range(output.levels):
             reduced = {"Y": _reduced(image.axes.height, level), "X": _reduced(image.axes.width, level)}
             shard = dict(zip("YX", (side >> level for side in block), strict=True))

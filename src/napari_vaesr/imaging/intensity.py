@@ -227,7 +227,7 @@ def fit_scalings(
         When `check_array` or `check_finite` refuse the image.
     """
     check_array(array, axes)
-    every = range(axes.shape[axes.names.index("C")] if "C" in axes.names else 1)
+    every = range(axes.lengths.get("C", 1))
     return tuple(
         _fit_channel(array, axes, each, method) for each in (every if channels is None else channels)
     )

@@ -208,7 +208,7 @@ def calibrate_on_pairs(
         Whose calibration is kept where the pairs can't tell.
     """
     fitted = Fitted({}, {}, {})
-    for factor in sorted({pair.factor for pair in pairs.pairs}):
+    for factor in pairs.factors:
         some = [(index, pair) for index, pair in enumerate(pairs.pairs) if pair.factor == factor]
         measured = [spread_of_pair(network, pair, str(index)) for index, pair in some]
         spreads = [spread for spread, _ in measured]
@@ -227,9 +227,9 @@ def _fit(fitted: Fitted, scale: str, spreads: Sequence[Spread], has_domains: boo
     fitted.calibration[scale] = guaranteed_levels(spreads)
     _note(fitted, f"x{scale}", spreads)
     domains = {spread.domain for spread in spreads}
-    for domain in (
-        sorted(domains - {ANY}) if has_domains and len(domains) > 1 else []
-    ):  # a folder may have that name
+    if not has_domains or len(domains) == 1:
+        return
+    for domain in sorted(domains - {ANY}):  # a folder may have that name
         own = [spread for spread in spreads if spread.domain == domain]
         fitted.domains.setdefault(domain, {})[scale] = guaranteed_levels(own)
         _note(fitted, f"{domain}_x{scale}", own)

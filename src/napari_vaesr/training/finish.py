@@ -133,7 +133,7 @@ def _saved(run: Path, destination: Path, network: SuperResolutionVAE, card: Mode
 def _scores_before(start: Model, pairs: FixedPairs) -> dict[str, float]:
     """Return the scores of the model that was fine-tuned."""
     before = network_scores(start.network, pairs)
-    names = [factor_name(factor) for factor in sorted({pair.factor for pair in pairs.pairs})]
+    names = [factor_name(factor) for factor in pairs.factors]
     return {f"psnr_start_x{name}": before[f"psnr_mean_x{name}"] for name in names}
 
 
@@ -198,7 +198,7 @@ def network_scores(network: SuperResolutionVAE, pairs: FixedPairs) -> dict[str, 
     """
     metrics: dict[str, float] = {}
     generator = torch.Generator().manual_seed(0)
-    for factor in sorted({pair.factor for pair in pairs.pairs}):
+    for factor in pairs.factors:
         name = factor_name(factor)
         scores: dict[str, list[float]] = {}
         deviations, errors = [], []

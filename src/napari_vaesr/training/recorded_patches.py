@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_vaesr.arrays import Float32Array
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.imaging.sampling import evenly_spaced
+from napari_vaesr.imaging.sampling import evenly_spaced, middle_part
 from napari_vaesr.pairs.degradation import Batch
 from napari_vaesr.pairs.pair import Pair
 from napari_vaesr.training.batches import Batches, turned
@@ -86,12 +86,9 @@ def recorded_checks(pairs: Sequence[Pair], config: TrainingConfig) -> FixedPairs
     unit = lcm(*(level.stride for level in config.network.levels))
     made = []
     for pair in (pairs[index] for index in evenly_spaced(len(pairs), CHECKED)):
-        height, width = (min(size, SIDE // pair.scale) // unit * unit for size in pair.low.shape)
-        row, column = (pair.low.shape[0] - height) // 2, (pair.low.shape[1] - width) // 2
-        rows, columns = (
-            slice(pair.scale * start, pair.scale * (start + length))
-            for start, length in ((row, height), (column, width))
-        )
+        sides = (min(size, SIDE // pair.scale) // unit * unit for size in pair.low.shape)
+        parts = (middle_part(size, side) for size, side in zip(pair.low.shape, sides, strict=True))
+        rows, columns = (slice(pair.scale * part.start, pair.scale * part.stop) for part in parts)
         low, high = pair.part(rows, columns).units()
         made.append(recorded(low[None], high[None], (pair.scale, pair.scale)))
     return FixedPairs(made, ["real pairs"] * len(made))

@@ -8,11 +8,12 @@ from pathlib import Path
 import torch
 from torch.utils.data import Dataset
 
-from napari_vaesr.imaging.sampling import evenly_spaced
+from napari_vaesr.imaging.sampling import evenly_spaced, middle_part
 from napari_vaesr.pairs.degradation import Batch
 from napari_vaesr.pairs.images import load_stacks
 from napari_vaesr.pairs.neighbours import simulate_middle
 from napari_vaesr.training.config import TrainingConfig
+from napari_vaesr.vae.config import Factor
 
 
 class FixedPairs(Dataset[Batch]):
@@ -35,6 +36,11 @@ class FixedPairs(Dataset[Batch]):
 
     def __getitem__(self, index: int) -> Batch:
         return self.pairs[index]
+
+    @property
+    def factors(self) -> list[Factor]:
+        """Factors that there are pairs of, the smallest first."""
+        return sorted({pair.factor for pair in self.pairs})
 
 
 class ValidationPairs(FixedPairs):
@@ -63,9 +69,9 @@ class ValidationPairs(FixedPairs):
         super().__init__([], [])
         for name, stacks in groups.items():
             for stack in (stacks[index] for index in evenly_spaced(len(stacks), share)):
-                height, width = (min(size, side) // unit * unit for size in stack.shape[1:])
-                row, column = (stack.shape[1] - height) // 2, (stack.shape[2] - width) // 2
-                part = slice(row, row + height), slice(column, column + width)
+                rows, columns = (
+                    middle_part(size, min(size, side) // unit * unit) for size in stack.shape[1:]
+                )
                 for factor in network.factors:
-                    self.pairs.append(simulate_middle(stack, part, factor, config, generator))
+                    self.pairs.append(simulate_middle(stack, (rows, columns), factor, config, generator))
                     self.domains.append(name)

@@ -93,7 +93,7 @@ class ExtentInputs:
 
     def show_needed(self) -> None:
         """Show the inputs that the present choices need, and hide the others."""
-        lengths = dict(zip(self._axes.names, self._axes.shape, strict=True)) if self._axes else {}
+        lengths = self._axes.lengths if self._axes else {}
         self.planes.enabled = len(self.planes.choices) > 1
         for name, inputs in self.ranges.items():
             inputs.visible = self.planes.value == "range" and lengths.get(name, 1) > 1

@@ -103,7 +103,7 @@ def calibrate(
         passed: list[Path] = []
         find_images([*images, *(stacks or ())], passed)
         if passed:
-            err().print(f"Note: {why_passed(passed)}.", markup=False)
+            report_note(f"{why_passed(passed)}.")
         with needing("train", "Calibrating needs"):
             from napari_vaesr.training.calibrate import calibrate as fit
             from napari_vaesr.training.calibrate import calibrate_shared

@@ -15,7 +15,7 @@ from napari_vaesr.engine.settings import about
 from napari_vaesr.errors import VaesrError
 
 from . import options
-from .console import ExitCode, Failures, err, free_to_write, out, spoken_errors
+from .console import ExitCode, Failures, free_to_write, out, report_note, spoken_errors
 
 if TYPE_CHECKING:
     from napari_vaesr.engine.settings import UpscaleSettings
@@ -93,7 +93,7 @@ def evaluate(
         passed: list[Path] = []
         sources = find_pairs(*pairs, limit, passed) if pairs else find_sources(folders or [], limit, passed)
         if passed:
-            err().print(f"Note: {why_passed(passed)}.", markup=False)
+            report_note(f"{why_passed(passed)}.")
         loaded, chosen = _load(settings, wanted)
         _prepare_outputs(json, plots, chosen, force, sources)
         failures = Failures(len(sources), debug)

@@ -15,7 +15,7 @@ import typer
 from napari_vaesr.errors import VaesrError, needing
 
 from . import training_options
-from .console import ExitCode, err, out, spoken_errors
+from .console import ExitCode, err, out, report_note, spoken_errors
 from .progress import progress_bars
 
 if TYPE_CHECKING:
@@ -151,10 +151,9 @@ def _train(prepared: Prepared, devices: int, workers: int | None) -> None:
     out().print(f"Model: {weights}", markup=False)
     out().print(f"Log: {folder / 'log'}", markup=False)
     if weights.stem != prepared.settings.name:
-        err().print(
-            f"Note: another training has made a model {prepared.settings.name} meanwhile, so this one is "
-            f"called {weights.stem}.",
-            markup=False,
+        report_note(
+            f"another training has made a model {prepared.settings.name} meanwhile, so this one is "
+            f"called {weights.stem}."
         )
     using = weights.stem if prepared.output is None else str(weights)
     out().print(f"Use it: napari-vaesr upscale IN OUT --model {shlex.quote(using)}", markup=False)

@@ -46,12 +46,9 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     >>> with atomic_path("result.txt") as temporary:  # doctest: +SKIP
     ...     temporary.write_text("all of it")
     """
-    target = Path(os.path.realpath(path))  # what a link points to is replaced, not the link
-    temporary = target.with_name(f".{secrets.token_hex(4)}.partial.{target.name}")
+    target, temporary = _places(path)
     if target.is_dir():
         raise VaesrError(f"{path} is a folder, please choose another name for the output.")
-    if not target.parent.is_dir():
-        raise VaesrError(f"The folder {target.parent} does not exist, please make it or choose another one.")
     try:
         try:
             temporary.touch(exist_ok=False)
@@ -62,13 +59,9 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
             raise
     except OSError as error:
-        if is_full(error):
-            raise TryAgain(f"The disk is full, please make room for {path} and try again.") from error
-        if error.filename is not None and os.fspath(error.filename) == os.fspath(temporary):
-            message = (
-                f"{path} cannot be written ({error.strerror or reason(error)}), please choose another place."
-            )
-            raise VaesrError(message) from error
+        is_own = error.filename is not None and os.fspath(error.filename) == os.fspath(temporary)
+        if is_own or is_full(error):
+            raise _in_words(error, path) from error
         raise
 
 
@@ -95,12 +88,9 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     VaesrError
         When a file is in the way, there is no folder around it, or it can't be written.
     """
-    target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{secrets.token_hex(4)}.partial.{target.name}")
+    target, temporary = _places(path)
     if target.exists() and not target.is_dir():
         raise VaesrError(f"{path} is a file, please choose another name for the output.")
-    if not target.parent.is_dir():
-        raise VaesrError(f"The folder {target.parent} does not exist, please make it or choose another one.")
     try:
         yield temporary
         old = temporary.with_name(temporary.name + ".old")
@@ -109,13 +99,25 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.rename(target)
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
-        if is_full(error):
-            raise TryAgain(f"The disk is full, please make room for {path} and try again.") from error
-        raise VaesrError(
-            f"{path} cannot be written ({error.strerror or reason(error)}), please choose another place."
-        ) from error
+        raise _in_words(error, path) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _places(path: str | os.PathLike[str]) -> tuple[Path, Path]:
+    """Return what is to be replaced, which of a link is what it points to, and a new name beside it."""
+    target = Path(os.path.realpath(path))
+    if not target.parent.is_dir():
+        raise VaesrError(f"The folder {target.parent} does not exist, please make it or choose another one.")
+    return target, target.with_name(f".{secrets.token_hex(4)}.partial.{target.name}")
+
+
+def _in_words(error: OSError, path: str | os.PathLike[str]) -> VaesrError:
+    if is_full(error):
+        return TryAgain(f"The disk is full, please make room for {path} and try again.")
+    return VaesrError(
+        f"{path} cannot be written ({error.strerror or reason(error)}), please choose another place."
+    )
 
 
 def write_json(path: str | os.PathLike[str], content: Mapping[str, Any]) -> None:

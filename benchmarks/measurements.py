@@ -58,7 +58,7 @@ from napari_vaesr.trust.regions import ALL, Quantities, Spacing
 from napari_vaesr.trust.rivals import bicubic
 from napari_vaesr.trust.segment import matched
 from napari_vaesr.trust.shared import SharedErrors
-from napari_vaesr.zoo.card import Calibrations, interpolated
+from napari_vaesr.zoo.calibration import Calibrations, interpolated
 from napari_vaesr.zoo.registry import Model
 
 CELLS: dict[str, tuple[DegradationKind, int]] = {

@@ -74,7 +74,8 @@ def make_network() -> Callable[..., SuperResolutionVAE]:
 def make_card() -> Callable[..., ModelCard]:
     """A function that makes a card of a name, with some fields changed."""
     from napari_vaesr.vae.config import PRESETS
-    from napari_vaesr.zoo.card import Calibration, DataSource, ModelCard
+    from napari_vaesr.zoo.calibration import Calibration
+    from napari_vaesr.zoo.card import DataSource, ModelCard
 
     def make_card(name: str = "tiny-test", **changes: object) -> ModelCard:
         fields = {
@@ -101,7 +102,7 @@ def tiny_model_path(
 ) -> Path:
     """A very small ladder VAE with random weights and a card, saved."""
     from napari_vaesr.vae.config import PRESETS, Level
-    from napari_vaesr.zoo.card import Calibration
+    from napari_vaesr.zoo.calibration import Calibration
     from napari_vaesr.zoo.weights import save_model
 
     levels = (Level(stride=2, channels=4), Level(stride=1, channels=4))

@@ -7,7 +7,7 @@ import pytest
 
 from napari_vaesr.engine.settings import UpscaleSettings, make_settings
 from napari_vaesr.vae.config import Level, NetworkConfig
-from napari_vaesr.zoo.card import Calibration
+from napari_vaesr.zoo.calibration import Calibration
 from napari_vaesr.zoo.registry import Model
 
 

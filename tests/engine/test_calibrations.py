@@ -12,7 +12,7 @@ from napari_vaesr.engine.lazy import lazy_result
 from napari_vaesr.engine.settings import ONE_SAMPLE, make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Source
-from napari_vaesr.zoo.card import Calibration
+from napari_vaesr.zoo.calibration import Calibration
 from napari_vaesr.zoo.registry import Model
 
 QUIET = Calibration(noise=0.0, slope=2.0, offset=0.05, interval=1.5)

@@ -18,7 +18,7 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Source
 from napari_vaesr.imaging.intensity import IntensityScaling
 from napari_vaesr.trust.upscale import upscale
-from napari_vaesr.zoo.card import Calibration
+from napari_vaesr.zoo.calibration import Calibration
 from napari_vaesr.zoo.registry import Model
 
 

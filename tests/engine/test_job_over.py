@@ -14,7 +14,7 @@ from napari_vaesr.imaging.axes import Source
 from napari_vaesr.trust.upscale import upscale
 from napari_vaesr.vae.config import BaseNetwork, Level, OverConfig
 from napari_vaesr.vae.frozen import Frozen
-from napari_vaesr.zoo.card import Calibration
+from napari_vaesr.zoo.calibration import Calibration
 from napari_vaesr.zoo.registry import Model
 
 EXACT = {"samples": 4, "device": "cpu", "precision": "float32"}

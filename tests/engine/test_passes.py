@@ -23,7 +23,7 @@ from napari_vaesr.imaging.axes import Axes, Source
 from napari_vaesr.imaging.region import Factors, Region, products
 from napari_vaesr.imaging.resample import CUBIC, LINEAR, resampled
 from napari_vaesr.vae.config import Level, NetworkConfig
-from napari_vaesr.zoo.card import Calibration
+from napari_vaesr.zoo.calibration import Calibration
 from napari_vaesr.zoo.registry import Model, load_model
 
 KNOWN = [(2, 2), (3, 3), (4, 4), (2, 1), (3, 1), (4, 1)]

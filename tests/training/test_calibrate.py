@@ -28,7 +28,8 @@ from napari_vaesr.training.validation import FixedPairs
 from napari_vaesr.trust.evaluation import own_domain
 from napari_vaesr.vae.build import build
 from napari_vaesr.vae.config import Level, NetworkConfig
-from napari_vaesr.zoo.card import Calibration, ModelCard
+from napari_vaesr.zoo.calibration import Calibration
+from napari_vaesr.zoo.card import ModelCard
 from napari_vaesr.zoo.registry import Model
 
 NOISY = Degradation(photons=(30, 300), read_noise=(0.0, 0.02), clean=0.5)

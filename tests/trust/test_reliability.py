@@ -18,7 +18,7 @@ from napari_vaesr.trust.reliability import (
     rank_correlation,
     reliability,
 )
-from napari_vaesr.zoo.card import Calibration
+from napari_vaesr.zoo.calibration import Calibration
 
 PIXELS = 60_000
 

@@ -18,7 +18,7 @@ from napari_vaesr.trust.measure import measure_field
 from napari_vaesr.trust.regions import Quantities, Spacing
 from napari_vaesr.trust.segment import Threshold
 from napari_vaesr.trust.shared import SharedErrors, Shares, drawn, fit_shared, patterns, shares_of
-from napari_vaesr.zoo.card import Calibration
+from napari_vaesr.zoo.calibration import Calibration
 from napari_vaesr.zoo.registry import Model
 
 TWICE = Factors.of(2)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.zoo.card import Calibration, ModelCard
+from napari_vaesr.zoo.calibration import Calibration
+from napari_vaesr.zoo.card import ModelCard
 
 
 def test_one_calibration_for_each_scale_still_counts(make_card):

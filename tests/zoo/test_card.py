@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.zoo.card import Calibration, ModelCard, read_card
+from napari_vaesr.zoo.calibration import Calibration
+from napari_vaesr.zoo.card import ModelCard, read_card
 
 
 @given(

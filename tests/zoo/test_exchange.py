@@ -10,7 +10,7 @@ import torch
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.zoo import folders
-from napari_vaesr.zoo.card import Calibration
+from napari_vaesr.zoo.calibration import Calibration
 from napari_vaesr.zoo.exchange import export_model, import_model
 from napari_vaesr.zoo.folders import user_models
 from napari_vaesr.zoo.registry import Model, get_card, load_model, models

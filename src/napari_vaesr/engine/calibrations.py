@@ -8,7 +8,8 @@ from napari_vaesr.engine.passes import factor_of, split
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.imaging.region import Factors
 from napari_vaesr.vae.config import factor_name
-from napari_vaesr.zoo.card import Calibration, ModelCard
+from napari_vaesr.zoo.calibration import Calibration
+from napari_vaesr.zoo.card import ModelCard
 
 UNCALIBRATED = (
     "The model {} is not calibrated for scale {}, so the uncertainty is only how much its samples differ: "

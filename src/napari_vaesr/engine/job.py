@@ -37,7 +37,7 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes, Source, SourceArray
 from napari_vaesr.imaging.intensity import UNIT, IntensityScaling, check_array, fit_scalings
 from napari_vaesr.imaging.region import Region
-from napari_vaesr.zoo.card import Calibration
+from napari_vaesr.zoo.calibration import Calibration
 from napari_vaesr.zoo.registry import Model, load_model
 
 WHOLE = Region()

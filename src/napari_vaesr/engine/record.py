@@ -16,7 +16,8 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
 from napari_vaesr.imaging.intensity import IntensityScaling
 from napari_vaesr.imaging.region import Region
-from napari_vaesr.zoo.card import Calibration, ModelCard
+from napari_vaesr.zoo.calibration import Calibration
+from napari_vaesr.zoo.card import ModelCard
 
 SCHEMA = 2
 """Version of what a record holds. Records of version 1 do not tell theirs, and number the planes."""

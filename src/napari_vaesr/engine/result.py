@@ -11,7 +11,7 @@ import numpy as np
 from napari_vaesr.arrays import Array, Float32Array
 from napari_vaesr.engine.settings import UncertaintyKind
 from napari_vaesr.imaging.region import Factors, Region
-from napari_vaesr.zoo.card import NORMAL_INTERVAL
+from napari_vaesr.zoo.calibration import NORMAL_INTERVAL
 
 DARKEST = 1e-3
 """Relative uncertainty counts a mean darker than this part of the intensity range as being this bright."""

@@ -24,7 +24,7 @@ from napari_vaesr.imaging.intensity import UNIT, IntensityScaling
 from napari_vaesr.imaging.region import Region
 from napari_vaesr.imaging.resample import CUBIC, LINEAR
 from napari_vaesr.vae.config import Conditions
-from napari_vaesr.zoo.card import Calibration
+from napari_vaesr.zoo.calibration import Calibration
 
 
 @dataclass(frozen=True)

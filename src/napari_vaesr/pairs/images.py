@@ -17,6 +17,9 @@ from napari_vaesr.imaging.axes import STACKING, Axes
 from napari_vaesr.imaging.colour import luma
 from napari_vaesr.luma import BLUE, GREEN, RED
 
+EVERY = 10
+"""One file of so many is held out."""
+
 SUFFIXES = {".png", ".tif", ".tiff", ".jpg", ".jpeg"}
 
 LARGEST = float(np.finfo(np.float32).max) / 4
@@ -97,15 +100,13 @@ def visible_files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def hold_out(places: Sequence[Path], every: int = 10) -> tuple[list[Path], list[Path]]:
+def hold_out(places: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     """Split image files into those to train on and those to validate on; one file serves for both.
 
     Parameters
     ----------
     places : sequence of Path
         Files, or folders that are searched.
-    every : int
-        Validate on every so manyth file.
 
     Returns
     -------
@@ -113,7 +114,7 @@ def hold_out(places: Sequence[Path], every: int = 10) -> tuple[list[Path], list[
         Both in order and neither empty.
     """
     files = find_images(places)
-    held = files[every // 2 :: every] or files[-1:]
+    held = files[EVERY // 2 :: EVERY] or files[-1:]
     left = set(files) - set(held)
     return sorted(left) or files, held
 

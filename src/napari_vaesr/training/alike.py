@@ -20,7 +20,7 @@ from napari_vaesr.pairs.images import find_images
 from napari_vaesr.pairs.settings import Degradation
 from napari_vaesr.training.truths import degraded, middle_of_stack
 from napari_vaesr.trust.block_means import block_means
-from napari_vaesr.zoo.card import Calibration
+from napari_vaesr.zoo.calibration import Calibration
 from napari_vaesr.zoo.registry import Model
 
 WIDTHS = 0.5, 1.0, 2.0, 4.0

@@ -30,7 +30,8 @@ from napari_vaesr.trust.levels import (
 )
 from napari_vaesr.vae.base import SuperResolutionVAE
 from napari_vaesr.vae.config import factor_name
-from napari_vaesr.zoo.card import ANY, Calibrations, ModelCard
+from napari_vaesr.zoo.calibration import Calibrations
+from napari_vaesr.zoo.card import ANY, ModelCard
 from napari_vaesr.zoo.registry import Model
 
 PER_DOMAIN = 48

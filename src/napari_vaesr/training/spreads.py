@@ -36,7 +36,7 @@ from napari_vaesr.trust.levels import Areas, Spread, without_truth_noise
 from napari_vaesr.trust.rivals import gradient_magnitude
 from napari_vaesr.trust.shared import shares_of
 from napari_vaesr.vae.base import SuperResolutionVAE
-from napari_vaesr.zoo.card import Calibration
+from napari_vaesr.zoo.calibration import Calibration
 from napari_vaesr.zoo.registry import Model
 
 SAMPLES = 16

@@ -41,7 +41,7 @@ from napari_vaesr.training.spreads import (
 )
 from napari_vaesr.trust.levels import Spread, without_truth_noise
 from napari_vaesr.trust.shared import shares_of
-from napari_vaesr.zoo.card import Calibration
+from napari_vaesr.zoo.calibration import Calibration
 from napari_vaesr.zoo.registry import Model
 
 VOLUME = {"Z": 32, "Y": 96, "X": 96}

@@ -24,7 +24,8 @@ from napari_vaesr.imaging.sampling import evenly_spaced, middle_of
 from napari_vaesr.trust.image_noise import made_small, noise_model, with_noise
 from napari_vaesr.trust.levels import without_truth_noise
 from napari_vaesr.trust.rivals import bicubic, lanczos
-from napari_vaesr.zoo.card import ANY, Calibration
+from napari_vaesr.zoo.calibration import Calibration
+from napari_vaesr.zoo.card import ANY
 from napari_vaesr.zoo.registry import Model, load_model
 
 PLANES, SIDE = 3, 512

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from napari_vaesr.arrays import Array, Float64Array
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.zoo.card import Calibration
+from napari_vaesr.zoo.calibration import Calibration
 
 BINS = 15
 """Bins of a reliability curve, as in CAREamics."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from math import lcm
 from typing import Any, cast
 
 import torch
@@ -94,8 +93,3 @@ def padded(images: Tensor, told: BaseNetwork) -> Tensor:
             return F.pad(images, (0, sides[1] - width, 0, sides[0] - height), mode="replicate")
         images = F.pad(images, (0, more[1], 0, more[0]), mode="reflect")
     return images
-
-
-def alignment_with(strides: int, told: BaseNetwork) -> int:
-    """Return what tile origins are multiples of, so that latents and windows lie alike in all tiles."""
-    return lcm(strides, told.multiple)

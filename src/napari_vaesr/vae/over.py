@@ -11,6 +11,7 @@ So any network that enlarges images gets samples and an uncertainty. Its own ans
 from __future__ import annotations
 
 from dataclasses import replace
+from math import lcm
 from typing import ClassVar
 
 import torch
@@ -20,7 +21,7 @@ from napari_vaesr.luma import BLUE, GREEN, RED
 from napari_vaesr.vae.base import Encoded, Inputs, SuperResolutionVAE
 from napari_vaesr.vae.config import Factor, OverConfig
 from napari_vaesr.vae.factor import as_factor, unshuffle
-from napari_vaesr.vae.frozen import Frozen, alignment_with
+from napari_vaesr.vae.frozen import Frozen
 from napari_vaesr.vae.ladder import RESIDUAL_UNIT, LadderVAE
 from napari_vaesr.vae.resize import upsample_bicubic
 
@@ -54,7 +55,7 @@ class OverVAE(LadderVAE):
     @property
     def alignment(self) -> int:
         """Tile origins and sizes are multiples of this, for the latents and for the base's windows."""
-        return alignment_with(super().alignment, self.config.base)
+        return lcm(super().alignment, self.config.base.multiple)
 
     @property
     def receptive_radius(self) -> int:

@@ -16,10 +16,7 @@ from pydantic_core import ErrorDetails
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.vae.config import AnyNetwork, field_name
-from napari_vaesr.zoo.calibration import NORMAL_INTERVAL as NORMAL_INTERVAL
-from napari_vaesr.zoo.calibration import Calibration as Calibration
-from napari_vaesr.zoo.calibration import Calibrations as Calibrations
-from napari_vaesr.zoo.calibration import interpolated as interpolated
+from napari_vaesr.zoo.calibration import Calibration, Calibrations, interpolated
 
 SCHEMA_VERSION = 1
 

@@ -9,8 +9,8 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_vaesr.batch.queue import Queue
 from napari_vaesr.engine.settings import make_settings
+from napari_vaesr.files.output import KEY
 from napari_vaesr.plugin.batch.panel import HINT, BatchPanel
-from napari_vaesr.plugin.viewer.layers import KEY
 from napari_vaesr.plugin.viewer.results import results
 
 

@@ -8,8 +8,8 @@ from PIL import Image
 from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
 
 from napari_vaesr.engine.settings import make_settings
+from napari_vaesr.files.output import KEY
 from napari_vaesr.plugin.inspect.panel import InspectPanel
-from napari_vaesr.plugin.viewer.layers import KEY
 from napari_vaesr.plugin.viewer.look import relative_of
 from napari_vaesr.plugin.viewer.task import UpscaleTask
 from napari_vaesr.trust.certainty import least_sure_tenth

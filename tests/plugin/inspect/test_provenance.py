@@ -17,9 +17,9 @@ from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.record import Record
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.files.output import KEY
 from napari_vaesr.plugin.inspect.provenance import as_command, as_python, in_words
 from napari_vaesr.plugin.io.sample_data import phase
-from napari_vaesr.plugin.viewer.layers import KEY
 from napari_vaesr.plugin.viewer.task import UpscaleTask
 
 

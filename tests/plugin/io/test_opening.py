@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 
 from napari_vaesr.cli import app
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.files.output import KEY
 from napari_vaesr.plugin.inspect.panel import InspectPanel
 from napari_vaesr.plugin.io.opening import open_upscaled, open_with_dialog
-from napari_vaesr.plugin.viewer.layers import KEY
 from napari_vaesr.plugin.viewer.results import results
 
 

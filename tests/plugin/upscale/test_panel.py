@@ -10,9 +10,9 @@ from qtpy.QtCore import Qt
 
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.files.output import KEY
 from napari_vaesr.plugin.inspect.maps import show_kind
 from napari_vaesr.plugin.upscale.form import TOOLTIPS
-from napari_vaesr.plugin.viewer.layers import KEY
 from napari_vaesr.plugin.viewer.results import results
 from napari_vaesr.plugin.viewer.shortcuts import LIVE, PREVIEW, RUN
 from napari_vaesr.plugin.viewer.sources import source_of

@@ -11,7 +11,7 @@ from napari_vaesr import upscale
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.plugin.upscale.panel import UpscalePanel
 from napari_vaesr.training.over import described_base, over_network
-from napari_vaesr.zoo.card import Calibration
+from napari_vaesr.zoo.calibration import Calibration
 from napari_vaesr.zoo.folders import user_models
 from napari_vaesr.zoo.weights import save_model
 

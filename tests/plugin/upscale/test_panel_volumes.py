@@ -7,8 +7,8 @@ import pytest
 
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.files.output import KEY
 from napari_vaesr.plugin.upscale.panel import UpscalePanel
-from napari_vaesr.plugin.viewer.layers import KEY
 from napari_vaesr.plugin.widgets.factor_inputs import CUBIC
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_vaesr.files.output import KEY
 from napari_vaesr.plugin.inspect.provenance import as_python
-from napari_vaesr.plugin.viewer.layers import KEY, upscale_layer
+from napari_vaesr.plugin.viewer.layers import upscale_layer
 
 SETTINGS = {"samples": 4, "device": "cpu", "precision": "float32"}
 

@@ -9,7 +9,8 @@ from napari.layers import Image, Layer
 
 from napari_vaesr.engine.result import Result
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.plugin.viewer.layers import KEY, layer_tuples
+from napari_vaesr.files.output import KEY
+from napari_vaesr.plugin.viewer.layers import layer_tuples
 from napari_vaesr.plugin.viewer.look import (
     certainty_of_result,
     go_to,

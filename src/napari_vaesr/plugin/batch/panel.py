@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-from functools import partial
 from queue import Empty, SimpleQueue
 from textwrap import fill
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import CheckBox, ComboBox, Container, LineEdit, ProgressBar, PushButton, SpinBox
-from napari.utils.notifications import show_error, show_warning
+from napari.utils.notifications import show_warning
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog
 
@@ -201,7 +200,7 @@ class BatchPanel(Panel):
         line = None if self._batch is None else self._batch.lines[number]
         if line is None or line.status not in ("done", "done before"):
             return
-        with errors_shown(partial(setattr, self.status, "value")):
+        with errors_shown(self._say):
             open_upscaled(line.target.output, self._viewer)
 
     def _asked(self) -> tuple[Any, ...]:
@@ -226,8 +225,7 @@ class BatchPanel(Panel):
                 self._batch = Queue(inputs, output, settings, axes or None, again)
                 self._listed = asked
         except VaesrError as error:
-            self.status.value = str(error)
-            show_error(str(error))
+            self._fail(str(error))
             return
         assert self._batch is not None
         self.table.show_lines(self._batch.lines)
@@ -283,8 +281,7 @@ class BatchPanel(Panel):
         self._timer.stop()
         self._show_running(False)
         if failure is not None:
-            self.status.value = failure.message
-            show_error(failure.message)
+            self._fail(failure.message)
             return
         assert self._batch is not None
         stopped = "Stopped; Run goes on from there. " if is_stopped and was_run else ""

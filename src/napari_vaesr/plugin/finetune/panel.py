@@ -8,7 +8,7 @@ from queue import Empty
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import ComboBox, Container, ProgressBar, PushButton
-from napari.utils.notifications import show_error, show_info, show_warning
+from napari.utils.notifications import show_info, show_warning
 from qtpy.QtCore import QTimer
 
 from napari_vaesr.engine.progress import Progress
@@ -230,14 +230,6 @@ class FineTunePanel(Panel):
         elif outcome.kind == "cancelled":
             self.advice.value = ""
         self._say(ended(outcome))
-
-    def _fail(self, message: str) -> None:
-        self._say(message)
-        show_error(message)
-
-    def _say(self, message: str) -> None:
-        if self.is_alive:
-            self.status.value = message
 
     def _show_running(self, running: bool) -> None:
         self.start_button.enabled = not running and self._can_start()

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from magicgui.widgets import Container, PushButton
-from napari.utils.notifications import show_error
 from qtpy.compat import isalive
 
 from napari_vaesr.centres import to_larger
@@ -21,7 +20,7 @@ from napari_vaesr.plugin.viewer.results import ShownResult
 from napari_vaesr.plugin.viewer.runner import Runner
 from napari_vaesr.plugin.viewer.sources import needed_source, source_array, source_axes
 from napari_vaesr.plugin.viewer.task import Failure, UpscaleTask
-from napari_vaesr.plugin.widgets.panel import errors_shown, status_line
+from napari_vaesr.plugin.widgets.panel import errors_shown, show_failure, status_line
 
 if TYPE_CHECKING:
     import napari
@@ -97,8 +96,7 @@ class LineMeasureSection(Container):
             return
         self.button.text = "Measure along the line"
         if isinstance(outcome, Failure):
-            self._say(outcome.message)
-            show_error(outcome.message)
+            show_failure(self._say, outcome.message)
         elif outcome is None:
             self._say("Cancelled; nothing was measured.")
         elif self._measured is not None and _is_same(self._measured, self._profile):  # else it has moved

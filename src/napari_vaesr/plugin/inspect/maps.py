@@ -10,6 +10,7 @@ from magicgui.widgets import CheckBox, ComboBox, Container, Slider
 from napari.layers import Image, Layer
 
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.files.output import KEY
 from napari_vaesr.plugin.inspect.trust_layer import (
     trust_layer,
     uncertainty_to_fade,
@@ -17,7 +18,6 @@ from napari_vaesr.plugin.inspect.trust_layer import (
     veil_limits,
 )
 from napari_vaesr.plugin.viewer.layers import (
-    KEY,
     RELATIVE_KEY,
     STD_KEY,
     UNCERTAINTY_COLORMAP,

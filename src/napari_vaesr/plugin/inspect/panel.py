@@ -130,10 +130,6 @@ class InspectPanel(Panel):
         if self.is_alive:
             self._on_chosen()
 
-    def _say(self, text: str) -> None:
-        if self.is_alive:
-            self.status.value = text
-
     def _on_parent_changed(self, parent: Any) -> None:
         if parent is None:
             self._shortcuts.release()

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import Container, PushButton, SpinBox
 from napari.layers import Layer
-from napari.utils.notifications import show_error
 from qtpy.compat import isalive
 from qtpy.QtCore import QTimer
 
@@ -18,7 +17,7 @@ from napari_vaesr.plugin.viewer.runner import Runner
 from napari_vaesr.plugin.viewer.shortcuts import NEXT_SAMPLE
 from napari_vaesr.plugin.viewer.sources import needed_source, source_axes
 from napari_vaesr.plugin.viewer.task import Failure, UpscaleTask
-from napari_vaesr.plugin.widgets.panel import errors_shown
+from napari_vaesr.plugin.widgets.panel import errors_shown, show_failure
 
 if TYPE_CHECKING:
     import napari
@@ -141,8 +140,7 @@ class SamplesSection(Container):
         if outcome is None:
             self._say("Cancelled; no samples were added.")
         elif isinstance(outcome, Failure):
-            self._say(outcome.message)
-            show_error(outcome.message)
+            show_failure(self._say, outcome.message)
         elif task.layer in self._viewer.layers:
             taken = [layer.name for layer in self._viewer.layers]
             layer = Layer.create(*task.layers(outcome, taken)[-1])

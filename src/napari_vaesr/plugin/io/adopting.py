@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.made import is_result
+from napari_vaesr.files.output import KEY
 from napari_vaesr.files.place import as_place
 from napari_vaesr.plugin.io.opening import open_upscaled
-from napari_vaesr.plugin.viewer.layers import KEY
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.plugin.viewer.layers import KEY, LayerTuple, layer_tuples, lazy_uncertainty_limits
+from napari_vaesr.files.output import KEY
+from napari_vaesr.plugin.viewer.layers import LayerTuple, layer_tuples, lazy_uncertainty_limits
 
 if TYPE_CHECKING:
     from napari_vaesr.engine.result import Result

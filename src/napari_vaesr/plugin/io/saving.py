@@ -22,8 +22,9 @@ from napari_vaesr.engine.result_file import (
     write_whole,
 )
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.files.output import KEY
 from napari_vaesr.imaging.axes import Axes
-from napari_vaesr.plugin.viewer.layers import KEY, UNCERTAINTY_COLORMAP, LayerTuple, lazy_uncertainty_limits
+from napari_vaesr.plugin.viewer.layers import UNCERTAINTY_COLORMAP, LayerTuple, lazy_uncertainty_limits
 from napari_vaesr.plugin.viewer.results import KINDS
 
 if TYPE_CHECKING:

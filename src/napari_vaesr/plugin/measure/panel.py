@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from magicgui.widgets import ComboBox, Container, FloatSpinBox, LineEdit, ProgressBar, PushButton, SpinBox
 from napari.layers import Labels
-from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QApplication
 
 from napari_vaesr.engine.progress import Progress
@@ -294,11 +293,9 @@ class MeasurePanel(Panel):
         if outcome is None:
             self._say("Cancelled; nothing was measured.")
         elif isinstance(outcome, Failure):
-            self._say(outcome.message)
-            show_error(outcome.message)
+            self._fail(outcome.message)
         elif not task.has_place:
-            self._say(f"'{task.name}' got other axes while it was measured: measure it again.")
-            show_error(self.status.value)
+            self._fail(f"'{task.name}' got other axes while it was measured: measure it again.")
         elif task.layer in self._viewer.layers:
             self._found, self._field = outcome, 0
             layer = task.labels_layer(
@@ -364,10 +361,6 @@ class MeasurePanel(Panel):
         self.progress.max = 0 if running else 1
         self.progress.value = 0
         self.progress.visible = running
-
-    def _say(self, text: str) -> None:
-        if self.is_alive:
-            self.status.value = text
 
     def _on_layer_removed(self, event: Any) -> None:
         task = self.runner.task

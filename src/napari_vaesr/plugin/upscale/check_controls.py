@@ -9,28 +9,28 @@ from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import CheckBox, Container, PushButton
 from napari.layers import Image
-from napari.utils.notifications import show_error
 from qtpy.compat import isalive
 
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.files.output import KEY
 from napari_vaesr.imaging.colour import visible_luma
 from napari_vaesr.imaging.region import Factors
 from napari_vaesr.plugin.upscale.pace import flat_settings, patient_part
 from napari_vaesr.plugin.viewer.extents import chosen_extent
-from napari_vaesr.plugin.viewer.layers import KEY, unique_name, upscaled_place
+from napari_vaesr.plugin.viewer.layers import unique_name, upscaled_place
 from napari_vaesr.plugin.viewer.runner import Runner
 from napari_vaesr.plugin.viewer.sources import layer_as_source, source_array, weakly
 from napari_vaesr.plugin.viewer.task import Failure, told_failures
-from napari_vaesr.plugin.widgets.panel import errors_shown, row, status_line
+from napari_vaesr.plugin.widgets.panel import errors_shown, row, show_failure, status_line
 
 if TYPE_CHECKING:
     import napari
 
     from napari_vaesr.plugin.upscale.form import UpscaleForm
     from napari_vaesr.trust.check import Check
-    from napari_vaesr.zoo.card import Calibration
+    from napari_vaesr.zoo.calibration import Calibration
 
 
 @dataclass(frozen=True)
@@ -262,8 +262,7 @@ class CheckControls(Container):
         if outcome is None:
             self._tell("Cancelled; nothing was checked.")
         elif isinstance(outcome, Failure):
-            self._tell(outcome.message)
-            show_error(outcome.message)
+            show_failure(self._tell, outcome.message)
         elif not self._has_pixels_of(task.layer):
             self._tell(f"'{task.name}' got other data while it was checked: check it again.")
         else:

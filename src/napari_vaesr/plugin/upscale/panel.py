@@ -14,12 +14,13 @@ from napari.utils.notifications import show_error, show_info, show_warning
 
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.files.output import KEY
 from napari_vaesr.plugin.upscale.check_controls import CheckControls
 from napari_vaesr.plugin.upscale.estimate import Estimator
 from napari_vaesr.plugin.upscale.form import UpscaleForm
 from napari_vaesr.plugin.upscale.preview_controls import PreviewControls
 from napari_vaesr.plugin.upscale.together import Turns
-from napari_vaesr.plugin.viewer.layers import KEY, LayerTuple
+from napari_vaesr.plugin.viewer.layers import LayerTuple
 from napari_vaesr.plugin.viewer.preferences import remember
 from napari_vaesr.plugin.viewer.runner import Runner, Task
 from napari_vaesr.plugin.viewer.shortcuts import LIVE, PREVIEW, RUN, Shortcuts

@@ -12,7 +12,8 @@ from napari_vaesr.engine.passes import split
 from napari_vaesr.engine.record import Record
 from napari_vaesr.engine.settings import UpscaleSettings, plays_part
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.plugin.viewer.layers import KEY, LayerTuple, unique_name
+from napari_vaesr.files.output import KEY
+from napari_vaesr.plugin.viewer.layers import LayerTuple, unique_name
 from napari_vaesr.zoo.card import ANY
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_vaesr.files.output import KEY as KEY
+from napari_vaesr.files.output import KEY
 from napari_vaesr.imaging.geometry import Placement, shear_matrix
 from napari_vaesr.imaging.region import Factors
 from napari_vaesr.imaging.sampling import here_and_there

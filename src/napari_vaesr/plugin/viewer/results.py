@@ -16,11 +16,12 @@ import numpy as np
 from napari_vaesr.engine.record import Record
 from napari_vaesr.engine.result import DARKEST
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.files.output import KEY
 from napari_vaesr.imaging.colour import OPAQUE
 from napari_vaesr.luma import BLUE, GREEN, RED
-from napari_vaesr.plugin.viewer.layers import KEY, STD_KEY, as_scrolled
+from napari_vaesr.plugin.viewer.layers import STD_KEY, as_scrolled
 from napari_vaesr.plugin.viewer.sources import source_array
-from napari_vaesr.zoo.card import NORMAL_INTERVAL
+from napari_vaesr.zoo.calibration import NORMAL_INTERVAL
 
 if TYPE_CHECKING:
     import napari.layers

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from napari_vaesr.engine.result import Result
     from napari_vaesr.engine.settings import UpscaleSettings
     from napari_vaesr.imaging.intensity import IntensityScaling
-    from napari_vaesr.zoo.card import Calibration
+    from napari_vaesr.zoo.calibration import Calibration
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from napari.layers import Image
 from qtpy.QtGui import QIcon
 from superqt import QCollapsible
 
-from napari_vaesr.plugin.viewer.layers import KEY
+from napari_vaesr.files.output import KEY
 
 
 def is_source(layer: Any) -> bool:

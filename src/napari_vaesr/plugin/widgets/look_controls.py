@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import Container, PushButton
 from napari.layers import Layer
-from napari.utils.notifications import show_error
 from qtpy.compat import isalive
 from qtpy.QtCore import QRectF, Qt
 from qtpy.QtGui import QColor, QLinearGradient, QPainter, QPaintEvent
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.plugin.viewer.layers import KEY
+from napari_vaesr.files.output import KEY
 from napari_vaesr.plugin.viewer.look import (
     LOOKS,
     certainty_of_result,
@@ -32,7 +31,7 @@ from napari_vaesr.plugin.viewer.plane_look import PlaneLook, is_lazy
 from napari_vaesr.plugin.viewer.results import ShownResult, result_of
 from napari_vaesr.plugin.viewer.shortcuts import AFTER, BEFORE, CERTAINTY
 from napari_vaesr.plugin.viewer.swipe import Swipe
-from napari_vaesr.plugin.widgets.panel import row, status_line
+from napari_vaesr.plugin.widgets.panel import row, show_failure, status_line
 from napari_vaesr.trust.certainty import BETWEEN, SURE, UNSURE, Certainty
 
 if TYPE_CHECKING:
@@ -158,8 +157,7 @@ class LookControls(Container):
             self._show(result, look)
         except VaesrError as error:
             self._check(look_of(self._viewer.layers, result))
-            self._say(str(error))
-            show_error(str(error))
+            show_failure(self._say, str(error))
             return
         self._show_fellows(look)
         self._check(look)

@@ -50,6 +50,9 @@ class Panel(Container):
         Short name of its tab: our panels are tabs of one another.
     """
 
+    status: Label
+    """The line that says what is up; each panel has it where it wants it."""
+
     def __init__(self, widgets: list[Any], footer: Sequence[Any] = (), title: str = ""):
         super().__init__(labels=False)
         self.title = title
@@ -116,6 +119,13 @@ class Panel(Container):
         """Whether the panel is still there, for its window may have been closed."""
         return bool(isalive(self.native))
 
+    def _say(self, text: str) -> None:
+        if self.is_alive:
+            self.status.value = text
+
+    def _fail(self, message: str) -> None:
+        show_failure(self._say, message)
+
     def reset_choices(self, *_: Any) -> None:
         """Offer the layers that there are now; napari calls it when they change."""
         if hasattr(self, "body"):
@@ -169,8 +179,13 @@ def errors_shown(say: Callable[[str], None]) -> Iterator[None]:
     try:
         yield
     except VaesrError as error:
-        say(str(error))
-        show_error(str(error))
+        show_failure(say, str(error))
+
+
+def show_failure(say: Callable[[str], None], message: str) -> None:
+    """Say what went wrong, and show it as napari does."""
+    say(message)
+    show_error(message)
 
 
 def status_line(text: str = "") -> Label:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.settings import UpscaleSettings, make_settings
+from napari_vaesr.imaging.axes import Source
 from napari_vaesr.vae.config import Level, NetworkConfig
 from napari_vaesr.zoo.calibration import Calibration
 from napari_vaesr.zoo.registry import Model
@@ -29,6 +31,33 @@ def model(make_network, make_card) -> Model:
         calibration={"2": Calibration(), "3": Calibration(slope=2.0, offset=0.25)},
     )
     return Model(card=card, network=network)
+
+
+@pytest.fixture(scope="session")
+def settings():
+    def settings(**changes):
+        return make_settings(**{"samples": 2, "device": "cpu", "precision": "float32", **changes})
+
+    return settings
+
+
+@pytest.fixture(scope="session")
+def finish():
+    """Run a job to its end, and return its result and what it told on the way."""
+
+    def finish(job):
+        steps = list(job)
+        return job.result, steps
+
+    return finish
+
+
+@pytest.fixture(scope="session")
+def run(settings, finish):
+    def run(array, axes, model, extent=None, **changes):
+        return finish(UpscaleJob(Source.of(array, axes), settings(**changes), extent or {}, model=model))[0]
+
+    return run
 
 
 @pytest.fixture

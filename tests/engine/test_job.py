@@ -22,20 +22,7 @@ from napari_vaesr.zoo.calibration import Calibration
 from napari_vaesr.zoo.registry import Model
 
 
-def settings(**changes):
-    return make_settings(**{"samples": 2, "device": "cpu", "precision": "float32", **changes})
-
-
-def finish(job):
-    steps = list(job)
-    return job.result, steps
-
-
-def run(array, axes, model, extent=None, **changes):
-    return finish(UpscaleJob(Source.of(array, axes), settings(**changes), extent or {}, model=model))[0]
-
-
-def test_a_stack_keeps_its_axes_and_dtype(model, stack):
+def test_a_stack_keeps_its_axes_and_dtype(model, stack, run):
     result = run(stack, "czyx", model)
     assert result.axes == "CZYX"
     assert result.mean.shape == result.std.shape == (2, 3, 34, 44)
@@ -46,7 +33,7 @@ def test_a_stack_keeps_its_axes_and_dtype(model, stack):
 
 
 @pytest.mark.parametrize("order", ["YXZ", "XYZ", "ZXY", "YZX"])
-def test_any_order_of_axes_gives_the_same_pixels(model, stack, order):
+def test_any_order_of_axes_gives_the_same_pixels(model, stack, order, run):
     volume = stack[0]
     expected = run(volume, "ZYX", model)
     moved = np.ascontiguousarray(np.transpose(volume, ["ZYX".index(name) for name in order]))
@@ -57,14 +44,14 @@ def test_any_order_of_axes_gives_the_same_pixels(model, stack, order):
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "int32", "float32", "float64", "float16"])
-def test_dtypes(model, dtype):
+def test_dtypes(model, dtype, run):
     image = (np.random.default_rng(1).random((9, 11)) * 200).astype(dtype)
     result = run(image, "YX", model)
     assert result.mean.dtype == (dtype if dtype[0] in "iu" else "float32")
     assert result.std.dtype == np.float32
 
 
-def test_intensities_come_back(model):
+def test_intensities_come_back(model, run):
     """Contract 4: an offset and a gain of the input are those of the output; std knows the gain only."""
     image = np.random.default_rng(2).random((12, 12))
     plain = run(image, "YX", model)
@@ -73,7 +60,7 @@ def test_intensities_come_back(model):
     np.testing.assert_allclose(moved.std, 50 * plain.std, rtol=2e-3, atol=1e-5)
 
 
-def test_nothing_is_clipped_but_by_the_dtype(model):
+def test_nothing_is_clipped_but_by_the_dtype(model, run):
     image = np.zeros((16, 16), np.float32)
     image[8, 8] = 1
     bright = run(image, "YX", model)
@@ -84,7 +71,7 @@ def test_nothing_is_clipped_but_by_the_dtype(model):
 
 @pytest.mark.parametrize("value", [0, 7, 65535])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (5, 1), (3, 4)])
-def test_constant_and_very_small_images_work(model, value, shape):
+def test_constant_and_very_small_images_work(model, value, shape, run):
     """Far smaller than the halo; a constant image has gain 1, so it comes back within a few grey levels."""
     result = run(np.full(shape, value, np.uint16), "YX", model)
     assert result.mean.shape == (2 * shape[0], 2 * shape[1])
@@ -92,7 +79,7 @@ def test_constant_and_very_small_images_work(model, value, shape):
     assert np.abs(result.mean.astype(float) - value).max() < 5
 
 
-def test_colour(model):
+def test_colour(model, settings, finish):
     grey = np.random.default_rng(3).integers(0, 255, (10, 13), dtype=np.uint8)
     scaling = [IntensityScaling(offset=0, gain=255)]
     expected, _ = finish(UpscaleJob(Source.of(grey, "YX"), settings(), model=model, scalings=scaling))
@@ -108,7 +95,7 @@ def test_colour(model):
         np.testing.assert_allclose(result.std, expected.std, rtol=1e-4, atol=1e-4)
 
 
-def test_colour_tiles_are_exact(model):
+def test_colour_tiles_are_exact(model, run):
     image = np.random.default_rng(4).random((23, 30, 3), dtype=np.float32)
     whole = run(image, "YXS", model, tile=64)
     tiled = run(image, "YXS", model, tile=8)
@@ -116,7 +103,7 @@ def test_colour_tiles_are_exact(model):
     np.testing.assert_allclose(tiled.std, whole.std, atol=2e-5)
 
 
-def test_an_extent_is_a_part_of_the_whole(model, stack):
+def test_an_extent_is_a_part_of_the_whole(model, stack, run):
     whole = run(stack, "CZYX", model)
     one = run(stack, "CZYX", model, {"C": range(1, 2), "Z": range(1, 2)})
     assert one.mean.shape == (1, 1, 34, 44)
@@ -129,7 +116,7 @@ def test_an_extent_is_a_part_of_the_whole(model, stack):
 
 
 @pytest.mark.parametrize("rows", [range(0), range(5, 18), range(-1, 3), range(0, 8, 2)])
-def test_an_extent_outside_is_refused(model, stack, rows):
+def test_an_extent_outside_is_refused(model, stack, rows, settings):
     with pytest.raises(VaesrError, match="extent"):
         UpscaleJob(Source.of(stack, "CZYX"), settings(), {"Y": rows}, model=model)
 
@@ -157,7 +144,7 @@ def with_nan(place):
         (np.full((4, 5), np.inf), "YX", "infinite"),
     ],
 )
-def test_a_bad_image_is_refused_at_once_in_one_sentence(model, array, axes, says):
+def test_a_bad_image_is_refused_at_once_in_one_sentence(model, array, axes, says, settings):
     with pytest.raises(VaesrError, match=says) as caught:
         UpscaleJob(Source.of(array, axes), settings(), model=model)
     assert "\n" not in str(caught.value) and str(caught.value).endswith(".")
@@ -165,7 +152,7 @@ def test_a_bad_image_is_refused_at_once_in_one_sentence(model, array, axes, says
 
 @settings_of_hypothesis(max_examples=10)
 @given(data=st.data(), colour=st.booleans())
-def test_any_region_of_a_large_plane_is_a_part_of_the_whole(model, data, colour):
+def test_any_region_of_a_large_plane_is_a_part_of_the_whole(model, data, colour, run):
     """Larger than the halo, so that only a part of the plane is read for a region."""
     image = np.random.default_rng(5).random((90, 83, 3), dtype=np.float32)
     image, axes = (image, "YXS") if colour else (image[..., 0], "YX")
@@ -179,7 +166,7 @@ def test_any_region_of_a_large_plane_is_a_part_of_the_whole(model, data, colour)
     np.testing.assert_allclose(part.std, whole.std[where], atol=2e-5)
 
 
-def test_halved_tiles_may_reach_beyond_what_was_held(model, monkeypatch):
+def test_halved_tiles_may_reach_beyond_what_was_held(model, monkeypatch, settings, finish, run):
     image = np.random.default_rng(5).random((90, 30), dtype=np.float32)
     extent = {"Y": range(32, 52)}  # one tile of 20 rows, or two of 12
     expected = run(image, "YX", model, extent)
@@ -197,7 +184,7 @@ def test_halved_tiles_may_reach_beyond_what_was_held(model, monkeypatch):
     np.testing.assert_allclose(halved.mean, expected.mean, atol=2e-5)
 
 
-def test_nan_beyond_the_sample_is_found_on_the_way(model):
+def test_nan_beyond_the_sample_is_found_on_the_way(model, settings):
     """Only a bounded sample is looked at before; planes 0 and 99 are in it, plane 1 is not."""
     stack = np.random.default_rng(6).random((100, 4, 4))
     stack[1, 2, 2] = np.nan
@@ -206,7 +193,7 @@ def test_nan_beyond_the_sample_is_found_on_the_way(model):
         list(job)
 
 
-def test_unknown_model_and_scale_are_refused(model, stack):
+def test_unknown_model_and_scale_are_refused(model, stack, settings):
     with pytest.raises(VaesrError, match="no-such-model"):
         UpscaleJob(Source.of(stack, "CZYX"), settings(model="no-such-model"))
     with pytest.raises(VaesrError, match="can't upscale 5 times"):
@@ -214,15 +201,15 @@ def test_unknown_model_and_scale_are_refused(model, stack):
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"), [({"samples": 1}, ONE_SAMPLE), ({"temperature": 0.0}, NO_TEMPERATURE)]
+    ("changes", "message"), [({"samples": 1}, ONE_SAMPLE), ({"temperature": 0.0}, NO_TEMPERATURE)]
 )
-def test_without_spread_there_is_no_uncertainty_and_it_says_so(model, stack, settings, message):
-    result = run(stack[0, 0], "YX", model, **settings)
+def test_without_spread_there_is_no_uncertainty_and_it_says_so(model, stack, changes, message, run):
+    result = run(stack[0, 0], "YX", model, **changes)
     assert result.std is None and result.uncertainty is None
     assert result.record["messages"] == [message]
 
 
-def test_progress_is_determinate(model, stack):
+def test_progress_is_determinate(model, stack, settings, finish):
     job = UpscaleJob(Source.of(stack, "CZYX"), settings(tile=8, samples=5), model=model)
     total = job.total
     result, steps = finish(job)
@@ -234,14 +221,14 @@ def test_progress_is_determinate(model, stack):
     assert result is job.result
 
 
-def test_there_is_no_result_before_the_end(model, stack):
+def test_there_is_no_result_before_the_end(model, stack, settings):
     job = UpscaleJob(Source.of(stack, "CZYX"), settings(), model=model)
     next(iter(job))
     with pytest.raises(RuntimeError, match="iterate"):
         _ = job.result
 
 
-def test_closing_cancels_and_frees(model, stack, monkeypatch):
+def test_closing_cancels_and_frees(model, stack, monkeypatch, settings):
     job = UpscaleJob(Source.of(stack, "CZYX"), settings(tile=8), model=model)
     kept = []
     real = job.upscaler.network.residuals
@@ -260,7 +247,7 @@ def test_closing_cancels_and_frees(model, stack, monkeypatch):
     assert all(reference() is None for reference in kept)
 
 
-def test_out_of_memory_is_recorded_and_shown(model, stack, monkeypatch):
+def test_out_of_memory_is_recorded_and_shown(model, stack, monkeypatch, settings, finish):
     job = UpscaleJob(Source.of(stack[0], "ZYX"), settings(), model=model)
     expected, _ = finish(UpscaleJob(Source.of(stack[0], "ZYX"), settings(), model=model))
     real, failures = job.upscaler.network.encode, []
@@ -280,7 +267,7 @@ def test_out_of_memory_is_recorded_and_shown(model, stack, monkeypatch):
     np.testing.assert_allclose(result.mean.astype(int), expected.mean.astype(int), atol=1)
 
 
-def test_the_record_makes_it_again(model, stack):
+def test_the_record_makes_it_again(model, stack, finish):
     """Contract 6: by way of JSON, to the last bit, with all that auto stood for written out."""
     job = UpscaleJob(
         Source.of(stack, "CZYX"),
@@ -299,7 +286,7 @@ def test_the_record_makes_it_again(model, stack):
     assert again.record == first.record | {"device_reason": "asked for"}
 
 
-def test_a_record_of_something_else_is_refused(model, stack):
+def test_a_record_of_something_else_is_refused(model, stack, run):
     record = run(stack, "CZYX", model, {"C": range(1), "Z": range(1)}).record
     with pytest.raises(VaesrError, match="shape"):
         UpscaleJob.from_record(stack[:, :2], record, model=model)
@@ -311,7 +298,7 @@ def test_a_record_of_something_else_is_refused(model, stack):
         UpscaleJob.from_record(stack, record, model=model)
 
 
-def test_the_spread_of_many_samples_is_the_std(model):
+def test_the_spread_of_many_samples_is_the_std(model, settings, finish):
     image = np.random.default_rng(3).random((8, 9)).astype("float32")
     many = finish(UpscaleJob(Source.of(image, "YX"), settings(samples=200), model=model, keep_samples=True))[
         0
@@ -324,14 +311,14 @@ def test_the_spread_of_many_samples_is_the_std(model):
     np.testing.assert_allclose(many.std, expected, rtol=1e-3, atol=1e-5)
 
 
-def test_a_record_of_kept_samples_makes_them_again(model, stack):
+def test_a_record_of_kept_samples_makes_them_again(model, stack, settings, finish):
     job = UpscaleJob(Source.of(stack[0, 0], "YX"), settings(), model=model, keep_samples=True)
     first = finish(job)[0]
     again = finish(UpscaleJob.from_record(stack[0, 0], json.loads(json.dumps(first.record)), model=model))[0]
     np.testing.assert_array_equal(again.samples, first.samples)
 
 
-def test_the_memory_setting_bounds_the_tile(model):
+def test_the_memory_setting_bounds_the_tile(model, settings):
     image = np.zeros((600, 600), np.float32)
     small = UpscaleJob(Source.of(image, "YX"), settings(memory=4), model=model).upscaler
     large = UpscaleJob(Source.of(image, "YX"), settings(memory=64), model=model).upscaler

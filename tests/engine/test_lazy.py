@@ -15,7 +15,6 @@ import zarr
 from napari_vaesr.engine import lazy, passes
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.record import Record
-from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.engine.stage import Stage
 from napari_vaesr.engine.upscaler import Upscaler
 from napari_vaesr.engine.wanted import GivenUp, given_up_when
@@ -23,10 +22,6 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Source
 
 PART = {"C": range(1, 2), "Z": range(1, 3), "Y": range(3, 15), "X": range(1, 20)}
-
-
-def settings(**changes):
-    return make_settings(**{"samples": 2, "device": "cpu", "precision": "float32", **changes})
 
 
 def lazy_arrays(job, look_ahead=False):
@@ -45,7 +40,7 @@ def eager(array, axes, chosen, model):
 
 
 @pytest.mark.parametrize("container", [np.asarray, lambda a: da.from_array(a, chunks=5), zarr.array])
-def test_lazy_equals_eager(model, stack, container):
+def test_lazy_equals_eager(model, stack, container, settings):
     expected = eager(stack, "CZYX", settings(), model)
     mean, std, record = lazy_arrays(UpscaleJob(Source.of(container(stack), "CZYX"), settings(), model=model))
     assert mean.shape == expected.mean.shape and mean.dtype == expected.mean.dtype
@@ -56,7 +51,7 @@ def test_lazy_equals_eager(model, stack, container):
 
 
 @pytest.mark.parametrize("workers", [1, 4])
-def test_the_number_of_workers_changes_nothing(model, stack, workers):
+def test_the_number_of_workers_changes_nothing(model, stack, workers, settings):
     expected = eager(stack, "CZYX", settings(), model)
     mean, std, _ = lazily(stack, "CZYX", settings(), model)
     both = dask.compute(mean, std, scheduler="threads", num_workers=workers)
@@ -65,7 +60,7 @@ def test_the_number_of_workers_changes_nothing(model, stack, workers):
 
 
 @pytest.mark.parametrize("axes", ["YXS", "SYX"])
-def test_colour(model, axes):
+def test_colour(model, axes, settings):
     image = np.random.default_rng(0).integers(0, 255, (11, 14, 3), dtype=np.uint8)
     image = image if axes == "YXS" else np.moveaxis(image, -1, 0)
     expected = eager(image, axes, settings(uncertainty="variance"), model)
@@ -76,7 +71,7 @@ def test_colour(model, axes):
     np.testing.assert_array_equal(uncertainty.compute(), expected.uncertainty)
 
 
-def test_a_large_plane_is_cut_without_seams(model, stack, monkeypatch):
+def test_a_large_plane_is_cut_without_seams(model, stack, monkeypatch, settings):
     expected = eager(stack[0].astype(np.float32), "ZXY", settings(), model)
     monkeypatch.setattr(passes, "LARGEST_BLOCK", 16)
     mean, std, _ = lazy_arrays(
@@ -87,7 +82,7 @@ def test_a_large_plane_is_cut_without_seams(model, stack, monkeypatch):
     np.testing.assert_allclose(std.compute(), expected.std, rtol=1e-2, atol=0.1)
 
 
-def test_parts_of_a_plane_larger_than_the_halo(model, monkeypatch):
+def test_parts_of_a_plane_larger_than_the_halo(model, monkeypatch, settings):
     image = np.random.default_rng(3).random((90, 61), dtype=np.float32)
     expected = eager(image, "YX", settings(), model)
     monkeypatch.setattr(passes, "LARGEST_BLOCK", 64)
@@ -97,7 +92,7 @@ def test_parts_of_a_plane_larger_than_the_halo(model, monkeypatch):
     np.testing.assert_allclose(std.compute(), expected.std, atol=2e-5)
 
 
-def test_nothing_is_computed_before_it_is_looked_at_and_then_once(model, reads, monkeypatch):
+def test_nothing_is_computed_before_it_is_looked_at_and_then_once(model, reads, monkeypatch, settings):
     encoded = []
     mean, std, _ = lazily(reads, "CZYX", settings(), model)
     assert reads.count <= 10, "the bounded sample only, two of three planes with a neighbour"
@@ -113,7 +108,7 @@ def test_nothing_is_computed_before_it_is_looked_at_and_then_once(model, reads, 
     assert sorted(encoded) == [(0, 0, 0, 0), (0, 1, 0, 0), (0, 2, 0, 0), (1, 2, 0, 0)]
 
 
-def test_the_memory_of_chunks_is_bounded(model, stack, monkeypatch):
+def test_the_memory_of_chunks_is_bounded(model, stack, monkeypatch, settings):
     monkeypatch.setattr(lazy, "CACHED_BYTES", 20_000)
     chunks = lazy._Chunks(UpscaleJob(Source.of(stack, "CZYX"), settings(), model=model))
     for z in range(3):
@@ -121,7 +116,7 @@ def test_the_memory_of_chunks_is_bounded(model, stack, monkeypatch):
     assert list(chunks._recent) == [(0, 1, 0, 0), (0, 2, 0, 0)]
 
 
-def test_memory_is_released_after_every_chunk(model, stack, monkeypatch):
+def test_memory_is_released_after_every_chunk(model, stack, monkeypatch, settings):
     released = []
     monkeypatch.setattr("napari_vaesr.engine.device._return_blocks", lambda: released.append(1))
     source = stack.astype(np.float32)
@@ -134,7 +129,7 @@ def test_memory_is_released_after_every_chunk(model, stack, monkeypatch):
     assert released == [1, 1]
 
 
-def test_one_sample(model, stack):
+def test_one_sample(model, stack, settings):
     mean, uncertainty, record = lazy_arrays(
         UpscaleJob(Source.of(stack, "CZYX"), settings(samples=1), model=model)
     )
@@ -142,7 +137,7 @@ def test_one_sample(model, stack):
     assert mean[0, 0].compute().shape == (34, 44)
 
 
-def test_a_stack_of_100_gigabytes_is_there_at_once(model):
+def test_a_stack_of_100_gigabytes_is_there_at_once(model, settings):
     source = da.zeros((12_000, 2048, 2048), chunks=(1, 2048, 2048), dtype=np.uint16)
     start = time.thread_time()  # whatever else the machine does
     mean, std, _ = lazily(source, "ZYX", settings(), model)
@@ -151,7 +146,7 @@ def test_a_stack_of_100_gigabytes_is_there_at_once(model):
     assert mean.chunks[1:] == ((2048, 2048), (2048, 2048))
 
 
-def test_memory_running_out_is_told(model, stack, monkeypatch):
+def test_memory_running_out_is_told(model, stack, monkeypatch, settings):
     mean, _, _ = lazily(stack[0, 0], "YX", settings(), model)
     expected = eager(stack[0, 0], "YX", settings(), model)
     real, failures = Upscaler._encode, []
@@ -195,7 +190,7 @@ def wait_for(condition):
         time.sleep(0.01)
 
 
-def test_neighbours_are_computed_ahead_where_one_is_heading(model, stack, computed):
+def test_neighbours_are_computed_ahead_where_one_is_heading(model, stack, computed, settings):
     source = np.concatenate([stack[0]] * 4)
     expected = eager(source, "ZYX", settings(), model)
     mean, std, _ = lazy_arrays(UpscaleJob(Source.of(source, "ZYX"), settings(), model=model), look_ahead=True)
@@ -207,7 +202,7 @@ def test_neighbours_are_computed_ahead_where_one_is_heading(model, stack, comput
     assert computed[:6] == [5, 6, 7, 4, 3, 2]
 
 
-def test_what_is_asked_for_comes_before_what_is_ahead(model, stack, computed, monkeypatch):
+def test_what_is_asked_for_comes_before_what_is_ahead(model, stack, computed, monkeypatch, settings):
     source = np.concatenate([stack[0]] * 4)
     started, go_on, asked = Event(), Event(), Event()
     real = Stage.compute
@@ -239,7 +234,7 @@ def test_what_is_asked_for_comes_before_what_is_ahead(model, stack, computed, mo
 
 
 def test_looking_ahead_tells_nothing_and_leaves_the_warnings_of_others_alone(
-    model, stack, computed, monkeypatch
+    model, stack, computed, monkeypatch, settings
 ):
     real, filters = Upscaler._encode, []
 
@@ -257,7 +252,7 @@ def test_looking_ahead_tells_nothing_and_leaves_the_warnings_of_others_alone(
     assert filters == [warnings.filters] and "Memory ran out" in job.messages[0]
 
 
-def test_nothing_ahead_of_a_single_plane(model, stack, computed):
+def test_nothing_ahead_of_a_single_plane(model, stack, computed, settings):
     mean, _, _ = lazy_arrays(
         UpscaleJob(Source.of(stack[0, 0], "YX"), settings(), model=model), look_ahead=True
     )
@@ -266,7 +261,7 @@ def test_nothing_ahead_of_a_single_plane(model, stack, computed):
     assert computed == [0]
 
 
-def test_a_part_is_that_part_of_the_whole(model, stack):
+def test_a_part_is_that_part_of_the_whole(model, stack, settings):
     expected = eager(stack, "CZYX", settings(), model)
     job = UpscaleJob(Source.of(stack, "CZYX"), settings(), PART, model=model)
     mean, std, record = lazy_arrays(job)
@@ -288,7 +283,7 @@ def given_up_after(steps, array):
 
 
 @pytest.mark.parametrize("steps", [0, 1, 2])
-def test_an_unwanted_plane_stops_within_a_step_and_leaves_nothing(model, stack, monkeypatch, steps):
+def test_an_unwanted_plane_stops_within_a_step_and_leaves_nothing(model, stack, monkeypatch, steps, settings):
     expected = eager(stack, "CZYX", settings(samples=8), model)
     real, drawn = Upscaler._add_samples, []
     monkeypatch.setattr("napari_vaesr.engine.memory.CPU_CHUNK", 1)  # pair by pair: five steps in all
@@ -303,7 +298,7 @@ def test_an_unwanted_plane_stops_within_a_step_and_leaves_nothing(model, stack, 
 
 
 def test_who_waits_for_the_same_plane_gets_it_and_who_does_not_want_it_does_not_wait(
-    model, stack, monkeypatch
+    model, stack, monkeypatch, settings
 ):
     """One reader gives a plane up while a second waits for it, and a third for its turn no more."""
     expected = eager(stack, "CZYX", settings(), model)
@@ -335,7 +330,7 @@ def test_who_waits_for_the_same_plane_gets_it_and_who_does_not_want_it_does_not_
         np.testing.assert_array_equal(second.result(30), expected.mean[0, 0])
 
 
-def test_many_readers_all_get_their_planes_while_others_give_up(model, stack, computed):
+def test_many_readers_all_get_their_planes_while_others_give_up(model, stack, computed, settings):
     source = np.concatenate([stack[0]] * 4)
     expected = eager(source, "ZYX", settings(), model)
     mean, std, _ = lazy_arrays(UpscaleJob(Source.of(source, "ZYX"), settings(), model=model), look_ahead=True)
@@ -350,7 +345,7 @@ def test_many_readers_all_get_their_planes_while_others_give_up(model, stack, co
 
 
 @pytest.mark.parametrize("kind", ["std", "relative", "interval"])
-def test_a_lazy_result_tells_the_truth(model, stack, kind):
+def test_a_lazy_result_tells_the_truth(model, stack, kind, settings):
     job = UpscaleJob(Source.of(stack, "CZYX"), settings(uncertainty=kind), model=model)
     found = lazy.lazy_result(job)
     for _ in job:

@@ -6,24 +6,10 @@ import numpy as np
 import pytest
 
 from napari_vaesr.engine.job import UpscaleJob
-from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.imaging.axes import Source
 
 
-def settings(**changes):
-    return make_settings(**{"samples": 2, "device": "cpu", "precision": "float32", **changes})
-
-
-def finish(job):
-    steps = list(job)
-    return job.result, steps
-
-
-def run(array, axes, model, extent=None, **changes):
-    return finish(UpscaleJob(Source.of(array, axes), settings(**changes), extent or {}, model=model))[0]
-
-
-def test_the_stream_equals_the_result(model, stack):
+def test_the_stream_equals_the_result(model, stack, settings, finish):
     result, steps = finish(UpscaleJob(Source.of(stack, "CZYX"), settings(tile=8), model=model))
     job = UpscaleJob(Source.of(stack, "CZYX"), settings(tile=8), model=model)
     seen, count = [], 0
@@ -35,7 +21,7 @@ def test_the_stream_equals_the_result(model, stack):
     assert count == 5 and seen == steps
 
 
-def test_the_progress_callback_can_cancel_a_stream(model, stack):
+def test_the_progress_callback_can_cancel_a_stream(model, stack, settings):
     def stop(progress):
         raise KeyboardInterrupt
 
@@ -43,7 +29,7 @@ def test_the_progress_callback_can_cancel_a_stream(model, stack):
         next(UpscaleJob(Source.of(stack, "CZYX"), settings(), model=model).pieces(stop))
 
 
-def test_planes_are_read_once(model, reads):
+def test_planes_are_read_once(model, reads, settings):
     job = UpscaleJob(Source.of(reads, "CZYX"), settings(tile=8), model=model)
     reads.count = 0
     list(job)
@@ -51,7 +37,7 @@ def test_planes_are_read_once(model, reads):
     assert reads.largest <= 17 * 22
 
 
-def test_a_huge_plane_is_read_block_by_block(model, reads, monkeypatch):
+def test_a_huge_plane_is_read_block_by_block(model, reads, monkeypatch, run):
     monkeypatch.setattr("napari_vaesr.engine.passes.LARGEST_BLOCK", 16)
     expected = run(reads.array, "CZYX", model)
     result = run(reads, "CZYX", model)

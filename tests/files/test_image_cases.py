@@ -18,15 +18,6 @@ CASES = Path(__file__).parents[1] / "cases"
 MICRO = "micrometer"
 
 
-def sizes(image) -> dict[str, tuple[float, str | None]]:
-    return {name: (pytest.approx(size), image.units.get(name)) for name, size in image.pixel_size.items()}
-
-
-def page(name: str, number: int = 0):
-    with tifffile.TiffFile(CASES / name) as tiff:
-        return tiff.pages[number].asarray()
-
-
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
@@ -45,7 +36,7 @@ def page(name: str, number: int = 0):
         ("tile.zarr", {"Z": (0.5, MICRO), "Y": (0.2, MICRO), "X": (0.2, MICRO)}),
     ],
 )
-def test_pixel_sizes(name, expected):
+def test_pixel_sizes(name, expected, sizes):
     assert sizes(read_image(CASES / name)) == {
         axis: (pytest.approx(size), unit) for axis, (size, unit) in expected.items()
     }
@@ -87,7 +78,7 @@ def test_numbers_that_are_too_few_are_told(name):
     assert image.axes == "CZYX" and "taken as those of Z, Y, X" in image.notes[0]
 
 
-def test_wells_and_fields():
+def test_wells_and_fields(sizes):
     path = CASES / "plate.zarr"
     assert series_names(path) == ["A/1/0", "A/1/1", "B/1/0", "B/1/1"]
     image = read_image(path, series="B/1/1")
@@ -142,7 +133,7 @@ def test_a_lone_channel_of_imagej_keeps_its_colour(tmp_path):
     assert image.colours == ("00FF00",) and image.offset == pytest.approx({"Y": 0.2})
 
 
-def test_the_alpha_of_grey_is_left_out_and_told():
+def test_the_alpha_of_grey_is_left_out_and_told(page):
     image = read_image(CASES / "greyalpha.tif")
     assert image.axes == "YX" and "alpha" in image.notes[0]
     np.testing.assert_array_equal(image.data, page("greyalpha.tif")[..., 0])

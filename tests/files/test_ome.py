@@ -16,15 +16,6 @@ CASES = Path(__file__).parents[1] / "cases"
 MICRO = "micrometer"
 
 
-def sizes(image) -> dict[str, tuple[float, str | None]]:
-    return {name: (pytest.approx(size), image.units.get(name)) for name, size in image.pixel_size.items()}
-
-
-def page(name: str, number: int = 0):
-    with tifffile.TiffFile(CASES / name) as tiff:
-        return tiff.pages[number].asarray()
-
-
 @pytest.mark.parametrize(
     ("name", "axes", "size"),
     [
@@ -37,7 +28,7 @@ def page(name: str, number: int = 0):
         ("renamed.ome.tif", "ZYX", None),
     ],
 )
-def test_an_ome_tiff_gives_its_own_pixels_and_sizes(name, axes, size):
+def test_an_ome_tiff_gives_its_own_pixels_and_sizes(name, axes, size, sizes, page):
     image = read_image(CASES / name)
     assert image.axes == axes and series_names(CASES / name) == series_names(CASES / name)[:1]
     assert sizes(image) == ({"Y": (size, MICRO), "X": (size, MICRO)} if size else {})
@@ -46,7 +37,7 @@ def test_an_ome_tiff_gives_its_own_pixels_and_sizes(name, axes, size):
     np.testing.assert_array_equal(image.data[(-1,) * (len(axes) - 2)], page(name, -1))
 
 
-def test_a_renamed_file_is_found_by_its_uuid(tmp_path):
+def test_a_renamed_file_is_found_by_its_uuid(tmp_path, page):
     for name in ("p_Pos0.ome.tif", "p_Pos1.ome.tif"):
         shutil.copy(CASES / name, tmp_path)
     shutil.copy(CASES / "p_Pos1.ome.tif", tmp_path / "other name.ome.tif")
@@ -84,7 +75,7 @@ def test_a_companion_file_tells_of_the_images(tmp_path):
         np.testing.assert_array_equal(image.data, pixels[number])
 
 
-def test_scenes_are_told_of_and_chosen():
+def test_scenes_are_told_of_and_chosen(sizes, page):
     path = CASES / "scenes.ome.tif"
     assert series_names(path) == ["scene A", "scene B"]
     first = read_image(path)

@@ -79,7 +79,22 @@ def slotted():
 
 
 @pytest.fixture(scope="session")
-def make_result():
+def finished():
+    """Run a task to its end, and return what it makes."""
+
+    def finished(task):
+        steps = task.steps()
+        while True:
+            try:
+                next(steps)
+            except StopIteration as stop:
+                return stop.value
+
+    return finished
+
+
+@pytest.fixture(scope="session")
+def make_result(finished):
     """Upscale a layer into a viewer: the result as found among its layers, and as the engine gave it."""
 
     def make_result(viewer, layer, axes, model_path, extent=None, **changes):
@@ -87,13 +102,7 @@ def make_result():
             **{"model": str(model_path), "samples": 4, "device": "cpu", "precision": "float32", **changes}
         )
         task = UpscaleTask(layer, axes, settings, extent or {})
-        steps = task.steps()
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                made = end.value
-                break
+        made = finished(task)
         viewer.layers.extend(Layer.create(*each) for each in task.layers(made, []))
         return results(viewer.layers)[-1], made
 

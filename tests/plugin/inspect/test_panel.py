@@ -15,21 +15,25 @@ from napari_vaesr.plugin.viewer.task import UpscaleTask
 from napari_vaesr.trust.certainty import least_sure_tenth
 
 
-def upscale(viewer, layer, tiny_model_path, extent=None, **changes):
-    settings = make_settings(
-        **{"model": str(tiny_model_path), "samples": 4, "device": "cpu", "precision": "float32", **changes}
-    )
-    task = UpscaleTask(layer, "ZYX", settings, extent or {})
-    steps = task.steps()
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            made = end.value
-            break
-    layers = [Layer.create(*each) for each in task.layers(made, [each.name for each in viewer.layers])]
-    viewer.layers.extend(layers)
-    return layers
+@pytest.fixture(scope="session")
+def upscale(finished):
+    def upscale(viewer, layer, tiny_model_path, extent=None, **changes):
+        settings = make_settings(
+            **{
+                "model": str(tiny_model_path),
+                "samples": 4,
+                "device": "cpu",
+                "precision": "float32",
+                **changes,
+            }
+        )
+        task = UpscaleTask(layer, "ZYX", settings, extent or {})
+        taken = [each.name for each in viewer.layers]
+        layers = [Layer.create(*each) for each in task.layers(finished(task), taken)]
+        viewer.layers.extend(layers)
+        return layers
+
+    return upscale
 
 
 @pytest.fixture
@@ -41,14 +45,14 @@ def cells(viewer):
 
 
 @pytest.fixture
-def panel(viewer, cells, tiny_model_path, qtbot):
+def panel(viewer, cells, tiny_model_path, qtbot, upscale):
     upscale(viewer, cells, tiny_model_path)
     panel = InspectPanel(viewer)
     qtbot.addWidget(panel.native)
     return panel
 
 
-def test_without_a_result_the_panel_says_what_to_do(viewer, qtbot, cells, tiny_model_path):
+def test_without_a_result_the_panel_says_what_to_do(viewer, qtbot, cells, tiny_model_path, upscale):
     panel = InspectPanel(viewer)
     qtbot.addWidget(panel.native)
     assert panel.result is None and "Upscale an image" in panel.status.value
@@ -75,7 +79,7 @@ def test_a_record_that_is_complete_only_in_the_end_is_told(panel):
     assert "seed 77" in panel.origin.words.value
 
 
-def test_the_result_of_the_active_layer_is_chosen_and_kept(viewer, cells, tiny_model_path, qtbot):
+def test_the_result_of_the_active_layer_is_chosen_and_kept(viewer, cells, tiny_model_path, qtbot, upscale):
     first, _ = upscale(viewer, cells, tiny_model_path)
     upscale(viewer, cells, tiny_model_path, seed=1)
     viewer.layers.selection.active = first
@@ -105,7 +109,7 @@ def test_another_kind_replaces_the_map_and_goes_back(viewer, panel, kind):
     assert layer.name == "cells x2 std"
 
 
-def test_an_interval_gets_a_map_beside_its_bounds(viewer, cells, tiny_model_path, qtbot):
+def test_an_interval_gets_a_map_beside_its_bounds(viewer, cells, tiny_model_path, qtbot, upscale):
     mean, lower, upper = upscale(viewer, cells, tiny_model_path, uncertainty="interval")
     panel = InspectPanel(viewer)
     qtbot.addWidget(panel.native)
@@ -228,7 +232,9 @@ def test_python_is_copied_and_what_cannot_be_is_told(panel):
     assert "Model test-tiny" in panel.origin.words.value
 
 
-def test_from_the_menu_in_a_window_that_is_closed_while_samples_are_drawn(window, tiny_model_path, qtbot):
+def test_from_the_menu_in_a_window_that_is_closed_while_samples_are_drawn(
+    window, tiny_model_path, qtbot, upscale
+):
     from napari._app_model import get_app_model
 
     layer = window.add_image(np.random.default_rng(0).integers(0, 255, (2, 64, 64)).astype("uint16"))

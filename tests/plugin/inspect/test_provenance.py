@@ -31,26 +31,24 @@ def path(tmp_path):
     return path
 
 
-def made(layer, axes, model_path, extent=None, **changes):
-    settings = make_settings(
-        **{
-            "model": str(model_path),
-            "samples": 4,
-            "seed": 5,
-            "device": "cpu",
-            "precision": "float32",
-            **changes,
-        }
-    )
-    task = UpscaleTask(layer, axes, settings, extent or {})
-    steps = task.steps()
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result = end.value
-            break
-    return result, task.layers(result, [])[0][1]["metadata"][KEY]
+@pytest.fixture(scope="session")
+def made(finished):
+    def made(layer, axes, model_path, extent=None, **changes):
+        settings = make_settings(
+            **{
+                "model": str(model_path),
+                "samples": 4,
+                "seed": 5,
+                "device": "cpu",
+                "precision": "float32",
+                **changes,
+            }
+        )
+        task = UpscaleTask(layer, axes, settings, extent or {})
+        result = finished(task)
+        return result, task.layers(result, [])[0][1]["metadata"][KEY]
+
+    return made
 
 
 def run_here(code):
@@ -71,7 +69,7 @@ EXTENTS = [None, {"Z": range(1, 3), "Y": range(2, 9), "X": range(5, 6)}]
 
 @pytest.mark.parametrize("extent", EXTENTS, ids=["whole", "part"])
 @pytest.mark.parametrize("kind", ["std", "relative"])
-def test_the_python_of_a_file_gives_the_same_pixels(path, tiny_model_path, extent, kind):
+def test_the_python_of_a_file_gives_the_same_pixels(path, tiny_model_path, extent, kind, made):
     layer = Image(tifffile.imread(path), name="a")
     layer._source = layer.source.model_copy(update={"path": str(path)})
     result, record = made(layer, "ZYX", tiny_model_path, extent, uncertainty=kind)
@@ -82,7 +80,7 @@ def test_the_python_of_a_file_gives_the_same_pixels(path, tiny_model_path, exten
     assert "device=" not in as_python(record)  # it runs where it is run
 
 
-def test_the_python_of_a_sample_runs_as_a_script(tiny_model_path):
+def test_the_python_of_a_sample_runs_as_a_script(tiny_model_path, made):
     layer = Layer.create(*phase()[0])
     layer._source = layer.source.model_copy(update={"sample": ("napari-vaesr", "phase")})
     _, record = made(layer, "YX", tiny_model_path, {"Y": range(8), "X": range(8)}, samples=2)
@@ -91,7 +89,7 @@ def test_the_python_of_a_sample_runs_as_a_script(tiny_model_path):
     assert done.stdout.splitlines()[-1] == "(16, 16)"
 
 
-def test_the_python_of_a_layer_without_a_file_takes_it_from_the_viewer(tiny_model_path, monkeypatch):
+def test_the_python_of_a_layer_without_a_file_takes_it_from_the_viewer(tiny_model_path, monkeypatch, made):
     layer = Image(np.random.default_rng(0).random((9, 12)).astype("float32"), name='my "cells"')
     result, record = made(layer, "YX", tiny_model_path)
     code = as_python(record)
@@ -103,7 +101,7 @@ def test_the_python_of_a_layer_without_a_file_takes_it_from_the_viewer(tiny_mode
     assert "layers['renamed']" in as_python(record, [layer])
 
 
-def test_the_python_of_a_corrected_uncertainty_corrects_it_too(path, tiny_model_path):
+def test_the_python_of_a_corrected_uncertainty_corrects_it_too(path, tiny_model_path, made):
     layer = Image(tifffile.imread(path), name="a")
     layer._source = layer.source.model_copy(update={"path": str(path)})
     _, told = made(layer, "ZYX", tiny_model_path, EXTENTS[1])
@@ -122,7 +120,7 @@ def test_the_python_of_a_corrected_uncertainty_corrects_it_too(path, tiny_model_
 
 
 @pytest.mark.parametrize("extent", EXTENTS, ids=["whole", "part"])
-def test_the_command_line_gives_the_same_pixels(path, tiny_model_path, extent, tmp_path, monkeypatch):
+def test_the_command_line_gives_the_same_pixels(path, tiny_model_path, extent, tmp_path, monkeypatch, made):
     layer = Image(tifffile.imread(path), name="a")
     layer._source = layer.source.model_copy(update={"path": str(path)})
     result, record = made(layer, "ZYX", tiny_model_path, extent, temperature=0.5)
@@ -135,7 +133,7 @@ def test_the_command_line_gives_the_same_pixels(path, tiny_model_path, extent, t
     np.testing.assert_array_equal(written[:, 1], result.std)
 
 
-def test_the_command_line_tells_noise_and_blur(path, tmp_path, monkeypatch):
+def test_the_command_line_tells_noise_and_blur(path, tmp_path, monkeypatch, made):
     layer = Image(tifffile.imread(path), name="a")
     layer._source = layer.source.model_copy(update={"path": str(path)})
     noise, blur = {"gain": 1 / 3, "read": 4.0}, 0.4
@@ -148,7 +146,7 @@ def test_the_command_line_tells_noise_and_blur(path, tmp_path, monkeypatch):
     np.testing.assert_array_equal(written[:, 0], result.mean)
 
 
-def test_python_and_command_line_tell_what_planes_are(path, tmp_path, told_model_path, monkeypatch):
+def test_python_and_command_line_tell_what_planes_are(path, tmp_path, told_model_path, monkeypatch, made):
     layer = Image(tifffile.imread(path), name="a")
     layer._source = layer.source.model_copy(update={"path": str(path)})
     result, record = made(layer, "ZYX", told_model_path, scale={"Z": 2}, sections="thick", noise=0.0)
@@ -162,14 +160,14 @@ def test_python_and_command_line_tell_what_planes_are(path, tmp_path, told_model
     np.testing.assert_array_equal(written[:, 0], result.mean)
 
 
-def test_a_file_that_holds_other_pixels_now_is_not_named(path, tiny_model_path):
+def test_a_file_that_holds_other_pixels_now_is_not_named(path, tiny_model_path, made):
     layer = Image(tifffile.imread(path) // 2, name="a")
     layer._source = layer.source.model_copy(update={"path": str(path)})
     _, record = made(layer, "ZYX", tiny_model_path)
     assert "current_viewer" in as_python(record)
 
 
-def test_the_words_tell_model_source_and_part(tiny_model_path):
+def test_the_words_tell_model_source_and_part(tiny_model_path, made):
     layer = Image(np.random.default_rng(0).random((4, 9, 12)).astype("float32"), name="cells")
     _, record = made(layer, "ZYX", tiny_model_path, {"Z": range(2, 3), "X": range(3, 9)})
     words = in_words(record)

@@ -140,19 +140,13 @@ def test_opening_computes_no_plane_and_showing_computes_one(stack_path, monkeypa
     assert computed == [(2, 0, 0)]
 
 
-def test_lazy_planes_are_the_same_as_the_widget_makes(stack_path, tiny_model_path):
+def test_lazy_planes_are_the_same_as_the_widget_makes(stack_path, tiny_model_path, finished):
     from napari_vaesr.engine.settings import make_settings
     from napari_vaesr.plugin.viewer.task import UpscaleTask
 
     source, mean, spread = (Layer.create(*made) for made in read_upscaled(stack_path))
     settings = make_settings(model=str(tiny_model_path), samples=4, device="cpu")
-    steps = UpscaleTask(source, "ZYX", settings, {"Z": range(1, 2)}).steps()
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result = end.value
-            break
+    result = finished(UpscaleTask(source, "ZYX", settings, {"Z": range(1, 2)}))
     np.testing.assert_array_equal(np.asarray(mean.data[1:2]), result.mean)
     np.testing.assert_allclose(np.asarray(spread.data[1:2]), result.uncertainty, rtol=1e-4)
 

@@ -10,21 +10,6 @@ from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.plugin.viewer.task import UpscaleTask
 
 
-@pytest.fixture(scope="session")
-def finished():
-    """Run a task to its end, and return what it makes."""
-
-    def finished(task):
-        steps = task.steps()
-        while True:
-            try:
-                next(steps)
-            except StopIteration as stop:
-                return stop.value
-
-    return finished
-
-
 @pytest.fixture
 def settings():
     return make_settings(model="test-tiny", samples=3, device="cpu", precision="float32")

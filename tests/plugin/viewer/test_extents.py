@@ -11,15 +11,6 @@ from napari_vaesr.plugin.viewer.extents import chosen_extent
 from napari_vaesr.plugin.viewer.task import UpscaleTask
 
 
-def run(task):
-    generator = task.steps()
-    while True:
-        try:
-            next(generator)
-        except StopIteration as end:
-            return end.value
-
-
 @pytest.fixture
 def movie():
     """A time lapse of stacks, of pixels that are not square."""
@@ -111,7 +102,7 @@ def test_a_rectangle_drawn_over_the_layer(viewer, movie):
 
 
 @pytest.mark.filterwarnings("ignore:Non-orthogonal slicing")
-def test_an_extent_is_in_its_place_to_a_billionth_of_a_pixel(tiny_model_path):
+def test_an_extent_is_in_its_place_to_a_billionth_of_a_pixel(tiny_model_path, finished):
     layer = Image(
         np.random.default_rng(1).integers(0, 255, (3, 20, 30)).astype("uint8"),
         scale=(2.0, 0.3, 0.5),
@@ -123,8 +114,8 @@ def test_an_extent_is_in_its_place_to_a_billionth_of_a_pixel(tiny_model_path):
     settings = make_settings(model=str(tiny_model_path), samples=3, device="cpu", precision="float32")
     extent = {"Z": range(1, 3), "Y": range(4, 11), "X": range(7, 19)}
     task = UpscaleTask(layer, "ZYX", settings, extent, keep_samples=True)
-    mean, spread, samples = (Layer.create(*made) for made in task.layers(run(task), []))
-    whole = run(UpscaleTask(layer, "ZYX", settings))
+    mean, spread, samples = (Layer.create(*made) for made in task.layers(finished(task), []))
+    whole = finished(UpscaleTask(layer, "ZYX", settings))
     assert np.abs(mean.data.astype(int) - whole.mean[1:3, 8:22, 14:38]).max() <= 1
     assert samples.data.shape == (3, *mean.data.shape)
     for inside, source in (((-0.5,) * 3, (0.5, 3.5, 6.5)), ((1.5, 13.5, 23.5), (2.5, 10.5, 18.5))):

@@ -16,7 +16,7 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.image import SUFFIXES, can_read
 from napari_vaesr.files.image_file import image_name
 from napari_vaesr.imaging.sampling import evenly_spaced
-from napari_vaesr.pairs.images import as_dtype, grey, read_planes, why_passed, with_intensities
+from napari_vaesr.pairs.images import as_dtype, grey, read_planes, value_range, why_passed, with_intensities
 from napari_vaesr.pairs.pair import Pair
 from napari_vaesr.pairs.settings import Degradation
 
@@ -223,9 +223,8 @@ def _limited(domains: dict[str, list[EvaluationImage]], limit: int | None) -> li
 
 def _range(truth: Array) -> tuple[float, float]:
     """Return what counts as black, and the distance to white: 255 for 8 bits, else what the image has."""
-    if truth.dtype == np.uint8:
-        return 0.0, 255.0
-    return float(truth.min()), float(truth.max()) - float(truth.min()) or 1.0
+    low, high = value_range(truth)
+    return low, high - low or 1.0
 
 
 def _shrunk(truth: Array, scale: int) -> Array:

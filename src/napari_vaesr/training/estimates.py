@@ -20,6 +20,9 @@ numerical aperture: sqrt(2) / (2 pi), the two-dimensional paraxial case of Zhang
 LOWEST_CUTOFF = 0.05
 """Cycles per pixel; below it an image has no structure to tell a blur by."""
 
+RINGS = 64
+"""Into which frequencies are divided."""
+
 
 def immerkaer_noise(plane: Float32Array) -> float:
     """Estimate the standard deviation of white noise in an image.
@@ -96,11 +99,11 @@ def psf_from_spectrum(planes: Sequence[Float32Array]) -> float:
     return 2 * GAUSSIAN / cutoff
 
 
-def _radial_power(plane: Float32Array, rings: int = 64) -> NDArray[np.float64]:
+def _radial_power(plane: Float32Array) -> NDArray[np.float64]:
     """Return the power spectrum in rings from frequency 0 to that of the corners, with a Hann window."""
     window = np.hanning(plane.shape[0])[:, None] * np.hanning(plane.shape[1])
     power = np.abs(np.fft.fft2((plane - plane.mean()) * window)) ** 2
     rows, columns = np.fft.fftfreq(plane.shape[0])[:, None], np.fft.fftfreq(plane.shape[1])
-    ring = np.minimum((np.hypot(rows, columns) / sqrt(0.5) * rings).astype(int), rings - 1)
-    total = np.bincount(ring.ravel(), power.ravel(), minlength=rings)
-    return total / np.maximum(np.bincount(ring.ravel(), minlength=rings), 1)
+    ring = np.minimum((np.hypot(rows, columns) / sqrt(0.5) * RINGS).astype(int), RINGS - 1)
+    total = np.bincount(ring.ravel(), power.ravel(), minlength=RINGS)
+    return total / np.maximum(np.bincount(ring.ravel(), minlength=RINGS), 1)

@@ -65,21 +65,19 @@ class Muon(Optimizer):
         return weight.grad.lerp(running, group["momentum"])
 
 
-def orthogonalised(matrices: Tensor, steps: int = 5) -> Tensor:
+def orthogonalised(matrices: Tensor) -> Tensor:
     """Bring the singular values of matrices near one by a quintic Newton-Schulz iteration, in float32.
 
     Parameters
     ----------
     matrices : Tensor
         (..., rows, columns).
-    steps : int
-        Iterations.
     """
     x = matrices.float()
     x = x / (torch.linalg.matrix_norm(x, keepdim=True) + 1e-7)
     tall = x.shape[-2] > x.shape[-1]
     x = x.mT if tall else x
-    for _ in range(steps):
+    for _ in range(5):
         gram = x @ x.mT
         x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
     result: Tensor = x.mT.contiguous() if tall else x

@@ -41,7 +41,7 @@ class Assembly:
     """
 
     def __init__(
-        self, axes: Axes, settings: UpscaleSettings, dtype: npt.DTypeLike, keep_samples: bool = False
+        self, axes: Axes, settings: UpscaleSettings, dtype: npt.DTypeLike, keep_samples: bool
     ) -> None:
         self._axes, self._spread_axes, self._kind = axes, axes.without_samples(), settings.uncertainty
         shape, dtype = axes.shape, result_dtype(dtype)

@@ -84,7 +84,7 @@ def chosen_calibrations(
     factors: Factors,
     noises: Sequence[float],
     settings: UpscaleSettings,
-    given: Sequence[Calibration] | None = None,
+    given: Sequence[Calibration] | None,
 ) -> tuple[tuple[Calibration, ...], list[str]]:
     """Return the calibrations of every pass and channel, and what to tell of those that a card lacks.
 
@@ -94,7 +94,7 @@ def chosen_calibrations(
         As for `calibrations_of`.
     settings : UpscaleSettings
         Which kind of image it is, and whether there is a spread.
-    given : sequence of Calibration, optional
+    given : sequence of Calibration, or None
         One for every channel, of the last pass, which corrects all of them; or for every pass and channel.
     """
     keys, parts = calibration_keys(card, factors), split(factors, card.network.factors, card.name)

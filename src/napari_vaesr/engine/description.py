@@ -72,7 +72,7 @@ class Description:
     device: str
     precision: str
     reason: str
-    passes: tuple[PassDescription, ...] = ()
+    passes: tuple[PassDescription, ...]
 
 
 def describe(job: UpscaleJob) -> Description:

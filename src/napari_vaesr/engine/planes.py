@@ -14,7 +14,7 @@ from napari_vaesr.imaging.axes import Axes, Place
 from napari_vaesr.imaging.intensity import IntensityScaling
 from napari_vaesr.imaging.region import Region
 from napari_vaesr.vae.config import Conditions
-from napari_vaesr.zoo.calibration import AS_DRAWN, AreaFactors
+from napari_vaesr.zoo.calibration import AreaFactors
 
 if TYPE_CHECKING:
     from napari_vaesr.engine.surroundings import Around
@@ -89,7 +89,7 @@ class SourcePlane:
     scaling: IntensityScaling
     conditions: Conditions
     around: Around
-    areas: AreaFactors = AS_DRAWN
+    areas: AreaFactors
 
     @property
     def keys(self) -> NoiseKeys:

@@ -87,7 +87,7 @@ class Piece:
     mean: Array
     std: Float32Array | None
     uncertainty: Float32Array | None
-    samples: Array | None = None
+    samples: Array | None
 
     @property
     def maps(self) -> Sequence[Float32Array]:

@@ -92,8 +92,8 @@ class TileMoments:
     tile: Tile
     mean: Float32Array
     std: Float32Array | None
-    samples: Float32Array | None = None
-    chroma: Float32Array | None = None
+    samples: Float32Array | None
+    chroma: Float32Array | None
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ class Entry:
     number: int = 0
 
 
-def read_zarr(place: Place, axes: str | None, series: Series = None, labels: bool = False) -> ImageFile:
+def read_zarr(place: Place, axes: str | None, series: Series, labels: bool) -> ImageFile:
     """Open an OME-Zarr image in full resolution, or a plain Zarr array, lazily.
 
     Of a plate, a well, or another collection of images the first is opened, or the one that is named.

@@ -52,7 +52,7 @@ WORDS = ("frames", "slices", "channels")
 """What ImageJ calls the axes T, Z and C."""
 
 
-def read_tiff(path: Path, axes: str | None, series: Series = None) -> ImageFile:
+def read_tiff(path: Path, axes: str | None, series: Series) -> ImageFile:
     """Open an image of a TIFF in full resolution, lazily: the first, or the one that is named.
 
     Parameters are those of `read_image`.
@@ -189,7 +189,7 @@ def open_series(path: Path, number: int) -> tuple[tifffile.TiffFile, tifffile.Ti
         raise
 
 
-def open_tiff(path: Path, number: int = 0) -> Any:
+def open_tiff(path: Path, number: int) -> Any:
     """Return an image of a TIFF as a Zarr array; the file is closed with it."""
     tiff, pages = open_series(path, number)
     try:

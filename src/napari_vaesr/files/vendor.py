@@ -26,7 +26,7 @@ from napari_vaesr.imaging.axes import Axes
 EXTRA = 'pip install "napari-vaesr[formats]"'
 
 
-def read_vendor(path: Path, axes: str | None, series: Series = None) -> ImageFile:
+def read_vendor(path: Path, axes: str | None, series: Series) -> ImageFile:
     """Open a scene of a file that bioio has a plugin for: the first, or the one that is named.
 
     Parameters

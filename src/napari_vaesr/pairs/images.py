@@ -57,9 +57,7 @@ def find_images(places: Sequence[Path], passed: list[Path] | None = None) -> lis
     return sorted(set(files))
 
 
-def with_intensities(
-    folder: Path, suffixes: Collection[str], passed: list[Path] | None = None
-) -> Iterator[Path]:
+def with_intensities(folder: Path, suffixes: Collection[str], passed: list[Path] | None) -> Iterator[Path]:
     """Yield the images below a folder, without results of upscalings, masks and labels; see `find_images`.
 
     Parameters

@@ -146,7 +146,7 @@ def _thinned(spread: Spread, chosen: NDArray[np.int64]) -> Spread:
     )
 
 
-def _upscaled_middle(model: Model, pair: Pair, noise: Literal["auto"] | float = "auto") -> Spread:
+def _upscaled_middle(model: Model, pair: Pair, noise: Literal["auto"] | float) -> Spread:
     """Upscale the middle of an image; in unit intensity."""
     rows, columns = (middle_of(range(size), SIDE // pair.scale) for size in pair.low.shape[:2])
     settings, part = UpscaleSettings(samples=SAMPLES, noise=noise), Region(Y=rows, X=columns)

@@ -27,7 +27,7 @@ def simulated(
     patches: Sequence[NDArray[np.float32]],
     factor: Factor,
     config: TrainingConfig,
-    generator: torch.Generator | None = None,
+    generator: torch.Generator | None,
 ) -> Batch:
     """Make a batch of sharp patches: degraded, and with conditions that are nearly right.
 

@@ -45,9 +45,9 @@ class Watch(Callback):
         What it is validated on.
     start : SuperResolutionVAE
         The network that it started from.
-    listen : callable, optional
+    listen : callable
         Told about the check of the start, losses, verdicts and pictures, in the thread of the training.
-    should_stop : callable, optional
+    should_stop : callable
         Asked while the start is checked.
     """
 
@@ -56,8 +56,8 @@ class Watch(Callback):
         run: Path,
         pairs: FixedPairs,
         start: SuperResolutionVAE,
-        listen: Listen = lambda event: None,
-        should_stop: Callable[[], bool] = lambda: False,
+        listen: Listen,
+        should_stop: Callable[[], bool],
     ) -> None:
         self.folder, self.pairs, self.start = run, pairs, start
         self.listen, self.should_stop = listen, should_stop

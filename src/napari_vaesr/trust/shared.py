@@ -177,7 +177,7 @@ class SharedErrors:
         samples = self.added(field.mean, field.samples, field.axes, field.place.get("C", 0))
         return replace(field, samples=samples)
 
-    def added(self, mean: Array, samples: Sequence[Array], axes: str, channel: int = 0) -> Sequence[Array]:
+    def added(self, mean: Array, samples: Sequence[Array], axes: str, channel: int) -> Sequence[Array]:
         """Return samples with shared errors, each made when it is asked for.
 
         Parameters

@@ -28,7 +28,7 @@ HALF_ERROR = 1.5e-3
 """Root mean square difference from float32 that a number format may make, in unit intensity."""
 
 
-def made_image(channels: int = 1) -> Tensor:
+def made_image(channels: int) -> Tensor:
     """Return an image (1, channels, 64, 256) in [0, 1] with the spectrum of photographs and uneven contrast.
 
     Uneven, for some networks look at the mean of all that they see, which another tile changes.

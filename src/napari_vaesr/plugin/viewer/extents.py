@@ -164,7 +164,7 @@ def rectangle_region(
     axes: str,
     shapes: napari.layers.Shapes | None,
     units: Units,
-    displayed: Sequence[int] = (),
+    displayed: Sequence[int],
 ) -> dict[str, range]:
     """Return the rows and columns of the layer that hold a shape.
 

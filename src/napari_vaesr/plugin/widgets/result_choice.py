@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from magicgui.widgets import ComboBox
 from qtpy.compat import isalive
 
-from napari_vaesr.plugin.viewer.layers import KEY
+from napari_vaesr.files.output import KEY
 from napari_vaesr.plugin.viewer.results import ShownResult, result_of, results
 
 if TYPE_CHECKING:

@@ -79,6 +79,49 @@ def test_pixels_that_were_painted_over_are_previewed_as_they_are_run(viewer, sta
     np.testing.assert_array_equal(previewed(anew, qtbot)[0].data, mean)
 
 
+def test_a_live_preview_follows_what_is_painted_over_and_is_made_once(viewer, stack, qtbot, make_widget):
+    widget = make_widget(viewer)
+    made, make = [], widget.preview.runner.submit
+    widget.preview.runner.submit = lambda task: (made.append(task), make(task))
+    widget.preview.live.value = True
+    before = previewed(widget, qtbot)[0].data
+    count = len(made)
+
+    stack.data[2, :32] = stack.data[2, :32] // 4
+    stack.refresh()
+    qtbot.waitUntil(lambda: len(made) > count, timeout=10000)
+    after = previewed(widget, qtbot)[0].data
+    assert (after != before).any()
+    np.testing.assert_array_equal(live_anew(viewer, qtbot, make_widget), after)
+
+    count = len(made)
+    stack.refresh()
+    stack.data[0] = 0
+    stack.refresh()  # another plane
+    stack.contrast_limits, stack.colormap = (5, 90), "green"
+    labels = viewer.add_labels(np.zeros(stack.data.shape, int))
+    labels.paint((2, 20, 30), 1)
+    qtbot.waitUntil(lambda: not widget.preview._timer.isActive(), timeout=10000)
+    assert len(made) == count and not widget.preview.runner.is_running
+
+    widget.preview.live.value = False
+    stack.data[2, 32:] = stack.data[2, 32:] * 4
+    stack.refresh()
+    widget.preview.live.value = True
+    after = previewed(widget, qtbot)[0].data
+    np.testing.assert_array_equal(live_anew(viewer, qtbot, make_widget), after)
+
+
+def live_anew(viewer, qtbot, make_widget):
+    """Pixels of a live preview of a panel that knows nothing of the image yet."""
+    widget = make_widget(viewer)
+    widget.preview.live.value = True
+    made = previewed(widget, qtbot)[0].data
+    widget.preview.live.value = False
+    widget.preview.layers.remove()
+    return made
+
+
 def test_the_selection_stays_with_the_source(viewer, stack, qtbot, make_widget):
     widget = make_widget(viewer)
     viewer.layers.selection.active = stack

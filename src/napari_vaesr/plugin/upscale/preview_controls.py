@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 import numpy as np
 from magicgui.widgets import CheckBox, Container, PushButton
@@ -84,6 +85,8 @@ class PreviewControls(Container):
         self._shows_all = True
         self._wanted: Any = None
         self._asked: Any = None
+        self._seen: int | None = None
+        self._is_painted = False
         self._in_view: dict[str, range] = {}
         self._is_live = self._is_patient = False
         self._lengths: dict[str, int] = {}
@@ -133,6 +136,9 @@ class PreviewControls(Container):
 
     def _on_live(self, on: bool) -> None:
         if on:
+            pixels, _ = self._scalings
+            if pixels is not None and isinstance(pixels[0], np.ndarray):
+                self._scalings = (None, None)  # they may have been painted over meanwhile
             self._refresh()
         else:
             self._timer.stop()
@@ -142,6 +148,15 @@ class PreviewControls(Container):
 
     def _on_change(self, *_: Any) -> None:
         if isalive(self.native) and self.live.value:
+            self._timer.start(SETTLED)
+
+    def _on_shown(self, event: Any) -> None:
+        """Take note that pixels were painted over in place: napari tells that they are shown anew."""
+        if not isalive(self.native) or not self.live.value or self._wanted is None:
+            return
+        layer, axes, _, part, pixels = self._wanted
+        if event.source is layer and _seen(pixels, axes, part) != self._seen:
+            self._is_painted = True
             self._timer.start(SETTLED)
 
     def _refresh(self) -> None:
@@ -170,10 +185,14 @@ class PreviewControls(Container):
         fitting = self._pace.fitting(settings, visible, seconds, self._lengths)
         wanted = (layer, axes, settings, fitting, source_array(layer))
         in_all = (layer, axes, asked, visible, source_array(layer))
-        if _same(wanted, self._wanted) and (self.runner.is_running or live or patient):
+        if self._is_painted:
+            self._wanted, self._scalings = None, (None, None)
+        elif _same(wanted, self._wanted) and (self.runner.is_running or live or patient):
             return
-        if self._is_patient and live and not patient and _same(in_all, self._asked):
+        elif self._is_patient and live and not patient and _same(in_all, self._asked):
             return  # what is asked for is shown, or on its way
+        self._is_painted, self._seen = False, _seen(wanted[4], axes, fitting)
+        layer.events.set_data.connect(self._on_shown)
         self._wanted, self._in_view, self._is_live = wanted, visible, live
         self._is_patient, self._asked = patient, in_all
         self._pixels_note = (
@@ -259,6 +278,15 @@ class PreviewControls(Container):
 
 def _pixels(extent: Mapping[str, range]) -> int:
     return len(extent["Y"]) * len(extent["X"])
+
+
+def _seen(pixels: Any, axes: str, part: Mapping[str, range]) -> int | None:
+    """Return what changes when a part of pixels in memory does; others can't be painted over here."""
+    if not isinstance(pixels, np.ndarray):
+        return None
+    ranges = [part.get(name) for name in axes.strip().upper()]
+    place = tuple(slice(None) if each is None else slice(each.start, each.stop) for each in ranges)
+    return crc32(pixels[place].tobytes())
 
 
 def _same(first: Any, second: Any) -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import re
 from pathlib import Path
 
+import lightning
 import pytest
 import torch
 
-from napari_vaesr.errors import VaesrError
+from napari_vaesr.errors import TryAgain, VaesrError
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.training.fit import fit, newest_checkpoint
 from napari_vaesr.training.module import Training
@@ -65,6 +68,33 @@ def test_a_checkpoint_cut_short_is_passed_over(
     assert good is not None
     (run / "step=999.ckpt").write_bytes(good.read_bytes()[:1000])
     assert newest_checkpoint(run) == good
+
+
+def test_a_full_disk_is_said_and_leaves_what_it_takes_to_go_on(
+    small_config: TrainingConfig, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit(small_config, [images], [images], tmp_path, precision="32-true")
+    longer = small_config.model_copy(update={"steps": 9})
+    full = OSError(errno.ENOSPC, "No space left on device", "/tmp/of another disk")
+
+    def save(*_: object) -> None:
+        raise full
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lightning.Trainer, "save_checkpoint", save)
+        with pytest.raises(TryAgain, match=f"The disk of {re.escape(str(tmp_path))} is full"):
+            fit(longer, [images], [images], tmp_path, precision="32-true")
+
+    def write(path: Path, text: str, *_: object, **__: object) -> int:
+        with path.open("w") as file:
+            file.write(text[:5])
+        raise full
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", write)
+        with pytest.raises(TryAgain, match="disk is full"):
+            fit(longer, [images], [images], tmp_path, precision="32-true")
+    assert fit(longer, [images], [images], tmp_path, precision="32-true").steps_done == 9
 
 
 def test_settings_that_are_gone_or_damaged_are_said(small_config: TrainingConfig, tmp_path: Path) -> None:

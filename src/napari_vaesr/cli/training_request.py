@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.files.atomic import atomic_path
 from napari_vaesr.files.image import SUFFIXES
 from napari_vaesr.files.place import file_state
 from napari_vaesr.pairs.images import find_images, hold_out, hold_out_listed, why_passed, with_intensities
@@ -329,7 +330,8 @@ def _remember_images(prepared: Prepared, images: Sequence[Path], say: Callable[[
             "--name or --run, or remove that folder."
         )
     prepared.folder.mkdir(parents=True, exist_ok=True)
-    told.write_text(found)
+    with atomic_path(told) as temporary:  # half of it would be that of other images
+        temporary.write_text(found)
 
 
 def _look(path: Path) -> str:

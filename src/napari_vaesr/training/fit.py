@@ -17,7 +17,8 @@ from pydantic import ValidationError
 from torch.utils.data import DataLoader, IterableDataset
 
 from napari_vaesr.engine.device import choose_device
-from napari_vaesr.errors import VaesrError
+from napari_vaesr.errors import TryAgain, VaesrError
+from napari_vaesr.files.atomic import atomic_path, is_full
 from napari_vaesr.pairs.degradation import Batch
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.training.module import LOG_EVERY, Training
@@ -81,7 +82,7 @@ def fit(
     ------
     VaesrError
         When the length of the run is missing, there are no images, the first weights do not fit, the run
-        has other settings already, or a worker ends.
+        has other settings already, a worker ends, or the disk is full.
     """
     _check(config, start, teacher, devices)
     checkpoint = _prepared(run, config)
@@ -94,9 +95,23 @@ def fit(
     trainer = _trainer(config, run, callbacks, precision, devices)
     batches = train(first_step) if callable(train) else Patches(train, config, first_step)
     pairs = validate if isinstance(validate, FixedPairs) else ValidationPairs(validate, config)
-    _run(trainer, module, batches, pairs, checkpoint, workers)
-    trainer.save_checkpoint(run / f"step={module.steps_done}.ckpt")
+    with _room_told(run):
+        _run(trainer, module, batches, pairs, checkpoint, workers)
+        trainer.save_checkpoint(run / f"step={module.steps_done}.ckpt")
     return module
+
+
+@contextmanager
+def _room_told(run: Path) -> Iterator[None]:
+    """Say that the disk of a run is full: what is said elsewhere names a temporary file on another."""
+    try:
+        yield
+    except OSError as error:
+        if not is_full(error):
+            raise
+        raise TryAgain(
+            f"The disk of {run} is full, please make room: the run goes on from its last checkpoint."
+        ) from error
 
 
 def _run(
@@ -173,7 +188,8 @@ def _prepared(run: Path, config: TrainingConfig) -> Path | None:
             raise VaesrError(
                 f"{settings} has other settings than asked for: resume with those, or use another folder."
             )
-    settings.write_text(config.model_dump_json(indent=2) + "\n")
+    with atomic_path(settings) as temporary:  # it is needed to go on
+        temporary.write_text(config.model_dump_json(indent=2) + "\n")
     return checkpoint
 
 

@@ -203,6 +203,24 @@ def test_samples_of_what_is_visible_are_a_layer_that_plays(viewer, panel, cells,
     qtbot.waitUntil(lambda: not panel.samples.is_playing, timeout=60000)
 
 
+def test_of_a_result_of_a_part_samples_are_of_that_part(viewer, cells, tiny_model_path, qtbot, upscale):
+    part = {"Z": range(1, 2), "Y": range(4, 10), "X": range(2, 12)}
+    mean, _ = upscale(viewer, cells, tiny_model_path, part)
+    panel = InspectPanel(viewer)
+    qtbot.addWidget(panel.native)
+    viewer.canvas.size = (400, 400)
+    viewer.scene.camera.zoom = 400 / 6  # 12 x 12 pixels, of which the result has 6 x 8
+    viewer.scene.camera.center = (0, 0.5 * 4.5, 0.5 * 5.5)
+    draw(panel, qtbot)
+    samples = viewer.layers["cells x2 samples"]
+    assert samples.data.shape == (16, 1, 12, 20)
+    np.testing.assert_allclose(samples.extent.world[:, 1:], mean.extent.world)
+    viewer.dims.set_current_step(1, 0)
+    draw(panel, qtbot)
+    assert panel.samples._viewer.layers[-1] is samples
+    assert panel.status.value.startswith("'cells x2 mean' does not reach what is on show")
+
+
 def test_samples_need_the_source(viewer, panel, cells):
     viewer.layers.remove(cells)
     panel.samples.draw_button.native.click()

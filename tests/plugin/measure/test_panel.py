@@ -12,6 +12,7 @@ from napari_vaesr import Threshold
 from napari_vaesr.imaging.region import Factors
 from napari_vaesr.plugin.measure.panel import NOTHING, MeasurePanel
 from napari_vaesr.plugin.measure.task import Measurement, MeasureTask
+from napari_vaesr.plugin.viewer.layers import same_place as there
 from napari_vaesr.plugin.viewer.results import results
 from napari_vaesr.plugin.viewer.task import UpscaleTask
 from napari_vaesr.trust.measure import Measured
@@ -68,7 +69,7 @@ def test_a_line_that_is_clicked_selects_its_object(panel, shown, qtbot):
 def test_labels_that_fit(panel, shown, qtbot):
     labels = np.zeros((3, 40, 48), int)
     labels[1, 4:10, 4:12] = 3
-    shown.add_labels(labels, name="mine")
+    shown.add_labels(labels, name="mine", **there(shown.layers["cells x2 mean"]))
     panel.part.value = ("all", "whole")
     panel.objects.value = "labels"
     panel.marked.value = shown.layers["mine"]
@@ -79,6 +80,31 @@ def test_labels_that_fit(panel, shown, qtbot):
     panel.measure()
     qtbot.waitUntil(lambda: not panel.runner.is_running, timeout=60000)
     assert "shape" in panel.status.value
+
+
+@pytest.mark.parametrize(
+    ("change", "is_refused"),
+    [
+        ({}, False),
+        ({"translate": (0, 10, 20)}, False),  # half a pixel of the result away, as many make them
+        ({"translate": (0, 10, 20.25)}, True),
+        ({"scale": (2, 0.5, 0.5)}, True),
+        ({"translate": (2, 9.875, 19.875)}, True),
+        ({"scale": (2000, 250, 250), "translate": (0, 9875, 19875), "units": ("nm",) * 3}, False),
+        ({"rotate": 90}, True),
+    ],
+)
+def test_labels_that_lie_elsewhere_are_refused(panel, shown, qtbot, change, is_refused):
+    labels = np.zeros((3, 40, 48), int)
+    labels[1, 4:10, 4:12] = 3
+    shown.add_labels(labels, name="mine", **{**there(shown.layers["cells x2 mean"]), **change})
+    panel.part.value = ("all", "whole")
+    panel.objects.value = "labels"
+    panel.marked.value = shown.layers["mine"]
+    panel.measure()
+    qtbot.waitUntil(lambda: not panel.runner.is_running, timeout=60000)
+    assert panel.status.value.startswith("'mine' lies elsewhere") == is_refused
+    assert (panel.frame() is None) == is_refused
 
 
 def test_of_a_result_of_a_part_that_part_is_measured(finished, viewer, settings, qtbot):
@@ -99,7 +125,7 @@ def test_of_a_result_of_a_part_that_part_is_measured(finished, viewer, settings,
     np.testing.assert_allclose(objects.extent.world, mean.extent.world)
     labels = np.zeros((2, 20, 48), int)
     labels[1, 4:10, 4:12] = 3
-    viewer.add_labels(labels, name="mine")
+    viewer.add_labels(labels, name="mine", **there(mean))
     panel.objects.value = "labels"
     panel.marked.value = viewer.layers["mine"]
     panel.measure()
@@ -137,7 +163,7 @@ def test_objects_have_the_numbers_of_their_layer_in_the_table_that_is_saved(
     measured()
     labels = np.zeros((2, 40, 48), int)
     labels[0, 4:10, 4:12], labels[1, 20:26, 30:40] = 2_000_000_000, 2_000_000_000
-    viewer.add_labels(labels, name="mine")
+    viewer.add_labels(labels, name="mine", **there(viewer.layers["cells x2 mean"]))
     panel.objects.value = "labels"
     panel.marked.value = viewer.layers["mine"]
     objects = measured()
@@ -162,7 +188,7 @@ def test_a_mirrored_layer_is_measured_and_negative_labels_are_refused(finished, 
     world = objects.data_to_world(np.argwhere(objects.data == 1).mean(axis=0))
     told = panel.frame().query("object == 1")["value"]
     np.testing.assert_allclose(told, world)
-    viewer.add_labels(-objects.data, name="negative")
+    viewer.add_labels(-objects.data, name="negative", **there(objects))
     panel.objects.value = "labels"
     panel.marked.value = viewer.layers["negative"]
     panel.measure()

@@ -16,6 +16,7 @@ from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.colour import visible_luma
 from napari_vaesr.plugin.inspect.line_profile import Profile, first_in_source, in_source
+from napari_vaesr.plugin.viewer.extents import within
 from napari_vaesr.plugin.viewer.results import ShownResult
 from napari_vaesr.plugin.viewer.runner import Runner
 from napari_vaesr.plugin.viewer.sources import needed_source, source_array, source_axes
@@ -136,6 +137,7 @@ def line_task(
         around = AROUND if name in "YX" else 0
         low, high = np.floor(points[:, axis].min()), np.ceil(points[:, axis].max())
         extent[name] = range(max(0, int(low) - around), min(lengths[name], int(high) + around + 1))
+    extent = within(extent, result, axes)
     given = {**made.settings.model_dump(), "samples": SAMPLES, "uncertainty": "std"}
     task = UpscaleTask(source, axes, make_settings(**given), extent, keep_samples=True, made=made)
     factors = made.settings.factors

@@ -11,7 +11,7 @@ from qtpy.compat import isalive
 from qtpy.QtCore import QTimer
 
 from napari_vaesr.engine.progress import Progress
-from napari_vaesr.plugin.viewer.extents import chosen_extent
+from napari_vaesr.plugin.viewer.extents import chosen_extent, within
 from napari_vaesr.plugin.viewer.results import ShownResult, newest_samples
 from napari_vaesr.plugin.viewer.runner import Runner
 from napari_vaesr.plugin.viewer.shortcuts import NEXT_SAMPLE
@@ -90,7 +90,7 @@ class SamplesSection(Container):
             source = needed_source(record, self._viewer.layers, "draw samples")
             settings = self._result.made.settings.model_copy(update={"samples": self.number.value})
             axes = source_axes(record)
-            extent = chosen_extent(self._viewer, source, axes, "plane", "visible")
+            extent = within(chosen_extent(self._viewer, source, axes, "plane", "visible"), self._result, axes)
             task = UpscaleTask(source, axes, settings, extent, keep_samples=True, made=self._result.made)
             self.draw_button.text = "Cancel"
             self.runner.submit(task)

@@ -183,16 +183,11 @@ class MeasurePanel(Panel):
         given = {**made.settings.model_dump(), "samples": self.samples.value, "uncertainty": "std"}
         names = tuple(name.strip() for name in self.properties.value.split(",") if name.strip())
         extent = chosen_extent(self._viewer, source, axes, planes, region)
-        made_of = {name: part for name, part in made.region.items() if name in axes}
-        return MeasureTask(
-            source,
-            axes,
-            make_settings(**given),
-            within(extent, made_of, result.mean.name),
-            self._segment(),
-            names,
-            made,
-        )
+        inside = within(extent, result, axes)
+        task = MeasureTask(source, axes, make_settings(**given), inside, self._segment(), names, made)
+        if self.objects.value == LABELS:
+            task.check_place(self.marked.value, self._viewer.dims.units)
+        return task
 
     def _segment(self) -> Any:
         if self.objects.value == LABELS:

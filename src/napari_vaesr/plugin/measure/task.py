@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,8 +15,9 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes, Source
 from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.plugin.viewer.layers import unique_name, upscaled_place
-from napari_vaesr.plugin.viewer.sources import calibrate_alike, layer_as_source
+from napari_vaesr.plugin.viewer.sources import calibrate_alike, layer_as_source, source_array
 from napari_vaesr.plugin.viewer.task import Failure, told_failures
+from napari_vaesr.plugin.viewer.world import Units, to_pixels, to_world
 from napari_vaesr.trust.segment import checked_labels
 
 if TYPE_CHECKING:
@@ -114,6 +116,39 @@ class MeasureTask:
         """Whether the layer still has the axes that the objects have."""
         return int(self.layer.ndim) == len(self.axes.replace("S", ""))
 
+    def check_place(self, labels: Labels, units: Units) -> None:
+        """Refuse labels that have the size of what is measured and lie elsewhere.
+
+        Less than a pixel is let pass, for some who make labels leave half pixels out.
+
+        Parameters
+        ----------
+        labels : napari.layers.Labels
+            What `segment` was taken from.
+        units : sequence of pint.Unit or None
+            Of the viewer, ``viewer.dims.units``.
+
+        Raises
+        ------
+        VaesrError
+            If a corner lies a pixel or more from where it belongs.
+        """
+        from napari.layers import Labels
+
+        names, factors = self.axes.replace("S", ""), self.settings.factors
+        lengths = Region(self.extent).of(self._source.axes).enlarged(factors).lengths
+        shape = source_array(labels).shape
+        if shape != tuple(lengths[name] for name in names):
+            return  # it is told when the labels are cut
+        there = Labels(np.zeros((1,) * len(names), np.uint8), **self._place(factors))
+        for corner in product(*((0, length - 1) for length in shape)):
+            found = to_pixels(there, to_world(labels, corner, units), units)
+            if np.abs(found - corner).max() >= 1:
+                raise VaesrError(
+                    f"'{labels.name}' lies elsewhere than what is measured, please give it the scale and the "
+                    "translation of the mean, or make labels on the mean."
+                )
+
     def __repr__(self) -> str:
         return f"the measurement of '{self.name}'"
 
@@ -178,15 +213,18 @@ class MeasureTask:
         from napari.utils.colormaps import DirectLabelColormap
 
         colours = found.colours
-        origin = {name: part.start for name, part in self.extent.items()}
-        place = upscaled_place(self.layer, self.axes.replace("S", ""), factors, origin)
         return Labels(
             found.labels,
             name=unique_name(f"{self.name} {factors.suffix} objects", taken),
             colormap=None if colours is None else DirectLabelColormap(color_dict=colours),
             opacity=0.6,
-            **place,
+            **self._place(factors),
         )
+
+    def _place(self, factors: Factors) -> dict[str, Any]:
+        """Return where what is measured lies."""
+        origin = {name: part.start for name, part in self.extent.items()}
+        return upscaled_place(self.layer, self.axes.replace("S", ""), factors, origin)
 
 
 def _physical(layer: Image, axes: str) -> tuple[dict[str, str], dict[str, float] | None, dict[str, float]]:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import napari.layers
     from napari.components import ViewerModel
 
+    from napari_vaesr.plugin.viewer.results import ShownResult
+
 Planes = Literal["plane", "time", "range", "all"]
 PlanePart = Literal["whole", "visible", "rectangle"]
 
@@ -77,27 +79,30 @@ def chosen_extent(
     return extent
 
 
-def within(extent: Mapping[str, range], region: Mapping[str, range], name: str) -> dict[str, range]:
+def within(extent: Mapping[str, range], result: ShownResult, axes: str) -> dict[str, range]:
     """Return what of an extent lies in the part of the source that a result was made of.
 
     Parameters
     ----------
-    extent, region : mapping of str to range
+    extent : mapping of str to range
         In pixels of the source, by axis letter; axes that are left out are whole.
-    name : str
-        Of the result, for the message.
+    result : ShownResult
+        Made of the source or of a part of it.
+    axes : str
+        Names of the axes of the source's pixels.
 
     Raises
     ------
     VaesrError
         If none of it does.
     """
+    region = {letter: made for letter, made in result.made.region.items() if letter in axes}
     part = {**region, **extent}
     for letter in extent.keys() & region.keys():
         mine, made = extent[letter], region[letter]
         part[letter] = range(max(mine.start, made.start), min(mine.stop, made.stop))
         if not part[letter]:
-            raise VaesrError(f"'{name}' does not reach what is on show, please move to it.")
+            raise VaesrError(f"'{result.mean.name}' does not reach what is on show, please move to it.")
     return part
 
 

@@ -120,6 +120,18 @@ def test_from_an_image_to_a_model_that_loads(prepared: FineTune, start: Model, t
     assert card.metrics["psnr_mean_x2"] > card.metrics["psnr_start_x2"]
 
 
+def test_another_fine_tuning_of_the_same_settings_leaves_the_first_model_alone(
+    start: Model, material: Material, tmp_path: Path
+) -> None:
+    config, made = small(start, steps=2, validate_every=2), []
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        tuning = FineTune.prepare(folder, material, start, config)
+        assert tuning.run(precision="32-true")
+        made.append(tuning.save(tmp_path / "models").stem)
+        assert tuning.save(tmp_path / "models").stem == made[-1]  # its own it may replace
+    assert made == ["tuned", "tuned-2"]
+
+
 def test_images_like_those_of_the_start_stay_familiar(
     start: Model, material: Material, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

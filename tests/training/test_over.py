@@ -48,6 +48,13 @@ def test_black_images_of_other_shapes_have_answers_of_their_own(base, tmp_path):
         assert RememberedBase(base, tmp_path)(images).shape == base(images).shape
 
 
+def test_another_base_in_the_same_run_has_answers_of_its_own(base, tmp_path):
+    images = torch.rand(1, 1, 4, 4)
+    RememberedBase(base, tmp_path)(images)
+    other = Frozen(nn.Upsample(scale_factor=3), BaseNetwork(name="other", sha256="1" * 64, factor=3))
+    torch.testing.assert_close(RememberedBase(other, tmp_path)(images), other(images))
+
+
 def test_a_damaged_answer_is_asked_for_again(base, tmp_path):
     images = torch.rand(1, 1, 4, 4)
     RememberedBase(base, tmp_path)(images)

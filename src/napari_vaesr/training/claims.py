@@ -44,14 +44,25 @@ def claimed(run: Path, models: Path, name: str) -> Iterator[None]:
             "--output, or remove that folder if it is not to go on."
         )
     run.mkdir(parents=True, exist_ok=True)
-    if newest_checkpoint(run) is None and not (run / MADE).exists():
-        (run / MADE).touch()
+    note_begun(run)
     claim.write_text(str(run.resolve()), encoding="utf-8")
     try:
         yield
     finally:
         if newest_checkpoint(run) is None:  # there is nothing to go on from
             claim.unlink(missing_ok=True)
+
+
+def note_begun(run: Path) -> None:
+    """Write down that a run that has not learnt anything yet has made no model.
+
+    Parameters
+    ----------
+    run : Path
+        The folder of the run; it exists.
+    """
+    if newest_checkpoint(run) is None:
+        (run / MADE).touch()
 
 
 def has_made(run: Path, card: Path) -> bool:

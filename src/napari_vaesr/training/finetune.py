@@ -16,6 +16,7 @@ from napari_vaesr.arrays import Float32Array
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.pairs.material import Material
 from napari_vaesr.pairs.settings import Degradation
+from napari_vaesr.training.claims import note_begun
 from napari_vaesr.training.config import TrainingConfig
 from napari_vaesr.training.estimates import immerkaer_noise, psf_from_spectrum
 from napari_vaesr.training.events import Listen, Verdict
@@ -155,6 +156,7 @@ class FineTune:
             folder.mkdir(parents=True, exist_ok=True)
             save_model(folder / "start", start.network, start.card)
             material.save(folder / "images.npz")
+            note_begun(folder)
             (folder / "config.json").write_text(config.model_dump_json(indent=2) + "\n")
         except OSError as error:
             raise VaesrError(

@@ -146,7 +146,7 @@ class RememberedBase(Frozen):
     def __call__(self, images: Tensor, precision: torch.dtype = torch.float32) -> Tensor:
         """Enlarge images, or remember what they became; see `Frozen`."""
         asked = images.detach().float().cpu().contiguous()
-        content = str(tuple(asked.shape)).encode() + asked.numpy().tobytes()
+        content = f"{self.told.sha256}{tuple(asked.shape)}".encode() + asked.numpy().tobytes()
         file = self._folder / f"{sha256(content).hexdigest()[:32]}.npy"
         try:
             known = np.load(file)

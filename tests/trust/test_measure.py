@@ -325,6 +325,21 @@ class Layer:
         self.data, self.metadata, self.name = data, {"napari_vaesr": told} if told else {}, "cells"
         count = data.ndim
         self.scale, self.translate, self.units = [1.0, *[0.5] * (count - 1)], [0.0] * count, [unit] * count
+        self.turn = np.eye(count)
+
+    def data_to_world(self, index):
+        return tuple(self.turn @ (np.multiply(self.scale, index) + self.translate))
+
+
+def test_the_middles_of_samples_that_are_turned_are_in_the_world(stack, tiny_model_path):
+    result = upscale(stack[0], model=tiny_model_path, samples=4, keep_samples=True)
+    told = {**result.record, "layer": {"role": "samples"}, "source": {"axes": "YX"}}
+    straight, turned = Layer(result.samples, told), Layer(result.samples, told)
+    turned.turn = np.eye(3)[[0, 2, 1]]
+    own, world = (measure(each, Threshold(300.0, 0), ("centroid", "area")) for each in (straight, turned))
+    for one, other in (("y", "x"), ("x", "y")):
+        assert number(world, f"centroid_{one}") == pytest.approx(number(own, f"centroid_{other}"))
+    assert number(world, "area") == number(own, "area")
 
 
 def test_layers_of_samples_and_of_results_of_files_are_measured(stack, model, tmp_path, tiny_model_path):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_vaesr.engine.draws import Field
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.geometry import Turn
 from napari_vaesr.trust.regions import ALL, COUNT, Quantities, Spacing, regions
 
 LABELS = np.zeros((6, 8), np.int32)
@@ -55,6 +57,20 @@ def test_positions_fall_along_an_axis_that_is_mirrored():
     assert spacing.mirrored == "Y" and spacing.size["Y"] == 0.5
     found = regions(IMAGE, LABELS, "YX", Quantities(("centroid",)), spacing)
     assert found[2, "centroid_y"] == pytest.approx(9 - 1.5 * 0.5)
+
+
+def test_positions_of_what_is_turned_are_in_the_world_in_its_unit():
+    """A stack whose planes are told in nanometres, turned by a quarter from Y to Z, and a plane of it."""
+    turn = Turn("ZYX", np.array([[0.0, 1000, 0], [0.001, 0, 0], [0, 0, 1]]), np.array([100.0, 2000, 5]))
+    sizes, units = {"Z": 500.0, "Y": 0.5, "X": 0.5}, {"Z": "nm", "Y": "um", "X": "um"}
+    spacing = Spacing.of(IMAGE, sizes, units, {"Z": 3000.0}, turn)
+    own = (3.0, 1.5 * 0.5, 2.5 * 0.5)
+    found = regions(np.stack([IMAGE]), np.stack([LABELS]), "ZYX", Quantities(("centroid",)), spacing)
+    world = [found[2, f"centroid_{name}"] for name in "zyx"]
+    assert world == pytest.approx([own[1] + 0.1, own[0] + 2000, own[2] + 5])
+    field = Field({"Z": 0}, "YX", IMAGE, [IMAGE])
+    found = regions(IMAGE, LABELS, "YX", Quantities(("centroid",)), spacing.within(field))
+    assert [found[2, f"centroid_{name}"] for name in "yx"] == pytest.approx(world[1:])
 
 
 def test_units_are_those_of_the_axes_if_they_agree():

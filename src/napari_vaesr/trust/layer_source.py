@@ -11,6 +11,7 @@ from napari_vaesr.engine.record import Record
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.image import read_image
 from napari_vaesr.files.output import KEY
+from napari_vaesr.imaging.geometry import Turn
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class LayerSource:
         As for `napari_vaesr.measure`; empty for pixels.
     units : mapping of str to str
         The same.
+    turn : Turn or None
+        How they are turned in the world.
     """
 
     source: Any
@@ -37,6 +40,7 @@ class LayerSource:
     pixel_size: Mapping[str, float] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
     offset: Mapping[str, float] = field(default_factory=dict)
+    turn: Turn | None = None
 
 
 def as_told(
@@ -57,7 +61,7 @@ def as_told(
     found = replace(found, axes=axes or found.axes)
     if pixel_size is None and found.pixel_size:
         return found
-    return replace(found, pixel_size=pixel_size or {}, units=units or {}, offset=offset or {})
+    return replace(found, pixel_size=pixel_size or {}, units=units or {}, offset=offset or {}, turn=None)
 
 
 def is_layer(source: Any) -> bool:
@@ -93,7 +97,10 @@ def of_layer(layer: Any) -> LayerSource:
             {name: float(value) for name, value in zip(names, values[1:], strict=True)}
             for values in (layer.scale, layer.translate)
         )
-        return LayerSource(layer.data, axes, record, size, units, offset)
+        turn = Turn.of(
+            lambda place: layer.data_to_world([0, *place])[1:], names, layer.scale[1:], layer.translate[1:]
+        )
+        return LayerSource(layer.data, axes, record, size, units, offset, turn)
     path = told["source"].get("path")
     if not path:
         raise VaesrError(

@@ -123,6 +123,7 @@ def measure(
         Unit of `pixel_size` by axis letter, for the column ``unit``.
     offset : mapping of str to float, optional
         Where the centre of the first pixel of the image that was upscaled is; centroids are told from there.
+        Those of a layer of samples that is turned, sheared or transformed are where it is shown.
     overlap : float
         Intersection over union from which on an object counts as found again in a sample.
     progress : callable, optional
@@ -161,7 +162,7 @@ def _measured(
     progress: Callable[[Progress], None] | None,
 ) -> Iterator[Measured]:
     """Measure field by field; see `measure`."""
-    spacing = Spacing.of(told.source, told.pixel_size, told.units, told.offset)
+    spacing = Spacing.of(told.source, told.pixel_size, told.units, told.offset, told.turn)
     labels = None if callable(segment) or not hasattr(segment, "shape") or not segment.shape else segment
     find = None if labels is not None else as_segmentation(segment)
     shared = SharedErrors.of(told.record or told.source)

@@ -15,6 +15,7 @@ from napari_vaesr.engine.record import Record
 from napari_vaesr.engine.result import Result
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.units import comparable, symbol
+from napari_vaesr.imaging.geometry import Turn
 from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.trust.segment import without_gaps
 
@@ -179,12 +180,15 @@ class Spacing:
         Of both; empty for pixels.
     mirrored : str
         Letters of the axes along which positions fall.
+    turn : Turn or None
+        From these positions to those in the world, where they differ.
     """
 
     size: dict[str, float] = field(default_factory=dict)
     origin: dict[str, float] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
     mirrored: str = ""
+    turn: Turn | None = None
 
     @classmethod
     def of(
@@ -193,6 +197,7 @@ class Spacing:
         pixel_size: Mapping[str, float] | None,
         units: Mapping[str, str] | None,
         offset: Mapping[str, float] | None,
+        turn: Turn | None = None,
     ) -> Spacing:
         """Return the spacing of what was made of an image with these pixels.
 
@@ -208,6 +213,8 @@ class Spacing:
             Of these numbers, by axis letter.
         offset : mapping of str to float or None
             Where the centre of the image's first pixel is, in these units.
+        turn : Turn, optional
+            How the image is turned in the world; its positions are in these units.
 
         Raises
         ------
@@ -229,14 +236,18 @@ class Spacing:
         first = dict.fromkeys("ZYX", 0.0) | region.first_pixel(factors)
         origin = {name: offset.get(name, 0.0) + first[name] * pixel_size.get(name, 1.0) for name in "ZYX"}
         symbols = {name: symbol(unit) or unit for name, unit in units.items()}
-        return cls(size, origin, symbols, "".join(name for name in "ZYX" if pixel_size.get(name, 1.0) < 0))
+        mirrored = "".join(name for name in "ZYX" if pixel_size.get(name, 1.0) < 0)
+        if turn is not None:
+            turn = turn.in_units(comparable(dict.fromkeys(alike, 1.0), told))
+        return cls(size, origin, symbols, mirrored, turn)
 
     def within(self, own: Field) -> Spacing:
-        """Return the spacing along the axes of a field, in their order."""
+        """Return the spacing along the axes of a field, in their order; where others are stays known."""
+        names = [*own.axes, *(name for name in self.origin if name not in own.axes)]
         return replace(
             self,
             size={name: self.size.get(name, 1.0) for name in own.axes},
-            origin={name: self.origin.get(name, 0.0) for name in own.axes},
+            origin={name: self.origin.get(name, 0.0) for name in names},
         )
 
     def units_of(self, quantities: set[str], axes: str) -> dict[str, str]:
@@ -310,6 +321,8 @@ def regions(
             quantity, *_ = _named(name, axes, spacing)
             found[ALL, quantity] = 0.0 if name in AREAS | {"intensity_sum", "perimeter"} else np.nan
         del found[ALL, "label"]
+    if spacing.turn is not None:
+        found |= _in_world(found, axes, spacing, spacing.turn)
     return dict(sorted(found.items(), key=lambda item: item[0][0]))
 
 
@@ -324,6 +337,19 @@ def _named(name: str, axes: str, spacing: Spacing) -> tuple[str, float, float]:
         sign = -1.0 if is_place and letter in spacing.mirrored else 1.0
         return f"{base}_{letter.lower()}", sign, spacing.origin[letter] if is_place else 0.0
     return name, 1.0, 0.0
+
+
+def _in_world(
+    found: Mapping[tuple[int, str], float], axes: str, spacing: Spacing, turn: Turn
+) -> dict[tuple[int, str], float]:
+    """Return the positions among what was found as they are in the world, where the image is turned."""
+    placed: dict[tuple[int, str], float] = {}
+    for base in POSITIONS:
+        for number in [number for number, quantity in found if quantity == f"{base}_x"]:
+            own = {name: found[number, f"{base}_{name.lower()}"] for name in axes}
+            world = turn.to_world({**spacing.origin, **own})
+            placed |= {(number, f"{base}_{name.lower()}"): world[name] for name in axes}
+    return placed
 
 
 def _by_letter(told: Mapping[str, T] | None) -> dict[str, T]:

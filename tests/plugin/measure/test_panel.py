@@ -196,6 +196,42 @@ def test_a_mirrored_layer_is_measured_and_negative_labels_are_refused(finished, 
     assert "whole numbers" in panel.status.value
 
 
+TURNED = {
+    "rotated": {"rotate": (30, 0, 0)},
+    "sheared": {"shear": [0.4, 0.2, -0.3]},
+    "transformed": {"affine": [[1, 0, 0, 5], [0, 0, -1.5, 7], [0, 1.5, 0.2, -3], [0, 0, 0, 1]]},
+}
+
+
+@pytest.mark.filterwarnings("ignore:Non-orthogonal slicing")
+@pytest.mark.parametrize("how", TURNED)
+@pytest.mark.parametrize("part", [("all", "whole"), ("plane", "whole")])
+def test_the_middles_of_a_layer_that_is_turned_are_where_it_is_shown(
+    finished, viewer, settings, qtbot, how, part
+):
+    """And sizes are those of its pixels."""
+    stack = np.random.default_rng(0).integers(100, 4000, (3, 20, 24)).astype(np.uint16)
+    place = {"scale": (2000, 0.5, 0.25), "translate": (8000, 1, 5), "units": ("nm", "um", "um")}
+    layer = viewer.add_image(stack, name="cells", axis_labels=("z", "y", "x"), **place, **TURNED[how])
+    for each in (task := UpscaleTask(layer, "ZYX", settings)).layers(finished(task), ["cells"]):
+        viewer.add_layer(Layer.create(*each))
+    panel = MeasurePanel(viewer)
+    qtbot.addWidget(panel.native)
+    panel.samples.value = 2
+    panel.properties.value = "area, centroid"
+    panel.part.value = part
+    panel.measure()
+    qtbot.waitUntil(lambda: not panel.runner.is_running, timeout=60000)
+    objects = viewer.layers["cells x2 objects"]
+    middle = np.argwhere(objects.data == 1).mean(axis=0)
+    world = np.divide(objects.data_to_world(middle), (1000, 1, 1))
+    told = panel.frame().query("object == 1").set_index("quantity")["value"]
+    names = ["centroid_z", "centroid_y", "centroid_x"][-(3 if part[0] == "all" else 2) :]
+    np.testing.assert_allclose(told[names], world[-len(names) :])
+    size = 2 * 0.25 * 0.125 if part[0] == "all" else 0.25 * 0.125
+    assert told.iloc[0] == pytest.approx(np.count_nonzero(objects.data == 1) * size)
+
+
 def test_the_intensity_has_the_digits_that_an_image_needs(viewer, settings, qtbot, finished):
     pixels = np.random.default_rng(0).uniform(0, 0.01, (20, 24)).astype(np.float32)
     layer = viewer.add_image(pixels, name="cells")

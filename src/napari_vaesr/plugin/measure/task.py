@@ -13,6 +13,7 @@ from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes, Source
+from napari_vaesr.imaging.geometry import Turn
 from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.plugin.viewer.layers import unique_name, upscaled_place
 from napari_vaesr.plugin.viewer.sources import calibrate_alike, layer_as_source, source_array
@@ -110,6 +111,8 @@ class MeasureTask:
         Region(self.extent).of(self._source.axes)
         self._quantities = Quantities(self.properties)
         self._units, self._sizes, self._offset = _physical(self.layer, self.axes)
+        names = self.axes.replace("S", "")
+        self._turn = Turn.of(self.layer.data_to_world, names, self.layer.scale, self.layer.translate)
 
     @property
     def has_place(self) -> bool:
@@ -168,7 +171,7 @@ class MeasureTask:
         job = UpscaleJob(self._source, self.settings, self.extent)
         if self.made is not None:
             calibrate_alike(job, self.made, self.axes)
-        spacing = Spacing.of(job, self._sizes, self._units, self._offset)
+        spacing = Spacing.of(job, self._sizes, self._units, self._offset, self._turn)
         shared = SharedErrors.of(job)
         result_axes = job.result_axes.without_samples()
         labels = np.zeros(result_axes.shape, np.int32)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_vaesr.batch import outlook, write
+from napari_vaesr.batch import outlook, targets, write
 from napari_vaesr.batch.queue import Queue
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.errors import VaesrError
@@ -122,6 +122,16 @@ def test_no_output_takes_the_place_of_another_input(folder, settings):
     assert own.read_bytes() == before
     (line,) = [line for line in batch.lines if line.target.source.name == "a.tif"]
     assert line.status == "failed" and "is an input as well as an output" in line.message
+
+
+def test_each_input_is_asked_once_what_else_it_is_spread_over(folder, settings, monkeypatch):
+    asked = []
+    monkeypatch.setattr(targets, "parts_in_files", lambda place: asked.append(place.name) or [])
+    batch = Queue([str(folder)], str(folder.parent / "out"), settings, replace=True)
+    list(batch.look())
+    ran(batch)
+    assert statuses(batch) == ["done", "done", "failed"]
+    assert sorted(asked) == ["a.tif", "b.tif", "broken.png"]
 
 
 def test_a_file_that_goes_meanwhile_fails_alone(folder, settings):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
-from napari_vaesr.batch.targets import Target, is_made, plan_targets, refuse_overwriting
+from napari_vaesr.batch.targets import Inputs, Target, is_made, plan_targets, refuse_overwriting
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import Cancelled, VaesrError, files_spoken_of, first_sentence
@@ -153,8 +154,13 @@ class Queue:
             self.lines[number] = replace(self.lines[number], status="failed", message=message)
 
     def _refuse(self, target: Target) -> None:
-        others = [line.target for line in self.lines]
-        refuse_overwriting([target], self.settings.has_spread, False, self.replace, "tick Replace", others)
+        spread, read = self.settings.has_spread, self._read
+        refuse_overwriting([target], spread, False, self.replace, "tick Replace", read)
+
+    @cached_property
+    def _read(self) -> Inputs:
+        """All that is read of the inputs; it takes long to find out for very many."""
+        return Inputs.of([line.target for line in self.lines], self.replace)
 
     def run(self, report: Report, is_stopped: Callable[[], bool]) -> None:
         """Upscale what is not done yet; every error stays with its input.

@@ -245,17 +245,42 @@ def _made_up(place: Place, series: str | None) -> str:
     return image_name(place, "/".join(parts), "_")
 
 
+@dataclass(frozen=True)
+class Inputs:
+    """All files that are to be read, and the folders around them, so that no output is one of them."""
+
+    files: frozenset[str]
+    around: frozenset[str]
+
+    @classmethod
+    def of(cls, targets: Sequence[Target], force: bool) -> Inputs:
+        """Return those of some targets; of very many it takes a while, so that it is done once for all.
+
+        Parameters
+        ----------
+        targets : sequence of Target
+            What is to be made.
+        force : bool
+            Whether files that exist may be replaced: only then it matters what else an input is spread over.
+        """
+        sources = dict.fromkeys(target.source for target in targets)
+        parts = (part for each in sources for part in parts_in_files(each)) if force else ()
+        files = {os.path.realpath(each) for each in (*sources, *parts)}
+        around = (str(folder) for each in files for folder in Path(each).parents)
+        return cls(frozenset(files), frozenset(around))
+
+
 def refuse_overwriting(
     targets: Sequence[Target],
     spread: bool,
     figure: bool,
     force: bool,
     how: str = "pass --force",
-    also: Sequence[Target] = (),
+    read: Inputs | None = None,
 ) -> None:
     """Make sure that nothing which exists is lost.
 
-    No output may be an input of these targets, nor lie in one or around one.
+    No output may be an input, nor lie in one or around one.
 
     Parameters
     ----------
@@ -269,27 +294,22 @@ def refuse_overwriting(
         Allow to replace results.
     how : str
         What the message tells to do to replace them all the same.
-    also : sequence of Target, optional
-        Further ones, whose inputs are to be read.
+    read : Inputs, optional
+        All that are to be read; left out, those of these targets.
 
     Raises
     ------
     VaesrError
         A file that would be written exists and ``force`` is not set, or an output is one of the inputs.
     """
-    sources = dict.fromkeys(target.source for target in (*targets, *also))
-    inputs = {os.path.realpath(each) for each in sources}
-    if force:  # else nothing that exists is replaced
-        inputs |= {os.path.realpath(part) for each in sources for part in parts_in_files(each)}
-    around = {str(folder) for each in inputs for folder in Path(each).parents}
+    read = Inputs.of(targets, force) if read is None else read
     for target in targets:
         begun = partial_folder(target.output).exists()
         for path in target.files(spread, figure):
-            if os.path.realpath(path) in inputs:  # of links that lead to themselves, too
+            place = os.path.realpath(path)  # of links that lead to themselves, too
+            if place in read.files:
                 raise VaesrError(f"{path} is an input as well as an output; choose another output.")
-            if os.path.realpath(path) in around or inputs & set(
-                map(str, Path(os.path.realpath(path)).parents)
-            ):
+            if place in read.around or read.files & set(map(str, Path(place).parents)):
                 raise VaesrError(f"{path} and an input lie one inside the other; choose another output.")
             if path.is_dir() and not (path == target.output and target.is_zarr and can_read(path)):
                 raise VaesrError(f"{path} is a folder; choose another name for the output.")

@@ -124,12 +124,12 @@ def _run(
     debug: bool,
 ) -> int:
     """Upscale one input after the other and return how many failed."""
-    from napari_vaesr.batch.targets import is_made, refuse_overwriting
+    from napari_vaesr.batch.targets import Inputs, is_made, refuse_overwriting
     from napari_vaesr.batch.write import upscale_file
 
     from .progress import progress_bars
 
-    failures = Failures(len(targets), debug)
+    failures, read = Failures(len(targets), debug), Inputs.of(targets, restart)
     with progress_bars(quiet) as bars:
         for number, target in enumerate(targets, start=1):
             count = f" ({number} of {len(targets)})" if len(targets) > 1 else ""
@@ -140,7 +140,7 @@ def _run(
                         if not quiet:
                             report_note(f"{target.title} was upscaled like this meanwhile.")
                         continue
-                    refuse_overwriting([target], settings.has_spread, figure, False, also=targets)
+                    refuse_overwriting([target], settings.has_spread, figure, False, read=read)
                 with bars.follow(f"{target.title}{count}") as progress:
                     messages = upscale_file(
                         target,

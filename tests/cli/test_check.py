@@ -28,6 +28,16 @@ def test_it_says_a_sentence_and_writes_what_it_found(run, image, tiny_model_path
     assert run("check", image, "--json", "check.json").exit_code == 2
 
 
+def test_it_says_which_option_corrects_what_is_off(run, image, tiny_model_path, tmp_path, monkeypatch):
+    """But not in what is kept, which is read elsewhere."""
+    monkeypatch.setattr("napari_vaesr.trust.check.BETTER", -100.0)
+    monkeypatch.setattr("napari_vaesr.trust.check.HONEST", (1.1, 1.2))
+    result = run("check", image, "-m", tiny_model_path, "--json", "check.json")
+    assert "upscale with --calibrate to correct it" in " ".join(result.stdout.split())
+    told = json.loads((tmp_path / "check.json").read_text())["checks"][0]
+    assert told["sentence"].endswith(".") and "--calibrate" not in told["sentence"]
+
+
 def test_some_may_fail(run, image, tiny_model_path, tmp_path):
     (tmp_path / "bad.tif").write_bytes(b"none")
     result = run("check", image, tmp_path / "bad.tif", "-m", tiny_model_path)

@@ -102,7 +102,17 @@ def test_colours_that_nobody_sees_play_no_part(nuclei, model):
 )
 def test_the_sentence_says_what_is_off(coverage, ratio, says):
     psnr = {"model": 30.0, "bicubic": 28.0, "Lanczos": 28.5}
-    assert says in Check("tiny", 2, psnr, coverage, ratio, 0.01, ()).sentence
+    found = Check("tiny", 2, psnr, coverage, ratio, 0.01, ())
+    assert says in found.sentence and found.is_off
+    assert found.advised().endswith("wide.") == ("wide" in says) and "correct" not in found.advised()
+    assert found.advised("do this").endswith("; do this.") and "calibrations=" in found.sentence
+
+
+def test_nothing_is_to_be_corrected_where_intervals_hold_or_the_model_does_not():
+    for quality, coverage in ((30.0, 0.9), (28.0, 0.6)):
+        psnr = {"model": quality, "bicubic": 28.0, "Lanczos": 28.5}
+        found = Check("tiny", 2, psnr, coverage, 2.0, 0.01, ())
+        assert not found.is_off and found.advised("do this") == found.advised()
 
 
 def test_of_noise_alone_it_says_that_nothing_is_known():

@@ -162,7 +162,7 @@ def upscale_file(
         # Of the last pass; kept in the record.
         job.calibrations = (*job.calibrations[: -len(job.scalings)], *done.calibrations)
         outcome = "corrected to this" if done.is_told else "left as it is"
-        job.messages.append(f"{done.sentence} The uncertainty was {outcome}.")
+        job.messages.append(f"{done.advised()} The uncertainty was {outcome}.")
     _make_folder(target.output.parent)
     if target.is_png:
         if client is not None:

@@ -105,7 +105,8 @@ def _report(done: dict[tuple[Place, str | None], Check]) -> None:
     """Print the sentence of every image, and then the numbers."""
     for (path, name), each in done.items():
         title = titled(path, name)
-        out().print(each.sentence if len(done) == 1 else f"{title}: {each.sentence}", markup=False)
+        sentence = each.advised("upscale with --calibrate to correct it")
+        out().print(sentence if len(done) == 1 else f"{title}: {sentence}", markup=False)
     headings = ("model", "bicubic", "Lanczos", "inside 90 %", "RMSE / std", "noise")
     table = Table("image", *headings, box=box.SIMPLE_HEAD)
     for (path, name), each in done.items():

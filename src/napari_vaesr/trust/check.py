@@ -112,7 +112,16 @@ class Check:
 
     @property
     def sentence(self) -> str:
-        """What came out, in one or two plain sentences, with what to do."""
+        """What came out, in one or two plain sentences, with what to do in Python."""
+        return self.advised("correct it by UpscaleJob(..., calibrations=check.calibrations)")
+
+    @property
+    def is_off(self) -> bool:
+        """Whether the model is of use here, but its uncertainty should be corrected."""
+        return self.is_told and self.is_better and not self.is_honest
+
+    def advised(self, how: str = "") -> str:
+        """Return what came out in plain sentences, and `how` the uncertainty is corrected where it is off."""
         if not self.is_told:
             better = f"{self.gain:.1f} dB better" if self.is_better else f"no better ({self.gain:+.1f} dB)"
             return (
@@ -127,15 +136,13 @@ class Check:
                 "try another model, or fine-tune one on images like this."
             )
         first = f"On this image the model is {self.gain:.1f} dB better than interpolation, and {held}"
-        if self.is_honest:
+        if not self.is_off:
             return f"{first}."
-        is_small = self.coverage < 0.9
-        if (
-            self.factor < 1.05 or (self.ratio > 1) != is_small
-        ):  # the std itself is right, or off the other way
-            return f"{first}: they are too {'narrow' if is_small else 'wide'}; calibrate them here."
+        is_small, advice = self.coverage < 0.9, f"; {how}." if how else "."
+        if self.factor < 1.05 or (self.ratio > 1) != is_small:  # the std is right, or off the other way
+            return f"{first}: they are too {'narrow' if is_small else 'wide'}{advice}"
         size = "small" if is_small else "large"
-        return f"{first}: the uncertainty is too {size} by a factor of {self.factor:.1f}; calibrate it here."
+        return f"{first}: the uncertainty is too {size} by a factor of {self.factor:.1f}{advice}"
 
     @property
     def factor(self) -> float:
@@ -147,7 +154,7 @@ class Check:
         told = asdict(self)
         del told["images"], told["calibrations"]
         calibrations = [each.model_dump() for each in self.calibrations]
-        return {"sentence": self.sentence, "gain": self.gain, **told, "calibrations": calibrations}
+        return {"sentence": self.advised(), "gain": self.gain, **told, "calibrations": calibrations}
 
 
 def check(

@@ -137,7 +137,7 @@ def write_check(path: str | os.PathLike[str], check: Check) -> None:
         panel.imshow(check.images[name], cmap="gray", vmin=low, vmax=high, interpolation="nearest")
         panel.set_title(titles[name], fontsize=9)
         panel.set_axis_off()
-    figure.suptitle(check.sentence, fontsize=9, wrap=True)
+    figure.suptitle(check.advised(), fontsize=9, wrap=True)
     _save(figure, path)
 
 

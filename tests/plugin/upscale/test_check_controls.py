@@ -9,7 +9,7 @@ from napari.layers import Image
 from napari_vaesr import sample_path
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.files.image import read_image
-from napari_vaesr.plugin.upscale.check_controls import CheckTask
+from napari_vaesr.plugin.upscale.check_controls import CheckControls, CheckTask
 from napari_vaesr.plugin.upscale.panel import UpscalePanel
 
 
@@ -42,6 +42,18 @@ def test_a_check_is_told_and_corrects_the_next_run(widget, viewer, qtbot):
     widget.form.scale.value = 3
     assert widget._make_tasks()[0].calibrations is None, "another scale was not checked"
     assert not widget.check.words.value
+
+
+def test_it_says_what_to_click_where_the_uncertainty_is_off(widget, viewer, qtbot, monkeypatch):
+    monkeypatch.setattr("napari_vaesr.trust.check.BETTER", -100.0)
+    monkeypatch.setattr("napari_vaesr.trust.check.HONEST", (1.1, 1.2))
+    said = checked(widget, qtbot)
+    assert (
+        f"; tick '{widget.check.calibrate.text}' below." in said
+        and not widget.check.calibrate.native.isHidden()
+    )
+    monkeypatch.setattr(CheckControls, "_corrects", lambda _: False)
+    assert "tick" not in checked(widget, qtbot)
 
 
 def test_where_nothing_is_known_nothing_is_corrected(widget, viewer, qtbot, monkeypatch):

@@ -270,7 +270,7 @@ class CheckControls(Container):
 
             self._found = self._of, outcome
             self._map_place = task.layer, task.axes, task.extent
-            words = outcome.check.sentence
+            words = outcome.check.advised(f"tick '{self.calibrate.text}' below" if self._corrects() else "")
             if outcome.share > UNFAITHFUL:
                 words += (
                     f" The result departs from the image in {100 * outcome.share:.0f} % of its pixels: look "

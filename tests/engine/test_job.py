@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import convolve
 
 from napari_vaesr.engine.job import UpscaleJob
+from napari_vaesr.engine.record import Record
 from napari_vaesr.engine.settings import NO_TEMPERATURE, ONE_SAMPLE, make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Source
@@ -284,6 +285,18 @@ def test_the_record_makes_it_again(model, stack, finish):
     np.testing.assert_array_equal(again.std, first.std)
     np.testing.assert_array_equal(again.uncertainty, first.uncertainty)
     assert again.record == first.record | {"device_reason": "asked for"}
+
+
+def test_the_record_makes_it_again_after_its_model_was_calibrated_anew(model, stack, finish):
+    alike = Model(model.card.model_copy(update={"alike_planes": 0.8}), model.network)
+    settings = make_settings(samples=3, device="cpu", precision="float32")
+    first, _ = finish(UpscaleJob(Source.of(stack, "CZYX"), settings, model=alike))
+    again, _ = finish(UpscaleJob.from_record(stack, first.record, model=model))
+    np.testing.assert_array_equal(again.std, first.std)
+    assert again.record["alike_planes"] == 0.8
+    other, _ = finish(UpscaleJob(Source.of(stack, "CZYX"), settings, model=model))
+    assert not np.array_equal(other.std, first.std)
+    assert Record.read(first.record).differences(Record.read(other.record)) == ["alike_planes"]
 
 
 def test_a_record_of_something_else_is_refused(model, stack, run):

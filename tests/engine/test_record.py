@@ -68,6 +68,12 @@ def test_other_weights_intensities_or_parts_make_another():
     assert recorded(intensity=record.intensity[::-1]).differences(record) == ["intensities"]
 
 
+def test_what_older_records_do_not_tell_is_no_difference():
+    record = recorded(alike_planes=0.8)
+    assert recorded(alike_planes=0.5).differences(record) == ["alike_planes"]
+    assert recorded() == record == recorded(alike_planes=0.8, network="")
+
+
 def test_what_decides_none_makes_no_other():
     record = recorded()
     tiles = record.settings.model_copy(update={"tile": 64, "memory": 9, "model": "/elsewhere/tiny.json"})

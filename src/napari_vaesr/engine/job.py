@@ -151,6 +151,10 @@ class UpscaleJob:
                 f"The record was made from shape {made.input.shape}, "
                 f"please give that image instead of one of shape {tuple(array.shape)}."
             )
+        model = load_model(made.settings.model if model is None else model)
+        if made.alike_planes is not None:  # the model may have been calibrated anew
+            alike = {"alike_planes": made.alike_planes}
+            model = replace(model, card=model.card.model_copy(update=alike))
         job = cls(
             Source.of(array, made.axes),
             made.settings,
@@ -257,7 +261,7 @@ class UpscaleJob:
         )
 
     def describe(self) -> Description:
-        """Estimate what the job needs; takes about a second."""
+        """Estimate what the job needs; takes a second or more where its model's speed is not known yet."""
         return describe(self)
 
     def __iter__(self) -> Generator[Progress, None, None]:
@@ -379,6 +383,7 @@ class UpscaleJob:
             if card.network.conditioned
             else (),
             calibration=self.calibrations,
+            alike_planes=card.alike_planes,
             extent=self.region,
             keep_samples=self.keep_samples,
             messages=tuple(self.messages),

@@ -93,6 +93,8 @@ class Record(BaseModel):
         told.
     calibration : tuple of Calibration
         One for each channel of the image.
+    alike_planes : float or None
+        How alike samples of neighbouring planes are, as the model's card had it; None in older records.
     extent : Region
         The part that was upscaled, in low-res pixels, every axis but ``S`` named.
     keep_samples : bool
@@ -116,6 +118,7 @@ class Record(BaseModel):
     intensity: tuple[IntensityScaling, ...]
     noise: tuple[Noise, ...] = ()
     calibration: tuple[Calibration, ...] = ()
+    alike_planes: float | None = None
     extent: Annotated[Region, PlainValidator(_read_region), PlainSerializer(_plain_region)]
     keep_samples: bool = False
     messages: tuple[str, ...] = ()
@@ -199,16 +202,18 @@ class Record(BaseModel):
             "network": self.network,
             # Shared errors are added to samples by those who measure them.
             "calibration": [{**each, "shared": None} for each in told["calibration"]],
+            "alike_planes": self.alike_planes,
             "intensities": told["intensity"],
             "extent": told["extent"],
         }
 
     def differences(self, other: Record) -> list[str]:
         """Name what decides a pixel and is another in another record."""
-        theirs = other.deciding
-        different = [name for name, value in self.deciding.items() if theirs[name] != value]
-        # Older records do not tell the network.
-        return [name for name in different if name != "network" or (self.network and other.network)]
+        mine, theirs = self.deciding, other.deciding
+        different = [name for name, value in mine.items() if theirs[name] != value]
+        # Older records do not tell all.
+        unsaid = [name for name in ("network", "alike_planes") if {mine[name], theirs[name]} & {"", None}]
+        return [name for name in different if name not in unsaid]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Record) and not self.differences(other)
@@ -242,6 +247,7 @@ class Record(BaseModel):
                 "network": network_hash(card),
                 "settings": settings.model_copy(update={**left, "scale": scale.setting}),
                 "calibration": calibrations_of(card, settings.factors, noises, settings.domain),
+                "alike_planes": card.alike_planes,
                 "axes": axes,
                 "extent": region.of(self.image_axes),
             }

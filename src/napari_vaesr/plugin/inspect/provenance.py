@@ -125,7 +125,7 @@ def is_corrected(made: Record) -> bool:
         return False
     if now.model.sha256 != made.model.sha256:
         return False
-    return bool(made.deciding["calibration"] != now.deciding["calibration"])
+    return bool({"calibration", "alike_planes"} & {*made.differences(now)})
 
 
 def as_command(told: Told) -> str:

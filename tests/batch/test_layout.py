@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,13 @@ def test_channels_are_those_of_the_source_each_with_its_uncertainty(image, tiny_
     assert output.colours == ("0000FF", "0000FF", "00FF00", "00FF00")
     _, output = laid_out(image, tiny_model_path, {"C": range(1, 2)}, uncertainty="interval")
     assert output.channel_names == ("GFP mean", "GFP lower", "GFP upper")
+
+
+def test_a_lone_channel_keeps_its_name(image, tiny_model_path):
+    lone = replace(image, data=image.data[0], axes="ZYX", channel_names=("DAPI",), colours=())
+    assert laid_out(lone, tiny_model_path, {})[1].channel_names == ("DAPI mean", "DAPI std")
+    nameless = replace(lone, channel_names=())
+    assert laid_out(nameless, tiny_model_path, {})[1].channel_names == ("mean", "std")
 
 
 def test_a_part_lies_where_it_was(image, tiny_model_path):

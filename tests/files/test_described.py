@@ -31,6 +31,22 @@ def test_looks_that_are_not_of_these_channels_count_for_nothing():
     assert told.fields("CYX", (3, 3, 4))["colours"] == told.fields("CYX", (3, 3, 4))["windows"] == ()
 
 
+def test_a_lone_channel_keeps_its_name():
+    told = Described(channel_names=("DAPI",))
+    for axes, shape in (("YX", (3, 4)), ("CYX", (1, 3, 4))):
+        assert told.fields(axes, shape)["channel_names"] == ("DAPI",)
+        assert told.left_out("cells.tif", axes, shape) == []
+    assert told.fields("YXS", (3, 4, 3))["channel_names"] == ()
+
+
+def test_names_of_other_channels_are_left_out_and_told():
+    told = Described(channel_names=("DAPI", "GFP", "RFP"))
+    for axes, shape, count in (("CYX", (2, 3, 4), 2), ("YX", (3, 4), 1)):
+        assert told.fields(axes, shape)["channel_names"] == ()
+        (said,) = told.left_out("cells.tif", axes, shape)
+        assert "cells.tif (DAPI, GFP, RFP) are left out" in said and said.endswith(f"is {count}.")
+
+
 def test_numbers_that_make_no_sense_are_passed_over():
     numbers = [("Y", "0.5", "µm"), ("X", "wide", "µm"), ("Z", -1, "µm")]
     assert sized(numbers) == {"Y": (0.5, "micrometer")}

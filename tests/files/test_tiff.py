@@ -37,6 +37,17 @@ def test_ome(tmp_path, stack):
     np.testing.assert_array_equal(image.data, stack)
 
 
+def test_the_name_of_a_lone_channel(tmp_path, stack):
+    path = tmp_path / "cells.ome.tif"
+    tifffile.imwrite(path, stack[:, 0], metadata={"axes": "ZYX", "Channel": {"Name": ["DNA"]}})
+    image = read_image(path)
+    assert image.axes == "ZYX" and image.channel_names == ("DNA",) and not image.notes
+    plain = tmp_path / "plain.tif"
+    tifffile.imwrite(plain, stack, metadata={"axes": "ZCYX", "Channel": {"Name": ["a", "b", "c"]}})
+    image = read_image(plain)
+    assert image.channel_names == () and "plain.tif (a, b, c) are left out" in image.notes[0]
+
+
 def test_imagej(tmp_path, stack):
     path = tmp_path / "ij.tif"
     metadata = {"axes": "TCYX", "unit": "\\u00B5m", "spacing": 0.3, "finterval": 1.5}

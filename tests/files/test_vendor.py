@@ -101,6 +101,8 @@ def test_scenes(tmp_path, monkeypatch):
         second.axes == "CZYX" and second.name == "cells second" and second.pixel_size == {"Y": 0.2, "X": 0.2}
     )
     np.testing.assert_array_equal(second.data, PIXELS[:, :2])
+    monkeypatch.setattr(Scenes, "channel_names", ["Channel:0:0", "Channel:0:1"])
+    assert read_image(path).channel_names == () and len(read_image(path).notes) == 1  # bioio's own names
 
 
 def test_dv(tmp_path):

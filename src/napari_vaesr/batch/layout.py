@@ -134,11 +134,10 @@ def worker_task(image: ImageFile, parts: JobBlocks, number: int) -> Task:
 
 
 def _channel_prefix(image: ImageFile, axes: Axes, channel: int) -> str:
-    """Return how names of what is made of a channel begin: empty for a lone one."""
-    if "C" not in axes.names:
-        return ""
-    known = len(image.channel_names) == axes.lengths["C"]
-    return f"{image.channel_names[channel] if known else f'channel {channel}'} "
+    """Return how names of what is made of a channel begin: empty for a lone one without a name."""
+    if len(image.channel_names) == axes.lengths.get("C", 1) and "S" not in axes.names:
+        return f"{image.channel_names[channel]} "
+    return f"channel {channel} " if "C" in axes.names else ""
 
 
 def middle_plane(axes: Axes) -> int:

@@ -49,17 +49,30 @@ class Described:
     def fields(self, axes: str, shape: Sequence[int]) -> dict[str, Any]:
         """Return what an `ImageFile` of these axes takes from it."""
         sizes = {name: self.sizes[name] for name in axes if name in self.sizes and name not in "CS"}
-        channels = dict(zip(axes, shape, strict=True)).get("C", 0)
+        channels = _channels(axes, shape)
         colours = tuple("" if colour == "000000" else colour for colour in self.colours)  # nobody sees black
         starts = {name: self._start(name) for name in axes if name in self.starts and name not in "CS"}
         return {
             "pixel_size": {name: size for name, (size, _) in sizes.items()},
             "units": {name: unit for name, (_, unit) in sizes.items() if unit},
             "offset": {name: start for name, start in starts.items() if start},
-            "channel_names": self.channel_names if "C" in axes else (),
-            "colours": colours if len(colours) == max(channels, 1) and any(colours) else (),
-            "windows": self.windows if len(self.windows) == max(channels, 1) and any(self.windows) else (),
+            "channel_names": self.channel_names
+            if len(self.channel_names) == channels and "S" not in axes
+            else (),
+            "colours": colours if len(colours) == channels and any(colours) else (),
+            "windows": self.windows if len(self.windows) == channels and any(self.windows) else (),
         }
+
+    def left_out(self, name: str, axes: str, shape: Sequence[int]) -> list[str]:
+        """Return the sentence on names of channels that fit no image of these axes in a file of this name."""
+        channels = _channels(axes, shape)
+        if not self.channel_names or len(self.channel_names) == channels or "S" in axes:
+            return []
+        listed = ", ".join(self.channel_names[:4]) + (", ..." if len(self.channel_names) > 4 else "")
+        return [
+            f"The names of channels in {name} ({listed}) are left out, for the number of its channels is "
+            f"{channels}."
+        ]
 
     def _start(self, name: str) -> float:
         """Return a place in the unit of the axis: 0 where the two cannot be compared."""
@@ -68,6 +81,10 @@ class Described:
         if unit is None:  # in pixels
             return place if own is None else place * size
         return 0.0 if own is None else converted(place, unit, own)
+
+
+def _channels(axes: str, shape: Sequence[int]) -> int:
+    return dict(zip(axes, shape, strict=True)).get("C", 1)
 
 
 def sized(numbers: Iterable[tuple[str, Any, str]]) -> dict[str, Length]:

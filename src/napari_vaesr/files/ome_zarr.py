@@ -264,7 +264,8 @@ def _channels(
     """Return names, colours and windows of the channels."""
     omero = told.get("omero")
     channels = (omero.get("channels") or []) if isinstance(omero, Mapping) else []
-    names = tuple(str(channel.get("label") or f"channel {n}") for n, channel in enumerate(channels))
+    labels = [channel.get("label") for channel in channels]
+    names = tuple(str(label or f"channel {n}") for n, label in enumerate(labels)) if any(labels) else ()
     colours = tuple(str(channel.get("color") or "").lstrip("#").upper()[:6] for channel in channels)
     windows = []
     for channel in channels:
@@ -290,7 +291,7 @@ def _image(
     pixels = FileArray(place, where.array, array.shape, np.dtype(array.dtype))
     data = as_dask(pixels, names, array.chunks)
     fields = about.fields(names, array.shape)
-    notes = []
+    notes = about.left_out(place.name, names, array.shape)
     for name in mirrored:
         if name in names and name in fields["pixel_size"]:
             # The last pixel becomes the first: everything stays where it is, and distances are above 0.

@@ -114,6 +114,7 @@ def read_tiff(path: Path, axes: str | None, series: Series) -> ImageFile:
     data = _unweighted(data, letters.find("S")) if is_weighted and "S" in letters else data
     data, dots = upright(data, letters, orientation), dots[::-1] if orientation in TURNED else dots
     fields = _fields(told, note, letters, data.shape, orientation in TURNED)
+    notes += told.left_out(path.name, letters, data.shape)
     return ImageFile(
         path=path,
         name=image_name(path, names[number] if series is not None and len(names) > 1 else ""),

@@ -116,7 +116,7 @@ def _shaped(tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> Described:
     ome.append(("T", metadata.get("TimeIncrement"), str(metadata.get("TimeIncrementUnit", "s"))))
     channel = metadata.get("Channel")
     names = channel.get("Name") if isinstance(channel, Mapping) else None
-    listed = tuple(map(str, names)) if isinstance(names, (list, tuple)) else ()
+    listed = tuple(map(str, [names] if isinstance(names, str) else names or ()))
     return Described(sizes | sized(ome), words.starts, listed)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ from napari_vaesr.files.units import find_unit
 from napari_vaesr.imaging.axes import Axes
 
 EXTRA = 'pip install "napari-vaesr[formats]"'
+
+MADE_UP = re.compile(r"Channel:\d+:\d+")
+"""What bioio calls a channel that has no name."""
 
 
 def read_vendor(path: Path, axes: str | None, series: Series) -> ImageFile:
@@ -66,7 +70,7 @@ def read_vendor(path: Path, axes: str | None, series: Series) -> ImageFile:
         data=as_dask(pixels, letters, (1,) * len(letters)),
         axes=letters,
         series=names[number] if several else "",
-        notes=tuple(told_of_others(path, names, series)),
+        notes=(*told_of_others(path, names, series), *told.left_out(path.name, letters, shape)),
         **told.fields(letters, shape),
     )
 
@@ -143,4 +147,5 @@ def _described(image: Any) -> Described:
         seconds = interval.total_seconds() if hasattr(interval, "total_seconds") else interval
         lengths.append(("T", seconds, "s"))
     names = tuple(str(name) for name in image.channel_names or ())
-    return Described(sized(lengths), {}, names)
+    made_up = all(MADE_UP.fullmatch(name) for name in names)
+    return Described(sized(lengths), {}, () if made_up else names)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from xml.etree import ElementTree
+
 import numpy as np
 import pytest
+import tifffile
 
 from napari_vaesr.files.image import read_image
 from napari_vaesr.files.output import OutputImage
@@ -43,3 +46,35 @@ def test_parts_written_in_any_order_come_back_and_are_checked(tmp_path, dtype):
     output.path.write_bytes(output.path.read_bytes()[: output.start])
     assert output.stored(region) is None
     assert output.laid_out() != laid_out
+
+
+def test_a_part_of_a_time_lapse_says_when_it_begins(tmp_path):
+    path = tmp_path / "part.ome.tif"
+    image = OutputImage(
+        Axes.parse("TYX", (3, 4, 5)),
+        ("mean", "std"),
+        pixel_size={"T": 2.5, "Y": 1.0, "X": 1.0},
+        units={"T": "second"},
+        offset={"T": 5.0},
+    )
+    TiffOutput.create(path, image)
+    with tifffile.TiffFile(path) as tiff:
+        pixels = ElementTree.fromstring(str(tiff.ome_metadata)).find("{*}Image/{*}Pixels")
+    assert pixels is not None
+    planes = pixels.findall("{*}Plane")
+    assert [float(plane.get("DeltaT", "nan")) for plane in planes] == [5.0, 5.0, 7.5, 7.5, 10.0, 10.0]
+    assert {plane.get("DeltaTUnit") for plane in planes} == {"s"}
+    assert read_image(path).offset == {"T": 5.0}
+
+
+def test_the_start_that_others_wrote_is_read(tmp_path):
+    path = tmp_path / "movie.ome.tif"
+    frames = np.zeros((2, 4, 5), np.uint8)
+    told = {
+        "TimeIncrement": 2,
+        "TimeIncrementUnit": "s",
+        "Plane": {"DeltaT": [4000, 6000], "DeltaTUnit": ["ms"] * 2},
+    }
+    tifffile.imwrite(path, frames, metadata={"axes": "TYX", **told})
+    image = read_image(path)
+    assert image.pixel_size == {"T": 2.0} and image.offset == {"T": 4.0}

@@ -146,13 +146,15 @@ def _unit(pixels: Element, name: str) -> str:
 
 
 def _positions(pixels: Element) -> Iterator[tuple[str, Any, str]]:
-    """Yield where the first plane is. Without a unit it is in the frame of a stage, which says nothing."""
+    """Yield where the first plane is, and when. A place without a unit is that of a stage: of no use."""
     planes = pixels.findall("{*}Plane")
     first = [plane for plane in planes if all(plane.get(f"The{name}", "0") == "0" for name in "CZT")]
     for plane in (first or planes)[:1]:
         for name in "XYZ":
             if (place := plane.get(f"Position{name}")) is not None:
                 yield name, place, plane.get(f"Position{name}Unit", "reference frame")
+        if (start := plane.get("DeltaT")) is not None:
+            yield "T", start, plane.get("DeltaTUnit", "s")
 
 
 def _colour(text: str | None) -> str:

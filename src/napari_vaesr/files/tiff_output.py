@@ -158,8 +158,10 @@ def _pages(axes: Axes, together: int) -> list[Page]:
 
 
 def _places(image: OutputImage, pages: Sequence[Page]) -> Iterator[dict[str, str]]:
-    """Yield where the centre of every page's first pixel is."""
-    if not any(image.offset.get(name) for name in "XYZ"):
+    """Yield where the centre of every page's first pixel is, and its time since the source began."""
+    second = symbol(image.units.get("T", ""))
+    is_late = second is not None and bool(image.offset.get("T"))  # time has no pixels
+    if not is_late and not any(image.offset.get(name) for name in "XYZ"):
         return
     for channel, depth, time in pages:
         place = {"TheC": str(channel), "TheZ": str(depth), "TheT": str(time)}
@@ -168,6 +170,9 @@ def _places(image: OutputImage, pages: Sequence[Page]) -> Iterator[dict[str, str
                 moved = depth * image.pixel_size.get("Z", 1.0) if name == "Z" else 0.0
                 place[f"Position{name}"] = repr(float(image.offset[name]) + moved)
                 place[f"Position{name}Unit"] = symbol(image.units.get(name, "")) or "pixel"
+        if is_late:
+            place["DeltaT"] = repr(float(image.offset["T"]) + time * image.pixel_size.get("T", 1.0))
+            place["DeltaTUnit"] = str(second)
         yield place
 
 

@@ -95,6 +95,7 @@ def test_colours_that_nobody_sees_play_no_part(nuclei, model):
     [
         (0.6, 2.0, "the uncertainty is too small by a factor of 2.0"),
         (0.99, 0.5, "the uncertainty is too large by a factor of 2.0"),
+        (0.9746, 1 / 1.2, "hold 97.5 % of the pixels: the uncertainty is too large"),
         (0.79, 1.03, "hold 79 % of the pixels: they are too narrow"),
         (0.7, 0.6, "they are too narrow"),
         (0.98, 1.5, "they are too wide"),

@@ -17,6 +17,7 @@ from napari_vaesr.arrays import Array, Float32Array
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.colour import visible_luma
 from napari_vaesr.imaging.sampling import here_and_there
+from napari_vaesr.trust.percent import percent
 
 SMOOTHING = 2.0
 """Standard deviation in result pixels of the Gaussian that mean and variance are averaged with."""
@@ -95,8 +96,8 @@ class Certainty:
         names = {"T": "time", "C": "channel", "Z": "plane", "Y": "row", "X": "column"}
         where = ", ".join(f"{names.get(name, f'axis {name} at')} {at}" for name, at in self.place.items())
         return (
-            f"{100 * self.share:.0f} % of {what} is sure to within {100 * self.tolerance:.0f} % of its "
-            f"contrast; least sure: ± {100 * self.there:.0f} % at {where}."
+            f"{percent(self.share)} of {what} is sure to within {percent(self.tolerance)} of its "
+            f"contrast; least sure: ± {percent(self.there)} at {where}."
         )
 
 

@@ -23,6 +23,7 @@ from napari_vaesr.imaging.region import Region
 from napari_vaesr.imaging.sampling import evenly_spaced, middle_of
 from napari_vaesr.trust.image_noise import made_small, noise_model, with_noise
 from napari_vaesr.trust.levels import without_truth_noise
+from napari_vaesr.trust.percent import percent
 from napari_vaesr.trust.rivals import bicubic, lanczos
 from napari_vaesr.zoo.calibration import Calibration
 from napari_vaesr.zoo.card import ANY
@@ -129,7 +130,7 @@ class Check:
                 "can't be told from the noise of the image, so that nothing is known of its uncertainty: "
                 "check where there is more structure."
             )
-        held = f"its 90 % intervals hold {100 * self.coverage:.0f} % of the pixels"
+        held = f"its 90 % intervals hold {percent(self.coverage, *HONEST)} of the pixels"
         if not self.is_better:
             return (
                 f"On this image the model is no better than interpolation ({self.gain:+.1f} dB), and {held}: "

@@ -32,6 +32,7 @@ from napari_vaesr.plugin.viewer.results import KINDS, ShownResult, layer_with
 from napari_vaesr.plugin.viewer.shortcuts import MAP, VEIL
 from napari_vaesr.plugin.viewer.sources import source_array
 from napari_vaesr.trust.certainty import least_sure_tenth
+from napari_vaesr.trust.percent import percent
 
 if TYPE_CHECKING:
     import napari
@@ -157,7 +158,7 @@ class MapsSection(Container):
         share = None
         if veil is not None and self._result is not None:
             share = untrusted_share(uncertainty_to_fade(self._result), self.threshold.value / 100)
-        told = "" if share is None else f" That is {100 * share:.0f} % of the pixels."
+        told = "" if share is None else f" That is {percent(share)} of the pixels."
         self._say(f"Hatched where the uncertainty is above {self.threshold.value} % of the contrast.{told}")
 
     def _veil(self) -> Layer | None:

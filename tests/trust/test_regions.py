@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -96,3 +98,29 @@ def test_properties_that_are_no_numbers_are_refused(name, says):
 def test_sizes_that_are_none_are_refused(size):
     with pytest.raises(VaesrError, match="pixel size"):
         Spacing.of(IMAGE, {"X": size, "Y": 1.0}, None, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "spacing", "says"),
+    [
+        ("aera", (8, 9), (1.0, 1.0), "no such property to measure, aera:"),
+        ("perimeter", (8, 9), (0.5, 0.7), "perimeter can't be measured with pixels of 0.5 × 0.7, please"),
+        ("perimeter", (3, 8, 9), (1.0, 1.0, 1.0), "perimeter can't be measured of volumes, please"),
+        ("feret_diameter_max", (3, 8, 9), (1.0, 1.0, 1.0), "feret_diameter_max can't be measured of some"),
+    ],
+)
+def test_what_can_not_be_measured_is_named(name, shape, spacing, says):
+    labels = np.zeros(shape, np.int32)
+    labels[..., -1:, :5] = 1
+    quantities = Quantities(("area", "intensity_std"))
+    object.__setattr__(quantities, "properties", ("area", "intensity_std", name))
+    with pytest.raises(VaesrError, match=re.escape(says)):
+        quantities.table(labels, np.ones(shape), spacing)
+
+
+def test_what_a_function_of_the_user_raises_is_left_as_it_is():
+    def own(mask, image):
+        raise AttributeError("mine")
+
+    with pytest.raises(AttributeError, match="mine"):
+        Quantities(("area",), (own,))

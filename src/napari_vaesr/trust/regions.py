@@ -105,23 +105,38 @@ class Quantities:
     ) -> dict[str, Array]:
         from skimage.measure import regionprops_table
 
+        def measured(*asked: str, **others: Any) -> dict[str, Array]:
+            found = regionprops_table(labels, image, properties=asked, spacing=spacing, **others)  # type: ignore[no-untyped-call]
+            return dict(found)
+
         try:
-            columns: dict[str, Array] = regionprops_table(  # type: ignore[no-untyped-call]
-                labels, image, properties=names, extra_properties=self.extra or None, spacing=spacing
-            )
-        except AttributeError as error:
-            raise VaesrError(
-                f"There is no such property to measure ({error}), please choose from those of "
-                "scikit-image's regionprops_table, such as area, perimeter or intensity_mean."
-            ) from error
-        except NotImplementedError as error:
-            raise VaesrError(
-                f"One of the properties {', '.join(names)} can't be measured here ({error}), leave it out."
-            ) from error
+            columns = measured(*names, extra_properties=self.extra or None)
+        except Exception as error:
+            for name in names:  # scikit-image has many ways to say no, and few say of what
+                try:
+                    measured(name)
+                except Exception as reason:
+                    raise _unmeasured(name, reason, labels.ndim, spacing) from error
+            raise  # by a function of the user's own
         for name, column in columns.items():
             if column.dtype.kind not in "biuf":
                 raise VaesrError(f"The property {name} is not a number, please leave it out.")
         return columns
+
+
+def _unmeasured(name: str, reason: Exception, ndim: int, spacing: tuple[float, ...]) -> VaesrError:
+    """Return the sentence on a property that scikit-image did not measure."""
+    if isinstance(reason, AttributeError):
+        return VaesrError(
+            f"There is no such property to measure, {name}: please choose from those of scikit-image's "
+            "regionprops_table, such as area, perimeter or intensity_mean."
+        )
+    if not isinstance(reason, NotImplementedError):
+        return VaesrError(f"{name} can't be measured of some of these objects, please leave it out.")
+    if ndim > 2:
+        return VaesrError(f"{name} can't be measured of volumes, please leave it out.")
+    sides = " × ".join(f"{side:g}" for side in spacing)
+    return VaesrError(f"{name} can't be measured with pixels of {sides}, please leave it out.")
 
 
 def _counted(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.files.atomic import atomic_path, write_json
+from napari_vaesr.files.atomic import atomic_folder, atomic_path, write_json
 
 
 def test_the_file_appears_whole(tmp_path):
@@ -81,6 +81,24 @@ def test_a_target_that_cannot_be_replaced(tmp_path, monkeypatch):
     with pytest.raises(VaesrError, match="cannot be written"), atomic_path(target) as temporary:
         temporary.write_text("new")
     assert [child.read_text() for child in tmp_path.iterdir()] == ["old"]
+
+
+def test_a_folder_that_cannot_be_moved_into_place_leaves_the_one_that_was_there(tmp_path):
+    old = tmp_path / "made.zarr"
+    old.mkdir()
+    (old / "zarr.json").write_text("old")
+    with pytest.raises(VaesrError, match="cannot be written"), atomic_folder(old):
+        pass  # nothing was made that could be moved
+    assert (old / "zarr.json").read_text() == "old" and list(tmp_path.iterdir()) == [old]
+
+
+def test_no_folder_of_other_files_is_replaced(tmp_path):
+    mine = tmp_path / "mine.zarr"
+    mine.mkdir()
+    (mine / "notes.txt").write_text("mine")
+    with pytest.raises(VaesrError, match="other files"), atomic_folder(mine) as temporary:
+        temporary.mkdir()
+    assert (mine / "notes.txt").read_text() == "mine"
 
 
 def test_missing_folders_and_folders_as_targets(tmp_path):

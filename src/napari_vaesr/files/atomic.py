@@ -14,6 +14,7 @@ from typing import Any
 
 from napari_vaesr.errors import TryAgain, VaesrError
 from napari_vaesr.files.file_array import reason
+from napari_vaesr.files.place import is_zarr
 
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
 _NOT_SYNCED = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS}  # some network drives cannot
@@ -86,17 +87,25 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     TryAgain
         When the disk is full.
     VaesrError
-        When a file is in the way, there is no folder around it, or it can't be written.
+        When a file or a folder that is no Zarr is in the way, there is no folder around it, or it can't
+        be written.
     """
     target, temporary = _places(path)
     if target.exists() and not target.is_dir():
         raise VaesrError(f"{path} is a file, please choose another name for the output.")
+    if target.exists() and not is_zarr(target) and any(target.iterdir()):
+        raise VaesrError(f"{path} is a folder with other files, please choose another name for the output.")
     try:
         yield temporary
         old = temporary.with_name(temporary.name + ".old")
         if target.exists():
             target.rename(old)
-        temporary.rename(target)
+        try:
+            temporary.rename(target)
+        except BaseException:
+            if old.exists():
+                old.rename(target)
+            raise
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         raise _in_words(error, path) from error

@@ -69,6 +69,8 @@ class Queue:
         Axis letters, for files that don't say.
     replace : bool
         Write over outputs that exist.
+    progress : callable, optional
+        Called as inputs are looked through, which takes seconds for thousands. What it raises stops that.
 
     Attributes
     ----------
@@ -90,18 +92,20 @@ class Queue:
         settings: UpscaleSettings,
         axes: str | None = None,
         replace: bool = False,
+        progress: Callable[[Progress], None] | None = None,
     ) -> None:
         self.settings, self.axes, self.replace = settings, axes, replace
         self.notes: list[str] = []
         # A folder for one input, too.
-        targets = plan_targets(inputs, f"{output.rstrip('/')}/", settings.factors, notes=self.notes)
+        output = f"{output.rstrip('/')}/"
+        targets = plan_targets(inputs, output, settings.factors, notes=self.notes, progress=progress)
         card = get_card(settings.model)
-        self.lines = [
-            Line(target, "done before", share=1.0)
-            if not replace and is_made(target, axes, settings, card, Region(), False)
-            else Line(target)
-            for target in targets
-        ]
+        self.lines: list[Line] = []
+        for target in targets:
+            if progress is not None:
+                progress(Progress(len(self.lines), len(targets), "Looking for results that exist"))
+            made = not replace and is_made(target, axes, settings, card, Region(), False)
+            self.lines.append(Line(target, "done before", share=1.0) if made else Line(target))
 
     @property
     def is_over(self) -> bool:

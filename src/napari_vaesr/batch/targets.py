@@ -5,24 +5,17 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_vaesr.batch.inputs import chosen_inputs, expanded, images_of
+from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.record import Record
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.files.image import (
-    can_read,
-    expand_inputs,
-    is_plate,
-    parts_in_files,
-    read_image,
-    series_names,
-    without_repeats,
-)
+from napari_vaesr.files.image import can_read, parts_in_files, read_image
 from napari_vaesr.files.image_file import image_name
-from napari_vaesr.files.made import is_result
 from napari_vaesr.files.partial import partial_folder
 from napari_vaesr.files.place import Place, as_place, file_state, is_same_state
 from napari_vaesr.imaging.region import Factors, Region
@@ -42,9 +35,6 @@ LONGEST_NAME = 255 - 18
 
 STATE = "input_file"
 """Where the record beside an output tells size and time of the file that it was made from."""
-
-EVERY = "all"
-"""What to choose for every image of a file."""
 
 OUTPUT_SUFFIXES = (*TIFF_SUFFIXES, *ZARR_SUFFIXES, ".png")
 """Outputs that can be written; ``.png`` for a single 2-D image."""
@@ -120,6 +110,7 @@ def plan_targets(
     factors: Factors,
     series: str | None = None,
     notes: list[str] | None = None,
+    progress: Callable[[Progress], None] | None = None,
 ) -> list[Target]:
     """Pair every input with its output.
 
@@ -137,6 +128,8 @@ def plan_targets(
         first of other files.
     notes
         Gets what the user should know: that results among the inputs are passed over.
+    progress
+        Called as inputs are looked at, which takes seconds for thousands. What it raises stops that.
 
     Returns
     -------
@@ -149,8 +142,8 @@ def plan_targets(
         Nothing is found, the output has no known suffix, two inputs would write the same file, or a name is
         too long.
     """
-    named = {_expanded(text) for text in inputs}
-    found = chosen_inputs(inputs, [] if notes is None else notes)
+    named = {expanded(text) for text in inputs}
+    found = chosen_inputs(inputs, [] if notes is None else notes, progress)
     sources = [each for place in found for each in images_of(place, series)]
     path = as_place(output)
     if not isinstance(path, Path):
@@ -180,61 +173,6 @@ def plan_targets(
     _refuse_collisions(targets)
     _refuse_long_names(targets)
     return targets
-
-
-def chosen_inputs(inputs: Sequence[str], notes: list[str]) -> list[Place]:
-    """Return the images that are meant, without results among them and further parts of others.
-
-    Parameters
-    ----------
-    inputs : sequence of str
-        Files, folders and glob patterns.
-    notes : list of str
-        Gets what the user should know: that some are passed over.
-
-    Raises
-    ------
-    VaesrError
-        When nothing is found but results, or one of them is named itself.
-    """
-    found = _without_results(expand_inputs(list(inputs)), {_expanded(text) for text in inputs}, notes)
-    whole = without_repeats(found)
-    if len(whole) < len(found):
-        notes.append(f"{len(found) - len(whole)} of {len(found)} inputs hold further parts of other inputs.")
-    return whole
-
-
-def _expanded(text: str) -> Place:
-    place = as_place(text)
-    return place.expanduser() if isinstance(place, Path) else place
-
-
-def images_of(place: Place, series: str | None) -> list[tuple[Place, str | None]]:
-    """Return the images of a file that are meant, by the names that it has for them; see `plan_targets`.
-
-    One that can't be read counts as a single image, so that what is wrong is told when its turn comes.
-    """
-    if series == EVERY or (series is None and is_plate(place)):
-        try:
-            names = series_names(place)
-        except (VaesrError, OSError):
-            return [(place, series)]
-        return [(place, name) for name in names] if len(names) > 1 else [(place, None)]
-    return [(place, series)]
-
-
-def _without_results(found: Sequence[Place], named: set[Place], notes: list[str]) -> list[Place]:
-    """Leave out what was made by an upscaling, and refuse it where it was named itself."""
-    results = [place for place in found if is_result(place)]
-    for place in results:
-        if place in named:
-            raise VaesrError(f"{place} is the result of an upscaling, please choose its source instead.")
-    if results:
-        notes.append(f"{len(results)} of {len(found)} inputs are results of upscalings and are passed over.")
-    left = [place for place in found if place not in results]
-    if not left:
-        raise VaesrError("All inputs are results of upscalings, please choose their sources instead.")
-    return left
 
 
 def _made_up(place: Place, series: str | None) -> str:

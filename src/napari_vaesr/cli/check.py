@@ -50,7 +50,7 @@ def check(
     Exit codes: 0 all is well, 1 some of several inputs failed, 2 wrong usage or bad input, 130 interrupted.
     """
     with spoken_errors(debug):
-        from napari_vaesr.batch.targets import chosen_inputs, images_of
+        from napari_vaesr.batch.inputs import chosen_inputs, images_of
         from napari_vaesr.files.atomic import write_json
         from napari_vaesr.files.image import read_image
         from napari_vaesr.imaging.region import Region

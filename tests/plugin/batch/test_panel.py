@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 import tifffile
 from qtpy.QtWidgets import QFileDialog
 
+import napari_vaesr.batch.inputs
 from napari_vaesr.batch.queue import Queue
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.files.output import KEY
@@ -196,7 +199,39 @@ def test_what_is_wrong_is_told(viewer, qtbot, folder, tmp_path):
     panel.output.value = str(tmp_path / "out")
     panel.inputs.value = str(tmp_path / "nowhere")
     panel.run()
+    finish(panel, qtbot)
     assert "nowhere" in panel.status.value and not panel.is_running
+
+
+@pytest.mark.parametrize("stops", [False, True])
+def test_files_are_looked_through_in_the_worker_and_that_is_told_and_stopped(
+    viewer, qtbot, folder, monkeypatch, stops
+):
+    """Thousands of them take seconds."""
+    panel = make_panel(viewer, qtbot, folder)
+    panel.list_files()
+    finish(panel, qtbot)
+    threads, go_on = [], threading.Event()
+    real = napari_vaesr.batch.inputs.is_result
+
+    def is_result(place):
+        threads.append(threading.current_thread())
+        assert go_on.wait(60)
+        return real(place)
+
+    monkeypatch.setattr("napari_vaesr.batch.inputs.is_result", is_result)
+    (folder / "broken.png").unlink()
+    panel.list_files()
+    qtbot.waitUntil(lambda: "the files, 0 of 2 ..." in panel.status.value, timeout=60000)
+    assert len(statuses(panel)) == 3 and panel.cancel_button.enabled, "what was listed stays until then"
+    if stops:
+        panel.cancel()
+    go_on.set()
+    finish(panel, qtbot)
+    assert threading.main_thread() not in threads
+    assert statuses(panel) == (["waiting", "waiting", "failed"] if stops else ["waiting", "waiting"])
+    assert panel.status.value.startswith("Stopped; nothing was listed." if stops else "2 files; about")
+    assert len(threads) == (1 if stops else 2)
 
 
 def test_folders_and_files_are_chosen(viewer, qtbot, folder, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from textwrap import fill
 from threading import Event
@@ -15,10 +16,10 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_vaesr.batch.queue import Line, Queue
 from napari_vaesr.engine.conditions import typed_condition
-from napari_vaesr.engine.progress import readable_bytes
+from napari_vaesr.engine.progress import Progress, readable_bytes
 from napari_vaesr.engine.record import UNDECIDING
 from napari_vaesr.engine.settings import UpscaleSettings, about, label, make_settings
-from napari_vaesr.errors import VaesrError, first_sentence
+from napari_vaesr.errors import Cancelled, VaesrError, first_sentence
 from napari_vaesr.plugin.batch.table import BatchTable
 from napari_vaesr.plugin.io.opening import open_upscaled
 from napari_vaesr.plugin.viewer.preferences import or_defaults, starting_settings
@@ -74,6 +75,9 @@ class BatchPanel(Panel):
         start = or_defaults(starting_settings)
         self._cards = known_cards(start.model)
         self._batch: Queue | None = None
+        self._shown: Queue | None = None
+        self._listed: Any = None
+        self._looking: Progress | None = None
         self._worker: Any = None
         self._stop = Event()
         self._updates: SimpleQueue[tuple[int, Line]] = SimpleQueue()
@@ -197,7 +201,7 @@ class BatchPanel(Panel):
 
     def open_result(self, number: int) -> None:
         """Open the result of a line that is done."""
-        line = None if self._batch is None else self._batch.lines[number]
+        line = None if self._shown is None else self._shown.lines[number]
         if line is None or line.status not in ("done", "done before"):
             return
         with errors_shown(self._say):
@@ -218,26 +222,39 @@ class BatchPanel(Panel):
             return
         try:
             asked = self._asked()
-            inputs, output, settings, axes, again = asked
+            inputs, output, *_ = asked
             if not inputs or not output:
                 raise VaesrError(HINT)
-            if make_anew:
-                self._batch = Queue(inputs, output, settings, axes or None, again)
-                self._listed = asked
         except VaesrError as error:
             self._fail(str(error))
             return
-        assert self._batch is not None
-        self.table.show_lines(self._batch.lines)
         self._stop.clear()
+        self._looking = None
         self._show_running(True)
-        self._worker = create_worker(_outcome, work, self._batch, _start_thread=False)
+        self._worker = create_worker(_outcome, self._work, asked, make_anew, work, _start_thread=False)
         outcome: list[Failure | None] = []
         self._worker.returned.connect(outcome.append)
         # One that is asked to quit finishes without returning.
         self._worker.finished.connect(lambda: self._on_end(work == self._upscale, *outcome))
         self._timer.start(EVERY)
         self._worker.start()
+
+    def _work(self, asked: tuple[Any, ...], make_anew: bool, work: Callable[[Queue], None]) -> None:
+        """For a worker: look through the files, thousands of which take seconds, and work on them."""
+        if make_anew:
+            inputs, output, settings, axes, again = asked
+            try:
+                self._batch = Queue(inputs, output, settings, axes or None, again, self._follow)
+            except Cancelled:
+                return
+            self._listed, self._looking = asked, None
+        assert self._batch is not None
+        work(self._batch)
+
+    def _follow(self, step: Progress) -> None:
+        self._looking = step
+        if self._is_stopped():
+            raise Cancelled("Stopped.")
 
     def _look(self, batch: Queue) -> None:
         for number in batch.look():
@@ -256,8 +273,19 @@ class BatchPanel(Panel):
 
     def _update(self) -> None:
         """Show what has become known since the last time."""
-        if not self.is_alive or self._batch is None:
+        if not self.is_alive:
             return
+        if (looking := self._looking) is not None:
+            self.progress.value = round(1000 * looking.done / looking.total)
+            if self.is_running and not self._stop.is_set():
+                self.status.value = f"{looking.message}, {looking.done} of {looking.total} ..."
+            return
+        if self._batch is None:
+            return
+        is_new = self._batch is not self._shown
+        if is_new:
+            self._shown = self._batch
+            self.table.show_lines(self._shown.lines)
         latest: dict[int, Line] = {}
         while True:
             try:
@@ -269,7 +297,7 @@ class BatchPanel(Panel):
             self.table.update_lines(latest)
         lines = self._batch.lines
         self.progress.value = round(1000 * sum(line.share for line in lines) / max(len(lines), 1))
-        if latest and self.is_running and not self._stop.is_set():
+        if (latest or is_new) and self.is_running and not self._stop.is_set():
             self.status.value = _summary(self._batch)
 
     def _on_end(self, was_run: bool, failure: Failure | None = None) -> None:
@@ -283,7 +311,9 @@ class BatchPanel(Panel):
         if failure is not None:
             self._fail(failure.message)
             return
-        assert self._batch is not None
+        if self._batch is None or self._looking is not None:
+            self.status.value = "Stopped; nothing was listed."
+            return
         stopped = "Stopped; Run goes on from there. " if is_stopped and was_run else ""
         told = [f"{stopped}{_summary(self._batch)}", *self._batch.notes, _taken_over(self._batch.settings)]
         self.status.value = " ".join(filter(None, told))
@@ -322,10 +352,10 @@ class BatchPanel(Panel):
             show_warning("The panel was closed, so its files were stopped; the next run goes on from there.")
 
 
-def _outcome(work: Any, batch: Queue) -> Failure | None:
+def _outcome(work: Callable[..., None], *args: Any) -> Failure | None:
     """For a worker: what is wrong comes back in a sentence."""
     try:
-        work(batch)
+        work(*args)
         return None
     except VaesrError as error:
         return Failure(str(error))

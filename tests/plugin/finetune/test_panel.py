@@ -159,7 +159,15 @@ def test_cancel_and_discard(widget, qtbot):
     finished(widget, qtbot)
     assert "Cancelled" in widget.status.value and not unfinished() and "mine" not in models()
 
-    begin(widget, qtbot)
+    widget.advice.value = "of the training before"
+    widget.start_button.native.click()
+    assert not widget.advice.value and widget.pictures.isHidden()
+    qtbot.waitUntil(lambda: len(widget.plot.steps) > 0, timeout=60000)
+    widget.pause_button.native.click()
+    finished(widget, qtbot)
+    assert widget.advice.value
+    widget.resume_button.native.click()
+    assert not widget.advice.value and widget.pictures.isHidden()
     widget.pause_button.native.click()
     finished(widget, qtbot)
     widget.discard_button.native.click()

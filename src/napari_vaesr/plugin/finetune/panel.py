@@ -128,15 +128,14 @@ class FineTunePanel(Panel):
         except VaesrError as error:
             self._fail(str(error))
             return
-        self.plot.clear()
-        self.pictures.setVisible(False)
+        self._forget()
         self._run(task, task.run)
 
     def resume(self) -> None:
         """Go on with the unfinished training that is chosen."""
         if not self.is_running and self.unfinished.value is not None:
             task = FineTuneTask(folder=Path(self.unfinished.value))
-            self.plot.clear()
+            self._forget()
             self._run(task, task.run)
 
     def save(self) -> None:
@@ -163,6 +162,12 @@ class FineTunePanel(Panel):
         if self._task is not None:
             self._task.cancel()
             self._show_stopping("Stopping after this step ...")
+
+    def _forget(self) -> None:
+        """Show nothing more of the training before."""
+        self.plot.clear()
+        self.pictures.setVisible(False)
+        self.advice.value = ""
 
     def _run(self, task: FineTuneTask, work: Any) -> None:
         self._task = task

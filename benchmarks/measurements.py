@@ -39,7 +39,7 @@ from rich.table import Table
 
 from napari_vaesr import Source, Threshold, UpscaleJob, load_model, measure
 from napari_vaesr.arrays import Array
-from napari_vaesr.engine.conditions import noise_level
+from napari_vaesr.engine.acquisition import noise_level
 from napari_vaesr.engine.draws import Field, fields_of_arrays, fields_of_job
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.files.atomic import write_json

@@ -24,7 +24,7 @@ from scipy.ndimage import zoom
 
 from napari_vaesr import load_model, upscale
 from napari_vaesr.arrays import Array
-from napari_vaesr.engine.conditions import SectionsSetting
+from napari_vaesr.engine.settings import SectionsSetting
 from napari_vaesr.vae.resize import downsample_bicubic
 from napari_vaesr.zoo.registry import Model
 

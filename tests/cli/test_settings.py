@@ -9,7 +9,7 @@ import typer.main
 
 from napari_vaesr.cli import app
 from napari_vaesr.cli.settings import takes_settings
-from napari_vaesr.engine.conditions import Optics, parse_condition
+from napari_vaesr.engine.acquisition import Optics, parse_condition
 from napari_vaesr.engine.settings import UpscaleSettings, about, make_settings
 
 ROOT = typer.main.get_command(app)

@@ -353,7 +353,7 @@ def test_what_planes_are_is_told_lazily_in_parts_and_by_the_record(told, scale, 
     reach = float(np.ptp(expected.mean))
     np.testing.assert_allclose(mean.compute(scheduler="synchronous"), expected.mean, atol=2e-5 * reach)
     part = Region(Z=range(2, 6), Y=range(4, 5))
-    made = part.of(work.axes).enlarged(work.factors)
+    made = part.of(work.axes.lengths).enlarged(work.factors)
     where = tuple(slice(made[name].start, made[name].stop) for name in "ZYX")
     found = finish(job(volume, "ZYX", told, part, tile=8, **asked)).mean
     np.testing.assert_allclose(found, expected.mean[where], atol=2e-5 * reach)

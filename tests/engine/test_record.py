@@ -26,7 +26,7 @@ def recorded(axes=AXES, **changes):
         "axes": axes.names,
         "input": RecordedInput(shape=axes.shape, dtype="uint16"),
         "intensity": [IntensityScaling(offset=n, gain=1 + n) for n in range(axes.lengths.get("C", 1))],
-        "extent": Region().of(axes),
+        "extent": Region().of(axes.lengths),
     }
     return Record(**values | changes)
 
@@ -60,7 +60,7 @@ def test_what_decides_pixels_makes_another(change, name):
 
 
 def test_other_weights_intensities_or_parts_make_another():
-    record, part = recorded(), Region(Z=range(1, 2)).of(AXES)
+    record, part = recorded(), Region(Z=range(1, 2)).of(AXES.lengths)
     assert recorded(extent=part).differences(record) == ["extent"]
     assert recorded(network="another").differences(record) == ["network"]
     weights = record.model.model_copy(update={"sha256": "cd" * 32})
@@ -91,7 +91,7 @@ def test_a_record_tells_its_region(data):
         start = data.draw(st.integers(0, length - 1))
         region[name] = range(start, data.draw(st.integers(start + 1, length)))
     about = recorded(extent=Region(region)).plain()
-    expected = Region(region).less_whole(AXES)
+    expected = Region(region).less_whole(AXES.lengths)
     assert Record.read(about).region == expected
     planes = AXES.planes_of(Region(region))
     older = {"planes": planes, "rows": about["extent"]["Y"], "columns": about["extent"]["X"]}
@@ -118,7 +118,7 @@ def test_what_is_no_record_is_refused():
 
 
 def test_channels_that_were_upscaled():
-    record = recorded(extent=Region(C=range(1, 3)).of(AXES))
+    record = recorded(extent=Region(C=range(1, 3)).of(AXES.lengths))
     assert record.channels == range(1, 3)
     assert record.bright == [(1.0, 3.0), (2.0, 5.0)]
     assert recorded(Axes.parse("YX", (5, 6))).channels == range(1)

@@ -262,7 +262,7 @@ def test_files_of_version_0_1_are_read_by_their_channels_names(tmp_path, axes):
         axes=axes,
         input=RecordedInput(shape=shape, dtype="uint8"),
         intensity=[IntensityScaling(offset=0, gain=255)] * named.lengths.get("C", 1),
-        extent=Region().of(named),
+        extent=Region().of(named.lengths),
     )
     means = ["red mean", "green mean", "blue mean"] if axes == "YXS" else ["mean"]
     names = [

@@ -1,11 +1,13 @@
 """Neighbouring planes that tell something of one another, and such that don't."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
 from napari_vaesr.imaging.axes import Axes, Source
-from napari_vaesr.imaging.intensity import fit_scalings
+from napari_vaesr.imaging.intensity import fit_scalings, read_luma
 from napari_vaesr.imaging.likeness import Cuts, are_apart
 
 SIDE = 96
@@ -72,6 +74,11 @@ def frames_of(scene, noise, count, rng):
     return np.stack([scene + rng.normal(0, noise, scene.shape) for _ in range(count)]).astype(np.float32)
 
 
+def cuts_of(source):
+    scalings = fit_scalings(source.array, source.axes, "percentile")
+    return Cuts(source.axes, [each.noise for each in scalings], partial(read_luma, source, scalings))
+
+
 @pytest.fixture
 def scenes():
     """Two fields of view, smooth, in one range of intensities."""
@@ -85,7 +92,7 @@ def test_a_cut_in_time_is_found_and_a_still_scene_is_not_cut(scenes, noise):
     rng = np.random.default_rng(3)
     movie = np.concatenate([frames_of(scene, noise, 4, rng) for scene in scenes])
     source = Source.of(movie, "TYX")
-    cuts = Cuts(source, fit_scalings(movie, source.axes, "percentile"))
+    cuts = cuts_of(source)
     joined = [cuts.is_joined({"T": t}, {"T": t + 1}) for t in range(7)]
     assert joined == [True, True, True, False, True, True, True]
 
@@ -93,12 +100,12 @@ def test_a_cut_in_time_is_found_and_a_still_scene_is_not_cut(scenes, noise):
 def test_slow_motion_and_bleaching_are_no_cuts(scenes):
     moved = np.stack([np.roll(scenes[0], t, axis=1) * 0.97**t for t in range(6)]).astype(np.float32)
     source = Source.of(moved, "TYX")
-    cuts = Cuts(source, fit_scalings(moved, source.axes, "percentile"))
+    cuts = cuts_of(source)
     assert all(cuts.is_joined({"T": t}, {"T": t + 1}) for t in range(5))
 
 
 def test_frames_of_nothing_but_noise_are_not_cut():
     movie = frames_of(np.zeros((64, 64)), 0.1, 4, np.random.default_rng(4))
     source = Source.of(movie, "TYX")
-    cuts = Cuts(source, fit_scalings(movie, source.axes, "percentile"))
+    cuts = cuts_of(source)
     assert all(cuts.is_joined({"T": 0}, {"T": t}) for t in (1, 2, 3))

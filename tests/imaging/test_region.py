@@ -39,12 +39,12 @@ def test_an_extent_without_letters_is_told(extent):
 
 
 def test_axes_that_are_not_named_are_whole():
-    whole = Region().of(AXES)
+    whole = Region().of(AXES.lengths)
     assert whole == {"T": range(3), "Z": range(4), "Y": range(20), "X": range(30)}
     assert whole.size == 3 * 4 * 20 * 30 and "".join(whole) == AXES.names
-    part = Region(T=range(1, 3), Z=range(2, 3)).of(AXES)
+    part = Region(T=range(1, 3), Z=range(2, 3)).of(AXES.lengths)
     assert AXES.planes_of(part) == [6, 10] and AXES.of_region(part).shape == (2, 1, 20, 30)
-    assert part.less_whole(AXES) == {"T": range(1, 3), "Z": range(2, 3)}
+    assert part.less_whole(AXES.lengths) == {"T": range(1, 3), "Z": range(2, 3)}
 
 
 @pytest.mark.parametrize(
@@ -52,13 +52,13 @@ def test_axes_that_are_not_named_are_whole():
 )
 def test_what_is_not_in_the_image_is_refused(extent):
     with pytest.raises(VaesrError, match="please"):
-        Region(extent).of(AXES)
+        Region(extent).of(AXES.lengths)
 
 
 @pytest.mark.parametrize("part", [slice(1, 3), 3, range(0, 4, 2), None])
 def test_what_is_no_range_is_refused(part):
     with pytest.raises(VaesrError, match=r"extent of Z is .*, please write a range such as range\(10, 20\)"):
-        Region({"Z": part}).of(AXES)
+        Region({"Z": part}).of(AXES.lengths)
 
 
 @given(st.data())

@@ -22,7 +22,7 @@ IMAGE = np.random.default_rng(0).random(SHAPE, dtype=np.float32)
 )
 def test_a_part_is_that_part_of_the_whole(data, kernel, factors):
     factors = Factors(factors)
-    whole_region = Region().of(AXES)
+    whole_region = Region().of(AXES.lengths)
     whole = enlarged(IMAGE, whole_region, whole_region, factors, AXES, kernel)
     assert whole.shape == AXES.upscaled(factors).shape
 
@@ -41,7 +41,7 @@ def test_a_part_is_that_part_of_the_whole(data, kernel, factors):
 
 def test_a_straight_line_stays_one():
     ramp = np.broadcast_to(np.arange(7, dtype=np.float32)[:, None, None], SHAPE)
-    region = Region().of(AXES)
+    region = Region().of(AXES.lengths)
     for kernel in (LINEAR, CUBIC):
         longer = enlarged(ramp, region, region, Factors(Z=4), AXES, kernel)[:, 0, 0]
         np.testing.assert_allclose(longer[8:-8], ((np.arange(28) + 0.5) / 4 - 0.5)[8:-8], atol=1e-5)
@@ -50,7 +50,7 @@ def test_a_straight_line_stays_one():
 def test_cubic_is_that_of_the_networks_inside_of_the_border():
     plane = IMAGE[0]
     axes = Axes("YX", plane.shape)
-    region = Region().of(axes)
+    region = Region().of(axes.lengths)
     own = enlarged(plane, region, region, Factors.of(2), axes, CUBIC)
     theirs = upsample_bicubic(torch.from_numpy(plane)[None, None], 2)[0, 0].numpy()
     np.testing.assert_allclose(own[4:-4, 4:-4], theirs[4:-4, 4:-4], atol=1e-5)

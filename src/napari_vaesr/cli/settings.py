@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_args
 import typer
 from typer.core import TyperCommand
 
-from napari_vaesr.engine.conditions import parse_condition
+from napari_vaesr.engine.acquisition import parse_condition
 from napari_vaesr.engine.settings import UpscaleSettings, about, hint, make_settings
 from napari_vaesr.imaging.region import Factors
 

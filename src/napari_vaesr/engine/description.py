@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-import numpy as np
 
 from napari_vaesr.engine.answer import bytes_held
+from napari_vaesr.engine.blocks import BlockGrid
+from napari_vaesr.engine.device import DeviceChoice
 from napari_vaesr.engine.pixels import bytes_of
-from napari_vaesr.engine.result import result_dtype
-
-if TYPE_CHECKING:
-    from napari_vaesr.engine.job import UpscaleJob
+from napari_vaesr.engine.stage import Stage
 
 
 @dataclass(frozen=True)
@@ -39,6 +35,25 @@ class PassDescription:
     seconds: float
     memory: int
     disk: int
+
+    @classmethod
+    def of(cls, stage: Stage, grid: BlockGrid) -> PassDescription:
+        """Return the description of a pass in blocks."""
+        step, upscaler = stage.step, stage.upscaler
+        tiles = computed = memory = 0
+        for planes, axes, rows, columns in step.cut(grid.parts):
+            plan = upscaler.plan(rows, columns, (axes.height, axes.width))
+            tiles += planes * len(plan)
+            computed += planes * sum(math.prod(tile.padded_shape) for tile in plan)
+            memory = max(memory, *map(upscaler.memory, plan))
+        written = stage.dtype.itemsize * step.axes.lengths.get("S", 1)
+        return cls(
+            factors=str(step.factors),
+            tiles=tiles,
+            seconds=computed * upscaler.seconds_per_pixel(),
+            memory=memory + bytes_held(step, math.prod(grid.block_shape.values()), written),
+            disk=0 if step.is_last else bytes_of(step, upscaler.settings.has_spread),
+        )
 
 
 @dataclass(frozen=True)
@@ -74,39 +89,25 @@ class Description:
     reason: str
     passes: tuple[PassDescription, ...]
 
-
-def describe(job: UpscaleJob) -> Description:
-    """Estimate what the job needs; takes a second or more where its model's speed is not known yet."""
-    passes = tuple(_describe(job, number) for number in range(len(job.passes)))
-    choice = job.upscaler.choice
-    return Description(
-        planes=job.axes.of_region(job.region).plane_count,
-        tiles=sum(each.tiles for each in passes),
-        shape=job.result_axes.shape,
-        memory=max(each.memory for each in passes),
-        result_bytes=job.result_bytes,
-        seconds=sum(each.seconds for each in passes),
-        device=choice.device,
-        precision=choice.precision,
-        reason=choice.reason,
-        passes=passes,
-    )
-
-
-def _describe(job: UpscaleJob, number: int) -> PassDescription:
-    step, grid, upscaler = job.passes[number], job.grid(number), job.upscalers[number]
-    tiles = computed = memory = 0
-    for planes, axes, rows, columns in step.cut(grid.parts):
-        plan = upscaler.plan(rows, columns, (axes.height, axes.width))
-        tiles += planes * len(plan)
-        computed += planes * sum(math.prod(tile.padded_shape) for tile in plan)
-        memory = max(memory, *map(upscaler.memory, plan))
-    dtype = result_dtype(job.array.dtype) if step.is_last else np.dtype(np.float32)
-    written = dtype.itemsize * job.axes.lengths.get("S", 1)
-    return PassDescription(
-        factors=str(step.factors),
-        tiles=tiles,
-        seconds=computed * upscaler.seconds_per_pixel(),
-        memory=memory + bytes_held(step, math.prod(grid.block_shape.values()), written),
-        disk=0 if step.is_last else bytes_of(step, job.settings.has_spread),
-    )
+    @classmethod
+    def of(
+        cls,
+        passes: tuple[PassDescription, ...],
+        choice: DeviceChoice,
+        planes: int,
+        shape: tuple[int, ...],
+        result_bytes: int,
+    ) -> Description:
+        """Return the description of all passes together; what is not theirs is as the attributes tell."""
+        return cls(
+            planes=planes,
+            tiles=sum(each.tiles for each in passes),
+            shape=shape,
+            memory=max(each.memory for each in passes),
+            result_bytes=result_bytes,
+            seconds=sum(each.seconds for each in passes),
+            device=choice.device,
+            precision=choice.precision,
+            reason=choice.reason,
+            passes=passes,
+        )

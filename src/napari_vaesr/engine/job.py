@@ -12,17 +12,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from napari_vaesr.engine.acquisition import noise_found, noise_level
 from napari_vaesr.engine.assembly import Assembly
 from napari_vaesr.engine.blocks import BlockGrid
 from napari_vaesr.engine.calibrations import chosen_calibrations
-from napari_vaesr.engine.conditions import (
-    check_conditions,
-    conditions_in_pass,
-    conditions_of,
-    noise_found,
-    noise_level,
-)
-from napari_vaesr.engine.description import Description, describe
+from napari_vaesr.engine.conditions import check_conditions, conditions_in_pass, conditions_of
+from napari_vaesr.engine.description import Description, PassDescription
 from napari_vaesr.engine.device import memory_released
 from napari_vaesr.engine.passes import Chain, Pass, seeded
 from napari_vaesr.engine.pixels import Held, Original, Pixels
@@ -92,7 +87,7 @@ class UpscaleJob:
     ) -> None:
         self.source, self.array, self.axes = source, source.array, source.axes
         check_array(self.array, self.axes)
-        self.region = Region(region).of(self.axes)
+        self.region = Region(region).of(self.axes.lengths)
         self.model = load_model(settings.model if model is None else model)
         card = self.model.card
         chain = Chain.of(settings, source, card)
@@ -262,7 +257,13 @@ class UpscaleJob:
 
     def describe(self) -> Description:
         """Estimate what the job needs; takes a second or more where its model's speed is not known yet."""
-        return describe(self)
+        original = self.original()  # of which nothing is read
+        passes = (
+            PassDescription.of(self.stage(step.number, original), self.grid(step.number))
+            for step in self.passes
+        )
+        planes, shape = self.axes.of_region(self.region).plane_count, self.result_axes.shape
+        return Description.of(tuple(passes), self.upscaler.choice, planes, shape, self.result_bytes)
 
     def __iter__(self) -> Generator[Progress, None, None]:
         """Do the work; see the class."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,9 +15,6 @@ from napari_vaesr.imaging.intensity import IntensityScaling
 from napari_vaesr.imaging.region import Region
 from napari_vaesr.vae.config import Conditions
 from napari_vaesr.zoo.calibration import AreaFactors
-
-if TYPE_CHECKING:
-    from napari_vaesr.engine.surroundings import Around
 
 
 @dataclass(frozen=True)
@@ -59,6 +56,27 @@ class Box:
         own: Array = self.pixels[tuple(index[name] for name in axes.names)]
         kept = axes.plane_names
         return np.transpose(own, [kept.index(name) for name in axes.plane + "S" if name in kept])
+
+
+@dataclass(frozen=True)
+class Around:
+    """What a plane has to do with those around it.
+
+    Attributes
+    ----------
+    keys : NoiseKeys
+        What decides its noise.
+    neighbours : tuple of (mapping or None)
+        Places of the planes seen with it, it among them; where there is none it stands for it.
+    """
+
+    keys: NoiseKeys
+    neighbours: tuple[Place | None, ...]
+
+    def seen(self, place: Place, read: Callable[[Place], Float32Array]) -> Float32Array:
+        """Read a plane with those that are seen with it, along a last axis."""
+        own = read(place)
+        return np.stack([own if each is None else read(each) for each in self.neighbours], axis=-1)
 
 
 @dataclass(frozen=True)

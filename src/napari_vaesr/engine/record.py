@@ -9,8 +9,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, ValidationError
 from pydantic import model_validator as validator
 
+from napari_vaesr.engine.acquisition import Noise, noise_level
 from napari_vaesr.engine.calibrations import calibrations_of
-from napari_vaesr.engine.conditions import Noise, noise_level
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
@@ -161,7 +161,7 @@ class Record(BaseModel):
         parts = {"Y": range(*told["extent"]["rows"]), "X": range(*told["extent"]["columns"])}
         numbers = told["extent"]["planes"]
         region = Region(parts) if numbers is None else _ranges(axes, numbers, parts)
-        return {**told, "extent": region.of(axes)}
+        return {**told, "extent": region.of(axes.lengths)}
 
     def plain(self) -> dict[str, Any]:
         """Return the record ready for JSON."""
@@ -175,7 +175,8 @@ class Record(BaseModel):
     @property
     def region(self) -> Region:
         """The part that was upscaled, without the axes that are whole."""
-        return self.extent.of(self.image_axes).less_whole(self.image_axes)
+        lengths = self.image_axes.lengths
+        return self.extent.of(lengths).less_whole(lengths)
 
     @property
     def channels(self) -> range:
@@ -249,7 +250,7 @@ class Record(BaseModel):
                 "calibration": calibrations_of(card, settings.factors, noises, settings.domain),
                 "alike_planes": card.alike_planes,
                 "axes": axes,
-                "extent": region.of(self.image_axes),
+                "extent": region.of(self.image_axes.lengths),
             }
         )
 
@@ -267,6 +268,6 @@ def _ranges(axes: Axes, numbers: Sequence[int], parts: Mapping[str, range]) -> R
         indices = {place[name] for place in places}
         ranges[name] = range(min(indices), max(indices) + 1)
     region = Region(ranges)
-    if list(axes.planes_of(region.of(axes))) != list(numbers):
+    if list(axes.planes_of(region.of(axes.lengths))) != list(numbers):
         raise VaesrError("The planes of this result have gaps between them, so they are no range.")
     return region

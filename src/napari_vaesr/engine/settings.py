@@ -18,7 +18,7 @@ from pydantic import (
     model_serializer,
 )
 
-from napari_vaesr.engine.conditions import Noise, Optics, SectionsSetting
+from napari_vaesr.engine.acquisition import Noise, Optics
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Source
 from napari_vaesr.imaging.region import Factors, products
@@ -28,6 +28,7 @@ from napari_vaesr.zoo.card import ANY, ModelCard
 UncertaintyKind = Literal["std", "variance", "relative", "interval"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 CubicWay = Literal["exact", "nearest"]
+SectionsSetting = Literal["unknown", "thin", "thick"]
 ContextSetting = Literal["auto", "Z", "T", "none"]
 
 GROWING = "ZYX"

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from napari_vaesr.arrays import Array, Float32Array
 from napari_vaesr.engine.passes import Pass
 from napari_vaesr.engine.pixels import Pixels
-from napari_vaesr.engine.planes import noise_keys
+from napari_vaesr.engine.planes import Around, noise_keys
 from napari_vaesr.engine.settings import UpscaleSettings
-from napari_vaesr.engine.upscaler import NoiseKeys, Step, Upscaler
+from napari_vaesr.engine.upscaler import Step, Upscaler
 from napari_vaesr.imaging.axes import Axes, Place, Source
-from napari_vaesr.imaging.intensity import IntensityScaling
+from napari_vaesr.imaging.intensity import IntensityScaling, read_luma
 from napari_vaesr.imaging.likeness import Cuts, IsJoined
 from napari_vaesr.imaging.region import Region
 from napari_vaesr.imaging.tiling import plan_tiles, reflect_indices
@@ -30,27 +31,6 @@ def always(one: Place, other: Place) -> bool:
 def never(one: Place, other: Place) -> bool:
     """Say that no two planes belong together."""
     return False
-
-
-@dataclass(frozen=True)
-class Around:
-    """What a plane has to do with those around it.
-
-    Attributes
-    ----------
-    keys : NoiseKeys
-        What decides its noise.
-    neighbours : tuple of (mapping or None)
-        Places of the planes seen with it, it among them; where there is none it stands for it.
-    """
-
-    keys: NoiseKeys
-    neighbours: tuple[Place | None, ...]
-
-    def seen(self, place: Place, read: Callable[[Place], Float32Array]) -> Float32Array:
-        """Read a plane with those that are seen with it, along a last axis."""
-        own = read(place)
-        return np.stack([own if each is None else read(each) for each in self.neighbours], axis=-1)
 
 
 @dataclass(frozen=True)
@@ -99,7 +79,10 @@ class Surroundings:
             Says how many planes the network looks at.
         """
         along, reach = context_of(source.axes, settings.context), card.network.frames // 2
-        cuts = Cuts(source, scalings) if along == "T" and reach else None
+        cuts = None
+        if along == "T" and reach:
+            read = partial(read_luma, source, scalings)
+            cuts = Cuts(source.axes, [each.noise for each in scalings], read)
         chosen = settings.context == "auto"
         apart = frozenset(number for number, each in enumerate(scalings) if chosen and each.apart)
         return cls(along, reach, card.alike_planes, cuts, apart)

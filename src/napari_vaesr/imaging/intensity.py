@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from napari_vaesr.errors import VaesrError
-from napari_vaesr.imaging.axes import Axes, SourceArray
+from napari_vaesr.imaging.axes import Axes, Source, SourceArray
 from napari_vaesr.imaging.colour import luma, premultiplied
 from napari_vaesr.imaging.likeness import are_apart
 from napari_vaesr.imaging.noise import estimate_noise, fit_noise
@@ -141,6 +141,27 @@ class IntensityScaling(BaseModel):
 
 UNIT = IntensityScaling(offset=0, gain=1)
 """Of what is in unit intensity already, such as what one pass leaves to the next."""
+
+
+def read_luma(
+    source: Source, scalings: Sequence[IntensityScaling], number: int, rows: slice, columns: slice
+) -> npt.NDArray[np.float32]:
+    """Read rows and columns of a plane as the network sees it, in unit intensity.
+
+    Parameters
+    ----------
+    source : Source
+        The image.
+    scalings : sequence of IntensityScaling
+        One for each channel.
+    number : int
+        Which plane.
+    rows, columns : slice
+        Which part of it.
+    """
+    axes = source.axes
+    part = axes.read_plane(source.array, number, rows, columns)
+    return scalings[axes.channel_of(number)].unit_luma(part, axes.is_rgb)
 
 
 def check_array(array: SourceArray, axes: Axes) -> None:

@@ -11,16 +11,12 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_vaesr.arrays import Array, Float64Array
-from napari_vaesr.imaging.axes import Axes, Place, Source
+from napari_vaesr.arrays import Array, Float32Array, Float64Array
+from napari_vaesr.imaging.axes import Axes, Place
 from napari_vaesr.imaging.sampling import middle_part
-
-if TYPE_CHECKING:
-    from napari_vaesr.imaging.intensity import IntensityScaling
 
 IsJoined = Callable[[Place, Place], bool]
 """Whether two planes belong together."""
@@ -100,19 +96,24 @@ class Cuts:
 
     Parameters
     ----------
-    source : Source
-        The image; the middle of every plane asked about is read once.
-    scalings : sequence of IntensityScaling
-        Of each channel, with its noise.
+    axes : Axes
+        Of the image.
+    noise : sequence of float
+        Standard deviation of each channel's noise, in unit intensity.
+    read : callable
+        Reads rows and columns of a plane, by its number, in unit intensity. The middle of every plane asked
+        about is read once.
     """
 
-    def __init__(self, source: Source, scalings: Sequence[IntensityScaling]) -> None:
-        self._source, self._scalings = source, scalings
+    def __init__(
+        self, axes: Axes, noise: Sequence[float], read: Callable[[int, slice, slice], Float32Array]
+    ) -> None:
+        self._axes, self._noise, self._read = axes, noise, read
         self._recent: OrderedDict[int, Float64Array] = OrderedDict()
 
     def joined_in(self, axes: Axes) -> IsJoined:
         """Return what tells whether planes of the image, or of what it was enlarged to, belong together."""
-        lengths, made = self._source.axes.lengths, axes.lengths
+        lengths, made = self._axes.lengths, axes.lengths
 
         def in_source(place: Place) -> Place:
             """Return the plane of the image that the middle of one made of it lies in."""
@@ -133,7 +134,7 @@ class Cuts:
             Where they are along the axes that are not their own.
         """
         first, second = self._middle(one), self._middle(other)
-        noise = self._scalings[one.get("C", 0)].noise ** 2 / CELL**2
+        noise = self._noise[one.get("C", 0)] ** 2 / CELL**2
         structure = (first.var() + second.var()) / 2 - noise
         if structure <= noise:
             return True
@@ -142,13 +143,11 @@ class Cuts:
 
     def _middle(self, place: Place) -> Float64Array:
         """Return the cells in the middle of a plane."""
-        axes = self._source.axes
+        axes = self._axes
         number = axes.plane_number(place)
         if number not in self._recent:
             rows, columns = (middle_part(length, MIDDLE) for length in (axes.height, axes.width))
-            part = axes.read_plane(self._source.array, number, rows, columns)
-            seen = self._scalings[axes.channel_of(number)].unit_luma(part, axes.is_rgb)
-            self._recent[number] = _cells(seen.astype(np.float64))
+            self._recent[number] = _cells(self._read(number, rows, columns).astype(np.float64))
         self._recent.move_to_end(number)
         while len(self._recent) > REMEMBERED:
             self._recent.popitem(last=False)

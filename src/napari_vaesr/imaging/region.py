@@ -7,13 +7,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from napari_vaesr.centres import to_source
 from napari_vaesr.errors import VaesrError
-
-if TYPE_CHECKING:
-    from napari_vaesr.imaging.axes import Axes
 
 _PART = re.compile(r"\s*([A-Za-z])\s*=\s*(\d+)\s*(?::\s*(\d+)\s*)?")
 _FACTOR = re.compile(r"\s*([A-Za-z])\s*=\s*(\d+(?:\.\d+)?)\s*")
@@ -107,18 +103,22 @@ class Region(Mapping[str, range]):
         """Number of pixels by axis letter."""
         return {name: len(part) for name, part in self.items()}
 
-    def of(self, axes: Axes) -> Region:
+    def of(self, lengths: Mapping[str, int]) -> Region:
         """Return the region with all axes of an image named, in its order, less ``S``.
+
+        Parameters
+        ----------
+        lengths : mapping of str to int
+            Of the image, by axis letter.
 
         Raises
         ------
         VaesrError
             When the image lacks an axis, or a range is none, has steps, is empty or reaches out of it.
         """
-        lengths = axes.lengths
         for name, part in self.items():
             if name not in lengths or name == "S":
-                choices = ", ".join(axes.loop_names + axes.plane)
+                choices = ", ".join(each for each in lengths if each != "S")
                 raise VaesrError(f"The image has no axis {name} to choose from, please use {choices}.")
             if not isinstance(part, range) or part.step != 1:
                 raise VaesrError(
@@ -129,11 +129,11 @@ class Region(Mapping[str, range]):
                     f"The extent {Region({name: part})} is not inside the image, "
                     f"please choose from 0 to {lengths[name]} along {name}."
                 )
-        return Region({name: self.get(name, range(lengths[name])) for name in axes.names if name != "S"})
+        return Region({name: self.get(name, range(lengths[name])) for name in lengths if name != "S"})
 
-    def less_whole(self, axes: Axes) -> Region:
-        """Return the region without the axes that are whole."""
-        return Region({name: part for name, part in self.items() if len(part) < axes.lengths[name]})
+    def less_whole(self, lengths: Mapping[str, int]) -> Region:
+        """Return the region without the axes that are whole, in an image of these lengths by axis letter."""
+        return Region({name: part for name, part in self.items() if len(part) < lengths[name]})
 
     def changed(self, ranges: Mapping[str, range]) -> Region:
         """Return the region with other ranges along some axes."""

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from napari_vaesr.arrays import Array, Float64Array
-from napari_vaesr.engine.conditions import noise_level
+from napari_vaesr.engine.acquisition import noise_level
 from napari_vaesr.engine.moments import PairedMoments, broad_means, smoothed
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.errors import VaesrError

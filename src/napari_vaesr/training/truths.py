@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from napari_vaesr.arrays import Array
-from napari_vaesr.engine.conditions import noise_level
+from napari_vaesr.engine.acquisition import noise_level
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.files.image import read_image

@@ -10,8 +10,9 @@ from typing import Any, Literal
 import numpy as np
 
 from napari_vaesr.arrays import Float32Array
+from napari_vaesr.engine.acquisition import noise_level
 from napari_vaesr.engine.arguments import as_source
-from napari_vaesr.engine.conditions import conditions_of, noise_level
+from napari_vaesr.engine.conditions import conditions_of
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.settings import UpscaleSettings, make_settings
@@ -256,7 +257,7 @@ def check_source(
         raise VaesrError(f"A check sees Y and X alone{beyond}: give it one number as the scale, such as 2.")
     if scalings is None:
         scalings = fit_scalings(source.array, axes, model.card.intensity)
-    part = Region(region).of(axes)
+    part = Region(region).of(axes.lengths)
     scale = settings.factors.whole("X")
     rows, columns = (_part_checked(part[name], scale) for name in "YX")
     if min(len(rows), len(columns)) < SMALLEST * scale:

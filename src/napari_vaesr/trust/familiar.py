@@ -117,7 +117,7 @@ def unlike(source: Source, model: Model, region: Mapping[str, range] | None = No
     if not inputs:
         return ""
     axes = source.axes
-    part = Region(region or {}).of(axes)
+    part = Region(region or {}).of(axes.lengths)
     numbers = axes.planes_of(part)
     middle = part.changed({name: middle_of(part[name], SIDE) for name in axes.plane}).slices
     found = []

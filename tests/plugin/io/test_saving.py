@@ -44,7 +44,7 @@ def made(shape, axes, kind="std", dtype="uint16", **place):
         axes=axes,
         input=RecordedInput(shape=shape, dtype=dtype),
         intensity=[IntensityScaling(offset=0, gain=1)] * (shape[axes.index("C")] if "C" in axes else 1),
-        extent=Region().of(Axes.parse(axes, shape)),
+        extent=Region().of(Axes.parse(axes, shape).lengths),
     ).plain()
     result = Result(mean, std, uncertainty, record, axes)
     layers = [Layer.create(*each) for each in layer_tuples(result, source, axes, 2, kind)]

@@ -15,7 +15,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog
 
 from napari_vaesr.batch.queue import Line, Queue
-from napari_vaesr.engine.conditions import typed_condition
+from napari_vaesr.engine.acquisition import typed_condition
 from napari_vaesr.engine.progress import Progress, readable_bytes
 from napari_vaesr.engine.record import UNDECIDING
 from napari_vaesr.engine.settings import UpscaleSettings, about, label, make_settings

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from napari_vaesr.engine.conditions import typed_condition
+from napari_vaesr.engine.acquisition import typed_condition
 from napari_vaesr.engine.record import UNDECIDING, Record
 from napari_vaesr.engine.settings import UpscaleSettings, label
 from napari_vaesr.errors import VaesrError

@@ -108,7 +108,7 @@ class MeasureTask:
         self.name = self.layer.name
         self._source = layer_as_source(self.layer, self.axes)
         self.axes = self._source.axes.names
-        Region(self.extent).of(self._source.axes)
+        Region(self.extent).of(self._source.axes.lengths)
         self._quantities = Quantities(self.properties)
         self._units, self._sizes, self._offset = _physical(self.layer, self.axes)
         names = self.axes.replace("S", "")
@@ -139,7 +139,7 @@ class MeasureTask:
         from napari.layers import Labels
 
         names, factors = self.axes.replace("S", ""), self.settings.factors
-        lengths = Region(self.extent).of(self._source.axes).enlarged(factors).lengths
+        lengths = Region(self.extent).of(self._source.axes.lengths).enlarged(factors).lengths
         shape = source_array(labels).shape
         if shape != tuple(lengths[name] for name in names):
             return  # it is told when the labels are cut

@@ -251,8 +251,8 @@ class UpscaleForm(Container):
             raise VaesrError("Open an image to begin.")
         self.extent.follow(layer, self.axes.value)
         named = layer_as_source(layer, self.axes.value).axes
-        part = named.of_region(Region(self.chosen_extent()).of(named))
-        made = named.of_enlarged(Region(self.chosen_extent()).of(named), self.settings().factors)
+        part = named.of_region(Region(self.chosen_extent()).of(named.lengths))
+        made = named.of_enlarged(Region(self.chosen_extent()).of(named.lengths), self.settings().factors)
         guess = f"{self.axes.value} is a guess: please check the axes. " if self.has_guessed_axes else ""
         layers = self.together.layers()
         for layer in layers[1:]:

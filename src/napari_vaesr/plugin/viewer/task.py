@@ -97,7 +97,7 @@ class UpscaleTask:
         self.name = self.layer.name
         self._source = layer_as_source(self.layer, self.axes)
         self.pixels, self.axes = self._source.array, self._source.axes.names
-        Region(self.extent).of(self._source.axes)
+        Region(self.extent).of(self._source.axes.lengths)
 
     def __repr__(self) -> str:  # napari names running work by it when its window is closed
         return f"the upscaling of '{self.name}'"

@@ -9,7 +9,7 @@ from typing import Any, get_args
 from magicgui.widgets import ComboBox, FloatSpinBox, LineEdit, SpinBox
 from magicgui.widgets.bases import ValueWidget
 
-from napari_vaesr.engine.conditions import parse_condition, typed_condition
+from napari_vaesr.engine.acquisition import parse_condition, typed_condition
 from napari_vaesr.engine.settings import UpscaleSettings, about, hint, label, plays_part
 from napari_vaesr.vae.config import NetworkConfig
 

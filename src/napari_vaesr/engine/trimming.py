@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from napari_vaesr.imaging.tiling import Tile
 from napari_vaesr.vae.base import Encoded, SuperResolutionVAE
 from napari_vaesr.vae.config import Factor
-from napari_vaesr.vae.fused import convolve_add, laid_out, rectify_
+from napari_vaesr.vae.fused import convolve, convolve_add, rectify_
 from napari_vaesr.vae.trunk import Trunk
 
 
@@ -60,7 +60,7 @@ class TrimmedTrunk(nn.Module):
             return cast(Tensor, trunk(inputs))
         ahead = 2 + 2 * len(trunk.blocks)  # how far the layers from here on look
         first = left_out = spare.less(ahead)
-        entry = features = laid_out(trunk.exit, trunk.entry(_without(inputs, first)))
+        entry = features = convolve(trunk.entry, _without(inputs, first))
         for block in trunk.blocks:
             ahead -= 2
             before, left_out = left_out, spare.less(ahead + 1)

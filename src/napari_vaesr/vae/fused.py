@@ -21,8 +21,8 @@ from torch.nn import functional as F
 SLOPE = 0.1
 """Of the leaky rectifier for negative values."""
 
-WIDE_ENOUGH, LARGE_ENOUGH = 16, 32
-"""Channels and pixels along a side from which on the detour to fewer products pays."""
+WIDE_ENOUGH, LARGE_ENOUGH = 64, 32
+"""Channels, in and out, and pixels along a side from which on the detour to fewer products pays."""
 
 
 def rectify(x: Tensor) -> Tensor:
@@ -33,6 +33,11 @@ def rectify(x: Tensor) -> Tensor:
 def rectify_(x: Tensor) -> Tensor:
     """Rectify in place; allowed on a convolution's output, which its gradient does not need."""
     return F.leaky_relu_(x, SLOPE)
+
+
+def convolve(layer: nn.Conv2d, x: Tensor) -> Tensor:
+    """Return ``layer(x)``, in the order in memory in which further layers as wide take it."""
+    return _with_fewer_products(layer, x) if _can_save(layer, x) else cast(Tensor, layer(x))
 
 
 def convolve_rectify(layer: nn.Conv2d, x: Tensor) -> Tensor:
@@ -90,11 +95,6 @@ def convolve_add_relu(layer: nn.Conv2d, x: Tensor, other: Tensor) -> Tensor:
     return cast(Tensor, _operator().binary(x, other, *_setting(layer), "add", 1.0, "relu", [], ""))
 
 
-def laid_out(layer: nn.Conv2d, x: Tensor) -> Tensor:
-    """Return `x` in the order in memory in which a layer like this takes it and gives it back."""
-    return x.contiguous() if _can_save(layer, x) else x
-
-
 def _operator() -> Any:
     return torch.ops.mkldnn._convolution_pointwise
 
@@ -137,7 +137,7 @@ def _can_save(layer: nn.Conv2d, x: Tensor) -> bool:
         and x.dtype == layer.weight.dtype == torch.float32
         and layer.kernel_size == (3, 3)
         and (layer.stride, layer.padding, layer.dilation, layer.groups) == ((1, 1), (1, 1), (1, 1), 1)
-        and min(layer.weight.shape[:2]) >= WIDE_ENOUGH
+        and sum(layer.weight.shape[:2]) >= WIDE_ENOUGH
         and min(x.shape[-2:]) >= LARGE_ENOUGH
         and not torch.is_grad_enabled()
         and not torch.is_autocast_enabled("cpu")

@@ -38,7 +38,7 @@ from napari_vaesr.vae.base import Elbo, Encoded, Inputs, SuperResolutionVAE
 from napari_vaesr.vae.config import Factor, NetworkConfig, factor_name
 from napari_vaesr.vae.consistent import consistent_base, consistent_residual, reach_of, taken_at_word
 from napari_vaesr.vae.factor import shuffle, unshuffle
-from napari_vaesr.vae.fused import convolve_add_relu, convolve_rectify, rectify, rectify_
+from napari_vaesr.vae.fused import convolve, convolve_add_relu, convolve_rectify, rectify, rectify_
 from napari_vaesr.vae.orientations import ORIENTATIONS
 from napari_vaesr.vae.resize import upsample_bicubic
 from napari_vaesr.vae.trunk import ResidualBlock, Trunk, conv3x3, noise_map
@@ -256,7 +256,7 @@ class LadderVAE(SuperResolutionVAE):
     def _looked_at(self, inputs: Tensor, factor: Factor) -> tuple[Tensor, Tensor]:
         """Return the trunk's features and what they would change, (batch, rows * columns, height, width)."""
         features: Tensor = self.trunk(inputs.to(self.dtype).contiguous(memory_format=torch.channels_last))
-        return features, self.base_head[factor_name(factor)](features)
+        return features, convolve(cast(nn.Conv2d, self.base_head[factor_name(factor)]), features)
 
     def _climb(self, features: Tensor, base: Tensor, factor: Factor, word: Tensor | None) -> Encoded:
         """Compute what the ladder needs of the trunk's features, the same for all samples."""
@@ -285,8 +285,13 @@ class LadderVAE(SuperResolutionVAE):
         return self._odd(there, back, encoded)
 
     def _odd(self, there: Tensor, back: Tensor, encoded: Encoded) -> Tensor:
-        """Return the residual, float32, from r at the latents and at their opposite."""
-        residual = there.sub_(back).mul_(0.5) if not torch.is_grad_enabled() else (there - back) / 2
+        """Return the residual, float32, from the decoder's states at the latents and at their opposite.
+
+        The head is linear, so it is applied once, to half their difference, in which its bias cancels.
+        """
+        difference = there.sub_(back).mul_(0.5) if not torch.is_grad_enabled() else (there - back) / 2
+        head = cast(nn.Conv2d, self.residual_head[factor_name(encoded.factor)])
+        residual = over_samples(lambda x: F.conv2d(x, head.weight, padding=head.padding), difference)
         if not self.config.consistent:
             return residual.float()
         return torch.stack(
@@ -342,7 +347,7 @@ class LadderVAE(SuperResolutionVAE):
         return tuple(reversed(features))
 
     def _descend(self, encoded: Encoded, draw: Draw) -> Tensor:
-        """Walk the ladder from coarse to fine and return r, (samples, batch, rows * columns, ...)."""
+        """Walk the ladder from coarse to fine; return the decoder's state, (samples, batch, width, ...)."""
         state: Tensor | None = None
         message: Tensor | None = None
         for level in range(len(self.rungs)):
@@ -351,4 +356,4 @@ class LadderVAE(SuperResolutionVAE):
             features = encoded.features[level]
             state = self._rung(level)(draw(level, message).to(features.dtype), message, features)
         assert state is not None
-        return over_samples(self.residual_head[factor_name(encoded.factor)], state)
+        return state

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from napari_vaesr.vae.config import NetworkConfig
-from napari_vaesr.vae.fused import convolve_add, convolve_rectify, laid_out, rectify_
+from napari_vaesr.vae.fused import convolve, convolve_add, convolve_rectify, rectify_
 
 NOISE_REACH = 2
 """Low-res pixels on every side whose mean is the signal that noise is reckoned from."""
@@ -72,7 +72,7 @@ class Trunk(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """From (batch, inputs, height, width), scaled to about 1, to (batch, width, height, width)."""
-        entry = features = laid_out(self.exit, self.entry(inputs))
+        entry = features = convolve(self.entry, inputs)
         for block in self.blocks:
             features = block(features, reuse=features is not entry)
         return rectify_(convolve_add(self.exit, features, entry, reuse=features is not entry))

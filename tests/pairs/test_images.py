@@ -77,6 +77,16 @@ def test_hold_out_is_disjoint(images: Path) -> None:
     assert hold_out(alone) == (alone, alone)
 
 
+def test_what_is_held_out_is_large_enough(tmp_path: Path) -> None:
+    for number in range(12):
+        side = 8 if number == 5 else 30
+        tifffile.imwrite(tmp_path / f"{number:02}.tif", np.zeros((side, side), np.uint8))
+    assert [path.name for path in hold_out([tmp_path])[1]] == ["05.tif"]
+    learn, check = hold_out([tmp_path], 24)
+    assert [path.name for path in check] == ["06.tif"] and len(learn) == 10
+    assert hold_out([tmp_path / "05.tif"], 24)[1] == [tmp_path / "05.tif"]  # and is told when it is read
+
+
 def test_listed_images_are_held_out(images: Path, tmp_path: Path) -> None:
     listing = tmp_path / "held.txt"
     one = next(images.rglob("0.png"))

@@ -165,7 +165,7 @@ class TrainingRequest:
         elif self.validate:
             learn, scored = self.images, self.validate
         else:
-            learn, scored = hold_out(self.images)
+            learn, scored = hold_out(self.images, settings.network.whole_side)
         if self.validate:
             learn = _without(learn, self.validate, say)
         checks, seen = ValidationPairs(scored, settings), partial(Seen.of_folders, learn, settings)

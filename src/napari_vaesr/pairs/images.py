@@ -98,13 +98,15 @@ def visible_files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def hold_out(places: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+def hold_out(places: Sequence[Path], smallest: int = 1) -> tuple[list[Path], list[Path]]:
     """Split image files into those to train on and those to validate on; one file serves for both.
 
     Parameters
     ----------
     places : sequence of Path
         Files, or folders that are searched.
+    smallest : int
+        Shortest side of an image to validate on: where all that are held out are smaller, others are.
 
     Returns
     -------
@@ -113,8 +115,22 @@ def hold_out(places: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     """
     files = find_images(places)
     held = files[EVERY // 2 :: EVERY] or files[-1:]
+    if not any(_is_large(path, smallest) for path in held):
+        files = [path for path in files if _is_large(path, smallest)] or files
+        held = files[EVERY // 2 :: EVERY] or files[-1:]
     left = set(files) - set(held)
     return sorted(left) or files, held
+
+
+def _is_large(path: Path, smallest: int) -> bool:
+    try:
+        image = read_image(path, None)
+    except UnknownAxes as error:
+        return min(error.shape[-2:]) >= smallest
+    except (OSError, VaesrError):  # which is told when it is read
+        return True
+    lengths = dict(zip(image.axes, image.data.shape, strict=True))
+    return bool(min(lengths["Y"], lengths["X"]) >= smallest)
 
 
 def hold_out_listed(places: Sequence[Path], listing: Path) -> tuple[list[Path], list[Path]]:

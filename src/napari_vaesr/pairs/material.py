@@ -231,7 +231,7 @@ def material_from_folder(
     VaesrError
         As `load_planes`, or when no image is large enough.
     """
-    learn, check = hold_out(places)
+    learn, check = hold_out(places, network.whole_side)
     origin = f"{len(learn) + len(check)} files in " + ", ".join(place.name for place in places)
 
     def views(files: Sequence[Path], most: int) -> Iterator[Pair]:

@@ -384,7 +384,7 @@ class UpscaleJob:
             if card.network.conditioned
             else (),
             calibration=self.calibrations,
-            alike_planes=card.alike_planes,
+            alike_planes=self.surroundings.alike,
             extent=self.region,
             keep_samples=self.keep_samples,
             messages=tuple(self.messages),

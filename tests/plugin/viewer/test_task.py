@@ -5,6 +5,7 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Image, Layer
 
+from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.progress import Progress
 from napari_vaesr.engine.record import Record
 from napari_vaesr.engine.settings import make_settings
@@ -202,3 +203,14 @@ def test_samples_drawn_of_a_result_differ_as_the_result_says(settings, one_chann
     assert not any("corrected by a check" in message for message in drawn.record["messages"])
     _, uncorrected = finish(UpscaleTask(source, axes, settings, part))
     assert np.mean(drawn.std) > 2 * np.mean(uncorrected.std)
+
+
+def test_samples_drawn_of_a_stack_are_as_alike_as_those_of_the_result(stack, settings):
+    """Its model was calibrated anew since."""
+    _, plain = finish(UpscaleTask(stack, "ZYX", settings))
+    made = Record.read(plain.record).model_copy(update={"alike_planes": 0.8})
+    result = UpscaleJob.from_record(stack.data, made).run()
+    _, drawn = finish(UpscaleTask(stack, "ZYX", settings, made=made))
+    np.testing.assert_allclose(drawn.std, result.std, rtol=1e-5)
+    assert drawn.record["alike_planes"] == 0.8 and plain.record["alike_planes"] == 0
+    assert not np.allclose(drawn.std, plain.std, rtol=1e-2)

@@ -259,6 +259,8 @@ def calibrate_alike(job: UpscaleJob, made: Record, axes: str) -> None:
         job.calibrations = tuple(
             each.model_copy(update={"shared": each.shared or now.shared}) for each, now in pairs
         )
+        if made.alike_planes is not None:
+            job.surroundings = replace(job.surroundings, alike=made.alike_planes)
 
 
 ALIKE = 1e-6

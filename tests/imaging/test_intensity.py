@@ -104,6 +104,21 @@ def test_a_constant_image_works(method, dtype, shape):
     np.testing.assert_array_equal(scaling.from_unit(unit, dtype), image)
 
 
+@pytest.mark.parametrize("value", [0, 1e-300, 0.5, 1 - 2**-24, -3e5, 1e30])
+def test_what_is_made_of_constant_floats_is_less_than_float32_tells_apart(value):
+    image = np.full((9, 8), value, np.float64)
+    (scaling,) = fit_scalings(image, Axes.parse("YX", image.shape), "percentile")
+    held = np.float32(value)
+    assert scaling.fits_float32 and scaling.gain * 0.01 <= max(float(np.spacing(abs(held))), 1e-30)
+    assert scaling.from_unit(0.01, np.float32) == pytest.approx(held, rel=0, abs=1e-30)
+
+
+def test_floats_that_were_not_all_looked_at_may_be_anything():
+    stack = np.full((40, 9, 8), 0.5, np.float32)
+    (scaling,) = fit_scalings(stack, Axes.parse("ZYX", stack.shape), "percentile")
+    assert scaling.gain == 1
+
+
 def test_an_almost_empty_image_falls_back_to_its_extremes():
     image = np.zeros((100, 100), np.uint16)
     image[3, 4] = 50

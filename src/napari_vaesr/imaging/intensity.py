@@ -70,7 +70,7 @@ class IntensityScaling(BaseModel):
 
     @property
     def fits_float32(self) -> bool:
-        """Whether float32 can tell the intensities apart, as they are; a constant image has gain 1."""
+        """Whether float32 can tell the intensities apart, as they are; other constant images have gain 1."""
         largest = max(abs(self.offset), abs(self.offset + self.gain))
         return self.gain == 1 or self.gain >= FEWEST_STEPS * float(np.spacing(np.float32(largest)))
 
@@ -269,7 +269,7 @@ def _fit_channel(array: SourceArray, axes: Axes, channel: int, method: Intensity
             part = premultiplied(part).astype(part.dtype)[..., :3]  # alpha is not an intensity
         values.append(part.ravel())
         blocks.append(_luma(block, axes))
-    scaling = _fit(np.concatenate(values), method)
+    scaling = _fit(np.concatenate(values), method, step == 1 and len(chosen) == len(planes))
     noise = float(np.median([estimate_noise(block) for block in blocks]))
     line = fit_noise([np.clip((block - scaling.offset) / scaling.gain, -1, 2) for block in blocks])
     along, pairs = axes.stacked_along, []
@@ -290,7 +290,8 @@ def _luma(block: npt.NDArray[Any], axes: Axes) -> npt.NDArray[np.float64]:
     return np.nan_to_num(block.astype(np.float64))
 
 
-def _fit(sample: npt.NDArray[Any], method: IntensityMethod) -> IntensityScaling:
+def _fit(sample: npt.NDArray[Any], method: IntensityMethod, is_all: bool) -> IntensityScaling:
+    """Fit intensities to a sample, or to all of a channel."""
     lowest, highest = float(sample.min()), float(sample.max())
     if method == "dtype" and sample.dtype == np.uint8:
         return IntensityScaling(offset=0, gain=255)
@@ -317,7 +318,13 @@ def _fit(sample: npt.NDArray[Any], method: IntensityMethod) -> IntensityScaling:
             f"The intensities differ by {gain:.3g} around {low:.3g}, too little for {held.__name__} to tell "
             "apart, please subtract their mean first."
         )
-    return IntensityScaling(offset=low, gain=gain if gain > 0 else 1)  # a constant image maps to 0 and back
+    if gain > 0:
+        return IntensityScaling(offset=low, gain=gain)
+    # A constant image maps to 0 and back. What the network makes of 0 is less than float32 tells apart; not
+    # where there are pixels that were not looked at, whose intensities may be anything.
+    is_even &= is_all and sample.dtype.kind == "f"
+    smallest = 2 * FEWEST_STEPS * float(np.spacing(np.float32(abs(low))))
+    return IntensityScaling(offset=low, gain=max(smallest, SMALLEST_GAIN) if is_even else 1)
 
 
 def straight_line(values: npt.NDArray[np.float64], wanted: npt.NDArray[np.float64]) -> tuple[float, float]:

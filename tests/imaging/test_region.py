@@ -106,3 +106,11 @@ def test_an_extent_is_asked_for_in_words_in_ranges_or_not_at_all():
     part = Region(Z=range(2, 5))
     assert Region.asked("Z=2:5") == Region.asked({"Z": range(2, 5)}) == part
     assert Region.asked(None) == Region.asked("") == Region.asked({}) == Region()
+
+
+@pytest.mark.parametrize(
+    ("factors", "letter"),
+    [(Factors.of(2), ""), (Factors(), ""), (Factors(Z=2.5, Y=2, X=2), "Z"), (Factors(T=2), "T")],
+)
+def test_the_axis_across_planes_is_known_by_its_letter(factors, letter):
+    assert factors.across == letter

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.vae.config import PRESETS
 from napari_vaesr.zoo.calibration import Calibration
 from napari_vaesr.zoo.card import ModelCard, read_card
 
@@ -32,6 +33,13 @@ def test_a_card_survives_its_file(title, metrics, training, slope, offset, make_
 
 def test_scales_are_those_of_the_network(make_card):
     assert make_card().scales == make_card().network.scales == (2, 3, 4)
+
+
+def test_factors_along_an_axis_are_made_in_one_pass_or_two(make_card):
+    deep = PRESETS["tiny"].model_copy(update={"scales": (2, 3), "row_factors": (2,)})
+    card = make_card(network=deep)
+    assert card.factors_along("Y") == card.factors_along("X") == [2, 3, 4, 6, 9]
+    assert card.factors_along("Z") == [2, 4] and make_card().factors_along("Z") == []
 
 
 def test_a_card_can_not_be_changed(make_card):

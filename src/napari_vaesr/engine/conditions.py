@@ -87,7 +87,7 @@ def check_conditions(settings: UpscaleSettings, card: ModelCard) -> list[str]:
         goes along ``Z``.
     """
     if settings.sections != "unknown":
-        _check_sections(card, "Z" in settings.factors)
+        _check_sections(card, bool(settings.factors.across))
     pixels = blur_in_pixels(settings.blur)
     if not card.network.conditioned:
         if settings.noise != "auto" or pixels > 0:

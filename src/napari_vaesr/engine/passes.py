@@ -107,7 +107,7 @@ class Pass:
     @property
     def is_flat(self) -> bool:
         """Whether it looks at planes as they are, along ``Y`` and ``X``."""
-        return "Z" not in self.factors
+        return not self.factors.across
 
     @property
     def sides(self) -> dict[str, int]:
@@ -115,10 +115,10 @@ class Pass:
 
         In planes they are powers of two, as chunks of files often are.
         """
-        if self.is_flat:
+        if not (across := self.factors.across):
             side = 2 ** (max(LARGEST_BLOCK // self.factors.whole("Y"), 1).bit_length() - 1)
             return {"Y": side, "X": side}
-        return {"Z": max(DEPTH // self.factors.whole("Z"), 1), "Y": SIDE, "X": SIDE}
+        return {across: max(DEPTH // self.factors.whole(across), 1), "Y": SIDE, "X": SIDE}
 
     def cut(self, parts: Callable[[str], Iterable[range]]) -> Iterator[tuple[int, Axes, range, range]]:
         """Yield what it looks at: how many planes of which axes, and the rows and columns of a part of them.
@@ -152,7 +152,8 @@ class Pass:
 
 def letters_of(factors: Factors) -> tuple[str, ...]:
     """Return the letters of rows and columns of the planes that a pass with these factors looks at."""
-    return ("ZX", "ZY") if "Z" in factors else ("YX",)
+    across = factors.across
+    return (f"{across}X", f"{across}Y") if across else ("YX",)
 
 
 def factor_of(factors: Factors) -> Factor:
@@ -211,11 +212,14 @@ class Chain:
     @property
     def messages(self) -> list[str]:
         """What the user should know: where more planes are made than asked for."""
-        asked, made = self.settings.factors, math.prod(made.along("Z") for _, made in self.parts)
-        if made == asked.along("Z"):
+        asked = self.settings.factors
+        across, factor = asked.across, asked.along(asked.across)
+        made = math.prod(made.along(across) for _, made in self.parts)
+        if made == factor:
             return []
         return [
-            f"Planes along Z are made {made:g} times as many and resampled to {asked['Z']:.4g} times as many."
+            f"Planes along {across} are made {made:g} times as many and resampled to {factor:.4g} times as "
+            "many."
         ]
 
     def passes(
@@ -276,24 +280,25 @@ def split(factors: Factors, known: Iterable[Factor], model: str) -> list[Factors
     depths = {rows for rows, columns in known if columns == 1}
     sides = {rows for rows, columns in known if rows == columns}
     passes: list[Factors] = []
-    if "Z" in factors:
+    if across := factors.across:
         if not depths:
             raise VaesrError(
-                f"The model {model} has not learnt to upscale along Z, please choose another model or leave "
-                "Z out of the scale."
+                f"The model {model} has not learnt to upscale along {across}, please choose another model or "
+                f"leave {across} out of the scale."
             )
-        depth = _above(factors["Z"], depths, model)
-        passes += [Factors(Z=each) for each in _product(depth, depths, model, " along Z")]
+        depth = _above(factors, depths, model)
+        passes += [Factors({across: each}) for each in _product(depth, depths, model, f" along {across}")]
     return passes + [Factors.of(each) for each in _product(scale, sides, model, "")]
 
 
-def _above(factor: float, depths: set[int], model: str) -> int:
-    """Return the nearest factor along ``Z`` that the model can make and that is not below another one."""
+def _above(factors: Factors, depths: set[int], model: str) -> int:
+    """Return the nearest factor across planes that the model can make and that is not below the one asked."""
+    factor = factors.along(factors.across)
     choices = [each for each in products(depths) if each >= factor]
     if not choices:
         raise VaesrError(
-            f"The model {model} can't upscale {factor:g} times along Z, please choose no more than "
-            f"{products(depths)[-1]}."
+            f"The model {model} can't upscale {factor:g} times along {factors.across}, please choose no more "
+            f"than {products(depths)[-1]}."
         )
     return choices[0]
 
@@ -311,10 +316,11 @@ def planned(factors: Factors, parts: Sequence[Factors]) -> list[tuple[Factors, F
         As `split` gave them.
     """
     steps = [(part, part) for part in parts]
-    along_z = [number for number, part in enumerate(parts) if "Z" in part]
-    if math.prod(parts[number].along("Z") for number in along_z) != factors.along("Z"):
-        before = math.prod(parts[number].along("Z") for number in along_z[:-1])
-        steps[along_z[-1]] = Factors(Z=factors["Z"] / before), parts[along_z[-1]]
+    across = factors.across
+    deep = [number for number, part in enumerate(parts) if part.across]
+    if math.prod(parts[number].along(across) for number in deep) != factors.along(across):
+        before = math.prod(parts[number].along(across) for number in deep[:-1])
+        steps[deep[-1]] = Factors({across: factors[across] / before}), parts[deep[-1]]
     return steps
 
 

@@ -21,7 +21,7 @@ from pydantic import (
 from napari_vaesr.engine.acquisition import Noise, Optics
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Source
-from napari_vaesr.imaging.region import Factors, products
+from napari_vaesr.imaging.region import Factors
 from napari_vaesr.vae.config import NetworkConfig
 from napari_vaesr.zoo.card import ANY, ModelCard
 
@@ -153,7 +153,7 @@ class UpscaleSettings(BaseModel):
     def _scale_in_its_shortest_form(cls, scale: Any) -> Any:
         if isinstance(scale, Mapping):
             scale = {
-                str(name).upper(): _number(factor) if str(name).upper() == "Z" else _whole(factor)
+                str(name).upper(): _whole(factor) if str(name).upper() in "YX" else _number(factor)
                 for name, factor in scale.items()
             }
         if isinstance(scale, dict) and set(scale) - set(GROWING):
@@ -210,16 +210,21 @@ class UpscaleSettings(BaseModel):
             if "Z" not in lengths:
                 raise VaesrError("The image has no axis Z to upscale along, please leave isotropic out.")
             ratio = _cubic(source.pixel_size) * factors.along("X")
-            depths = {rows for rows, columns in card.network.factors if columns == 1}
-            choices = [1, *products(depths)] if depths else [1, max(round(ratio), 1)]
+            choices = [1, *(card.factors_along("Z") or [max(round(ratio), 1)])]
             nearest = min(choices, key=lambda factor: abs(math.log(ratio / factor)))
             is_near = self.isotropic == "nearest" or abs(ratio / nearest - 1) < CUBIC_ENOUGH
             is_made = not is_near and 1 < ratio < choices[-1]
             factors = Factors({**factors, "Z": ratio if is_made else nearest})
         factors, told = factors.fitted(lengths), {}
-        if not self.is_settled and "Z" not in factors:
+        if not self.is_settled and not factors.across:
             told["sections"] = "unknown"
         return self.model_copy(update={"scale": factors.setting, "isotropic": None, **told})
+
+    @property
+    def flat(self) -> UpscaleSettings:
+        """The same for planes as they are, along ``Y`` and ``X`` alone, where these grow."""
+        scale = self.factors.along("Y")
+        return self if scale == 1 else self.model_copy(update={"scale": scale, "sections": "unknown"})
 
     @property
     def has_spread(self) -> bool:

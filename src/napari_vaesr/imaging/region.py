@@ -255,6 +255,11 @@ class Factors(Mapping[str, float]):
         """Return the factor of an axis, rounded up where it is no whole number."""
         return math.ceil(self.along(name))
 
+    @property
+    def across(self) -> str:
+        """Letter of the axis along which planes become more; empty where they stay as many."""
+        return next((name for name in self if name not in "YX"), "")
+
     def made_of(self, name: str, part: range) -> range:
         """Return which pixels of the larger image have their centres in a range of pixels.
 

@@ -126,7 +126,7 @@ def _checked_chain(asked: int | Factors, card: ModelCard) -> str:
     scale = dict(asked) if isinstance(asked, Factors) else asked
     factors = make_settings(model=card.name, scale=scale).factors
     passes = split(factors, card.network.factors, card.name)
-    if "Z" in factors and len(passes) == 1:
+    if factors.across and len(passes) == 1:
         raise VaesrError(f"{factors} is a single pass, which is calibrated with the others: leave it out.")
     return str(factors)
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, JsonValue, Valid
 from pydantic_core import ErrorDetails
 
 from napari_vaesr.errors import VaesrError
+from napari_vaesr.imaging.region import products
 from napari_vaesr.vae.config import AnyNetwork, field_name
 from napari_vaesr.zoo.calibration import Calibration, Calibrations, interpolated
 
@@ -245,6 +246,16 @@ class ModelCard(BaseModel):
     def scales(self) -> tuple[int, ...]:
         """The scale factors the model can make."""
         return self.network.scales
+
+    def factors_along(self, name: str) -> list[int]:
+        """Return the factors along an axis that the model makes in one pass or in two, in order.
+
+        Parameters
+        ----------
+        name : str
+            Letter of the axis; what it makes along ``Y`` it makes along ``X``, too.
+        """
+        return products(self.scales if name in "YX" else self.network.row_factors)
 
     @property
     def degradation(self) -> Any:

@@ -9,7 +9,6 @@ from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.plugin.upscale.pace import (
     Pace,
     _speed_key,
-    flat_settings,
     left_out,
     patient_part,
     planes_in_words,
@@ -19,7 +18,7 @@ from napari_vaesr.plugin.upscale.pace import (
 
 def test_planes_as_they_are_come_first():
     volume = make_settings(scale={"Z": 4, "Y": 2, "X": 2}, sections="thick")
-    flat = flat_settings(volume)
+    flat = volume.flat
     assert (flat.scale, flat.sections) == (2, "unknown")
     assert takes_patience(volume) and not takes_patience(flat)
     assert left_out(volume, flat) == " of the plane as it is (Run makes 4 times as many along Z);"
@@ -28,7 +27,7 @@ def test_planes_as_they_are_come_first():
     assert planes_in_words(volume, "CZYX", (1, 4, 9, 9)) == " in 4 planes"
     assert planes_in_words(flat, "CZYX", (1, 1, 9, 9)) == ""
     alone = make_settings(scale={"Z": 4}, sections="thick")
-    assert flat_settings(alone) == alone, "nothing grows but Z"
+    assert alone.flat == alone, "nothing grows but Z"
 
 
 def test_a_region_too_large_for_the_time_is_cut_to_its_middle():

@@ -17,7 +17,7 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.output import KEY
 from napari_vaesr.imaging.colour import visible_luma
 from napari_vaesr.imaging.region import Factors
-from napari_vaesr.plugin.upscale.pace import flat_settings, patient_part
+from napari_vaesr.plugin.upscale.pace import patient_part
 from napari_vaesr.plugin.viewer.extents import chosen_extent
 from napari_vaesr.plugin.viewer.layers import unique_name, upscaled_place
 from napari_vaesr.plugin.viewer.runner import Runner
@@ -172,7 +172,7 @@ class CheckControls(Container):
             return
         with errors_shown(self._tell):
             extent = chosen_extent(self._viewer, form.layer.value, form.axes.value, "plane", "visible")
-            settings = flat_settings(form.settings())
+            settings = form.settings().flat
             if settings.samples < 2:
                 raise VaesrError("One sample has no spread to check: draw 2 samples or more.")
             task = CheckTask(form.layer.value, form.axes.value, settings, extent)

@@ -32,37 +32,33 @@ QUICK_FIRST = (
 )
 
 
-def flat_settings(settings: UpscaleSettings) -> UpscaleSettings:
-    """Return settings for planes as they are: along ``Y`` and ``X`` alone, where these grow.
+def takes_patience(settings: UpscaleSettings) -> bool:
+    """Whether more is made than planes as they are, which takes long.
 
     To make planes along ``Z`` takes all that lies in the network's reach above and below, a hundred times
     the pixels of a plane; so a preview shows the plane as it is first.
     """
-    scale = settings.factors.along("Y")
-    flat = {"scale": scale, "sections": "unknown"}
-    return settings if scale == 1 else settings.model_copy(update=flat)
-
-
-def takes_patience(settings: UpscaleSettings) -> bool:
-    """Whether more is made than planes as they are, which takes long."""
-    return "Z" in settings.factors
+    return bool(settings.factors.across)
 
 
 def patient_part(settings: UpscaleSettings) -> str:
     """Name what takes patience."""
-    return "planes along Z" if takes_patience(settings) else ""
+    across = settings.factors.across
+    return f"planes along {across}" if across else ""
 
 
 def left_out(asked: UpscaleSettings, shown: UpscaleSettings) -> str:
     """Say what a preview does not show of what is asked for, nothing where it shows all."""
     if not takes_patience(asked) or takes_patience(shown):
         return ""
-    return f" of the plane as it is (Run makes {asked.factors['Z']:.3g} times as many along Z);"
+    across = asked.factors.across
+    return f" of the plane as it is (Run makes {asked.factors[across]:.3g} times as many along {across});"
 
 
 def planes_in_words(settings: UpscaleSettings, axes: str, shape: Sequence[int]) -> str:
     """Say how many planes a preview made of one, where it made more."""
-    return f" in {shape[axes.index('Z')]} planes" if takes_patience(settings) else ""
+    across = settings.factors.across
+    return f" in {shape[axes.index(across)]} planes" if across else ""
 
 
 class Pace:
@@ -121,7 +117,7 @@ class Pace:
         """
         key = _speed_key(settings)
         # What is not known of planes along Z is guessed from planes as they are.
-        source = key if key in self._halo else _speed_key(flat_settings(settings))
+        source = key if key in self._halo else _speed_key(settings.flat)
         height, width = len(extent["Y"]), len(extent["X"])
         halo = self._halo.get(source, USUAL_HALO if takes_patience(settings) else 0)
         known = self._seconds_per_pixel.get(source)
@@ -153,7 +149,7 @@ def _seen(
         return (height + 2 * halo) * (width + 2 * halo)
     if "Y" in settings.factors:  # the next pass looks around it
         height, width = height + 2 * halo, width + 2 * halo
-    rows = min(lengths.get("Z", 1), 1 + 2 * halo)
+    rows = min(lengths.get(settings.factors.across, 1), 1 + 2 * halo)
     return rows * (height * (width + 2 * halo) + width * (height + 2 * halo))
 
 

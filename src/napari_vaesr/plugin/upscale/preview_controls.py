@@ -22,7 +22,6 @@ from napari_vaesr.plugin.upscale.pace import (
     SECONDS,
     WORTHWHILE,
     Pace,
-    flat_settings,
     left_out,
     patient_part,
     planes_in_words,
@@ -170,7 +169,7 @@ class PreviewControls(Container):
             return
         try:
             asked = form.settings()
-            settings = asked if patient else flat_settings(asked)
+            settings = asked if patient else asked.flat
             if live:
                 settings = live_settings(settings, form.networks())
             layer, axes = form.layer.value, form.axes.value

@@ -57,7 +57,7 @@ def preferred_settings_for(source: Source) -> UpscaleSettings:
     if depth:
         factors = Factors({**settings.factors, "Z": depth})
         return settings.model_copy(update={"scale": factors.setting})
-    if not get_card(settings.model).network.row_factors:
+    if not get_card(settings.model).factors_along("Z"):
         return settings
     if not {"Z", "X"} <= source.pixel_size.keys():
         show_info("The size of the voxels is not known, so planes along Z stay as many as they are.")

@@ -12,7 +12,7 @@ from magicgui.widgets import ComboBox
 from napari_vaesr.engine.settings import CubicWay, UpscaleSettings, about, make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Source
-from napari_vaesr.imaging.region import Factors, products
+from napari_vaesr.imaging.region import Factors
 from napari_vaesr.plugin.widgets.setting_inputs import WIDTH, input_of
 from napari_vaesr.zoo.card import ModelCard
 
@@ -97,7 +97,7 @@ class FactorInputs:
         elif depth in WAYS:
             way, depth = depth, KEEP
         factors = Factors({**Factors.of(self.scale.value), "Z": depth})
-        is_told = self._can_tell_sections() and ("Z" in factors or way is not None)
+        is_told = self._can_tell_sections() and (bool(factors.across) or way is not None)
         return {
             "scale": factors.setting,
             "isotropic": way,
@@ -108,17 +108,17 @@ class FactorInputs:
         card = self._card()
         if card is None:
             return []
-        keep = [("keep", KEEP)] if card.network.row_factors else []
-        return keep + [(str(scale), scale) for scale in products(card.scales)]
+        keep = [("keep", KEEP)] if card.factors_along("Z") else []
+        return keep + [(str(scale), scale) for scale in card.factors_along("Y")]
 
     def _depths(self, *_: Any) -> list[tuple[str, int | str]]:
         """Return the factors along Z that the model can make; to keep the planes where there is no Z."""
         card = self._card()
         keep: list[tuple[str, int | str]] = [("keep", KEEP)]
-        depths = () if card is None else card.network.row_factors
+        depths = [] if card is None else card.factors_along("Z")
         if not depths or not self._is_deep():
             return keep
-        return [*keep, *((str(factor), factor) for factor in products(depths)), *self._cubic_ways()]
+        return [*keep, *((str(factor), factor) for factor in depths), *self._cubic_ways()]
 
     def _is_deep(self) -> bool:
         return self._axes is None or "Z" in self._axes().upper()

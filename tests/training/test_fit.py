@@ -70,6 +70,17 @@ def test_a_checkpoint_cut_short_is_passed_over(
     assert newest_checkpoint(run) == good
 
 
+def test_a_run_keeps_two_checkpoints_however_often_it_goes_on(
+    small_config: TrainingConfig, images: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "step=1 mine.ckpt").write_bytes(b"")  # left alone
+    for steps in (3, 5, 7, 9):
+        config = small_config.model_copy(update={"steps": steps, "validate_every": 2})
+        fit(config, [images], [images], tmp_path, precision="32-true")
+    names = sorted(path.name for path in tmp_path.glob("*.ckpt"))
+    assert names == ["step=1 mine.ckpt", "step=8.ckpt", "step=9.ckpt"]
+
+
 def test_a_full_disk_is_said_and_leaves_what_it_takes_to_go_on(
     small_config: TrainingConfig, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -30,6 +31,12 @@ from napari_vaesr.zoo.registry import Model
 
 Supply = Callable[[int], IterableDataset[Batch]]
 """From the first step to a dataset of endless batches."""
+
+KEPT = 2
+"""Checkpoints of a run: the newest, and one before for where it is damaged."""
+
+CHECKPOINT = re.compile(r"step=\d+(-v\d+)?\.ckpt")
+"""How they are called; Lightning counts those of one step."""
 
 
 def fit(
@@ -97,7 +104,10 @@ def fit(
     pairs = validate if isinstance(validate, FixedPairs) else ValidationPairs(validate, config)
     with _room_told(run):
         _run(trainer, module, batches, pairs, checkpoint, workers)
-        trainer.save_checkpoint(run / f"step={module.steps_done}.ckpt")
+        last = run / f"step={module.steps_done}.ckpt"
+        trainer.save_checkpoint(last)
+    if trainer.is_global_zero:
+        _remove_older(last)
     return module
 
 
@@ -208,7 +218,7 @@ def _trainer(
                 auto_insert_metric_name=False,
                 monitor="steps_done",
                 mode="max",
-                save_top_k=2,
+                save_top_k=KEPT,
             ),
             *callbacks,
         ],
@@ -234,6 +244,14 @@ def newest_checkpoint(run: Path) -> Path | None:
             continue
         return path
     return None
+
+
+def _remove_older(last: Path) -> None:
+    """Remove what Lightning lost sight of where a run was stopped and gone on with; leave copies by hand."""
+    own = [path for path in last.parent.glob("*.ckpt") if CHECKPOINT.fullmatch(path.name) and path != last]
+    newest = sorted(own, key=lambda path: path.stat().st_mtime_ns)
+    for path in newest[: len(newest) - (KEPT - 1)]:
+        path.unlink(missing_ok=True)
 
 
 def _precision() -> str:

@@ -17,6 +17,8 @@ from napari_vaesr.pairs.images import (
     hold_out,
     hold_out_listed,
     load_planes,
+    read_planes,
+    to_unit,
     why_passed,
 )
 from napari_vaesr.pairs.sources import find_sources
@@ -147,3 +149,27 @@ def test_colour_is_told_by_the_file_not_by_its_size(tmp_path: Path) -> None:
     for name in ("planar.tif", "colour.tif"):
         (plane,) = load_planes([tmp_path / name], 8)[tmp_path.name]
         assert np.abs(plane - luma).max() <= 1
+
+
+def test_what_alpha_hides_is_no_colour(tmp_path: Path) -> None:
+    """As for the network, which sees nothing there."""
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 4), np.uint8)
+    pixels[:, :8, 3], pixels[:, 8:, 3] = 0, 255
+    Image.fromarray(pixels).save(tmp_path / "half.png")
+    (stack,) = grey_stacks(tmp_path / "half.png")
+    ((_, plane),) = read_planes(tmp_path / "half.png")
+    assert not stack[0, :, :8].any() and not plane[:, :8].any()
+    np.testing.assert_array_equal(plane[:, 8:], pixels[:, 8:, :3])
+    luma = pixels[:, 8:, :3] @ np.array([0.299, 0.587, 0.114])
+    assert np.abs(stack[0, :, 8:] - luma).max() <= 1
+    tifffile.imwrite(
+        tmp_path / "odd.tif", pixels.astype(np.float32), photometric="rgb", extrasamples=["unassalpha"]
+    )
+    with pytest.raises(VaesrError, match=r"odd\.tif: The alpha of colours"):
+        grey_stacks(tmp_path / "odd.tif")
+
+
+@pytest.mark.parametrize("dtype", [np.uint32, np.int32, np.float64])
+def test_small_differences_of_large_values_stay(dtype: type) -> None:
+    plane = (2**30 + np.arange(64).reshape(8, 8)).astype(dtype)
+    np.testing.assert_allclose(to_unit(plane), np.arange(64).reshape(8, 8) / 63, rtol=1e-6)

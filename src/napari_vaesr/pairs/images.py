@@ -14,7 +14,7 @@ from napari_vaesr.files.image import read_image
 from napari_vaesr.files.image_file import UnknownAxes
 from napari_vaesr.files.made import is_mask, is_result
 from napari_vaesr.imaging.axes import STACKING, Axes
-from napari_vaesr.imaging.colour import luma
+from napari_vaesr.imaging.colour import luma, premultiplied
 from napari_vaesr.luma import BLUE, GREEN, RED
 
 EVERY = 10
@@ -229,7 +229,10 @@ def grey_stacks(path: Path) -> list[NDArray[np.generic]]:
     if pixels.dtype.kind not in "buif":
         raise VaesrError(f"{path} holds {pixels.dtype} and no intensities: leave the image out.")
     if "S" in axes:
-        pixels, axes = _luma(np.moveaxis(pixels, axes.index("S"), -1)), axes.replace("S", "")
+        try:
+            pixels, axes = _luma(np.moveaxis(pixels, axes.index("S"), -1)), axes.replace("S", "")
+        except VaesrError as error:
+            raise VaesrError(f"{path}: {error}") from error
     if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
         raise VaesrError(f"{path} holds NaN or infinite values: replace them, or leave the image out.")
     if pixels.dtype.kind == "f" and pixels.size and np.abs(pixels).max() > LARGEST:
@@ -252,8 +255,9 @@ def _pixels(path: Path) -> tuple[NDArray[Any], str]:
 
 
 def _luma(colours: NDArray[Any]) -> NDArray[Any]:
-    """Return (..., Y, X) of (..., Y, X, S) in its dtype."""
-    found: NDArray[Any] = colours[..., :3].astype(np.float32) @ np.array([RED, GREEN, BLUE], np.float32)
+    """Return (..., Y, X) of (..., Y, X, S) in its dtype, weighted by their alpha as for the network."""
+    seen = premultiplied(colours)[..., :3].astype(np.float32)
+    found: NDArray[Any] = seen @ np.array([RED, GREEN, BLUE], np.float32)
     return found.round().astype(colours.dtype) if colours.dtype.kind == "u" else found
 
 
@@ -279,17 +283,19 @@ def to_unit(plane: NDArray[np.generic], limits: tuple[float, float] | None = Non
         What becomes 0 and 1; by default `value_range` of this plane.
     """
     low, high = limits or value_range(plane)
-    return ((plane.astype(np.float32) - low) / (high - low or 1.0)).astype(np.float32)
+    exact = np.promote_types(plane.dtype, np.float32)  # which wide integers and float64 need
+    return ((plane.astype(exact) - low) / (high - low or 1.0)).astype(np.float32)
 
 
 def read_planes(path: Path) -> Iterator[tuple[str, NDArray[Any]]]:
-    """Read an image plane by plane; alpha is left out."""
+    """Read an image plane by plane; colours are weighted by their alpha, as for the network."""
     image = read_image(path)
     axes = Axes.parse(image.axes, image.data.shape)
     for number in range(axes.plane_count):
         plane = np.asarray(axes.read_plane(image.data, number, slice(None), slice(None)))
         name = image.name if axes.plane_count == 1 else f"{image.name}, plane {number}"
-        yield name, plane[..., :3] if plane.ndim == 3 else plane
+        has_alpha = plane.ndim == 3 and plane.shape[-1] == 4
+        yield name, as_dtype(plane.dtype, premultiplied(plane)[..., :3]) if has_alpha else plane
 
 
 def grey(image: NDArray[Any]) -> NDArray[Any]:

@@ -281,7 +281,7 @@ def plays_part(name: str, network: NetworkConfig) -> bool:
         Says what the network listens to.
     """
     heeded = {
-        "context": network.frames > 1,
+        "context": network.reach > 0,
         "noise": network.conditioned,
         "blur": network.conditioned,
         "sections": network.sections,

@@ -78,7 +78,7 @@ class Surroundings:
         card : ModelCard
             Says how many planes the network looks at.
         """
-        along, reach = context_of(source.axes, settings.context), card.network.frames // 2
+        along, reach = context_of(source.axes, settings.context), card.network.reach
         cuts = None
         if along == "T" and reach:
             read = partial(read_luma, source, scalings)
@@ -232,7 +232,7 @@ def unheeded(axes: Axes, settings: UpscaleSettings, card: ModelCard) -> list[str
     along = settings.context
     if along in ("auto", "none"):
         return []
-    if card.network.frames == 1:
+    if card.network.reach == 0:
         return [f"The model {card.name} looks at each plane alone, so neighbours along {along} play no part."]
     if axes.lengths.get(along, 1) == 1:
         return [f"The image has no planes along {along}, so each plane is upscaled alone."]

@@ -71,7 +71,7 @@ def sharp_at(stack: NDArray[np.generic], number: int, network: NetworkConfig) ->
     network : NetworkConfig
         The network's.
     """
-    return around(stack, number, network.frames if len(stack) > 1 else 1)
+    return around(stack, number, 2 * network.reach + 1 if len(stack) > 1 else 1)
 
 
 def simulate(
@@ -93,7 +93,7 @@ def simulate(
     generator : torch.Generator, optional
         Source of randomness.
     """
-    frames = settings.network.frames
+    frames = 2 * settings.network.reach + 1
     single = torch.from_numpy(np.stack([patch[len(patch) // 2] for patch in patches]))[:, None]
     high = neighboured(single, frames, float(factor[1]), generator)
     for index, patch in enumerate(patches):
@@ -121,7 +121,7 @@ def simulate_middle(
     factor, settings, generator
         As for `simulate`.
     """
-    planes = around(stack, len(stack) // 2, settings.network.frames)
+    planes = around(stack, len(stack) // 2, 2 * settings.network.reach + 1)
     crop = np.ascontiguousarray(to_unit(planes[:, *part], value_range(stack)))
     pair = degrade(torch.from_numpy(crop)[None], factor, settings.degradation, generator)
     return pair._replace(low=pair.plane) if len(stack) == 1 else pair  # the others had noise of their own

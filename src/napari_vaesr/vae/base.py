@@ -159,16 +159,18 @@ class SuperResolutionVAE(nn.Module, ABC):
         raise NotImplementedError
 
     def seen(self, planes: Tensor) -> Tensor:
-        """Return as many planes, (batch, frames, height, width), as this network looks at.
+        """Return the planes, (batch, frames, height, width), that this network looks at.
 
-        The middle stays the middle. Of fewer, it stands for those that are missing.
+        It looks around the middle one, which stands for those that are missing.
         """
-        given, frames = planes.shape[1], self.config.frames
-        if given >= frames:
-            first = (given - frames) // 2
-            return planes[:, first : first + frames]
-        missing = middle(planes).expand(-1, (frames - given) // 2, -1, -1)
-        return torch.cat([missing, planes, missing], dim=1)
+        offsets, reach = self.config.offsets, planes.shape[1] // 2
+        first, last = max(offsets[0], -reach), min(offsets[-1], reach)
+        there, own = planes[:, reach + first : reach + last + 1], middle(planes)
+        before, after = first - offsets[0], offsets[-1] - last
+        if not before and not after:
+            return there
+        sides = [own.expand(-1, count, -1, -1) for count in (before, after)]
+        return torch.cat([sides[0], there, sides[1]], dim=1)
 
     @property
     @abstractmethod

@@ -185,11 +185,20 @@ class NetworkConfig(BaseModel):
         return tuple(name for name in Conditions._fields if name != "sections" or self.sections)
 
     @property
+    def offsets(self) -> range:
+        """Where the planes that it looks at lie, counted from the one that is upscaled."""
+        return range(-(self.frames // 2), self.frames // 2 + 1)
+
+    @property
+    def reach(self) -> int:
+        """How many planes on either side have to be there for those that it looks at."""
+        return max(map(abs, self.offsets))
+
+    @property
     def input_names(self) -> tuple[int | str, ...]:
         """What enters the first layer: frames by their distance, the noise, and what else it is told."""
-        reach = self.frames // 2
         noise_and_more = ("noise", *self.told[2:]) if self.told else ()
-        return (*range(-reach, reach + 1), *noise_and_more)
+        return (*self.offsets, *noise_and_more)
 
     @property
     def inputs(self) -> int:

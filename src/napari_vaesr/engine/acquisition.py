@@ -13,8 +13,8 @@ from napari_vaesr.vae.config import Conditions
 
 GAUSSIAN_WIDTH = 0.21
 """Standard deviation of the Gaussian nearest to a widefield point spread function, in wavelengths over the
-numerical aperture (Zhang, Zerubia and Olivo-Marin, 2007, "Gaussian approximations of fluorescence microscope
-point-spread function models")."""
+numerical aperture: of the same peak, by least squares over the plane, to an Airy pattern (Zhang, Zerubia and
+Olivo-Marin, 2007, "Gaussian approximations of fluorescence microscope point-spread function models")."""
 
 
 class Noise(BaseModel):

@@ -10,12 +10,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_vaesr.arrays import Float32Array
+from napari_vaesr.engine.acquisition import GAUSSIAN_WIDTH
 from napari_vaesr.errors import VaesrError
-
-GAUSSIAN = 0.225
-"""Standard deviation of the Gaussian nearest to a widefield point spread function, in wavelengths over the
-numerical aperture: sqrt(2) / (2 pi), the two-dimensional paraxial case of Zhang, Zerubia and Olivo-Marin
-(2007), "Gaussian approximations of fluorescence microscope point-spread function models"."""
 
 LOWEST_CUTOFF = 0.05
 """Cycles per pixel; below it an image has no structure to tell a blur by."""
@@ -61,7 +57,7 @@ def psf_from_optics(aperture: float, wavelength: float, pixel: float) -> float:
     Returns
     -------
     float
-        Standard deviation of the nearest Gaussian, in pixels: 0.225 wavelengths over the aperture.
+        Standard deviation of the nearest Gaussian, in pixels: 0.21 wavelengths over the aperture.
 
     Raises
     ------
@@ -70,7 +66,7 @@ def psf_from_optics(aperture: float, wavelength: float, pixel: float) -> float:
     """
     if min(aperture, wavelength, pixel) <= 0:
         raise VaesrError("The aperture, the wavelength and the pixel size have to be above zero.")
-    return GAUSSIAN * wavelength / 1000 / aperture / pixel
+    return GAUSSIAN_WIDTH * wavelength / 1000 / aperture / pixel
 
 
 def psf_from_spectrum(planes: Sequence[Float32Array]) -> float:
@@ -96,7 +92,7 @@ def psf_from_spectrum(planes: Sequence[Float32Array]) -> float:
     floor = np.median(rings[frequency > 0.55])
     above = frequency[(rings > 2 * floor) & (frequency <= 0.5)]
     cutoff = max(float(above.max(initial=LOWEST_CUTOFF)), LOWEST_CUTOFF)
-    return 2 * GAUSSIAN / cutoff
+    return 2 * GAUSSIAN_WIDTH / cutoff
 
 
 def _radial_power(plane: Float32Array) -> NDArray[np.float64]:

@@ -49,7 +49,7 @@ TOOLTIPS = {
     "aperture": "Numerical aperture of the objective.",
     "wavelength": "Wavelength of the emitted light, in nanometres.",
     "pixel": "Side of a pixel of the sharp images in the sample, in micrometres.",
-    "optics": "Work out the PSF width of a widefield microscope from these three: 0.225 wavelengths / NA.",
+    "optics": "Work out the PSF width of a widefield microscope from these three: 0.21 wavelengths / NA.",
     "rate": "Factor on the learning rates, which are low already. More learns faster and forgets more.",
     "batch": "Patches per step. More make steadier and slower steps.",
     "seed": "The same seed draws the same patches.",

@@ -99,3 +99,11 @@ def test_a_run_of_an_earlier_version_knows_its_model_by_the_settings(
     assert not has_made(run, card)
     card.write_text("damaged")
     assert not has_made(run, card)
+
+
+def test_a_bundled_model_keeps_its_name_where_all_doors_look(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert own_name(tmp_path, models, "tiny") == "tiny"
+    monkeypatch.setenv("NAPARI_VAESR_MODELS", str(models))
+    assert own_name(tmp_path, models, "tiny") == "tiny-2" and own_name(tmp_path, models, "cells") == "cells"

@@ -10,6 +10,7 @@ from pathlib import Path
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.training.fit import newest_checkpoint
 from napari_vaesr.zoo.card import numbered, read_card
+from napari_vaesr.zoo.folders import is_bundled, user_models
 
 MADE = "models.sha256"
 """Where the folder of a run tells the weights that it has made; runs of earlier versions do not."""
@@ -92,15 +93,18 @@ def has_made(run: Path, card: Path) -> bool:
 def own_name(run: Path, models: Path, name: str) -> str:
     """Return the name for the model of a run, with a number where it is that of another's by now.
 
+    A bundled model is another's, too, where all doors would find this one in its place.
+
     Parameters
     ----------
     run, models, name
         As for `claimed`.
     """
+    are_found = models.resolve() == user_models().resolve()
 
     def is_another(name: str) -> bool:
         card = models / f"{name}.json"
-        return card.exists() and not has_made(run, card)
+        return (are_found and is_bundled(name)) or (card.exists() and not has_made(run, card))
 
     return numbered(name, is_another)
 

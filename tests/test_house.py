@@ -58,7 +58,6 @@ PLACES = {
             "training/truths.py",
             "vae/config.py",
             "vae/consistent.py",
-            "zoo/card.py",
         },
     ),
     "own kinds of network": (

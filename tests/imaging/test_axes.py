@@ -190,3 +190,10 @@ def test_sources_can_be_sent_to_other_processes():
 )
 def test_planes_are_stacked_along_z_and_else_in_time(names, shape, along):
     assert Axes.parse(names, shape).stacked_along == along
+
+
+@pytest.mark.parametrize(
+    ("plane", "letter"), [("YX", "Z"), ("ZX", "Y"), ("ZY", "X"), ("TX", "Y"), ("TY", "X")]
+)
+def test_an_axis_of_a_volume_lies_across_a_plane(plane, letter):
+    assert replace(Axes.parse("TZYX", (2, 3, 4, 5)), plane=plane).across == letter

@@ -78,5 +78,5 @@ def load_once(settings: UpscaleSettings, progress: Report | None = None) -> Mode
     """
     model = load_model(settings.model, progress=progress)
     if settings.factors:  # else they may be the image's own
-        split(settings.factors, model.card.network.factors, model.card.name)
+        split(settings.factors, model.card.network, model.card.name)
     return model

@@ -32,7 +32,7 @@ def calibration_keys(card: ModelCard, factors: Factors) -> list[str]:
     VaesrError
         As `split`.
     """
-    parts = split(factors, card.network.factors, card.name)
+    parts = split(factors, card.network, card.name)
     keys = [factor_name(factor_of(part)) for part in parts]
     whole = chain_key(parts)
     if len(parts) > 1 and whole in card.calibration:
@@ -70,7 +70,7 @@ def calibrations_of(
     domain : str
         Kind of image.
     """
-    whole = chain_key(split(factors, card.network.factors, card.name))
+    whole = chain_key(split(factors, card.network, card.name))
     # What the first pass makes has no noise; but a chain was calibrated as a whole by that of the image.
     return tuple(
         card.calibration_at(key, noise if number == 0 or key == whole else 0.0, domain)
@@ -97,7 +97,7 @@ def chosen_calibrations(
     given : sequence of Calibration, or None
         One for every channel, of the last pass, which corrects all of them; or for every pass and channel.
     """
-    keys, parts = calibration_keys(card, factors), split(factors, card.network.factors, card.name)
+    keys, parts = calibration_keys(card, factors), split(factors, card.network, card.name)
     if given is not None and len(given) == len(keys) * len(noises):
         return tuple(given), []
     messages = [

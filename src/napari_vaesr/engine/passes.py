@@ -16,7 +16,7 @@ from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes, Source
 from napari_vaesr.imaging.region import Factors, Region, products
 from napari_vaesr.imaging.resample import around
-from napari_vaesr.vae.config import Factor
+from napari_vaesr.vae.config import Factor, NetworkConfig
 from napari_vaesr.zoo.card import ModelCard
 
 GOLDEN = 0x9E3779B97F4A7C15
@@ -202,7 +202,7 @@ class Chain:
             raise VaesrError(
                 f"The image has no axis {missing[0]} to upscale along, please leave it out of the scale."
             )
-        return cls(settings, tuple(planned(factors, split(factors, card.network.factors, card.name))))
+        return cls(settings, tuple(planned(factors, split(factors, card.network, card.name))))
 
     @property
     def network_factors(self) -> tuple[Factor, ...]:
@@ -251,24 +251,23 @@ class Chain:
         return tuple(reversed(passes))
 
 
-def split(factors: Factors, known: Iterable[Factor], model: str) -> list[Factors]:
+def split(factors: Factors, network: NetworkConfig, model: str) -> list[Factors]:
     """Return the factors of each pass, those along ``Z`` first, for they are cheaper.
 
     Parameters
     ----------
     factors : Factors
         What is asked for.
-    known : iterable of (int, int)
-        Factors of rows and columns that the model can make in one pass.
+    network : NetworkConfig
+        Says which it makes in one pass.
     model : str
-        Its name, for messages.
+        Name of its model, for messages.
 
     Raises
     ------
     VaesrError
         When the model can't make them, or ``Y`` and ``X`` are to differ.
     """
-    known = list(known)
     if not factors:
         raise VaesrError("A scale of 1 leaves the image as it is, please choose a larger one.")
     if factors.along("Y") != factors.along("X"):
@@ -276,29 +275,29 @@ def split(factors: Factors, known: Iterable[Factor], model: str) -> list[Factors
             f"The factors along Y and X are {factors.along('Y')} and {factors.along('X')}, please make them "
             "the same."
         )
-    scale = factors.whole("Y")
-    depths = {rows for rows, columns in known if columns == 1}
-    sides = {rows for rows, columns in known if rows == columns}
     passes: list[Factors] = []
     if across := factors.across:
-        if not depths:
+        if not network.along(across):
             raise VaesrError(
                 f"The model {model} has not learnt to upscale along {across}, please choose another model or "
                 f"leave {across} out of the scale."
             )
-        depth = _above(factors, depths, model)
-        passes += [Factors({across: each}) for each in _product(depth, depths, model, f" along {across}")]
-    return passes + [Factors.of(each) for each in _product(scale, sides, model, "")]
+        depth = _above(factors, network, model)
+        passes += [
+            Factors({across: each})
+            for each in _product(depth, network.along(across), model, f" along {across}")
+        ]
+    return passes + [Factors.of(each) for each in _product(factors.whole("Y"), network.along("Y"), model, "")]
 
 
-def _above(factors: Factors, depths: set[int], model: str) -> int:
+def _above(factors: Factors, network: NetworkConfig, model: str) -> int:
     """Return the nearest factor across planes that the model can make and that is not below the one asked."""
-    factor = factors.along(factors.across)
-    choices = [each for each in products(depths) if each >= factor]
+    factor, made = factors.along(factors.across), products(network.along(factors.across))
+    choices = [each for each in made if each >= factor]
     if not choices:
         raise VaesrError(
-            f"The model {model} can't upscale {factor:g} times along {factors.across}, please choose no more "
-            f"than {products(depths)[-1]}."
+            f"The model {model} can't upscale {factor:g} times along {factors.across}, please choose no "
+            f"more than {made[-1]}."
         )
     return choices[0]
 
@@ -324,7 +323,7 @@ def planned(factors: Factors, parts: Sequence[Factors]) -> list[tuple[Factors, F
     return steps
 
 
-def _product(factor: int, known: set[int], model: str, along: str) -> list[int]:
+def _product(factor: int, known: tuple[int, ...], model: str, along: str) -> list[int]:
     """Write a factor as a product of as few known ones as possible, the largest first."""
     if factor == 1:
         return []

@@ -134,7 +134,7 @@ class Axes:
     @property
     def across(self) -> str:
         """Letter of the axis of a volume that lies across the plane: ``Z`` of ``Y`` and ``X``."""
-        return next(name for name in "ZYX" if name not in self.plane)
+        return next(name for name in "YXZ" if name not in self.plane)
 
     def beside(self, along: str) -> str:
         """Letter of the axis that neighbours lie along: of planes of ``Y`` and ``X`` `along`, else across."""

@@ -125,7 +125,7 @@ def _checked_chain(asked: int | Factors, card: ModelCard) -> str:
     """Return the name of a chain, or say before any work is done that there is no such."""
     scale = dict(asked) if isinstance(asked, Factors) else asked
     factors = make_settings(model=card.name, scale=scale).factors
-    passes = split(factors, card.network.factors, card.name)
+    passes = split(factors, card.network, card.name)
     if factors.across and len(passes) == 1:
         raise VaesrError(f"{factors} is a single pass, which is calibrated with the others: leave it out.")
     return str(factors)

@@ -167,6 +167,13 @@ class NetworkConfig(BaseModel):
         """All (rows, columns) that the network can make: squares first, then rows alone."""
         return (*((scale, scale) for scale in self.scales), *((rows, 1) for rows in self.row_factors))
 
+    def along(self, name: str) -> tuple[int, ...]:
+        """Return the factors of one pass along an axis of an image, by its letter.
+
+        Along ``Y`` it makes what it makes along ``X``; along any other, rows play that axis.
+        """
+        return self.scales if name in "YX" else self.row_factors
+
     @property
     def whole_side(self) -> int:
         """Sides that are multiples of this, in high-res pixels, hold whole latents at every factor."""

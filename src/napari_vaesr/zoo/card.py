@@ -255,7 +255,7 @@ class ModelCard(BaseModel):
         name : str
             Letter of the axis; what it makes along ``Y`` it makes along ``X``, too.
         """
-        return products(self.scales if name in "YX" else self.network.row_factors)
+        return products(self.network.along(name))
 
     @property
     def degradation(self) -> Any:

@@ -45,9 +45,10 @@ def live_settings(settings: UpscaleSettings, known: Mapping[str, NetworkConfig])
     """
     changes: dict[str, Any] = {"samples": min(settings.samples, LIVE_SAMPLES)}
     small = known.get(LIVE_MODEL)
+    if small is None:
+        return settings.model_copy(update=changes)
     with suppress(VaesrError):
-        split(settings.factors, () if small is None else small.factors, LIVE_MODEL)
-        assert small is not None
+        split(settings.factors, small, LIVE_MODEL)
         # It may not know the kind of image chosen, or can't be told what the other can.
         changes |= {"model": LIVE_MODEL, "domain": ANY}
         fields = UpscaleSettings.model_fields

@@ -109,14 +109,15 @@ def noise_line(noise: NoiseSetting, scaling: IntensityScaling) -> tuple[float, f
     Returns
     -------
     slope, intercept : float
-        The variance is ``slope * intensity + intercept``.
+        The variance is ``slope * intensity + intercept``. Those told are 1 at most: there is no more noise
+        than there are intensities, and a blank channel among others has hardly any.
     """
     if noise == "auto":
         return (0.0, scaling.noise**2) if scaling.noise_line is None else scaling.noise_line
     if not isinstance(noise, Noise):
-        return 0.0, (float(noise) / scaling.gain) ** 2
+        return 0.0, min(1.0, float(noise) / scaling.gain) ** 2
     at_zero = noise.gain * (scaling.offset - noise.offset) + noise.read**2
-    return noise.gain / scaling.gain, max(0.0, at_zero) / scaling.gain**2
+    return min(1.0, noise.gain / scaling.gain), min(1.0, max(0.0, at_zero) / scaling.gain**2)
 
 
 TYPICAL = 0.25

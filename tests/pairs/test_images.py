@@ -165,8 +165,9 @@ def test_what_alpha_hides_is_no_colour(tmp_path: Path) -> None:
     tifffile.imwrite(
         tmp_path / "odd.tif", pixels.astype(np.float32), photometric="rgb", extrasamples=["unassalpha"]
     )
-    with pytest.raises(VaesrError, match=r"odd\.tif: The alpha of colours"):
-        grey_stacks(tmp_path / "odd.tif")
+    for read in (grey_stacks, read_planes):
+        with pytest.raises(VaesrError, match=r"odd\.tif: The alpha of colours"):
+            list(read(tmp_path / "odd.tif"))
 
 
 @pytest.mark.parametrize("dtype", [np.uint32, np.int32, np.float64])

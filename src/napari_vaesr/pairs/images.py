@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -229,10 +230,8 @@ def grey_stacks(path: Path) -> list[NDArray[np.generic]]:
     if pixels.dtype.kind not in "buif":
         raise VaesrError(f"{path} holds {pixels.dtype} and no intensities: leave the image out.")
     if "S" in axes:
-        try:
+        with _of_file(path):
             pixels, axes = _luma(np.moveaxis(pixels, axes.index("S"), -1)), axes.replace("S", "")
-        except VaesrError as error:
-            raise VaesrError(f"{path}: {error}") from error
     if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
         raise VaesrError(f"{path} holds NaN or infinite values: replace them, or leave the image out.")
     if pixels.dtype.kind == "f" and pixels.size and np.abs(pixels).max() > LARGEST:
@@ -244,6 +243,15 @@ def grey_stacks(path: Path) -> list[NDArray[np.generic]]:
         return list(pixels.reshape(-1, 1, *pixels.shape[-2:]))
     pixels = np.moveaxis(pixels, others.index(along), -3)
     return list(pixels.reshape(-1, *pixels.shape[-3:]))
+
+
+@contextmanager
+def _of_file(path: Path) -> Iterator[None]:
+    """Say what is wrong with its file."""
+    try:
+        yield
+    except VaesrError as error:
+        raise VaesrError(f"{path}: {error}") from error
 
 
 def _pixels(path: Path) -> tuple[NDArray[Any], str]:
@@ -294,8 +302,10 @@ def read_planes(path: Path) -> Iterator[tuple[str, NDArray[Any]]]:
     for number in range(axes.plane_count):
         plane = np.asarray(axes.read_plane(image.data, number, slice(None), slice(None)))
         name = image.name if axes.plane_count == 1 else f"{image.name}, plane {number}"
-        has_alpha = plane.ndim == 3 and plane.shape[-1] == 4
-        yield name, as_dtype(plane.dtype, premultiplied(plane)[..., :3]) if has_alpha else plane
+        if plane.ndim == 3 and plane.shape[-1] == 4:
+            with _of_file(path):
+                plane = as_dtype(plane.dtype, premultiplied(plane)[..., :3])
+        yield name, plane
 
 
 def grey(image: NDArray[Any]) -> NDArray[Any]:

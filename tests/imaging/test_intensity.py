@@ -241,6 +241,17 @@ def test_check_array_knows_empty_and_foreign_shapes():
     check_array(np.zeros((4, 4)), axes)
 
 
+def test_the_plane_that_is_not_finite_is_named():
+    stack = np.zeros((3, 2, 4, 5), np.float32)
+    stack[1, 1, 2, 3] = np.inf
+    with pytest.raises(VaesrError, match="infinite values at T 11, C 1, please"):
+        check_finite(stack, "TCYX", {"T": 10, "C": 0})
+    with pytest.raises(VaesrError, match="infinite values at T 1, C 1, please"):
+        fit_scalings(stack, Axes.parse("TCYX", stack.shape), "minmax")
+    with pytest.raises(VaesrError, match="infinite values, please"):
+        check_finite(stack[1, 1], "YX")
+
+
 def test_check_finite_passes_integers_and_finite_floats():
     check_finite(np.ones((2, 2), np.uint8))
     check_finite(np.ones((2, 2)))

@@ -74,8 +74,9 @@ class Original(Pixels):
             When it holds NaN or infinity.
         """
         pixels: Array = self._source.read(region)
-        check_finite(pixels)
         names = self._source.axes.names
+        starts = {name: part.start for name, part in region.items() if name not in "YX"}
+        check_finite(pixels, names, starts)
         if "S" not in names:
             return pixels
         # Colours are weighted by their alpha until the result is written.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -197,23 +197,33 @@ def check_array(array: SourceArray, axes: Axes) -> None:
         )
 
 
-def check_finite(plane: npt.NDArray[Any]) -> None:
-    """Refuse a plane that holds NaN or infinity.
+def check_finite(pixels: npt.NDArray[Any], names: str = "", starts: Mapping[str, int] | None = None) -> None:
+    """Refuse pixels that hold NaN or infinity.
 
     Parameters
     ----------
-    plane : array
+    pixels : array
         Of any shape and dtype; integers always pass.
+    names : str
+        Letters of its axes, where the plane is to be named.
+    starts : mapping of str to int, optional
+        Where it lies in the image along the axes of planes, by their letters.
 
     Raises
     ------
     VaesrError
         When one of the floats is not finite.
     """
-    if plane.dtype.kind == "f" and not np.isfinite(plane).all():
-        raise VaesrError(
-            "The image holds NaN or infinite values, please replace them (numpy.nan_to_num) first."
-        )
+    if pixels.dtype.kind != "f" or (finite := np.isfinite(pixels)).all():
+        return
+    place = dict(starts or {})
+    for name, index in zip(names, np.argwhere(~finite)[0], strict=False):
+        if name not in "YXS":
+            place[name] = place.get(name, 0) + int(index)
+    where = " at " + ", ".join(f"{name} {index}" for name, index in place.items()) if place else ""
+    raise VaesrError(
+        f"The image holds NaN or infinite values{where}, please replace them (numpy.nan_to_num) first."
+    )
 
 
 def fit_scalings(
@@ -263,7 +273,7 @@ def _fit_channel(array: SourceArray, axes: Axes, channel: int, method: Intensity
     values, blocks = [], []
     for number in (planes[position] for position in chosen):
         part = axes.read_plane(array, number, slice(None, None, step), slice(None, None, step))
-        check_finite(part)
+        check_finite(part, "", axes.plane_coordinates(number))
         block = part[rows, columns] if step == 1 else axes.read_plane(array, number, rows, columns)
         if axes.is_rgb:
             part = premultiplied(part).astype(part.dtype)[..., :3]  # alpha is not an intensity

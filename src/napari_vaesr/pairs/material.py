@@ -284,7 +284,7 @@ def _planes(
     planes = []
     for done, number in enumerate(numbers):
         pixels = named.read_plane(array, number, rows, columns)
-        check_finite(pixels)
+        check_finite(pixels, "", named.plane_coordinates(number))
         pixels = premultiplied(pixels) if named.is_rgb else pixels
         planes.append(scalings[named.channel_of(number)].unit_luma(pixels, named.is_rgb))
         if progress is not None:

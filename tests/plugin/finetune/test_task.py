@@ -92,9 +92,9 @@ def test_paused_it_is_listed_and_goes_on(request_):
     assert "mine" in models() and not unfinished()
 
 
-@pytest.mark.parametrize("name", ["mine", 100 * "m"])
-def test_a_model_of_the_name_that_came_meanwhile_stays(request_, own_models, name):
-    task = FineTuneTask(replace(request_, name=name))
+def pause_at_the_first_losses(request):
+    """Begin a training that would take many minutes: one of seconds may be over before it tells of losses."""
+    task = FineTuneTask(replace(request, minutes=60))
     put = task.events.put
 
     class Events:
@@ -105,6 +105,11 @@ def test_a_model_of_the_name_that_came_meanwhile_stays(request_, own_models, nam
 
     task.events = Events()
     assert task.run().kind == "paused"
+
+
+@pytest.mark.parametrize("name", ["mine", 100 * "m"])
+def test_a_model_of_the_name_that_came_meanwhile_stays(request_, own_models, name):
+    pause_at_the_first_losses(replace(request_, name=name))
     other = get_card("test-tiny").model_copy(update={"name": name, "title": "Another training"})
     (own_models / f"{name}.json").write_text(other.to_json())
     shutil.copy(own_models / "test-tiny.safetensors", own_models / f"{name}.safetensors")
@@ -134,17 +139,7 @@ def test_it_stops_while_the_start_is_checked_too(request_, stop):
 
 
 def test_paused_it_can_be_saved_as_it_is(request_):
-    task = FineTuneTask(request_)
-    put = task.events.put
-
-    class Events:
-        def put(self, event):
-            put(event)
-            if isinstance(event, Losses):
-                task.pause()
-
-    task.events = Events()
-    assert task.run().kind == "paused"
+    pause_at_the_first_losses(request_)
     outcome = FineTuneTask(folder=unfinished()[0].folder).save()
     assert outcome.kind == "saved" and "mine" in models() and not unfinished()
 

@@ -172,6 +172,7 @@ def test_cancel_and_discard(widget, qtbot):
     finished(widget, qtbot)
     widget.discard_button.native.click()
     assert not unfinished() and not widget.unfinished.choices and widget.start_button.enabled
+    assert not widget.advice.value and widget.pictures.isHidden()
 
 
 def test_what_goes_wrong_is_one_sentence(widget, viewer, qtbot, messages):

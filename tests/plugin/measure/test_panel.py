@@ -82,6 +82,20 @@ def test_labels_that_fit(panel, shown, qtbot):
     assert "shape" in panel.status.value
 
 
+def test_labels_are_those_of_the_moment_in_which_one_measures(panel, shown, qtbot):
+    """What is painted or taken back meanwhile would be in some of the samples alone."""
+    labels = np.zeros((3, 40, 48), int)
+    labels[1, 4:10, 4:12] = 3
+    mine = shown.add_labels(labels, name="mine", **there(shown.layers["cells x2 mean"]))
+    panel.part.value = ("all", "whole")
+    panel.objects.value = "labels"
+    panel.marked.value = mine
+    task = panel._task(panel.result)
+    mine.brush_size = 4
+    mine.paint((1, 30, 30), 9)
+    assert 9 in mine.data and 9 not in task.segment and 3 in task.segment
+
+
 @pytest.mark.parametrize(
     ("change", "is_refused"),
     [

@@ -363,6 +363,18 @@ def test_a_rectangle_drawn_after_it_was_chosen_is_taken_and_followed(viewer, pix
     assert not widget.run_button.enabled
 
 
+def test_the_outlook_follows_the_shape_that_is_selected(viewer, pixels, make_widget):
+    viewer.add_image(pixels((12, 16)), name="cells")
+    shapes = viewer.add_shapes([[[0, 0], [5.4, 9.4]], [[2, 3], [5.4, 9.4]]], shape_type="rectangle")
+    widget = make_widget(viewer)
+    widget.form.layer.value = viewer.layers["cells"]
+    widget.form.extent.region.value = "rectangle"
+    assert widget.status.value == "1 plane of 7 × 4 pixels to 14 × 8."
+    shapes.selected_data = {0}
+    assert widget.status.value == "1 plane of 10 × 6 pixels to 20 × 12."
+    assert widget.form.chosen_extent() == {"Y": range(6), "X": range(10)}
+
+
 def test_the_outlook_follows_the_view_where_that_is_the_region(viewer, pixels, make_widget):
     viewer.add_image(pixels((12, 16)), name="cells")
     viewer.canvas.size = (100, 100)
@@ -371,6 +383,8 @@ def test_the_outlook_follows_the_view_where_that_is_the_region(viewer, pixels, m
     viewer.scene.camera.center = (0, 5.5, 7.5)
     viewer.scene.camera.zoom = 25
     assert widget.status.value == "1 plane of 4 × 4 pixels to 8 × 8."
+    viewer.canvas.size = (100, 200)
+    assert widget.status.value == "1 plane of 8 × 4 pixels to 16 × 8."
 
 
 def test_axes_that_are_a_guess_are_told(viewer, pixels, make_widget):

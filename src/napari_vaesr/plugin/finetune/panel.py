@@ -148,6 +148,7 @@ class FineTunePanel(Panel):
         """Remove the unfinished training that is chosen."""
         if not self.is_running and self.unfinished.value is not None:
             discard(Path(self.unfinished.value))
+            self._forget()
             self._show_running(False)
             self._show_outlook()
 

@@ -193,7 +193,9 @@ class MeasurePanel(Panel):
         if self.objects.value == LABELS:
             if self.marked.value is None:
                 raise VaesrError("Choose a Labels layer, or make one on the mean.")
-            return source_array(self.marked.value)
+            labels = source_array(self.marked.value)
+            # They may be painted on while samples are measured by them.
+            return labels.copy() if isinstance(labels, np.ndarray) else labels
         method = self.level.value if self.objects.value == VALUE else self.objects.value
         return Threshold(method, self.smoothing.value, self.smallest.value, self.split.value)
 

@@ -54,6 +54,7 @@ class ExtentInputs:
     def __init__(self, viewer: napari.viewer.Viewer, on_change: Callable[[], None]):
         self._viewer, self._on_change = viewer, on_change
         self._drawn: Shapes | None = None
+        self._selected: set[int] = set()
         self._axes: Axes | None = None
         self.planes = ComboBox(
             label="Planes", choices=self._planes, value="plane", tooltip=TOOLTIPS["planes"]
@@ -69,7 +70,7 @@ class ExtentInputs:
             label="Shapes layer", choices=self._shapes_layers, nullable=True, tooltip=TOOLTIPS["shapes"]
         )
         camera = viewer.scene.camera.events
-        for emitter in (camera.center, camera.zoom):
+        for emitter in (camera.center, camera.zoom, viewer.canvas.events.size):
             emitter.connect(self._on_view)
         for emitter in (viewer.layers.events.inserted, viewer.layers.events.removed):
             emitter.connect(self._on_layers)
@@ -108,6 +109,7 @@ class ExtentInputs:
             self._drawn = chosen
             if chosen is not None:
                 chosen.events.data.connect(self._on_layers)
+                chosen.events.highlight.connect(self._on_shape)
 
     def extent(self, layer: Image, axes: str) -> dict[str, range]:
         """Return what is chosen now; see `chosen_extent`."""
@@ -129,6 +131,14 @@ class ExtentInputs:
         if self.region.value == "rectangle":
             self.shapes.reset_choices()
             self._on_change()
+
+    def _on_shape(self, event: Any) -> None:
+        """Follow which shape is selected; it is told of at every move of the mouse over one, too."""
+        selected = set(event.source.selected_data)
+        if selected != self._selected:
+            self._selected = selected
+            if self.region.value == "rectangle" and self.shapes.value is event.source:
+                self._on_change()
 
     def _planes(self, *_: Any) -> list[tuple[str, str]]:
         loops = "" if self._axes is None else self._axes.loop_names

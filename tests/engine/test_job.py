@@ -277,6 +277,7 @@ def test_the_record_makes_it_again(model, stack, finish):
         model=model,
     )
     first, _ = finish(job)
+    assert first.made.plain() == first.record
     record = json.loads(json.dumps(first.record))
     assert record["settings"]["device"] != "auto" and record["settings"]["precision"] != "auto"
     assert record["model"] == {"name": "random", "version": "1", "sha256": model.card.sha256}

@@ -13,7 +13,6 @@ import numpy as np
 from napari_vaesr.arrays import Array
 from napari_vaesr.engine.job import UpscaleJob
 from napari_vaesr.engine.progress import Progress
-from napari_vaesr.engine.record import Record
 from napari_vaesr.engine.result import Result
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.axes import Axes
@@ -113,8 +112,7 @@ def fields_of_result(result: Result) -> Iterator[Field]:
             "The result has kept no samples to measure on: upscale with keep_samples=True, or give the "
             "UpscaleJob itself, which is drawn from as it is measured."
         )
-    extent = Record.read(result.record).extent
-    first = {name: part.start for name, part in extent.items()}
+    first = {name: part.start for name, part in result.made.extent.items()}
     yield from fields_of_arrays(np.asarray(result.mean), result.samples, result.axes, first)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from napari_vaesr.arrays import Array, Float32Array
+from napari_vaesr.engine.record import Record
 from napari_vaesr.engine.settings import UncertaintyKind
 from napari_vaesr.imaging.region import Factors, Region
 from napari_vaesr.zoo.calibration import NORMAL_INTERVAL
@@ -51,6 +52,11 @@ class Result:
     samples: Array | None = None
 
     @property
+    def made(self) -> Record:
+        """The record, read: how it was made."""
+        return Record.read(self.record)
+
+    @property
     def lower(self) -> Float32Array | None:
         """Lower bound of the 90 % interval, if the kind of uncertainty is ``interval``."""
         return self._bound(0)
@@ -61,7 +67,7 @@ class Result:
         return self._bound(1)
 
     def _bound(self, which: int) -> Float32Array | None:
-        is_interval = self.record["settings"]["uncertainty"] == "interval"
+        is_interval = self.made.settings.uncertainty == "interval"
         return self.uncertainty[which] if is_interval and self.uncertainty is not None else None
 
 

@@ -11,7 +11,6 @@ import numpy as np
 from napari_vaesr.arrays import Array
 from napari_vaesr.engine.draws import Field
 from napari_vaesr.engine.job import UpscaleJob
-from napari_vaesr.engine.record import Record
 from napari_vaesr.engine.result import Result
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.files.units import comparable, symbol
@@ -377,6 +376,5 @@ def _factors_and_region(source: Any) -> tuple[Factors, Region]:
     if isinstance(source, UpscaleJob):
         return source.factors, source.region
     if isinstance(source, Result):
-        record = Record.read(source.record)
-        return record.settings.factors, record.extent
+        return source.made.settings.factors, source.made.extent
     return Factors(), Region()

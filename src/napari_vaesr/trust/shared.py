@@ -163,7 +163,7 @@ class SharedErrors:
         if isinstance(source, UpscaleJob):
             source = source.record()
         elif isinstance(source, Result):
-            source = Record.read(source.record)
+            source = source.made
         if not isinstance(source, Record):
             return None
         last = source.calibration[-len(source.intensity) :]  # the passes before it are corrected by it, too

@@ -11,7 +11,6 @@ from qtpy.compat import isalive
 
 from napari_vaesr.centres import to_larger
 from napari_vaesr.engine.progress import Progress
-from napari_vaesr.engine.record import Record
 from napari_vaesr.engine.settings import make_settings
 from napari_vaesr.errors import VaesrError
 from napari_vaesr.imaging.colour import visible_luma
@@ -164,7 +163,7 @@ def measure_line(result: Result, points: np.ndarray[Any, Any], profile: Profile)
     drawn: Sequence[Any]
     mean, drawn = grey(result.mean), [grey(sample) for sample in result.samples]
     if (shared := SharedErrors.of(result)) is not None:
-        channel = Record.read(result.record).channels[0]
+        channel = result.made.channels[0]
         drawn = shared.added(mean, drawn, result.axes.replace("S", ""), channel)
     return measure_profile(read(mean), np.array([read(sample) for sample in drawn]), profile.distance)
 

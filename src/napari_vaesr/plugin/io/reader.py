@@ -152,7 +152,6 @@ def _upscaled_layers(image: ImageFile) -> list[LayerTuple]:
     from napari.utils.notifications import show_info
 
     from napari_vaesr.engine.job import UpscaleJob
-    from napari_vaesr.engine.record import Record
     from napari_vaesr.plugin.viewer.preferences import preferred_settings_for
     from napari_vaesr.trust.familiar import note_unlike
     from napari_vaesr.trust.upscale import lazily
@@ -160,12 +159,12 @@ def _upscaled_layers(image: ImageFile) -> list[LayerTuple]:
     job = UpscaleJob(image.source, preferred_settings_for(image.source))
     note_unlike(job)
     whole = lazily(job, look_ahead=True, tell=show_info)
-    for message in whole.record["messages"]:
+    made = whole.made
+    for message in made.messages:
         show_info(message)
     settings = job.settings
     # The intensities that the network sees as 0 and 1 are as good as contrast limits, and known already.
-    record = Record.read(whole.record)
-    limits = record.bright
+    limits = made.bright
     if "S" in image.axes or "C" not in image.axes:
         channels = [(image, whole)]
     else:

@@ -233,7 +233,7 @@ class PreviewControls(Container):
             return
         self._scalings = ((task.pixels, task.axes, task.settings.model), task.scalings)
         extent, seconds = task.extent, task.seconds
-        self._pace.learn(task.settings, extent, outcome.record["halo"], seconds, self._lengths)
+        self._pace.learn(task.settings, extent, outcome.made.halo, seconds, self._lengths)
         taken = [layer.name for layer in self._viewer.layers if layer not in self.layers]
         self.layers.show(preview_tuples(task.layers(outcome, taken), task.layer, taken), task.layer)
         self._shows_all = takes_patience(task.settings)
@@ -242,7 +242,7 @@ class PreviewControls(Container):
         self._say(
             f"{'Live preview' if self.live.value else 'Preview'}: {len(extent['X'])} × {len(extent['Y'])} "
             f"pixels{planes},{self._pixels_note} {seconds:.2f} s{rate}, model "
-            f"'{outcome.record['model']['name']}', {task.settings.samples} samples."
+            f"'{outcome.made.model.name}', {task.settings.samples} samples."
         )
         if self._is_live == self.live.value:
             self._grow(task)

@@ -307,6 +307,6 @@ def upscale_layer(layer: napari.layers.Image, axes: str | None = None, **setting
     source = layer_as_source(layer, axes)
     axes = source.axes.names
     result = upscale(source.array, axes, **{"pixel_size": source.pixel_size, **settings})
-    used, extent = result.record["settings"], result.record["extent"]
-    origin = {name: first for name, (first, _) in extent.items()}
-    return layer_tuples(result, layer, axes, used["scale"], used["uncertainty"], origin)
+    used, extent = result.made.settings, result.made.extent
+    origin = {name: part.start for name, part in extent.items()}
+    return layer_tuples(result, layer, axes, used.factors, used.uncertainty, origin)

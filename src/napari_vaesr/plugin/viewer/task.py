@@ -185,13 +185,11 @@ class UpscaleTask:
 
     def layers(self, result: Result, taken_names: Sequence[str]) -> list[LayerTuple]:
         """Return layers for `result`, in place over the source; to be called on the main thread."""
-        from napari_vaesr.engine.record import Record
-
         tuples = layer_tuples(
             result,
             self.layer,
             self.axes,
-            Record.read(result.record).settings.factors,
+            result.made.settings.factors,
             self.settings.uncertainty,
             origin={name: part.start for name, part in self.extent.items()},
             taken_names=taken_names,

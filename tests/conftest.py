@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 # Tests share the machine with others, and with each other: what takes long here says nothing.
 hypothesis.settings.register_profile("shared", deadline=None)
 hypothesis.settings.load_profile("shared")
+
+# Nor do they read or change what whoever runs them has set in napari. It is looked for when napari is imported.
+_config = tempfile.TemporaryDirectory(prefix="napari-config-", ignore_cleanup_errors=True)
+os.environ["NAPARI_CONFIG"] = os.path.join(_config.name, "settings.yaml")
 
 VIEWER_FIXTURES = {"make_napari_viewer", "make_napari_viewer_proxy", "qtbot", "qapp"}
 

@@ -18,7 +18,8 @@ import napari
 import numpy as np
 import tifffile
 from napari._qt.dialogs.qt_notification import NapariQtNotification
-from napari.settings import get_settings
+from napari.settings import get_plugin_settings, get_settings
+from npe2 import PluginManager
 from qtpy.QtWidgets import QApplication
 
 from napari_vaesr import open_upscaled, sample_path
@@ -31,13 +32,19 @@ PLANE = 14  # two cells divide here
 def main() -> None:
     """Take the screenshots that are named, or all of them."""
     IMAGES.mkdir(exist_ok=True)
-    # Not the user's own settings and choices, so that the pictures do not depend on them.
-    folder = tempfile.mkdtemp()
-    os.environ["NAPARI_VAESR_CHOICES"] = folder + "/choices.json"
-    os.environ["NAPARI_VAESR_MODELS"] = folder + "/models"
-    get_settings(folder + "/settings.yaml")
-    for name in sys.argv[1:] or PICTURES:
-        PICTURES[name]()
+    with tempfile.TemporaryDirectory() as folder:
+        as_new(folder)
+        for name in sys.argv[1:] or PICTURES:
+            PICTURES[name]()
+
+
+def as_new(folder: str) -> None:
+    """Keep settings, choices and models in an empty folder, so that pictures do not depend on the user's."""
+    os.environ["NAPARI_VAESR_CHOICES"] = f"{folder}/choices.json"
+    os.environ["NAPARI_VAESR_MODELS"] = f"{folder}/models"
+    get_settings(f"{folder}/settings.yaml")
+    PluginManager.instance().discover()
+    get_plugin_settings(path_dir=folder)
 
 
 def widget_pictures() -> None:

@@ -7,14 +7,12 @@ for some minutes.
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
 import time
 from pathlib import Path
 
 import napari
-from napari.settings import get_settings
-from screenshots import close_notifications, wait_until
+from screenshots import as_new, close_notifications, wait_until
 
 from napari_vaesr.plugin.finetune.panel import FineTunePanel
 
@@ -30,10 +28,8 @@ def main() -> None:
     given = parser.parse_args()
     folder = given.to
     folder.mkdir(exist_ok=True)
-    # Neither the user's settings nor models, so that the pictures do not depend on them.
     with tempfile.TemporaryDirectory() as empty:
-        get_settings(f"{empty}/settings.yaml")
-        os.environ["NAPARI_VAESR_MODELS"] = f"{empty}/models"
+        as_new(empty)
         viewer, widget = open_viewer()
         widget.form.minutes.value = given.minutes
         if given.batch is not None:

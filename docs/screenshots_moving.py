@@ -5,14 +5,12 @@ Needs a display with OpenGL; without: ``tools/with-display python docs/screensho
 
 from __future__ import annotations
 
-import os
 import tempfile
 from time import monotonic
 
 import napari
-from napari.settings import get_settings
 from PIL import Image
-from screenshots import IMAGES, PLANE, open_viewer, upscale, wait_until, zoom_in
+from screenshots import IMAGES, PLANE, as_new, open_viewer, upscale, wait_until, zoom_in
 
 from napari_vaesr.plugin.upscale.panel import UpscalePanel
 
@@ -51,9 +49,7 @@ class Movie:
 def main() -> None:
     """Film a live preview, a run, and the looks at its result."""
     with tempfile.TemporaryDirectory() as folder:
-        os.environ["NAPARI_VAESR_CHOICES"] = folder + "/choices.json"
-        os.environ["NAPARI_VAESR_MODELS"] = folder + "/models"
-        get_settings(folder + "/settings.yaml")
+        as_new(folder)
         viewer, widget = open_viewer()
         viewer.window.resize(*SIZE)
         viewer.canvas.overlays.scale_bar.visible = False

@@ -10,7 +10,6 @@ Two planes of every three are left out, so that there is a truth to compare with
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -19,9 +18,8 @@ from typing import Any
 import matplotlib
 import napari
 import numpy as np
-from napari.settings import get_settings
 from scipy import ndimage
-from screenshots import wait_until
+from screenshots import as_new, wait_until
 
 from napari_vaesr import read_image, sample_path, upscale
 
@@ -56,9 +54,8 @@ def main() -> None:
     image = read_image(options.stack)
     stack = middle(np.asarray(image.data))
     voxel = [image.pixel_size.get(name, 1.0) for name in "ZYX"]
-    with tempfile.TemporaryDirectory() as empty:  # not the user's own settings and choices
-        os.environ["NAPARI_VAESR_CHOICES"] = f"{empty}/choices.json"
-        get_settings(f"{empty}/settings.yaml")
+    with tempfile.TemporaryDirectory() as empty:
+        as_new(empty)
         for name in options.only:
             PICTURES[name](stack, voxel, options.to / f"{name}.png")
 

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("shared", deadline=None)
 hypothesis.settings.load_profile("shared")
 
-# Nor do they read or change what whoever runs them has set in napari. It is looked for when napari is imported.
+# Nor do they read or change the settings of whoever runs them, which napari looks for when it is imported.
 _config = tempfile.TemporaryDirectory(prefix="napari-config-", ignore_cleanup_errors=True)
-os.environ["NAPARI_CONFIG"] = os.path.join(_config.name, "settings.yaml")
+os.environ["NAPARI_CONFIG"] = f"{_config.name}/settings.yaml"
 
 VIEWER_FIXTURES = {"make_napari_viewer", "make_napari_viewer_proxy", "qtbot", "qapp"}
 

@@ -266,3 +266,21 @@ def test_a_stack_of_many_planes_takes_no_time():
     start = time.thread_time()
     fit_scalings(np.broadcast_to(np.uint8(7), shape), axes, "percentile")
     assert time.thread_time() - start < 5
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("places", [[11], [11, 12, 13], [0, 30]])
+def test_blank_frames_say_nothing_of_the_others(dtype: str, places: list[int]) -> None:
+    cell = np.random.default_rng(0).poisson(60 + 40 * np.eye(48)).astype(dtype)
+    movie = np.zeros((31, 48, 48), dtype)
+    movie[places] = cell
+    (found,) = fit_scalings(movie, Axes("TYX", movie.shape), "minmax")
+    (alone,) = fit_scalings(cell, Axes("YX", cell.shape), "minmax")
+    assert found.offset == 0 and found.gain == cell.max()
+    assert found.noise * found.gain == pytest.approx(alone.noise * alone.gain) and alone.noise > 0
+
+
+def test_all_frames_may_be_blank() -> None:
+    movie = np.zeros((20, 16, 16), np.uint16)
+    (found,) = fit_scalings(movie, Axes("TYX", movie.shape), "percentile")
+    assert (found.offset, found.gain, found.noise) == (0, 1, 0)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal
 
 import numpy as np
@@ -19,7 +21,7 @@ from napari_vaesr.imaging.sampling import evenly_spaced, middle_part
 IntensityMethod = Literal["percentile", "dtype", "minmax"]
 
 PERCENTILES = (0.1, 99.9)
-PLANES_PER_CHANNEL = 8
+PLANES_PER_CHANNEL, MOST_PLANES = 8, 512
 VALUES_PER_PLANE = 1_000_000
 
 NOISE_BLOCK = 512
@@ -231,9 +233,10 @@ def fit_scalings(
 ) -> tuple[IntensityScaling, ...]:
     """Find the scaling and the noise of every channel, once for the whole stack.
 
-    A bounded, fixed choice of pixels is looked at (at most 8 planes per channel, evenly spaced, and about a
-    million pixels of each; for the noise, and for what every second has in common with a neighbour, their
-    middle of at most 512 pixels a side), so that a lazy and an eager run of any extent get the same numbers.
+    A bounded, fixed choice of pixels is looked at, so that a lazy and an eager run of any extent get the same
+    numbers: at most 8 planes per channel, evenly spaced, up to 512 where these are blank, and about a
+    million pixels of each. For the noise, and for what every second has in common with a neighbour, it is
+    their middle of at most 512 pixels a side, where some are not blank without those that are.
 
     Parameters
     ----------
@@ -267,30 +270,57 @@ def fit_scalings(
 def _fit_channel(array: SourceArray, axes: Axes, channel: int, method: IntensityMethod) -> IntensityScaling:
     """Look at a bounded, fixed choice of a channel's pixels; only very large planes are read twice."""
     planes = axes.planes_of_channel(channel)
-    chosen = evenly_spaced(len(planes), PLANES_PER_CHANNEL)
     step = int(np.ceil(np.sqrt(axes.height * axes.width / VALUES_PER_PLANE)))
     rows, columns = (middle_part(size, NOISE_BLOCK) for size in (axes.height, axes.width))
-    values, blocks = [], []
-    for number in (planes[position] for position in chosen):
+
+    def look(number: int) -> _Look:
         part = axes.read_plane(array, number, slice(None, None, step), slice(None, None, step))
         check_finite(part, "", axes.plane_coordinates(number))
         block = part[rows, columns] if step == 1 else axes.read_plane(array, number, rows, columns)
         if axes.is_rgb:
             part = premultiplied(part).astype(part.dtype)[..., :3]  # alpha is not an intensity
-        values.append(part.ravel())
-        blocks.append(_luma(block, axes))
-    scaling = _fit(np.concatenate(values), method, step == 1 and len(chosen) == len(planes))
-    noise = float(np.median([estimate_noise(block) for block in blocks]))
-    line = fit_noise([np.clip((block - scaling.offset) / scaling.gain, -1, 2) for block in blocks])
+        return _Look(number, part, _luma(block, axes))
+
+    looks = _looks(planes, look)
+    is_all = step == 1 and len(looks) == len(planes)
+    scaling = _fit(np.concatenate([each.part.ravel() for each in looks]), method, is_all)
+    looks = [each for each in looks if not each.is_blank] or looks  # blank ones tell nothing of the noise
+    noise = float(np.median([estimate_noise(each.block) for each in looks]))
+    line = fit_noise([np.clip((each.block - scaling.offset) / scaling.gain, -1, 2) for each in looks])
     along, pairs = axes.stacked_along, []
     if along is not None:
-        for position, block in list(zip(chosen, blocks, strict=True))[::2]:
-            place = axes.plane_coordinates(planes[position])
+        for each in looks[::2]:
+            place = axes.plane_coordinates(each.number)
             place[along] += 1 if place[along] + 1 < axes.lengths[along] else -1
             neighbour = _luma(axes.read_plane(array, axes.plane_number(place), rows, columns), axes)
-            pairs.append((scaling.to_unit(block), scaling.to_unit(neighbour)))
+            pairs.append((scaling.to_unit(each.block), scaling.to_unit(neighbour)))
     found = {"noise": min(noise / scaling.gain, 1.0), "noise_line": line, "apart": are_apart(pairs, line)}
     return scaling.model_copy(update=found)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What is looked at of a plane: pixels all over it, and those of its middle that tell of the noise."""
+
+    number: int
+    part: npt.NDArray[Any]
+    block: npt.NDArray[np.float64]
+
+    @property
+    def is_blank(self) -> bool:
+        return bool(self.part.min() == self.part.max())
+
+
+def _looks(planes: Sequence[int], look: Callable[[int], _Look]) -> list[_Look]:
+    """Look at evenly spaced planes; where all of them are blank, at those between until some are not."""
+    seen = evenly_spaced(len(planes), PLANES_PER_CHANNEL)
+    looks = [look(planes[position]) for position in seen]
+    while len(seen) < min(len(planes), MOST_PLANES) and all(each.is_blank for each in looks):
+        finer = evenly_spaced(len(planes), 2 * len(seen))
+        further = (look(planes[position]) for position in finer if position not in set(seen))
+        looks += islice((each for each in further if not each.is_blank), PLANES_PER_CHANNEL)
+        seen = finer
+    return looks
 
 
 def _luma(block: npt.NDArray[Any], axes: Axes) -> npt.NDArray[np.float64]:

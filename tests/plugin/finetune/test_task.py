@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -80,13 +81,15 @@ def test_paused_it_is_listed_and_goes_on(request_):
     outcome = task.run()
     assert outcome.kind == "cancelled" and not unfinished()
 
-    task = FineTuneTask(request_)
+    task = FineTuneTask(replace(request_, minutes=60))  # one of seconds may be over before it is paused
     pauses = iter([False] * 4 + [True] * 1000)
     task.is_aborted = lambda: next(pauses)  # as napari does when it closes
     outcome = task.run()
     assert outcome.kind == "paused", outcome
     (run,) = unfinished()
     assert run.title.startswith("mine (") and "mine" not in models()
+    config = run.folder / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"hours": 0.0003}))  # the rest of it
     again = FineTuneTask(folder=run.folder)
     assert again.run().kind == "saved"
     assert "mine" in models() and not unfinished()

@@ -21,7 +21,7 @@ from napari_vaesr.imaging.sampling import evenly_spaced, middle_part
 IntensityMethod = Literal["percentile", "dtype", "minmax"]
 
 PERCENTILES = (0.1, 99.9)
-PLANES_PER_CHANNEL, MOST_PLANES = 8, 512
+PLANES_PER_CHANNEL, MOST_PLANES = 8, 64
 VALUES_PER_PLANE = 1_000_000
 
 NOISE_BLOCK = 512
@@ -234,7 +234,7 @@ def fit_scalings(
     """Find the scaling and the noise of every channel, once for the whole stack.
 
     A bounded, fixed choice of pixels is looked at, so that a lazy and an eager run of any extent get the same
-    numbers: at most 8 planes per channel, evenly spaced, up to 512 where these are blank, and about a
+    numbers: at most 8 planes per channel, evenly spaced, up to 64 where these are blank, and about a
     million pixels of each. For the noise, and for what every second has in common with a neighbour, it is
     their middle of at most 512 pixels a side, where some are not blank without those that are.
 

@@ -86,7 +86,7 @@ def test_a_full_disk_is_said_and_leaves_what_it_takes_to_go_on(
 ) -> None:
     fit(small_config, [images], [images], tmp_path, precision="32-true")
     longer = small_config.model_copy(update={"steps": 9})
-    full = OSError(errno.ENOSPC, "No space left on device", "/tmp/of another disk")
+    full = OSError(errno.ENOSPC, "No space left on device", "a file of another disk")
 
     def save(*_: object) -> None:
         raise full

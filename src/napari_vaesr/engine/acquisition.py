@@ -129,10 +129,8 @@ def noise_level(noise: NoiseSetting, scaling: IntensityScaling) -> float:
 
     Parameters
     ----------
-    noise : "auto", float or Noise
-        In the unit of the image; ``"auto"``: as it was measured.
-    scaling : IntensityScaling
-        Of the channel.
+    noise, scaling
+        As for `noise_line`.
 
     Returns
     -------

@@ -317,7 +317,7 @@ def _looks(planes: Sequence[int], look: Callable[[int], _Look]) -> list[_Look]:
     looks = [look(planes[position]) for position in seen]
     while len(seen) < min(len(planes), MOST_PLANES) and all(each.is_blank for each in looks):
         finer = evenly_spaced(len(planes), 2 * len(seen))
-        further = (look(planes[position]) for position in finer if position not in set(seen))
+        further = (look(planes[position]) for position in finer if position not in seen)
         looks += islice((each for each in further if not each.is_blank), PLANES_PER_CHANNEL)
         seen = finer
     return looks

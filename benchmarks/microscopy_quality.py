@@ -133,9 +133,13 @@ def stack_lines(data: Path, model: Model, planes: int) -> Iterator[Line]:
         yield reported(f"{each.stack} {each.what}, over linear and cubic: not told", each.gain)
 
 
-def before_lines(ours: Sequence[Summary], before: Sequence[Summary]) -> Iterator[Line]:
-    """Not worse on noisy planes than an earlier version."""
+def before_lines(kind: str, ours: Sequence[Summary], before: Sequence[Summary]) -> Iterator[Line]:
+    """Not worse than an earlier version: the mean where images are noisy, and the std everywhere."""
     for own, other in zip(ours, before, strict=True):
-        gain = own.scores["mean"].psnr - other.scores["mean"].psnr
-        where = f"{own.domain.rpartition('/')[2]} noisy ×{own.scale}"
-        yield at_least(f"{where}: PSNR over the earlier version in dB", gain, -0.05)
+        where, now, then = f"{kind} ×{own.scale}", own.spread, other.spread
+        if kind.endswith("noisy"):
+            gain = own.scores["mean"].psnr - other.scores["mean"].psnr
+            yield at_least(f"{where}: PSNR over the earlier version in dB", gain, -0.05)
+        yield at_least(f"{where}: Spearman over the earlier version", now.spearman - then.spearman, -0.01)
+        for name, score, former in (("AUSE", now.ause, then.ause), ("CRPS", now.crps, then.crps)):
+            yield at_least(f"{where}: {name} below the earlier version by %", 100 * (1 - score / former), -1)

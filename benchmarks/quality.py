@@ -38,8 +38,9 @@ from napari_vaesr import load_model
 from napari_vaesr.arrays import Array
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.files.atomic import write_json
+from napari_vaesr.imaging.sampling import evenly_spaced
 from napari_vaesr.pairs.sources import EvaluationImage, find_pairs, find_sources, made_pairs, real_pairs
-from napari_vaesr.training.calibrate import calibration_images
+from napari_vaesr.training.calibrate import calibration_images, is_noisy_truth
 from napari_vaesr.training.config import RECIPES
 from napari_vaesr.training.spreads import originals, spreads_of_file
 from napari_vaesr.trust.crps import gaussian_crps
@@ -54,6 +55,7 @@ from napari_vaesr.zoo.folders import BUNDLED_MODELS
 CLASSICAL = ("bicubic", "Lanczos", "Richardson-Lucy")
 SCALES = (2, 3, 4)
 DOMAINS = ("fluorescence", "phase", "stained", "em")
+MICROGRAPHS = tuple(f"val/{domain}" for domain in DOMAINS)
 PSNR = {  # what the photo model must reach, by set and scale
     ("set5", 2): 37.9,
     ("set5", 3): 34.15,
@@ -128,7 +130,7 @@ class Benchmark:
         self, model: str, folders: Sequence[str], scales: Sequence[int], kinds: Sequence[str], rivals: bool
     ) -> dict[tuple[str, str], list[Evaluation]]:
         """Score low-res images made from the high-res ones of folders; by folder and kind."""
-        there = [folder for folder in folders if (self.data / folder).is_dir()]
+        there = {folder: self.truths(folder) for folder in folders if (self.data / folder).is_dir()}
         where = [(folder, kind) for folder in there for kind in kinds]
         tasks = [
             (
@@ -136,7 +138,7 @@ class Benchmark:
                 Task(model, source, scale, place[1], rivals_for(place[1]) if rivals else (), self.samples),
             )
             for place in where
-            for source in find_sources([self.data / place[0]], self.limit)
+            for source in there[place[0]]
             for scale in scales
         ]
         done = self.each(score, [task for _, task in tasks], f"{model} on {', '.join(there)}")
@@ -147,6 +149,14 @@ class Benchmark:
         for (folder, kind), evaluations in groups.items():
             self.remember(model, f"{folder}, {kind}", evaluations)
         return groups
+
+    def truths(self, folder: str) -> list[EvaluationImage]:
+        """Choose images of a folder; of micrographs those that can tell an error from noise of their own."""
+        found = find_sources([self.data / folder], None if (judged := folder in MICROGRAPHS) else self.limit)
+        if not judged:
+            return found
+        sharp = [each for each in found if not is_noisy_truth(each.path)] or found
+        return [sharp[place] for place in evenly_spaced(len(sharp), self.limit or len(sharp))]
 
     def real(self, model: str, low: str, high: str) -> list[Evaluation]:
         """Score real pairs."""
@@ -272,21 +282,20 @@ def stds_and_errors(tested: Sequence[Tested]) -> tuple[Array, Array]:
 
 def microscopy_lines(benchmark: Benchmark, before: str | None) -> Iterator[Line]:
     """The microscopy model against all others, in every cell of domain, scale and noise."""
-    folders = [f"val/{domain}" for domain in DOMAINS]
     tasks = [
         Clean("microscopy", source, scale)
-        for folder in folders
+        for folder in MICROGRAPHS
         for source in find_sources([benchmark.data / folder], benchmark.limit)
         for scale in SCALES
     ]
     yield from clean_lines(benchmark.each(clean_scores, tasks, "microscopy told that images are clean"))
+    ours = benchmark.made("microscopy", MICROGRAPHS, SCALES, ["clean", "noisy"], rivals=True)
     if before:
-        ours = benchmark.made("microscopy", folders, SCALES, ["noisy"], rivals=False)
-        theirs = benchmark.made(before, folders, SCALES, ["noisy"], rivals=False)
-        for place, evaluations in ours.items():
-            yield from before_lines(summarise(evaluations), summarise(theirs[place]))
-    ours = benchmark.made("microscopy", folders, SCALES, ["clean", "noisy"], rivals=True)
-    photo = benchmark.made("photo", folders, SCALES, ["noisy"], rivals=False)
+        theirs = benchmark.made(before, MICROGRAPHS, SCALES, ["clean", "noisy"], rivals=False)
+        for (folder, kind), evaluations in ours.items():
+            where = f"{folder.removeprefix('val/')} {kind}"
+            yield from before_lines(where, summarise(evaluations), summarise(theirs[folder, kind]))
+    photo = benchmark.made("photo", MICROGRAPHS, SCALES, ["noisy"], rivals=False)
     for (folder, kind), evaluations in ours.items():
         others = summarise(photo.get((folder, kind), []))
         for number, summary in enumerate(summarise(evaluations)):

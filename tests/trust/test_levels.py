@@ -51,6 +51,13 @@ def test_clean_and_noisy_images_are_both_covered():
         assert line.slope == pytest.approx(1, abs=0.1) and abs(line.offset) < 0.01
 
 
+def test_a_group_stands_at_the_noise_of_those_that_are_most_wrong():
+    wrong, right = (np.full(500, size) for size in (0.1, 0.001))
+    few = [Spread("a", "", 0.02, False, right, right), Spread("b", "", 0.08, False, wrong, wrong)]
+    (level,) = fit_levels(few)
+    assert level.noise == pytest.approx(0.08, rel=1e-3)
+
+
 def test_images_without_any_difference_in_noise_are_one_level():
     same = [Spread(each.image, "", 0.0, True, each.std, each.error) for each in draw(20)]
     (level,) = fit_levels(same)

@@ -14,6 +14,7 @@ from napari_vaesr.trust.reliability import (
     coverage,
     fit_calibration,
     interval_reach,
+    left_out_quantile,
     partial_rank_correlation,
     rank_correlation,
     reliability,
@@ -220,3 +221,26 @@ def test_a_std_of_nothing_can_not_be_widened():
 def test_shares_are_between_nothing_and_all(settings):
     with pytest.raises(VaesrError, match="between 0 and 1"):
         conformal_factor([np.ones(9)] * 50, [np.ones(9)] * 50, **settings)
+
+
+def test_nine_tenths_of_an_image_that_is_left_out_lie_inside():
+    random = np.random.default_rng(5)
+
+    def images(count: int) -> list[np.ndarray]:
+        return [scale * np.abs(random.normal(size=400)) for scale in random.lognormal(sigma=0.5, size=count)]
+
+    new = np.concatenate(images(2000))
+    fitted, plain = [], []
+    for _ in range(100):
+        few = images(5)
+        fitted.append(np.mean(new <= left_out_quantile(few)))
+        plain.append(np.mean(new <= np.quantile(np.concatenate(few), 0.9)))
+    assert np.mean(plain) < 0.885
+    assert np.mean(fitted) == pytest.approx(0.9, abs=0.012)
+
+
+def test_of_images_that_are_alike_or_alone_it_is_the_plain_quantile():
+    ratios = np.abs(np.random.default_rng(1).normal(size=(6, 5000)))
+    plain = np.quantile(ratios, 0.9)
+    assert left_out_quantile(list(ratios)) == pytest.approx(plain, rel=0.01)
+    assert left_out_quantile([ratios.ravel()]) == pytest.approx(plain)

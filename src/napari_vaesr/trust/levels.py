@@ -22,6 +22,7 @@ from napari_vaesr.trust.reliability import (
     error_ratio,
     fit_calibration,
     interval_reach,
+    left_out_quantile,
     reliability,
 )
 from napari_vaesr.trust.shared import ENOUGH as ENOUGH_SHARED
@@ -152,9 +153,9 @@ def fit_levels(spreads: Sequence[Spread]) -> Calibrations:
     Images made without noise have groups of their own, for texture can look like noise and is not wrong as
     often; and so have those of which the model was told so, whose noise is 0.
 
-    Each group gets the line of `fit_calibration` and, as `interval`, the empirical 90 % quantile of the
-    absolute error over the calibrated standard deviation: nine tenths of the pixels of these images lie
-    inside. Of new images that is to be expected, too, but not guaranteed; see `guaranteed_levels`.
+    Each group gets the line of `fit_calibration` and, as `interval`, the `left_out_quantile` of the absolute
+    error over the calibrated standard deviation: of an original that the others calibrate, nine tenths of
+    the pixels lie inside. Of new images that is to be expected, but not guaranteed; see `guaranteed_levels`.
 
     Parameters
     ----------
@@ -164,7 +165,8 @@ def fit_levels(spreads: Sequence[Spread]) -> Calibrations:
     Returns
     -------
     tuple of Calibration
-        From the least noise to the most, at the mean noise of each group.
+        From the least noise to the most, at the noise of each group, by which images count as much as their
+        squared errors.
     """
     parts: list[list[Spread]] = []
     for kind in ((True, True), (True, False), (False, False)):
@@ -221,7 +223,10 @@ def with_shared(levels: Calibrations, spreads: Sequence[Spread]) -> Calibrations
 
 
 def _noise(group: Sequence[Spread]) -> float:
-    return float(np.mean([spread.noise for spread in group]))
+    """Return the noise at which a group stands: that of the images that are most wrong decides its fit."""
+    wrong = np.array([np.mean(np.square(spread.error, dtype=np.float64)) for spread in group])
+    noises = [spread.noise for spread in group]
+    return float(np.average(noises, weights=wrong) if wrong.any() else np.mean(noises))
 
 
 def fit_areas(group: Sequence[Spread]) -> AreaFactors:
@@ -283,7 +288,11 @@ def _level(group: Sequence[Spread], noise: float) -> Calibration:
     line = fit_calibration(std, error)
     floor = 0.5 * float(reliability(std, error).rmse.min())
     fitted = line.model_copy(update={**factors._asdict(), "noise": noise, "floor": floor})
-    reach = float(np.quantile(error_ratio(fitted.apply(std), error), LEVEL))
+    ratios: dict[tuple[str, str], list[Float64Array]] = {}
+    for each in group:
+        ratio = error_ratio(fitted.apply(each.said(factors)), each.error)
+        ratios.setdefault((each.domain, each.image), []).append(ratio)
+    reach = left_out_quantile([np.concatenate(some) for some in ratios.values()], LEVEL)
     return fitted.model_copy(
         update={"interval": max(reach, 1e-3) if np.isfinite(reach) else interval_reach()}
     )

@@ -214,6 +214,40 @@ def conformal_factor(
     return high
 
 
+def left_out_quantile(ratios: Sequence[Array], level: float = 0.9) -> float:
+    """Return the quantile of errors over std that holds a share of what is left out, by the rest.
+
+    A share of the pixels of few images is less of another's. So each image is left out in turn, as by Barber
+    et al. (2021, "Predictive inference with the jackknife+"), and the quantile is taken at the first share
+    at which those of the others hold `level` of the pixels that are left out.
+
+    Parameters
+    ----------
+    ratios : sequence of array
+        One array of absolute errors over std for each independent image; a single one gives its quantile.
+    level : float
+        The share that ought to be inside, between 0 and 1.
+
+    Returns
+    -------
+    float
+        The quantile of all pixels, at a share of nine tenths of the way from `level` to 1 at most.
+    """
+    pooled = np.concatenate(ratios)
+    if len(ratios) == 1:
+        return float(np.quantile(pooled, level))
+    shares = np.linspace(level, 1 - (1 - level) / 10, 46)
+    at = np.quantile(pooled, np.linspace(0, 1, 2001), method="higher")
+    inside = np.stack([np.searchsorted(np.sort(ratio), at, side="right") for ratio in ratios])
+    sizes = np.array([ratio.size for ratio in ratios])
+    others = (inside.sum(axis=0) - inside) / (sizes.sum() - sizes)[:, None]
+    for share in shares:
+        reached = np.argmax(others >= share - 1e-9, axis=1)  # the last threshold holds all
+        if inside[np.arange(len(ratios)), reached].sum() >= level * sizes.sum():
+            return float(np.quantile(pooled, share))
+    return float(np.quantile(pooled, shares[-1]))
+
+
 def error_ratio(std: Array, error: Array) -> Float64Array:
     """Return the absolute error over the std, 0 where there is no error, infinite where it was not expected.
 

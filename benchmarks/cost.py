@@ -6,7 +6,7 @@
     # as on a processor with AVX2 alone; the wheel of ncnn takes what it finds, so build it without the rest,
     # from its source, and put build/python/ncnn in the place of the wheel's:
     cmake -B build -DNCNN_PYTHON=ON -DNCNN_VULKAN=OFF -DNCNN_RUNTIME_CPU=OFF -DNCNN_AVX512=OFF -DNCNN_XOP=OFF
-    export ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2
+    export ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2
     PYTHONPATH=peers python benchmarks/cost.py --precision float32
 
 Everything is done in turn within one process, and the median counts. CPU-seconds are those of all threads, so

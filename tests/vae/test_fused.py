@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from napari_vaesr.vae import fused
+from napari_vaesr.vae import fused, winograd
 from napari_vaesr.vae.config import NetworkConfig
 from napari_vaesr.vae.fused import convolve, convolve_add, convolve_add_relu, convolve_rectify
 from napari_vaesr.vae.trunk import Trunk
@@ -101,36 +101,38 @@ with torch.inference_mode():
     subprocess.run([sys.executable, "-c", script], check=True, env=environment, capture_output=True)
 
 
+@pytest.fixture
+def detours(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """As with AVX2 and nothing wider; holds how many channels enter each layer that takes the detour."""
+    taken: list[int] = []
+    real = winograd.convolve
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    monkeypatch.setattr(
+        winograd, "convolve", lambda x, *given: (taken.append(x.shape[1]), real(x, *given))[1]
+    )
+    return taken
+
+
 @pytest.mark.parametrize("channels_last", [True, False])
-def test_fewer_products_give_the_same(operator, channels_last: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fewer_products_give_the_same(operator, channels_last: bool, detours: list[int]) -> None:
     """What a processor with AVX2 and nothing wider computes; others can, too."""
-    if not torch.backends.nnpack.is_available():
-        pytest.skip("PyTorch has no NNPACK here")
     torch.manual_seed(0)
-    layer = nn.Conv2d(24, 40, 3, padding=1)
-    x, other = torch.randn(2, 24, 33, 40), torch.randn(2, 40, 33, 40)
+    layer = nn.Conv2d(48, 50, 3, padding=1)
+    x, other = torch.randn(2, 48, 33, 38), torch.randn(2, 50, 33, 38)
     if channels_last:
         x = x.contiguous(memory_format=torch.channels_last)
         other = other.contiguous(memory_format=torch.channels_last)
     expected, before = operator[1](layer(x), other), other.clone()
-    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
-    called: list[int] = []
-    spatial = torch._nnpack_spatial_convolution
-    monkeypatch.setattr(
-        torch, "_nnpack_spatial_convolution", lambda *given: (called.append(1), spatial(*given))[1]
-    )
     with torch.inference_mode():
         result = operator[0](layer, x, other)
-        operator[0](nn.Conv2d(24, 40, 3, padding=1, stride=1, groups=8), x, other)  # which NNPACK can't
-    operator[0](layer, x, other)  # nor can it be learnt through
-    assert called == [1] and torch.equal(other, before)
+    operator[0](layer, x, other)  # which can't be learnt through
+    assert detours == [48] and torch.equal(other, before)
     torch.testing.assert_close(result, expected.detach(), rtol=1e-4, atol=1e-4)
 
 
-def test_small_planes_and_narrow_layers_take_no_detour(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
-    monkeypatch.setattr(torch, "_nnpack_spatial_convolution", None)
+def test_small_planes_and_other_layers_take_no_detour(detours: list[int]) -> None:
     with torch.inference_mode():
-        for channels, side in ((47, 64), (48, 31)):
-            layer, x = nn.Conv2d(channels, 16, 3, padding=1), torch.rand(1, channels, side, side)
-            assert convolve_rectify(layer, x).shape == (1, 16, side, side)
+        for outputs, side, settings in ((47, 64, {}), (48, 15, {}), (48, 64, {"groups": 2})):
+            layer = nn.Conv2d(48, outputs, 3, padding=1, **settings)
+            assert convolve_rectify(layer, torch.rand(1, 48, side, side)).shape == (1, outputs, side, side)
+    assert not detours

@@ -133,11 +133,14 @@ def stack_lines(data: Path, model: Model, planes: int) -> Iterator[Line]:
         yield reported(f"{each.stack} {each.what}, over linear and cubic: not told", each.gain)
 
 
-def before_lines(kind: str, ours: Sequence[Summary], before: Sequence[Summary]) -> Iterator[Line]:
-    """Not worse than an earlier version: the mean where images are noisy, and the std everywhere."""
+def before_lines(what: str, ours: Sequence[Summary], before: Sequence[Summary]) -> Iterator[Line]:
+    """Not worse than an earlier version: the mean where images are noisy, and the std everywhere.
+
+    What is compared is a domain and "clean" or "noisy".
+    """
     for own, other in zip(ours, before, strict=True):
-        where, now, then = f"{kind} ×{own.scale}", own.spread, other.spread
-        if kind.endswith("noisy"):
+        where, now, then = f"{what} ×{own.scale}", own.spread, other.spread
+        if what.endswith("noisy"):
             gain = own.scores["mean"].psnr - other.scores["mean"].psnr
             yield at_least(f"{where}: PSNR over the earlier version in dB", gain, -0.05)
         yield at_least(f"{where}: Spearman over the earlier version", now.spearman - then.spearman, -0.01)

@@ -155,7 +155,9 @@ class Benchmark:
         found = find_sources([self.data / folder], None if (judged := folder in MICROGRAPHS) else self.limit)
         if not judged:
             return found
-        sharp = [each for each in found if not is_noisy_truth(each.path)] or found
+        sharp = [each for each in found if not is_noisy_truth(each.path)]
+        if not sharp:
+            raise SystemExit(f"No image of {folder} is sharp enough to tell an error from noise of its own.")
         return [sharp[place] for place in evenly_spaced(len(sharp), self.limit or len(sharp))]
 
     def real(self, model: str, low: str, high: str) -> list[Evaluation]:

@@ -130,9 +130,52 @@ def test_fewer_products_give_the_same(operator, channels_last: bool, detours: li
     torch.testing.assert_close(result, expected.detach(), rtol=1e-4, atol=1e-4)
 
 
-def test_small_planes_and_other_layers_take_no_detour(detours: list[int]) -> None:
+def test_one_plane_is_added_to_all_of_a_batch(detours: list[int]) -> None:
+    layer, x, other = nn.Conv2d(48, 48, 3, padding=1), torch.randn(3, 48, 16, 16), torch.randn(1, 48, 16, 16)
     with torch.inference_mode():
-        for outputs, side, settings in ((47, 64, {}), (48, 15, {}), (48, 64, {"groups": 2})):
-            layer = nn.Conv2d(48, outputs, 3, padding=1, **settings)
-            assert convolve_rectify(layer, torch.rand(1, 48, side, side)).shape == (1, outputs, side, side)
+        result = convolve_add_relu(layer, x, other)
+        torch.testing.assert_close(result, F.relu(layer(x) + other), rtol=1e-4, atol=1e-4)
+        with pytest.raises((IndexError, RuntimeError)):
+            convolve_add(layer, x, other.expand(2, -1, -1, -1))
+    assert detours == [48, 48]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"groups": 2},
+        {"stride": 2},
+        {"dilation": 2, "padding": 2},
+        {"padding": 0},
+        {"kernel_size": 5, "padding": 2},
+        {"kernel_size": 1, "padding": 0},
+        {"padding_mode": "reflect"},
+    ],
+    ids=str,
+)
+def test_other_layers_take_no_detour(detours: list[int], settings: dict[str, object]) -> None:
+    layer, x = nn.Conv2d(96, 96, **{"kernel_size": 3, "padding": 1} | settings), torch.rand(1, 96, 20, 20)
+    with torch.inference_mode():
+        torch.testing.assert_close(convolve(layer, x), layer(x))
+    assert not detours
+
+
+@pytest.mark.parametrize(("inputs", "outputs", "side"), [(48, 47, 64), (47, 48, 64), (48, 48, 15)])
+def test_small_planes_and_narrow_layers_take_no_detour(
+    detours: list[int], inputs: int, outputs: int, side: int
+) -> None:
+    with torch.inference_mode():
+        made = convolve_rectify(nn.Conv2d(inputs, outputs, 3, padding=1), torch.rand(1, inputs, side, side))
+    assert made.shape == (1, outputs, side, side) and not detours
+
+
+def test_other_circumstances_take_no_detour(detours: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    layer, x = nn.Conv2d(48, 48, 3, padding=1), torch.rand(1, 48, 20, 20)
+    with torch.inference_mode():
+        assert convolve(layer, x[0]).shape == (48, 20, 20)
+        convolve(layer.bfloat16(), x.bfloat16())
+        with torch.autocast("cpu", torch.bfloat16):
+            convolve(layer.float(), x)
+        monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+        convolve(layer, x)
     assert not detours

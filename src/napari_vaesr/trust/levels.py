@@ -154,8 +154,9 @@ def fit_levels(spreads: Sequence[Spread]) -> Calibrations:
     often; and so have those of which the model was told so, whose noise is 0.
 
     Each group gets the line of `fit_calibration` and, as `interval`, the `left_out_quantile` of the absolute
-    error over the calibrated standard deviation: of an original that the others calibrate, nine tenths of
-    the pixels lie inside. Of new images that is to be expected, but not guaranteed; see `guaranteed_levels`.
+    error over the calibrated standard deviation: it is chosen so that of originals that are left out in turn
+    nine tenths of the pixels lie inside the quantile of the others. Of new images about as much is to be
+    expected, but not guaranteed; see `guaranteed_levels`.
 
     Parameters
     ----------

@@ -215,11 +215,11 @@ def conformal_factor(
 
 
 def left_out_quantile(ratios: Sequence[Array], level: float = 0.9) -> float:
-    """Return the quantile of errors over std that holds a share of what is left out, by the rest.
+    """Return the quantile of errors over std that is expected to hold a share of the pixels of another image.
 
-    A share of the pixels of few images is less of another's. So each image is left out in turn, as by Barber
-    et al. (2021, "Predictive inference with the jackknife+"), and the quantile is taken at the first share
-    at which those of the others hold `level` of the pixels that are left out.
+    A share of the pixels of few images is less of another's. So each image is left out in turn (leave-one-out
+    cross-validation), and the quantile is taken at the first share at which those of the others hold `level`
+    of the pixels that are left out, of all images together.
 
     Parameters
     ----------
@@ -231,7 +231,8 @@ def left_out_quantile(ratios: Sequence[Array], level: float = 0.9) -> float:
     Returns
     -------
     float
-        The quantile of all pixels, at a share of nine tenths of the way from `level` to 1 at most.
+        The quantile of all pixels, at a share of nine tenths of the way from `level` to 1 at most; where
+        images differ so much that this is not enough, fewer pixels than `level` are inside.
     """
     pooled = np.concatenate(ratios)
     if len(ratios) == 1:

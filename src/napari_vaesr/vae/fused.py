@@ -99,7 +99,7 @@ def convolve_add_relu(layer: nn.Conv2d, x: Tensor, other: Tensor) -> Tensor:
 
 def _rows(planes: Tensor, image: int, rows: slice) -> Tensor:
     """Return (rows, width, channels) of an image of (batch, channels, height, width); one may be for all."""
-    return planes[image % len(planes), :, rows].permute(1, 2, 0)
+    return planes[image if len(planes) > 1 else 0, :, rows].permute(1, 2, 0)
 
 
 def _operator() -> Any:
@@ -141,9 +141,11 @@ def _can_save(layer: nn.Conv2d, x: Tensor) -> bool:
     """Tell whether the detour takes this and is faster: in float32, on a CPU with AVX2 and nothing wider."""
     return (
         x.device.type == "cpu"
+        and x.dim() == 4
         and x.dtype == layer.weight.dtype == torch.float32
         and layer.kernel_size == (3, 3)
         and (layer.stride, layer.padding, layer.dilation, layer.groups) == ((1, 1), (1, 1), (1, 1), 1)
+        and layer.padding_mode == "zeros"
         and min(layer.weight.shape[:2]) >= WIDE_ENOUGH
         and min(x.shape[-2:]) >= LARGE_ENOUGH
         and not torch.is_grad_enabled()

@@ -90,6 +90,7 @@ def test_workers_make_the_same_and_a_killed_one_loses_nothing(client, source, ti
     expected = [task.store.output.read(plane) for plane in range(3)]
 
     job, task = prepared(source, tiny_model_path, f"together.{kind}")
+    client.wait_for_workers(2, timeout=60)  # one that was killed comes again
     workers = client.run(os.getpid)
     finished, work = [], 0
     for done, number in cluster_blocks(client, job, task, everything):

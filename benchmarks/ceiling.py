@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from microscopy_quality import sharp_micrographs
 from rich import box
 from rich.console import Console
 from rich.progress import track
@@ -28,11 +29,9 @@ from scipy.ndimage import uniform_filter
 from napari_vaesr import load_model
 from napari_vaesr.arrays import Array
 from napari_vaesr.engine.settings import UpscaleSettings
-from napari_vaesr.imaging.sampling import evenly_spaced
 from napari_vaesr.pairs.images import grey, read_planes
 from napari_vaesr.pairs.settings import Degradation
-from napari_vaesr.pairs.sources import EvaluationImage, find_sources, low_res
-from napari_vaesr.training.calibrate import is_noisy_truth
+from napari_vaesr.pairs.sources import EvaluationImage, low_res
 from napari_vaesr.trust.evaluation import job_of
 from napari_vaesr.trust.reliability import partial_rank_correlation
 from napari_vaesr.trust.rivals import gradient_magnitude
@@ -93,12 +92,7 @@ def main() -> None:
     model = load_model(options.model)
     table = Table("images", *STDS, box=box.SIMPLE_HEAD, title=f"Partial rank correlation, ×{options.scale}")
     for domain in options.domains:
-        sources = [
-            each for each in find_sources([options.data / "val" / domain]) if not is_noisy_truth(each.path)
-        ]
-        sources = [sources[place] for place in evenly_spaced(len(sources), options.limit)]
-        if not sources:
-            raise SystemExit(f"No image of {domain} is sharp enough to tell an error from noise of its own.")
+        sources = sharp_micrographs(options.data / "val" / domain, options.limit)
         pixels = defaultdict(list)
         for source in track(sources, domain, console=Console(stderr=True)):
             for found in of_image(source, model, options.scale, options.draws):

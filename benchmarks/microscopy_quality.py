@@ -14,8 +14,10 @@ from stacks import axial_gains, context_gains, stacks
 from napari_vaesr import Source, UpscaleJob, load_model
 from napari_vaesr.arrays import Array
 from napari_vaesr.engine.settings import UpscaleSettings
+from napari_vaesr.imaging.sampling import evenly_spaced
 from napari_vaesr.pairs.pair import Pair
-from napari_vaesr.pairs.sources import EvaluationImage, made_pairs
+from napari_vaesr.pairs.sources import EvaluationImage, find_sources, made_pairs
+from napari_vaesr.training.calibrate import is_noisy_truth
 from napari_vaesr.trust.block_means import SIDES
 from napari_vaesr.trust.consistency import low_res_psnr
 from napari_vaesr.trust.rivals import RIVALS
@@ -44,6 +46,14 @@ class CleanScores(NamedTuple):
     lanczos: float
     low_res: float
     powers: Array
+
+
+def sharp_micrographs(folder: Path, limit: int | None) -> list[EvaluationImage]:
+    """Return images that can tell an error from noise of their own, evenly spaced if limited."""
+    sharp = [each for each in find_sources([folder]) if not is_noisy_truth(each.path)]
+    if not sharp:
+        raise SystemExit(f"No image of {folder} is sharp enough to tell an error from noise of its own.")
+    return [sharp[place] for place in evenly_spaced(len(sharp), limit or len(sharp))]
 
 
 def clean_scores(task: Clean) -> list[CleanScores]:

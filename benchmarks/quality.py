@@ -28,7 +28,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from lines import Line, at_least, at_most, between, reported
-from microscopy_quality import Clean, before_lines, clean_lines, clean_scores, spread_lines, stack_lines
+from microscopy_quality import (
+    Clean,
+    before_lines,
+    clean_lines,
+    clean_scores,
+    sharp_micrographs,
+    spread_lines,
+    stack_lines,
+)
 from rich import box
 from rich.console import Console
 from rich.progress import track
@@ -38,9 +46,8 @@ from napari_vaesr import load_model
 from napari_vaesr.arrays import Array
 from napari_vaesr.engine.settings import UpscaleSettings
 from napari_vaesr.files.atomic import write_json
-from napari_vaesr.imaging.sampling import evenly_spaced
 from napari_vaesr.pairs.sources import EvaluationImage, find_pairs, find_sources, made_pairs, real_pairs
-from napari_vaesr.training.calibrate import calibration_images, is_noisy_truth
+from napari_vaesr.training.calibrate import calibration_images
 from napari_vaesr.training.config import RECIPES
 from napari_vaesr.training.spreads import originals, spreads_of_file
 from napari_vaesr.trust.crps import gaussian_crps
@@ -152,13 +159,9 @@ class Benchmark:
 
     def truths(self, folder: str) -> list[EvaluationImage]:
         """Choose images of a folder; of micrographs those that can tell an error from noise of their own."""
-        found = find_sources([self.data / folder], None if (judged := folder in MICROGRAPHS) else self.limit)
-        if not judged:
-            return found
-        sharp = [each for each in found if not is_noisy_truth(each.path)]
-        if not sharp:
-            raise SystemExit(f"No image of {folder} is sharp enough to tell an error from noise of its own.")
-        return [sharp[place] for place in evenly_spaced(len(sharp), self.limit or len(sharp))]
+        if folder in MICROGRAPHS:
+            return sharp_micrographs(self.data / folder, self.limit)
+        return find_sources([self.data / folder], self.limit)
 
     def real(self, model: str, low: str, high: str) -> list[Evaluation]:
         """Score real pairs."""
